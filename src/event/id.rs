@@ -1,0 +1,54 @@
+use std::fmt;
+use std::str::FromStr;
+
+use super::TIMESTAMP_MS_MAX;
+
+/// A Redis stream entry ID, `ms-seq`. Ordered as Redis orders them: by arrival.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryId {
+    /// Redis' clock when the entry was added, ms since the epoch.
+    pub ms: u64,
+    /// Counts the entries of one millisecond.
+    pub seq: u64,
+}
+
+impl EntryId {
+    /// Below every ID that Redis hands out.
+    pub const ZERO: Self = Self { ms: 0, seq: 0 };
+
+    /// An ID from its two parts.
+    pub const fn new(ms: u64, seq: u64) -> Self {
+        Self { ms, seq }
+    }
+
+    /// The arrival as ms since the epoch; `None` where a producer chose an ID that lies
+    /// past the year 9999, which no calendar of the readers can show.
+    pub fn ingested_at(self) -> Option<i64> {
+        i64::try_from(self.ms).ok().filter(|ms| *ms <= TIMESTAMP_MS_MAX)
+    }
+}
+
+impl fmt::Display for EntryId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.ms, self.seq)
+    }
+}
+
+/// The text is no `ms-seq`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a Redis entry ID (expected `milliseconds-sequence`, as in `1758981600000-0`)")]
+pub struct ParseEntryIdError(String);
+
+impl FromStr for EntryId {
+    type Err = ParseEntryIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parsed = text.split_once('-').and_then(|(ms, seq)| Some(Self::new(digits(ms)?, digits(seq)?)));
+        parsed.ok_or_else(|| ParseEntryIdError(text.to_owned()))
+    }
+}
+
+/// `u64::from_str` also takes a leading `+`, which no entry ID has.
+fn digits(text: &str) -> Option<u64> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}

@@ -1,0 +1,57 @@
+//! The event: what a producer meant by one entry of the stream.
+//!
+//! [`decode`] turns the fields of a stream entry into an [`Event`], or says in a
+//! [`Rejection`] why the entry is none. [`Draft`] is the way back: what a producer
+//! writes. This room knows the wire form and nothing else: no Redis, disk or SQL.
+
+mod data;
+mod decode;
+mod draft;
+mod id;
+mod level;
+
+use std::borrow::Cow;
+
+pub use decode::{Rejection, decode};
+pub use draft::Draft;
+pub use id::{EntryId, ParseEntryIdError};
+pub use level::Level;
+
+/// The last millisecond that every reader of the store can show: the end of the year 9999.
+pub const TIMESTAMP_MS_MAX: i64 = 253_402_300_799_999;
+/// The first such millisecond: the start of the year 1.
+pub const TIMESTAMP_MS_MIN: i64 = -62_135_596_800_000;
+
+/// One event as it is stored. Text borrows from the entry's fields where it can.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event<'a> {
+    /// Redis' entry ID: unique within a stream, the order of arrival.
+    pub id: EntryId,
+    /// The producer's clock, ms since the epoch. The ID's ms where the producer's was
+    /// missing or unreadable; `data._badTimestamp` then holds what stood there.
+    pub timestamp: i64,
+    /// Who sent it: `api-server`, `worker`, … Never empty.
+    pub service: Cow<'a, str>,
+    /// `{entity}.{action}`: `job.created`. Never empty.
+    pub event_type: Cow<'a, str>,
+    /// How grave it is; `info` where the producer did not say.
+    pub level: Level,
+    /// Any text: 32 hex, a UUID, a traceparent, a producer's own.
+    pub trace_id: Option<Cow<'a, str>>,
+    /// The job it belongs to.
+    pub job_id: Option<Cow<'a, str>>,
+    /// The worker that sent it, or that it is about.
+    pub worker_id: Option<Cow<'a, str>>,
+    /// The machine that sent it, or that it is about.
+    pub machine_id: Option<Cow<'a, str>>,
+    /// The user it was done for.
+    pub user_id: Option<Cow<'a, str>>,
+    /// `data.durationMs`, else the first numeric key of `data` that ends in `TimeMs`,
+    /// `DurationMs` or `LatencyMs`.
+    pub duration_ms: Option<f64>,
+    /// A JSON object as text: the producer's own bytes, with unknown fields added at its end.
+    pub data: Cow<'a, str>,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,9 @@
+//! `emp-events`: a local columnar event store with SQL, for people who debug distributed
+//! job systems.
+//!
+//! Data goes one way through the rooms, and a room knows only the rooms before it:
+//! `event` → `stream` → `store` → `query` → `render`, wired together by `collect` (the
+//! daemon) and `cli`. ARCHITECTURE.md is the map.
+
+pub mod event;
+pub mod store;

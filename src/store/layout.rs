@@ -1,0 +1,230 @@
+//! Names and places: where each file of a store lies, and what its name says.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use jiff::Timestamp;
+
+use super::StoreError;
+use crate::event::EntryId;
+
+/// One hour of arrival in UTC: a partition. Counted in whole hours since the epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Hour(i64);
+
+const HOUR_MS: i64 = 3_600_000;
+
+impl Hour {
+    /// The hour in which this millisecond lies.
+    pub fn of_ms(ms: i64) -> Self {
+        Self(ms.div_euclid(HOUR_MS))
+    }
+
+    /// Its first millisecond since the epoch.
+    pub fn start_ms(self) -> i64 {
+        self.0 * HOUR_MS
+    }
+
+    /// The first millisecond after it.
+    pub fn end_ms(self) -> i64 {
+        (self.0 + 1) * HOUR_MS
+    }
+
+    /// The partition value `date`: `2025-09-27`.
+    pub fn date(self) -> String {
+        self.format("%Y-%m-%d")
+    }
+
+    /// The partition value `hour`: `04`.
+    pub fn hour(self) -> String {
+        self.format("%H")
+    }
+
+    /// The hour of a folder `date=…/hour=…`; `None` where the values are no date and hour.
+    pub fn from_partition(date: &str, hour: &str) -> Option<Self> {
+        let date: jiff::civil::Date = date.parse().ok()?;
+        let start = date.at(hour.parse().ok().filter(|hour| (0..24).contains(hour))?, 0, 0, 0);
+        let start = start.to_zoned_datetime(jiff::tz::TimeZone::UTC).ok()?;
+        let parsed = Self::of_ms(start.timestamp().as_millisecond());
+        // Only the exact spelling: `hour=4` would be another folder than ours.
+        (parsed.hour() == hour).then_some(parsed)
+    }
+
+    fn format(self, pattern: &str) -> String {
+        let start = Timestamp::from_millisecond(self.start_ms()).unwrap_or(Timestamp::MAX);
+        start.strftime(pattern).to_string()
+    }
+}
+
+/// Who wrote a file: a collector's name, and the epoch of the stream it read.
+///
+/// Entry IDs rise only within one life of the stream, so each reset of it begins a new
+/// epoch: `web1-3fa9`, then `web1-3fa9.e1`, `web1-3fa9.e2`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Writer {
+    name: String,
+    epoch: u32,
+}
+
+impl Writer {
+    /// The writer of that name in its first epoch.
+    ///
+    /// # Errors
+    /// [`StoreError::WriterName`] where the name cannot be part of a file name.
+    pub fn new(name: &str) -> Result<Self, StoreError> {
+        match name.parse() {
+            Ok(Self { name, epoch: 0 }) => Ok(Self { name, epoch: 0 }),
+            _ => Err(StoreError::WriterName(name.to_owned())),
+        }
+    }
+
+    /// The name without the epoch: the consumer's name in the group.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How often the stream has been reset under this writer.
+    pub fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// The same collector after the stream was reset once more.
+    pub fn next_epoch(&self) -> Self {
+        Self { name: self.name.clone(), epoch: self.epoch + 1 }
+    }
+}
+
+impl fmt::Display for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.epoch {
+            0 => f.write_str(&self.name),
+            epoch => write!(f, "{}.e{epoch}", self.name),
+        }
+    }
+}
+
+impl FromStr for Writer {
+    type Err = StoreError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let epoch = text.rsplit_once(".e").and_then(|(name, epoch)| Some((name, epoch.parse().ok()?)));
+        let (name, epoch) = epoch.unwrap_or((text, 0));
+        let writer = Self { name: name.to_owned(), epoch };
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
+        let valid = name.bytes().all(plain) && name.starts_with(|c: char| c.is_ascii_alphanumeric());
+        if valid && writer.to_string() == text { Ok(writer) } else { Err(StoreError::WriterName(text.to_owned())) }
+    }
+}
+
+/// A range of entry IDs, both ends within it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdRange {
+    /// The lowest ID.
+    pub first: EntryId,
+    /// The highest ID.
+    pub last: EntryId,
+}
+
+impl IdRange {
+    /// Does every ID of `other` lie within this range?
+    pub fn contains(&self, other: &Self) -> bool {
+        self.first <= other.first && other.last <= self.last
+    }
+}
+
+/// What the name of a sealed file says: `<writer>_<first>_<last>.<extension>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedName {
+    /// Who wrote it.
+    pub writer: Writer,
+    /// The lowest and the highest ID of its rows.
+    pub ids: IdRange,
+}
+
+impl SealedName {
+    /// Reads a file name with that extension; `None` where it is not one of ours.
+    pub fn parse(file_name: &str, extension: &str) -> Option<Self> {
+        let stem = file_name.strip_suffix(extension)?.strip_suffix('.')?;
+        let (rest, last) = stem.rsplit_once('_')?;
+        let (writer, first) = rest.rsplit_once('_')?;
+        let ids = IdRange { first: first.parse().ok()?, last: last.parse().ok()? };
+        let name = Self { writer: writer.parse().ok()?, ids };
+        (ids.first <= ids.last && name.with_extension(extension) == file_name).then_some(name)
+    }
+
+    /// The file name with that extension.
+    pub fn with_extension(&self, extension: &str) -> String {
+        format!("{}_{}_{}.{extension}", self.writer, self.ids.first, self.ids.last)
+    }
+}
+
+/// What the name of a journal segment says: `<writer>_<after>.journal`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentName {
+    /// Who writes it.
+    pub writer: Writer,
+    /// Every ID in the segment is above this one, and every ID at or below it was
+    /// committed before the segment began.
+    pub after: EntryId,
+}
+
+const SEGMENT_EXTENSION: &str = ".journal";
+
+impl SegmentName {
+    /// Reads a file name; `None` where it is not a segment's.
+    pub fn parse(file_name: &str) -> Option<Self> {
+        let (writer, after) = file_name.strip_suffix(SEGMENT_EXTENSION)?.rsplit_once('_')?;
+        let name = Self { writer: writer.parse().ok()?, after: after.parse().ok()? };
+        (name.to_string() == file_name).then_some(name)
+    }
+}
+
+impl fmt::Display for SegmentName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}_{}{SEGMENT_EXTENSION}", self.writer, self.after)
+    }
+}
+
+/// The folders of one store.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    /// The store at this folder, which need not exist yet.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The store's own folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// `date=…/hour=…`: sealed events.
+    pub fn partition(&self, hour: Hour) -> PathBuf {
+        self.root.join(format!("date={}", hour.date())).join(format!("hour={}", hour.hour()))
+    }
+
+    /// Durable but not yet sealed; files under construction, too.
+    pub fn journal(&self) -> PathBuf {
+        self.root.join("_journal")
+    }
+
+    /// Entries that are no events.
+    pub fn quarantine(&self) -> PathBuf {
+        self.root.join("_quarantine")
+    }
+
+    /// What the stream trimmed before it was read.
+    pub fn losses(&self) -> PathBuf {
+        self.root.join("_losses")
+    }
+
+    /// Held by the one collector that works on the store.
+    pub fn lock_file(&self) -> PathBuf {
+        self.journal().join("lock")
+    }
+}

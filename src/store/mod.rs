@@ -1,0 +1,26 @@
+//! The store: a folder of hourly Parquet partitions, and the journal in front of them.
+//!
+//! [`StoreWriter`] is the way in: it commits to the journal, and its segments are sealed
+//! into partitions. [`Snapshot`] is the way out: the files that count at one moment. Both
+//! need the folder alone. This room knows neither Redis nor SQL. `docs/format.md` describes
+//! every file.
+
+mod disk;
+mod error;
+mod journal;
+mod layout;
+mod schema;
+mod seal;
+mod sealed;
+mod sidecar;
+mod snapshot;
+mod writer;
+
+pub use error::StoreError;
+pub use journal::{Loss, Quarantined, Row};
+pub use layout::{Hour, IdRange, Layout, SealedName, SegmentName, Writer};
+pub use schema::{file_schema, partition_fields, table_schema};
+pub use seal::{SealTask, Sealed};
+pub use sealed::PartitionWriter;
+pub use snapshot::{Partition, Segment, Snapshot};
+pub use writer::{Batch, Item, Recovered, StoreWriter};

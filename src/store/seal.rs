@@ -1,0 +1,70 @@
+//! Sealing: one journal segment becomes one Parquet file and its sidecars.
+
+use std::path::PathBuf;
+
+use super::journal::SegmentReader;
+use super::layout::{Hour, IdRange, Layout, SealedName, SegmentName};
+use super::sealed::{PARQUET, PartitionWriter};
+use super::snapshot::list;
+use super::{StoreError, sidecar};
+
+/// A segment that nothing is appended to any more, waiting to be sealed. Independent of
+/// the writer, so that it can be sealed on another thread while commits go on.
+#[derive(Debug)]
+pub struct SealTask {
+    layout: Layout,
+    segment: SegmentName,
+}
+
+/// What sealing a segment came to.
+#[derive(Debug)]
+pub struct Sealed {
+    /// The segment, which is superseded now.
+    pub(super) segment: PathBuf,
+    /// The Parquet file; none where the segment held no events.
+    pub parquet: Option<PathBuf>,
+    /// How many events it holds.
+    pub rows: u64,
+}
+
+impl SealTask {
+    pub(super) fn new(layout: &Layout, segment: SegmentName) -> Self {
+        Self { layout: layout.clone(), segment }
+    }
+
+    /// Writes and publishes the files. Done twice, it leaves the same files as done once:
+    /// after a crash the task is simply run again.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the disk refuses; the segment still counts then.
+    pub fn run(&self) -> Result<Sealed, StoreError> {
+        let path = self.layout.journal().join(self.segment.to_string());
+        let writer = &self.segment.writer;
+        let mut reader = SegmentReader::open(&path)?;
+        reader.header()?;
+        let mut parquet = PartitionWriter::create(&self.layout, writer)?;
+        let mut quarantined = Vec::new();
+        let mut losses = Vec::new();
+        let mut rows = 0;
+        while let Some(commit) = reader.next_commit()? {
+            for row in &commit.rows {
+                parquet.push(row)?;
+            }
+            rows += commit.rows.len() as u64;
+            quarantined.extend(commit.quarantined);
+            losses.extend(commit.losses);
+        }
+        // The sidecars first: once the Parquet file is there, the segment may go.
+        let temporary = self.layout.journal().join(format!("{writer}.sidecar.tmp"));
+        sidecar::write(&self.layout.quarantine(), &temporary, writer, &quarantined)?;
+        sidecar::write(&self.layout.losses(), &temporary, writer, &losses)?;
+        Ok(Sealed { segment: path, parquet: parquet.finish()?, rows })
+    }
+
+    /// Is there a sealed file that holds these events already?
+    pub(super) fn is_done(&self, hour: Hour, ids: IdRange) -> Result<bool, StoreError> {
+        let files = list(&self.layout.partition(hour))?;
+        let mut names = files.iter().filter_map(|(_, file_name)| SealedName::parse(file_name, PARQUET));
+        Ok(names.any(|name| name.writer == self.segment.writer && name.ids.contains(&ids)))
+    }
+}

@@ -1,0 +1,281 @@
+//! What a reader sees: the files that count at one moment, each event in exactly one of them.
+//!
+//! The journal is opened before the partitions are listed. So an event that moves from one
+//! to the other meanwhile is seen in both, never in neither, and the names tell which one
+//! counts: a segment is superseded by a sealed file of its writer that lies in its range,
+//! a sealed file by one of the same writer and hour whose range contains its own.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use arrow::array::RecordBatch;
+
+use super::StoreError;
+use super::error::IoContext as _;
+use super::journal::{Loss, Quarantined, SegmentReader};
+use super::layout::{Hour, IdRange, Layout, SealedName, SegmentName, Writer};
+use super::schema::BatchBuilder;
+use super::sealed::PARQUET;
+use super::sidecar::{self, NDJSON, Record};
+
+/// The store at one moment.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Sealed files, by hour, writer and ID.
+    pub partitions: Vec<Partition>,
+    /// What is durable but not yet sealed.
+    pub segments: Vec<Segment>,
+    /// Every entry that is no event.
+    pub quarantine: Vec<Quarantined>,
+    /// Every loss, with the writer that noticed it.
+    pub losses: Vec<(Writer, Loss)>,
+    /// Files in the partitions whose names are not ours, and files that cannot be read:
+    /// left out of every answer, each with the reason.
+    pub skipped: Vec<StoreError>,
+}
+
+/// A sealed file.
+#[derive(Debug, Clone)]
+pub struct Partition {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// The hour of its folder.
+    pub hour: Hour,
+    /// What its name says.
+    pub name: SealedName,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// The events of a journal segment that no sealed file holds yet.
+#[derive(Debug)]
+pub struct Segment {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// What its name says.
+    pub name: SegmentName,
+    /// Its size.
+    pub bytes: u64,
+    /// The hour of its events.
+    pub hour: Hour,
+    /// The range of their IDs.
+    pub ids: IdRange,
+    /// The events, in ID order, in the columns of [`super::file_schema`].
+    pub batches: Vec<RecordBatch>,
+}
+
+/// Rows of one batch read from a segment.
+const SEGMENT_BATCH_ROWS: usize = 8_192;
+
+impl Snapshot {
+    /// Reads the names of the store's files, and the journal's events.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store's folder is missing or cannot be listed.
+    pub fn read(layout: &Layout) -> Result<Self, StoreError> {
+        fs::metadata(layout.root()).doing("open the store", layout.root())?;
+        let mut skipped = Vec::new();
+        let journal = open_segments(layout)?;
+        let partitions = without_superseded(list_partitions(layout, &mut skipped)?);
+        let quarantine_files = list_sidecars(&layout.quarantine())?;
+        let loss_files = list_sidecars(&layout.losses())?;
+
+        let mut quarantine = read_sidecars::<Quarantined>(&quarantine_files, &mut skipped);
+        let mut losses = read_sidecars::<Loss>(&loss_files, &mut skipped);
+        let mut segments = Vec::new();
+        for (path, name, reader) in journal {
+            let contents = match Contents::read(reader) {
+                Ok(contents) => contents,
+                Err(error) => {
+                    skipped.push(error);
+                    continue;
+                }
+            };
+            quarantine.extend(unsealed(&name.writer, contents.quarantined, &quarantine_files));
+            losses.extend(unsealed(&name.writer, contents.losses, &loss_files));
+            let Some((hour, ids)) = contents.hour_and_ids else { continue };
+            let is_sealed = partitions.iter().any(|sealed| {
+                sealed.hour == hour && sealed.name.writer == name.writer && sealed.name.ids.contains(&ids)
+            });
+            if !is_sealed {
+                segments.push(Segment { path, name, bytes: contents.bytes, hour, ids, batches: contents.batches });
+            }
+        }
+        let quarantine = quarantine.into_iter().map(|(_, entry)| entry).collect();
+        Ok(Self { partitions, segments, quarantine, losses, skipped })
+    }
+}
+
+/// What a segment holds.
+struct Contents {
+    bytes: u64,
+    hour_and_ids: Option<(Hour, IdRange)>,
+    batches: Vec<RecordBatch>,
+    quarantined: Vec<Quarantined>,
+    losses: Vec<Loss>,
+}
+
+impl Contents {
+    fn read(mut reader: SegmentReader) -> Result<Self, StoreError> {
+        let mut contents =
+            Self { bytes: 0, hour_and_ids: None, batches: Vec::new(), quarantined: Vec::new(), losses: Vec::new() };
+        let mut builder = BatchBuilder::new();
+        reader.header()?;
+        while let Some(commit) = reader.next_commit()? {
+            for row in &commit.rows {
+                builder.push(row);
+                let hour = Hour::of_ms(row.ingested_at());
+                let (_, ids) = contents.hour_and_ids.get_or_insert((hour, IdRange { first: row.id, last: row.id }));
+                ids.last = row.id;
+            }
+            contents.quarantined.extend(commit.quarantined);
+            contents.losses.extend(commit.losses);
+            if builder.rows() >= SEGMENT_BATCH_ROWS {
+                contents.batches.push(builder.finish());
+            }
+        }
+        if builder.rows() > 0 {
+            contents.batches.push(builder.finish());
+        }
+        contents.bytes = reader.valid_bytes();
+        Ok(contents)
+    }
+}
+
+/// The records of a segment that no sidecar of its writer holds yet.
+fn unsealed<R: Record>(writer: &Writer, records: Vec<R>, sidecars: &[Sidecar]) -> impl Iterator<Item = (Writer, R)> {
+    let is_sealed = move |record: &R| {
+        let id = record.id();
+        sidecars.iter().any(|(_, name)| name.writer == *writer && name.ids.first <= id && id <= name.ids.last)
+    };
+    records.into_iter().filter(move |record| !is_sealed(record)).map(|record| (writer.clone(), record))
+}
+
+/// Opens every segment that is there; one that was sealed and removed since the folder was
+/// listed is found among the partitions, which are listed later.
+fn open_segments(layout: &Layout) -> Result<Vec<(PathBuf, SegmentName, SegmentReader)>, StoreError> {
+    let mut opened = Vec::new();
+    for (path, file_name) in list(&layout.journal())? {
+        let Some(name) = SegmentName::parse(&file_name) else { continue };
+        match SegmentReader::open(&path) {
+            Ok(reader) => opened.push((path, name, reader)),
+            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    opened.sort_by(|(_, a, _), (_, b, _)| (&a.writer, a.after).cmp(&(&b.writer, b.after)));
+    Ok(opened)
+}
+
+/// Every sealed file, sorted by hour, then writer, then first ID, the longer range first.
+pub(super) fn list_partitions(layout: &Layout, skipped: &mut Vec<StoreError>) -> Result<Vec<Partition>, StoreError> {
+    let mut partitions = Vec::new();
+    for (date_path, date_name) in list(layout.root())? {
+        let Some(date) = date_name.strip_prefix("date=") else { continue };
+        for (hour_path, hour_name) in list(&date_path)? {
+            let hour = hour_name.strip_prefix("hour=").and_then(|hour| Hour::from_partition(date, hour));
+            match hour {
+                Some(hour) => list_hour(&hour_path, hour, &mut partitions, skipped)?,
+                None => skipped.push(StoreError::Damaged {
+                    path: hour_path,
+                    detail: "it is no `date=YYYY-MM-DD/hour=HH` folder".to_owned(),
+                }),
+            }
+        }
+    }
+    partitions.sort_by(|a, b| {
+        let key = |partition: &Partition| (partition.hour, partition.name.ids.first);
+        (key(a).0, &a.name.writer, key(a).1, b.name.ids.last).cmp(&(
+            key(b).0,
+            &b.name.writer,
+            key(b).1,
+            a.name.ids.last,
+        ))
+    });
+    Ok(partitions)
+}
+
+fn list_hour(
+    folder: &Path,
+    hour: Hour,
+    partitions: &mut Vec<Partition>,
+    skipped: &mut Vec<StoreError>,
+) -> Result<(), StoreError> {
+    for (path, file_name) in list(folder)? {
+        let Some(name) = SealedName::parse(&file_name, PARQUET) else {
+            // Hidden files are nobody's events: an editor's, or a copy under way.
+            if !file_name.starts_with(['.', '_']) {
+                skipped.push(StoreError::Damaged {
+                    path,
+                    detail: "its name is not `<writer>_<first id>_<last id>.parquet`".to_owned(),
+                });
+            }
+            continue;
+        };
+        match fs::metadata(&path) {
+            Ok(metadata) => partitions.push(Partition { path, hour, name, bytes: metadata.len() }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error).doing("read", &path),
+        }
+    }
+    Ok(())
+}
+
+/// Drops each file whose range lies inside that of another by its writer in its hour.
+fn without_superseded(sorted: Vec<Partition>) -> Vec<Partition> {
+    let mut kept: Vec<Partition> = Vec::with_capacity(sorted.len());
+    for partition in sorted {
+        let inside = kept.last().is_some_and(|last| {
+            last.hour == partition.hour
+                && last.name.writer == partition.name.writer
+                && last.name.ids.contains(&partition.name.ids)
+        });
+        if !inside {
+            kept.push(partition);
+        }
+    }
+    kept
+}
+
+type Sidecar = (PathBuf, SealedName);
+
+fn list_sidecars(folder: &Path) -> Result<Vec<Sidecar>, StoreError> {
+    let mut files: Vec<Sidecar> = list(folder)?
+        .into_iter()
+        .filter_map(|(path, file_name)| Some((path, SealedName::parse(&file_name, NDJSON)?)))
+        .collect();
+    files.sort_by_key(|(_, name)| name.ids.first);
+    Ok(files)
+}
+
+fn read_sidecars<R: Record>(files: &[Sidecar], skipped: &mut Vec<StoreError>) -> Vec<(Writer, R)> {
+    let mut records = Vec::new();
+    for (path, name) in files {
+        match sidecar::read::<R>(path) {
+            Ok(read) => records.extend(read.into_iter().map(|record| (name.writer.clone(), record))),
+            Err(error) => skipped.push(error),
+        }
+    }
+    records
+}
+
+/// The files and folders of a folder, with their names; none where it is missing, or no
+/// folder. Names that are no text are not ours.
+pub(super) fn list(folder: &Path) -> Result<Vec<(PathBuf, String)>, StoreError> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Vec::new());
+        }
+        Err(error) => return Err(error).doing("list", folder),
+    };
+    let mut listed = Vec::new();
+    for entry in entries {
+        let entry = entry.doing("list", folder)?;
+        if let Ok(name) = entry.file_name().into_string() {
+            listed.push((entry.path(), name));
+        }
+    }
+    Ok(listed)
+}
