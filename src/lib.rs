@@ -7,3 +7,4 @@
 
 pub mod event;
 pub mod store;
+pub mod stream;

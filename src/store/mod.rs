@@ -24,3 +24,6 @@ pub use seal::{SealTask, Sealed};
 pub use sealed::PartitionWriter;
 pub use snapshot::{Partition, Segment, Snapshot};
 pub use writer::{Batch, Item, Recovered, StoreWriter};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! The store through its public doors, on a real disk.
+
+mod layout;
+mod recovery;
+mod writing;
+
+use std::path::Path;
+
+use arrow::array::AsArray as _;
+use tempfile::TempDir;
+
+use super::*;
+use crate::event::{Draft, EntryId, decode};
+
+/// 2025-09-27 14:00:00 UTC.
+pub(super) const HOUR_14: u64 = 1_758_981_600_000;
+pub(super) const HOUR_MS: u64 = 3_600_000;
+
+pub(super) fn layout() -> (TempDir, Layout) {
+    let folder = tempfile::tempdir().unwrap();
+    let layout = Layout::new(folder.path().join("store"));
+    (folder, layout)
+}
+
+pub(super) fn open(layout: &Layout) -> StoreWriter {
+    StoreWriter::open(layout, "w1").unwrap()
+}
+
+/// Commits one event for each ID, as one batch.
+pub(super) fn commit(store: &mut StoreWriter, ids: &[EntryId]) {
+    commit_after(store, ids, None);
+}
+
+pub(super) fn commit_after(store: &mut StoreWriter, ids: &[EntryId], loss: Option<Loss>) {
+    let draft = Draft {
+        timestamp: 1,
+        service: "worker".into(),
+        event_type: "job.claimed".into(),
+        job_id: Some("job_1".into()),
+        ..Draft::default()
+    };
+    let fields: Vec<(&str, String)> =
+        draft.fields().into_iter().map(|(name, value)| (name, value.into_owned())).collect();
+    let items: Vec<Item<'_>> = ids.iter().map(|id| Item::Event(decode(*id, &fields).unwrap())).collect();
+    let position = store.position().unwrap_or_default() + loss.map_or(0, |loss| loss.lost);
+    store.commit(&Batch { items: &items, position, loss }).unwrap();
+}
+
+pub(super) fn quarantine(store: &mut StoreWriter, id: EntryId) {
+    let entry = Quarantined { id, reason: "the field `service` is missing".into(), entry: "{}".into(), noticed_at: 7 };
+    let items = [Item::Quarantined(entry)];
+    store.commit(&Batch { items: &items, position: store.position().unwrap_or_default(), loss: None }).unwrap();
+}
+
+pub(super) fn seal_all(store: &mut StoreWriter) -> Vec<Sealed> {
+    let mut done = Vec::new();
+    while let Some(task) = store.next_to_seal() {
+        let sealed = task.run().unwrap();
+        store.sealed(&sealed);
+        done.push(sealed);
+    }
+    done
+}
+
+/// Every event that a reader sees now, by ID, in ascending order; doubles stay doubled.
+pub(super) fn ids(layout: &Layout) -> Vec<EntryId> {
+    let snapshot = Snapshot::read(layout).unwrap();
+    assert!(snapshot.skipped.is_empty(), "{:?}", snapshot.skipped);
+    let mut ids: Vec<EntryId> = snapshot.segments.iter().flat_map(|segment| ids_of(&segment.batches)).collect();
+    ids.extend(snapshot.partitions.iter().flat_map(|partition| ids_of(&read_parquet(&partition.path))));
+    ids.sort_unstable();
+    ids
+}
+
+pub(super) fn ids_of(batches: &[arrow::array::RecordBatch]) -> Vec<EntryId> {
+    let column = |batch: &arrow::array::RecordBatch| batch.column(0).as_string::<i32>().clone();
+    batches
+        .iter()
+        .flat_map(|batch| column(batch).iter().flatten().map(|id| id.parse().unwrap()).collect::<Vec<_>>())
+        .collect()
+}
+
+pub(super) fn read_parquet(path: &Path) -> Vec<arrow::array::RecordBatch> {
+    let file = std::fs::File::open(path).unwrap();
+    let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+    reader.build().unwrap().map(Result::unwrap).collect()
+}
+
+pub(super) fn at(hour: u64, seq: u64) -> EntryId {
+    EntryId::new(HOUR_14 + hour * HOUR_MS, seq)
+}

@@ -1,0 +1,144 @@
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use super::*;
+
+fn journal_files(layout: &Layout) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(layout.journal())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "journal"))
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_reopened_store_knows_where_it_had_got_to() {
+    let (_folder, layout) = layout();
+    let mut store = open(&layout);
+    assert_eq!((store.watermark(), store.position()), (EntryId::ZERO, None));
+    let loss = Loss { from: EntryId::ZERO, to: at(0, 1), lost: 40, noticed_at: 0 };
+    commit_after(&mut store, &[at(0, 1), at(0, 2)], Some(loss));
+    drop(store);
+
+    let mut store = open(&layout);
+    assert_eq!((store.watermark(), store.position()), (at(0, 2), Some(42)));
+    commit(&mut store, &[at(0, 3)]);
+    assert_eq!(journal_files(&layout).len(), 1, "an intact segment goes on");
+    assert_eq!(ids(&layout), [at(0, 1), at(0, 2), at(0, 3)]);
+}
+
+#[test]
+fn after_everything_was_sealed_the_position_is_still_known() {
+    let (_folder, layout) = layout();
+    let mut store = open(&layout);
+    commit(&mut store, &[at(0, 1), at(0, 2)]);
+    store.close_segment().unwrap();
+    seal_all(&mut store);
+    drop(store);
+    let store = open(&layout);
+    assert_eq!((store.watermark(), store.position()), (at(0, 2), Some(2)));
+    assert!(store.next_to_seal().is_none());
+}
+
+#[test]
+fn without_a_journal_the_names_of_the_partitions_tell_what_is_stored() {
+    let (_folder, layout) = layout();
+    let mut store = open(&layout);
+    commit(&mut store, &[at(0, 1), at(2, 7)]);
+    quarantine(&mut store, at(2, 9));
+    store.close_segment().unwrap();
+    seal_all(&mut store);
+    drop(store);
+    fs::remove_dir_all(layout.journal()).unwrap();
+    assert_eq!(open(&layout).watermark(), at(2, 9));
+}
+
+#[test]
+fn a_torn_tail_is_kept_aside_and_the_rest_goes_on() {
+    let (_folder, layout) = layout();
+    let mut store = open(&layout);
+    commit(&mut store, &[at(0, 1)]);
+    drop(store);
+    let segment = journal_files(&layout).remove(0);
+    OpenOptions::new().append(true).open(&segment).unwrap().write_all(b"half a commit").unwrap();
+    assert_eq!(ids(&layout), [at(0, 1)], "a reader needs no recovery");
+
+    let mut store = open(&layout);
+    let recovered = store.take_recovered();
+    let [Recovered::TornTail { kept_as, bytes: 13 }] = recovered.as_slice() else { panic!("{recovered:?}") };
+    assert_eq!(fs::read(kept_as).unwrap(), b"half a commit");
+    assert_eq!(store.watermark(), at(0, 1));
+    commit(&mut store, &[at(0, 2)]);
+    seal_all(&mut store);
+    assert_eq!(ids(&layout), [at(0, 1), at(0, 2)]);
+}
+
+#[test]
+fn a_segment_cut_at_any_byte_is_recovered() {
+    let (_folder, first) = layout();
+    let mut store = open(&first);
+    commit(&mut store, &[at(0, 1)]);
+    commit(&mut store, &[at(0, 2)]);
+    store.close_segment().unwrap();
+    commit(&mut store, &[at(0, 3)]);
+    drop(store);
+    let newest = journal_files(&first).pop().unwrap();
+    let bytes = fs::read(&newest).unwrap();
+    for length in 0..=bytes.len() {
+        fs::write(&newest, &bytes[..length]).unwrap();
+        let (_folder, copy) = layout();
+        copy_journal(&first, &copy);
+        let mut store = open(&copy);
+        let stored = if length == bytes.len() { 3 } else { 2 };
+        assert_eq!(store.watermark(), at(0, stored), "cut at {length}");
+        assert_eq!(store.position(), Some(stored), "cut at {length}");
+        commit(&mut store, &[at(0, 4)]);
+        store.close_segment().unwrap();
+        seal_all(&mut store);
+        let all: Vec<EntryId> = (1..=stored).chain([4]).map(|seq| at(0, seq)).collect();
+        assert_eq!(ids(&copy), all, "cut at {length}");
+    }
+}
+
+#[test]
+fn a_seal_that_was_interrupted_is_done_again() {
+    let (_folder, layout) = layout();
+    let mut store = open(&layout);
+    commit(&mut store, &[at(0, 1)]);
+    store.close_segment().unwrap();
+    let sealed = store.next_to_seal().unwrap().run().unwrap();
+    drop(store);
+    fs::remove_file(sealed.parquet.unwrap()).unwrap();
+    let mut store = open(&layout);
+    assert_eq!(seal_all(&mut store).len(), 1);
+    drop(store);
+    assert!(open(&layout).next_to_seal().is_none(), "done is done");
+    assert_eq!(ids(&layout), [at(0, 1)]);
+}
+
+#[test]
+fn a_stream_that_begins_anew_may_repeat_its_ids() {
+    let (_folder, layout) = layout();
+    let mut store = open(&layout);
+    commit(&mut store, &[at(0, 1), at(0, 2)]);
+    store.begin_epoch().unwrap();
+    assert_eq!((store.watermark(), store.position()), (EntryId::ZERO, None));
+    commit(&mut store, &[at(0, 1)]);
+    assert_eq!(ids(&layout), [at(0, 1), at(0, 1), at(0, 2)]);
+    drop(store);
+    let mut store = open(&layout);
+    assert_eq!((store.writer().to_string().as_str(), store.watermark()), ("w1.e1", at(0, 1)));
+    store.close_segment().unwrap();
+    seal_all(&mut store);
+    assert_eq!(ids(&layout), [at(0, 1), at(0, 1), at(0, 2)]);
+}
+
+fn copy_journal(from: &Layout, to: &Layout) {
+    fs::create_dir_all(to.journal()).unwrap();
+    for path in journal_files(from) {
+        fs::copy(&path, to.journal().join(path.file_name().unwrap())).unwrap();
+    }
+}

@@ -1,0 +1,27 @@
+//! Redis: the stream that producers write to, and the consumer group that reads it.
+//!
+//! [`GroupReader`] reads, acknowledges and waits; [`Position`] accounts for what was trimmed
+//! before it was read; [`Producer`] adds events. This room knows neither files nor OTLP.
+
+mod connection;
+mod error;
+mod position;
+mod producer;
+mod reader;
+mod reply;
+
+pub use connection::{Connection, RedisAddress};
+pub use error::StreamError;
+pub use position::Position;
+pub use producer::Producer;
+pub use reader::{GroupReader, Poll};
+pub use reply::{Entry, StreamState};
+
+/// The stream's name where none is set.
+pub const DEFAULT_STREAM: &str = "emp:events";
+
+/// How many entries producers keep in the stream, about: `XADD … MAXLEN ~`.
+pub const STREAM_LENGTH_MAX: u64 = 10_000;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,161 @@
+//! Redis' answers, taken apart. Any value gives a result or an error, never a panic.
+
+use redis::Value;
+
+use super::StreamError;
+use crate::event::EntryId;
+
+/// One entry of the stream as it is: its fields in their order, as bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The entry ID.
+    pub id: EntryId,
+    /// Names and values.
+    pub fields: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// How the stream stands at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StreamState {
+    /// How many entries were ever added.
+    pub added: u64,
+    /// How many are in it now.
+    pub length: u64,
+    /// The highest ID ever given out.
+    pub last: Option<EntryId>,
+}
+
+impl StreamState {
+    /// How many entries were ever removed.
+    pub fn removed(&self) -> u64 {
+        self.added.saturating_sub(self.length)
+    }
+}
+
+/// The entries of an answer of XREADGROUP or XREAD about one stream: those that are there,
+/// and the IDs of pending ones that were trimmed.
+pub(super) fn read_entries(reply: Value) -> Result<(Vec<Entry>, Vec<EntryId>), StreamError> {
+    const COMMAND: &str = "XREADGROUP";
+    let mut streams = match reply {
+        Value::Nil => return Ok((Vec::new(), Vec::new())),
+        reply => array(reply, COMMAND)?,
+    };
+    let Some(stream) = streams.pop() else { return Ok((Vec::new(), Vec::new())) };
+    let [_, entries] = pair(stream, COMMAND)?;
+    split_entries(entries, COMMAND)
+}
+
+/// A list of `[id, [name, value, …]]`, or of `[id, nil]` where the entry was trimmed.
+pub(super) fn split_entries(list: Value, command: &'static str) -> Result<(Vec<Entry>, Vec<EntryId>), StreamError> {
+    let list = array(list, command)?;
+    let mut entries = Vec::with_capacity(list.len());
+    let mut trimmed = Vec::new();
+    for entry in list {
+        let [id, fields] = pair(entry, command)?;
+        let id = entry_id(&id, command)?;
+        match fields {
+            Value::Nil => trimmed.push(id),
+            fields => entries.push(Entry { id, fields: field_pairs(fields, command)? }),
+        }
+    }
+    Ok((entries, trimmed))
+}
+
+/// The answer of XINFO STREAM.
+pub(super) fn stream_state(reply: Value) -> Result<StreamState, StreamError> {
+    const COMMAND: &str = "XINFO STREAM";
+    let mut state = StreamState::default();
+    for (name, value) in named(reply, COMMAND)? {
+        match name.as_slice() {
+            b"length" => state.length = count(&value, COMMAND)?,
+            b"entries-added" => state.added = count(&value, COMMAND)?,
+            b"last-generated-id" => state.last = Some(entry_id(&value, COMMAND)?),
+            _ => {}
+        }
+    }
+    Ok(state)
+}
+
+/// The `last-delivered-id` of one group in the answer of XINFO GROUPS; `None` where there is
+/// no such group.
+pub(super) fn last_delivered(reply: Value, group: &str) -> Result<Option<EntryId>, StreamError> {
+    const COMMAND: &str = "XINFO GROUPS";
+    for entry in array(reply, COMMAND)? {
+        let fields = named(entry, COMMAND)?;
+        let field = |wanted: &[u8]| fields.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
+        if field(b"name").is_some_and(|name| bytes(name) == Some(group.as_bytes())) {
+            return field(b"last-delivered-id").map(|id| entry_id(id, COMMAND)).transpose();
+        }
+    }
+    Ok(None)
+}
+
+fn field_pairs(fields: Value, command: &'static str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StreamError> {
+    let mut values = array(fields, command)?.into_iter();
+    let mut pairs = Vec::with_capacity(values.len() / 2);
+    while let (Some(name), Some(value)) = (values.next(), values.next()) {
+        pairs.push((owned_bytes(name, command)?, owned_bytes(value, command)?));
+    }
+    Ok(pairs)
+}
+
+/// A list of alternating names and values.
+fn named(reply: Value, command: &'static str) -> Result<Vec<(Vec<u8>, Value)>, StreamError> {
+    let mut values = array(reply, command)?.into_iter();
+    let mut fields = Vec::with_capacity(values.len() / 2);
+    while let (Some(name), Some(value)) = (values.next(), values.next()) {
+        fields.push((owned_bytes(name, command)?, value));
+    }
+    Ok(fields)
+}
+
+fn array(value: Value, command: &'static str) -> Result<Vec<Value>, StreamError> {
+    match value {
+        Value::Array(values) => Ok(values),
+        other => Err(unexpected(command, "a list", &other)),
+    }
+}
+
+fn pair(value: Value, command: &'static str) -> Result<[Value; 2], StreamError> {
+    <[Value; 2]>::try_from(array(value, command)?)
+        .map_err(|values| unexpected(command, "a pair", &Value::Array(values)))
+}
+
+fn count(value: &Value, command: &'static str) -> Result<u64, StreamError> {
+    match value {
+        Value::Int(number) if *number >= 0 => Ok(number.unsigned_abs()),
+        other => Err(unexpected(command, "a count", other)),
+    }
+}
+
+fn entry_id(value: &Value, command: &'static str) -> Result<EntryId, StreamError> {
+    let text = bytes(value).and_then(|bytes| std::str::from_utf8(bytes).ok());
+    text.and_then(|text| text.parse().ok()).ok_or_else(|| unexpected(command, "an entry ID", value))
+}
+
+fn bytes(value: &Value) -> Option<&[u8]> {
+    match value {
+        Value::BulkString(bytes) => Some(bytes),
+        Value::SimpleString(text) => Some(text.as_bytes()),
+        _ => None,
+    }
+}
+
+fn owned_bytes(value: Value, command: &'static str) -> Result<Vec<u8>, StreamError> {
+    match value {
+        Value::BulkString(bytes) => Ok(bytes),
+        Value::SimpleString(text) => Ok(text.into_bytes()),
+        other => Err(unexpected(command, "text", &other)),
+    }
+}
+
+fn unexpected(command: &'static str, wanted: &str, found: &Value) -> StreamError {
+    let kind = match found {
+        Value::Nil => "nil".to_owned(),
+        Value::Int(number) => number.to_string(),
+        Value::Array(values) => format!("a list of {}", values.len()),
+        Value::BulkString(bytes) => format!("`{}`", String::from_utf8_lossy(&bytes[..bytes.len().min(64)])),
+        _ => "another type".to_owned(),
+    };
+    StreamError::Reply { command, detail: format!("{wanted} was expected, not {kind}") }
+}
