@@ -9,6 +9,7 @@ mod decode;
 mod draft;
 mod id;
 mod level;
+mod raw;
 
 use std::borrow::Cow;
 
@@ -16,6 +17,7 @@ pub use decode::{Rejection, decode};
 pub use draft::Draft;
 pub use id::{EntryId, ParseEntryIdError};
 pub use level::Level;
+pub use raw::fields_as_json;
 
 /// The last millisecond that every reader of the store can show: the end of the year 9999.
 pub const TIMESTAMP_MS_MAX: i64 = 253_402_300_799_999;

@@ -152,6 +152,18 @@ fn what_is_no_event_says_why() {
 }
 
 #[test]
+fn what_is_no_event_is_kept_whole() {
+    let entry: Fields = vec![
+        (b"a".to_vec(), b"1".to_vec()),
+        (b"b".to_vec(), vec![0xff, 0]),
+        (b"a".to_vec(), b"2".to_vec()),
+        (b"a".to_vec(), b"3".to_vec()),
+        (vec![0xfe], b"".to_vec()),
+    ];
+    assert_eq!(fields_as_json(&entry), r#"{"a":["1","2","3"],"b":{"base64":"/wA="},"base64:/g==":""}"#);
+}
+
+#[test]
 fn deep_nesting_is_data_like_any_other() {
     let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
     let entry = entry(&[("data", &deep)]);

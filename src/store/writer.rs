@@ -114,6 +114,21 @@ impl StoreWriter {
         Ok(store)
     }
 
+    /// Is a collector at work on the store?
+    ///
+    /// # Errors
+    /// What the disk refused.
+    pub fn is_locked(layout: &Layout) -> Result<bool, StoreError> {
+        if !layout.lock_file().exists() {
+            return Ok(false);
+        }
+        match lock(layout) {
+            Ok(_) => Ok(false),
+            Err(StoreError::Locked { .. }) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The highest ID that is durable: an entry at or below it is stored already.
     pub fn watermark(&self) -> EntryId {
         self.watermark

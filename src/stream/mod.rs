@@ -14,7 +14,7 @@ pub use connection::{Connection, RedisAddress};
 pub use error::StreamError;
 pub use position::Position;
 pub use producer::Producer;
-pub use reader::{GroupReader, Poll};
+pub use reader::{GroupReader, Poll, Unread};
 pub use reply::{Entry, StreamState};
 
 /// The stream's name where none is set.

@@ -26,6 +26,15 @@ pub struct Poll {
     pub state: StreamState,
 }
 
+/// What is still to be read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Unread {
+    /// How many entries.
+    pub count: u64,
+    /// The first of them.
+    pub oldest: Option<EntryId>,
+}
+
 impl GroupReader {
     /// Reads over that connection under the consumer's name.
     pub fn new(connection: Connection, consumer: &str) -> Self {
@@ -112,23 +121,24 @@ impl GroupReader {
         reply::stream_state(self.connection.command(&command).await?)
     }
 
-    /// How many entries the group has not been given yet, counted one by one: Redis' own
-    /// `lag` forgets what was trimmed.
+    /// What the group has not been given yet, counted one by one: Redis' own `lag` forgets
+    /// what was trimmed.
     ///
     /// # Errors
     /// [`StreamError::NoGroup`] where there is no such group; else any [`StreamError`].
-    pub async fn count_unread(&mut self) -> Result<u64, StreamError> {
+    pub async fn unread(&mut self) -> Result<Unread, StreamError> {
         let Connection { stream, group, .. } = &self.connection;
         let groups = cmd("XINFO").arg("GROUPS").arg(stream).to_owned();
         let missing = StreamError::NoGroup { stream: stream.clone(), group: group.clone() };
         let groups: Value = self.connection.command(&groups).await?;
         let mut after = reply::last_delivered(groups, &self.connection.group)?.ok_or(missing)?;
-        let mut unread = 0;
+        let mut unread = Unread::default();
         loop {
             let mut range = cmd("XRANGE");
             range.arg(&self.connection.stream).arg(format!("({after}")).arg("+").arg("COUNT").arg(COUNT_PAGE);
             let (page, _) = reply::split_entries(self.connection.command(&range).await?, "XRANGE")?;
-            unread += page.len() as u64;
+            unread.count += page.len() as u64;
+            unread.oldest = unread.oldest.or(page.first().map(|entry| entry.id));
             match page.last() {
                 Some(last) if page.len() == COUNT_PAGE => after = last.id,
                 _ => return Ok(unread),

@@ -1,0 +1,127 @@
+//! How collecting goes, seen from the outside: Redis, the store, and what lies between.
+
+use std::fs;
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::{GROUP, Settings};
+use crate::store::{Layout, StoreError, StoreWriter};
+use crate::stream::{Connection, GroupReader, StreamError};
+
+/// Entries that may wait to be read while all is well: a fraction of what the stream keeps.
+const UNREAD_MAX: u64 = 2_000;
+/// How long an entry may wait while all is well.
+const UNREAD_AGE_MS_MAX: i64 = 10_000;
+
+/// How a check came out, in rising order of concern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Status {
+    /// As it should be.
+    Good,
+    /// It works, but something needs a look.
+    Degraded,
+    /// It does not work.
+    Bad,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// `redis`, `store`, `collector`, `behind`.
+    pub name: &'static str,
+    /// How it came out.
+    pub status: Status,
+    /// What was found, in one line.
+    pub detail: String,
+    /// What to do about it.
+    pub remedy: Option<String>,
+}
+
+impl Check {
+    fn good(name: &'static str, detail: String) -> Self {
+        Self { name, status: Status::Good, detail, remedy: None }
+    }
+
+    fn degraded(name: &'static str, detail: String, remedy: &str) -> Self {
+        Self { name, status: Status::Degraded, detail, remedy: Some(remedy.to_owned()) }
+    }
+
+    fn bad(name: &'static str, detail: String, remedy: &str) -> Self {
+        Self { name, status: Status::Bad, detail, remedy: Some(remedy.to_owned()) }
+    }
+}
+
+/// Looks at all of it, cheap checks first. A check that fails is an answer, not an error.
+pub async fn check_health(settings: &Settings) -> Vec<Check> {
+    let mut checks = vec![check_store(&settings.layout), check_collector(settings)];
+    match Connection::open(&settings.address, &settings.stream, GROUP).await {
+        Ok(connection) => {
+            let mut reader = GroupReader::new(connection, &settings.consumer);
+            checks.push(Check::good("redis", format!("{} answers", settings.address)));
+            checks.push(check_behind(&mut reader, &settings.stream).await);
+        }
+        Err(error) => checks.push(Check::bad("redis", error.to_string(), "start Redis, or set --redis")),
+    }
+    checks
+}
+
+fn check_store(layout: &Layout) -> Check {
+    let root = layout.root().display();
+    match try_write(layout.root()) {
+        Ok(()) => Check::good("store", format!("{root} can be written")),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Check::bad("store", format!("there is no store at {root}"), "start `emp-events collect`, or set --store")
+        }
+        Err(error) => {
+            Check::bad("store", format!("{root} cannot be written ({error})"), "free space, or mend its rights")
+        }
+    }
+}
+
+/// A real write: rights, quotas and a full disk show only then.
+fn try_write(root: &Path) -> std::io::Result<()> {
+    let probe = root.join("_journal").join(format!("health.{}.tmp", std::process::id()));
+    fs::metadata(root)?;
+    fs::create_dir_all(root.join("_journal"))?;
+    let written = fs::write(&probe, b"health");
+    let removed = fs::remove_file(&probe);
+    written.and(removed)
+}
+
+fn check_collector(settings: &Settings) -> Check {
+    match StoreWriter::is_locked(&settings.layout) {
+        Ok(true) => Check::good("collector", "one is at work on the store".to_owned()),
+        Ok(false) => {
+            let remedy = "start `emp-events collect`";
+            Check::degraded("collector", "none is at work on the store".to_owned(), remedy)
+        }
+        Err(error @ StoreError::Io { .. }) => Check::bad("collector", error.to_string(), "mend the store first"),
+        Err(error) => Check::bad("collector", error.to_string(), "set --store"),
+    }
+}
+
+async fn check_behind(reader: &mut GroupReader, stream: &str) -> Check {
+    let unread = match reader.unread().await {
+        Ok(unread) => unread,
+        Err(StreamError::NoGroup { .. }) => {
+            let detail = format!("nobody has read {stream} yet: it has no group {GROUP}");
+            return Check::degraded("behind", detail, "start `emp-events collect`");
+        }
+        Err(error) => return Check::bad("behind", error.to_string(), "set --stream"),
+    };
+    let Some(oldest) = unread.oldest.and_then(|id| id.ingested_at()) else {
+        return Check::good("behind", "every entry of the stream has been read".to_owned());
+    };
+    let age_ms = (Timestamp::now().as_millisecond() - oldest).max(0);
+    let detail = format!("{} entries are unread, the oldest for {:.1} s", unread.count, age_ms as f64 / 1_000.0);
+    if unread.count > UNREAD_MAX || age_ms > UNREAD_AGE_MS_MAX {
+        Check::degraded(
+            "behind",
+            detail,
+            "see that `emp-events collect` runs; the stream keeps only its newest entries",
+        )
+    } else {
+        Check::good("behind", detail)
+    }
+}
