@@ -5,6 +5,7 @@
 //! `event` → `stream` → `store` → `query` → `render`, wired together by `collect` (the
 //! daemon) and `cli`. ARCHITECTURE.md is the map.
 
+pub mod cli;
 pub mod collect;
 pub mod event;
 pub mod store;

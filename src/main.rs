@@ -1,1 +1,7 @@
-fn main() {}
+//! The binary `emp-events`. All it does is in [`emp_events::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    emp_events::cli::run()
+}

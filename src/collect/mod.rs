@@ -3,6 +3,7 @@
 //! [`collect`] reads entries, makes them durable in the store, acknowledges them, and seals
 //! the hours that are over. [`check_health`] says how that goes, from the outside.
 
+mod consumer;
 mod daemon;
 mod error;
 mod event_log;
@@ -13,6 +14,7 @@ mod sealing;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use consumer::default_consumer;
 pub use daemon::collect;
 pub use error::CollectError;
 pub use health::{Check, Status, check_health};

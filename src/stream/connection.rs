@@ -27,7 +27,7 @@ impl RedisAddress {
         if url.starts_with("rediss://") {
             return Err(invalid("TLS is not supported yet; use a tunnel such as stunnel".to_owned()));
         }
-        let info = url.into_connection_info().map_err(|error| invalid(error.to_string()))?;
+        let info = url.into_connection_info().map_err(|_| invalid("it cannot be read as a URL".to_owned()))?;
         let shown = info.addr().to_string();
         Ok(Self { info, shown })
     }

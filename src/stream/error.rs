@@ -1,4 +1,4 @@
-use redis::{ErrorKind, RedisError, ServerErrorKind};
+use redis::{ErrorKind, RedisError};
 
 /// What can go wrong between us and Redis. Every message names the server or the stream.
 #[derive(Debug, thiserror::Error)]
@@ -67,18 +67,18 @@ impl StreamError {
 
     /// Sorts what the client library reports by what we do about it.
     pub(super) fn from_redis(error: &RedisError, address: &str, stream: &str, group: &str) -> Self {
-        let address = address.to_owned();
-        let detail = one_line(error);
-        match (error.code(), error.kind()) {
-            (Some("WRONGTYPE"), _) => Self::NotAStream { stream: stream.to_owned() },
-            (Some("NOGROUP" | "UNBLOCKED"), _) => Self::NoGroup { stream: stream.to_owned(), group: group.to_owned() },
-            (Some("NOAUTH" | "WRONGPASS" | "NOPERM"), _) | (_, ErrorKind::AuthenticationFailed) => {
+        let answer = Answer::of(error);
+        let (address, detail) = (address.to_owned(), answer.line());
+        match (answer.code.as_str(), error.kind()) {
+            ("WRONGTYPE", _) => Self::NotAStream { stream: stream.to_owned() },
+            ("NOGROUP" | "UNBLOCKED", _) => Self::NoGroup { stream: stream.to_owned(), group: group.to_owned() },
+            _ if answer.detail.starts_with("no such key") => {
+                Self::NoGroup { stream: stream.to_owned(), group: group.to_owned() }
+            }
+            ("NOAUTH" | "WRONGPASS" | "NOPERM", _) | (_, ErrorKind::AuthenticationFailed) => {
                 Self::Refused { address, detail }
             }
             (_, ErrorKind::InvalidClientConfig) => Self::Address { address, detail },
-            (_, ErrorKind::Server(ServerErrorKind::ResponseError)) if detail.contains("no such key") => {
-                Self::NoGroup { stream: stream.to_owned(), group: group.to_owned() }
-            }
             (_, ErrorKind::Server(_) | ErrorKind::Extension) => Self::Unavailable { address, detail },
             _ => Self::Unreachable { address, detail },
         }
@@ -86,11 +86,26 @@ impl StreamError {
 }
 
 /// What the server said, else what the system said.
-fn one_line(error: &RedisError) -> String {
-    let text = match (error.code(), error.detail()) {
-        (Some(code), Some(detail)) => format!("{code} {detail}"),
-        (_, Some(detail)) => detail.to_owned(),
-        _ => error.to_string(),
-    };
-    text.lines().next().unwrap_or_default().to_owned()
+struct Answer {
+    code: String,
+    detail: String,
+}
+
+impl Answer {
+    /// Of a pipeline that failed in several places, the first tells why.
+    fn of(error: &RedisError) -> Self {
+        let in_pipeline = error.clone().into_server_errors();
+        let first = in_pipeline.as_ref().and_then(|errors| errors.first());
+        let (code, detail) = match first {
+            Some((_, error)) => (Some(error.code()), error.details()),
+            None => (error.code(), error.detail()),
+        };
+        let detail = detail.map_or_else(|| error.to_string(), str::to_owned);
+        Self { code: code.unwrap_or_default().to_owned(), detail }
+    }
+
+    fn line(&self) -> String {
+        let detail = self.detail.lines().next().unwrap_or_default();
+        format!("{} {detail}", self.code).trim_start().to_owned()
+    }
 }

@@ -1,0 +1,95 @@
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+use super::failure::{Failure, Outcome};
+use super::options::{Options, runtime};
+
+/// Where `NODE_ENV=development` has the event log.
+const DEVELOPMENT_LOG: &str = "logs/telemetry-events.log";
+/// The exit status of a process that a second Ctrl-C ended.
+const INTERRUPTED: i32 = 130;
+
+/// Drain the stream into the store: the daemon
+///
+/// Reads the stream as a consumer group, makes every event durable before it is acknowledged,
+/// and seals each hour into a Parquet file. Waits for Redis where it is not there. Stop it with
+/// Ctrl-C or SIGTERM: what was read is sealed, nothing is left unwritten.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  emp-events collect
+  emp-events collect --once                        drain what is there, seal, and end
+  emp-events --redis redis://10.0.0.5:6379 --store /var/lib/emp-events collect
+  emp-events collect --log-events logs/events.log  and one JSON line an event, for tail -f")]
+pub(super) struct Collect {
+    /// Drain what is in the stream, seal it, and end
+    #[arg(long)]
+    once: bool,
+    /// The consumer in the group and the writer in the store [default: this host's and store's own]
+    #[arg(long, value_name = "NAME", env = "EMP_EVENTS_CONSUMER")]
+    consumer: Option<String>,
+    /// Write one JSON line an event to this file [default: logs/telemetry-events.log where
+    /// NODE_ENV=development]
+    #[arg(long, value_name = "PATH", env = "EMP_EVENTS_LOG")]
+    log_events: Option<PathBuf>,
+    /// Seal that often even within an hour, so that other engines see new events: 5m, 30s
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    seal_every: Option<Duration>,
+}
+
+impl Collect {
+    pub fn run(self, options: &Options) -> Outcome {
+        let mut settings = options.collect_settings(self.consumer)?;
+        settings.once = self.once;
+        settings.seal_every = self.seal_every;
+        let in_development = std::env::var("NODE_ENV").is_ok_and(|value| value == "development");
+        settings.event_log = self.log_events.or_else(|| in_development.then(|| DEVELOPMENT_LOG.into()));
+        options.start_log();
+        runtime()?.block_on(async {
+            let shutdown = shutdown_on_signal()?;
+            crate::collect::collect(&settings, shutdown).await?;
+            Ok::<_, Failure>(())
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Turns true at the first SIGTERM or Ctrl-C; the second ends the process at once, which
+/// loses nothing: the journal has it.
+fn shutdown_on_signal() -> std::io::Result<watch::Receiver<bool>> {
+    let (sender, receiver) = watch::channel(false);
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        either(&mut terminate, &mut interrupt).await;
+        info!("stopping: sealing what was read (once more to leave that to the next start)");
+        // `false` says that nobody listens any more: the collector has ended.
+        let _ = sender.send(true);
+        either(&mut terminate, &mut interrupt).await;
+        warn!("stopped; what is not sealed is safe in the journal");
+        std::process::exit(INTERRUPTED);
+    });
+    Ok(receiver)
+}
+
+async fn either(first: &mut Signal, second: &mut Signal) {
+    tokio::select! {
+        _ = first.recv() => {}
+        _ = second.recv() => {}
+    }
+}
+
+/// `30s`, `5m`, `1h30m`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let parsed: Result<jiff::SignedDuration, _> = text.parse();
+    let positive = parsed.ok().and_then(|duration| Duration::try_from(duration).ok());
+    positive
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| "expected a duration such as 30s, 5m or 1h30m".to_owned())
+}

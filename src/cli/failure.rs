@@ -1,0 +1,44 @@
+use std::io;
+use std::process::ExitCode;
+
+/// How a command ends that has no answer.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// It was tried and failed: exit status 1.
+    Failed(anyhow::Error),
+    /// It was asked for in a way that makes no sense: exit status 2.
+    Usage(String),
+}
+
+/// What a command ends with.
+pub(super) type Outcome = Result<ExitCode, Failure>;
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl Failure {
+    /// Says what went wrong on stderr. A reader that has seen enough (`| head`) is no failure.
+    pub fn report(self) -> ExitCode {
+        match self {
+            Self::Usage(message) => {
+                eprintln!("emp-events: {message}");
+                ExitCode::from(2)
+            }
+            Self::Failed(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+            Self::Failed(error) => {
+                eprintln!("emp-events: {error:#}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let closed = |cause: &(dyn std::error::Error + 'static)| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    };
+    error.chain().any(closed)
+}

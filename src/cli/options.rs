@@ -1,0 +1,111 @@
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use tokio::runtime::Runtime;
+use tracing_subscriber::EnvFilter;
+
+use super::failure::Failure;
+use crate::collect::{Settings, default_consumer};
+use crate::store::Layout;
+use crate::stream::{DEFAULT_STREAM, RedisAddress};
+
+/// Options that every command takes, before or after its name.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// The store's folder
+    #[arg(long, global = true, value_name = "PATH", env = "EMP_EVENTS_STORE", default_value = "data/events")]
+    pub store: PathBuf,
+    /// Redis, as redis://[user:password@]host:port[/db] [default: REDIS_HOST and REDIS_PORT, else
+    /// redis://127.0.0.1:6379]
+    #[arg(long, global = true, value_name = "URL", env = "REDIS_URL", hide_env_values = true)]
+    redis: Option<String>,
+    /// The stream's key
+    #[arg(long, global = true, value_name = "KEY", env = "EMP_EVENTS_STREAM", default_value = DEFAULT_STREAM)]
+    pub stream: String,
+    /// How to show the answer [default: table on a terminal, ndjson in a pipe]
+    #[arg(long, global = true, value_enum)]
+    pub format: Option<FormatOption>,
+    /// Colours; NO_COLOR turns `auto` off
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto")]
+    color: ColorOption,
+    /// Time zone of the times shown, such as UTC or Europe/Berlin [default: this machine's]
+    #[arg(long, global = true, value_name = "ZONE", env = "EMP_EVENTS_TZ")]
+    pub tz: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum FormatOption {
+    Table,
+    Json,
+    Ndjson,
+    Csv,
+    Markdown,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ColorOption {
+    Auto,
+    Always,
+    Never,
+}
+
+impl Options {
+    /// Where Redis is: `--redis` or `REDIS_URL`, else `REDIS_HOST` and `REDIS_PORT`.
+    pub fn redis(&self) -> Result<RedisAddress, Failure> {
+        let url = self.redis.clone().unwrap_or_else(|| {
+            let variable = |name, default: &str| {
+                std::env::var(name).ok().filter(|value| !value.is_empty()).unwrap_or_else(|| default.to_owned())
+            };
+            format!("redis://{}:{}", variable("REDIS_HOST", "127.0.0.1"), variable("REDIS_PORT", "6379"))
+        });
+        RedisAddress::parse(&url).map_err(|error| Failure::Usage(error.to_string()))
+    }
+
+    /// The store's places.
+    pub fn layout(&self) -> Layout {
+        Layout::new(&self.store)
+    }
+
+    /// What a collector of these options would do.
+    pub fn collect_settings(&self, consumer: Option<String>) -> Result<Settings, Failure> {
+        let layout = self.layout();
+        Ok(Settings {
+            address: self.redis()?,
+            stream: self.stream.clone(),
+            consumer: consumer.unwrap_or_else(|| default_consumer(&layout)),
+            layout,
+            once: false,
+            event_log: None,
+            seal_every: None,
+        })
+    }
+
+    /// May what goes there be coloured?
+    pub fn colors(&self, output: &impl IsTerminal) -> bool {
+        match self.color {
+            ColorOption::Always => true,
+            ColorOption::Never => false,
+            ColorOption::Auto => {
+                std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && output.is_terminal()
+            }
+        }
+    }
+
+    /// Sends log lines to stderr: what a command does while it goes on.
+    pub fn start_log(&self) {
+        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+        let stderr = std::io::stderr();
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_ansi(self.colors(&stderr))
+            .with_target(false)
+            .with_writer(std::io::stderr)
+            .init();
+    }
+}
+
+/// A runtime for commands that wait for Redis: one thread is enough.
+pub(super) fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
