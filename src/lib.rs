@@ -8,5 +8,7 @@
 pub mod cli;
 pub mod collect;
 pub mod event;
+#[cfg(feature = "query")]
+pub mod render;
 pub mod store;
 pub mod stream;

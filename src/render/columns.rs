@@ -1,0 +1,92 @@
+//! Which columns of a table a screen has room for, and how wide they are.
+
+/// Places between two columns.
+pub(super) const GAP: usize = 2;
+
+/// What a column asks for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Want {
+    /// Places to show everything whole.
+    pub natural: usize,
+    /// Places below which it says too little, and is better hidden.
+    pub least: usize,
+    /// Places that it should have before columns of little worth get any.
+    pub ample: usize,
+    /// What is lost without it.
+    pub worth: Worth,
+}
+
+/// In which order columns go where there isn't room for all: those of less worth first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Worth {
+    /// Null in every row that is shown.
+    Empty,
+    /// Another column says nearly the same.
+    Repeated,
+    /// Everything else goes from the middle outwards.
+    Own,
+    /// What a reader looks for first.
+    Telling,
+}
+
+/// The columns of a table that are shown, each with its width, and those that are hidden.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Plan {
+    pub shown: Vec<(usize, usize)>,
+    pub hidden: Vec<usize>,
+}
+
+/// Fits columns into a width. Columns of little worth are hidden until the others have ample
+/// room, further ones until each has the least it needs, then the widest are cut.
+pub(super) fn plan(wants: &[Want], width: Option<usize>) -> Plan {
+    let mut shown: Vec<usize> = (0..wants.len()).collect();
+    let Some(width) = width else {
+        return Plan { shown: wants.iter().map(|want| want.natural).enumerate().collect(), hidden: Vec::new() };
+    };
+    for worth in [Worth::Empty, Worth::Repeated] {
+        if room(wants, &shown, |want| want.ample) > width && shown.iter().any(|&column| wants[column].worth > worth) {
+            shown.retain(|&column| wants[column].worth != worth);
+        }
+    }
+    while shown.len() > 1 && room(wants, &shown, |want| want.least) > width {
+        shown.remove(dispensable(wants, &shown));
+    }
+    let gaps = GAP * shown.len().saturating_sub(1);
+    let widths = share(wants, &shown, width.saturating_sub(gaps).max(1));
+    let hidden = (0..wants.len()).filter(|column| !shown.contains(column)).collect();
+    Plan { shown: shown.into_iter().zip(widths).collect(), hidden }
+}
+
+fn room(wants: &[Want], shown: &[usize], of: impl Fn(&Want) -> usize) -> usize {
+    let widths: usize = shown.iter().map(|&column| of(&wants[column])).sum();
+    widths + GAP * shown.len().saturating_sub(1)
+}
+
+/// The position in `shown` of the column to hide next: of the least worth, and among those
+/// the one nearest to the middle.
+fn dispensable(wants: &[Want], shown: &[usize]) -> usize {
+    let middle = shown.len() / 2;
+    (0..shown.len()).min_by_key(|&position| (wants[shown[position]].worth, position.abs_diff(middle))).unwrap_or(middle)
+}
+
+/// Widths that fill at most `places`: all columns above a common limit are cut to it, so that
+/// the widest give first.
+fn share(wants: &[Want], shown: &[usize], places: usize) -> Vec<usize> {
+    if let [only] = shown {
+        return vec![wants[*only].natural.min(places)];
+    }
+    let capped = |cap: usize| -> Vec<usize> {
+        shown.iter().map(|&column| wants[column].natural.min(cap.max(wants[column].least))).collect()
+    };
+    let widest = shown.iter().map(|&column| wants[column].natural).max().unwrap_or(0).min(places);
+    let cap = (1..=widest).rev().find(|&cap| capped(cap).iter().sum::<usize>() <= places).unwrap_or(1);
+    let mut widths = capped(cap);
+    // What the common limit leaves over goes to the first that can use it.
+    let mut left = places.saturating_sub(widths.iter().sum());
+    for (width, &column) in widths.iter_mut().zip(shown) {
+        let more = usize::from(*width < wants[column].natural).min(left);
+        *width += more;
+        left -= more;
+    }
+    widths
+}

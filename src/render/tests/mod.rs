@@ -1,0 +1,8 @@
+//! What answers look like: snapshots of whole screens, and what must hold for any of them.
+
+mod fixtures;
+mod formats;
+mod show;
+mod table;
+mod timeline;
+mod units;

@@ -1,0 +1,31 @@
+//! The timeline of one job: what happened when, where it stood still, and what went wrong.
+
+mod details;
+mod events;
+mod fold;
+mod screen;
+mod summary;
+
+use std::io::{self, Write};
+
+use arrow::array::RecordBatch;
+
+use super::Screen;
+use super::answer::unreadable;
+
+/// Writes the timeline of a job for a person at a terminal. The other formats of a timeline
+/// are those of any answer: [`super::write_answer`].
+///
+/// `batches` is the answer of the canned query `timeline`, in its order, with at least the
+/// columns `time`, `delta_ms`, `is_gap`, `service`, `event_type`, `level`, `duration_ms`,
+/// `worker_id`, `machine_id` and `data`. A job without events has a timeline of one line.
+///
+/// # Errors
+/// What `out` says, unchanged, so that a caller can end quietly at
+/// [`io::ErrorKind::BrokenPipe`]; [`io::ErrorKind::InvalidData`] where a column is missing or
+/// of another type.
+pub fn write_timeline(out: &mut dyn Write, screen: &Screen, job_id: &str, batches: &[RecordBatch]) -> io::Result<()> {
+    let events = events::read(batches).map_err(unreadable)?;
+    screen::write(out, screen, job_id, &events)?;
+    out.flush()
+}

@@ -1,0 +1,80 @@
+//! What a reader should take away from a timeline.
+
+use anstyle::Style;
+
+use super::events::Event;
+use crate::render::paint::{BOLD, DIM, ERROR, WARN};
+use crate::render::units;
+
+/// So many gaps are listed, the longest of all.
+const GAPS_LISTED_MAX: usize = 10;
+
+/// The lines below a timeline, each with its style.
+pub(super) fn lines(events: &[Event]) -> Vec<(Style, String)> {
+    let mut lines = vec![(BOLD, counts(events))];
+    lines.extend(gaps(events));
+    lines.extend(errors(events).map(|line| (ERROR, line)));
+    lines.extend(skew(events).map(|line| (WARN, line)));
+    lines
+}
+
+fn counts(events: &[Event]) -> String {
+    let gaps: Vec<f64> = events.iter().filter_map(Event::gap_ms).collect();
+    let errors = events.iter().filter(|event| event.is_error()).count();
+    let retries = events.iter().filter(|event| event.is_retry()).count();
+    let mut parts = vec![match gaps.len() {
+        0 => "No gaps".to_owned(),
+        count => format!("{} ({})", units::counted(count, "gap", "gaps"), units::millis(gaps.iter().sum())),
+    }];
+    parts.push(if errors == 0 { "no errors".to_owned() } else { units::counted(errors, "error", "errors") });
+    if retries > 0 {
+        parts.push(units::counted(retries, "retry", "retries"));
+    }
+    parts.join(" · ")
+}
+
+/// The longest gaps, in the order in which they happened.
+fn gaps(events: &[Event]) -> Vec<(Style, String)> {
+    let mut gaps: Vec<(usize, f64)> =
+        events.iter().enumerate().filter_map(|(index, event)| Some((index, event.gap_ms()?))).collect();
+    let unlisted = gaps.len().saturating_sub(GAPS_LISTED_MAX);
+    gaps.sort_by(|a, b| b.1.total_cmp(&a.1));
+    gaps.truncate(GAPS_LISTED_MAX);
+    gaps.sort_by_key(|gap| gap.0);
+    let mut lines: Vec<(Style, String)> = gaps.into_iter().map(|(index, ms)| (WARN, gap(events, index, ms))).collect();
+    if unlisted > 0 {
+        lines.push((DIM, format!("  and {}", units::counted(unlisted, "shorter gap", "shorter gaps"))));
+    }
+    lines
+}
+
+fn gap(events: &[Event], index: usize, ms: f64) -> String {
+    let name = |event: &Event| format!("{} ({})", event.event_type, event.service);
+    let before = index.checked_sub(1).map_or_else(|| "the beginning".to_owned(), |before| name(&events[before]));
+    format!("  ⚠ {} between {before} → {}", units::millis(ms), name(&events[index]))
+}
+
+/// Which types of errors, and how often each.
+fn errors(events: &[Event]) -> Option<String> {
+    let mut types: Vec<(&str, usize)> = Vec::new();
+    for event in events.iter().filter(|event| event.is_error()) {
+        match types.iter_mut().find(|(event_type, _)| *event_type == event.event_type) {
+            Some((_, count)) => *count += 1,
+            None => types.push((&event.event_type, 1)),
+        }
+    }
+    let named = types.iter().map(|(event_type, count)| match count {
+        1 => (*event_type).to_owned(),
+        _ => format!("{event_type} ×{count}"),
+    });
+    (!types.is_empty()).then(|| format!("  ✗ {}", named.collect::<Vec<_>>().join(", ")))
+}
+
+/// Events with a time before that of the event they follow: no job goes back in time, so two
+/// hosts' clocks differ.
+fn skew(events: &[Event]) -> Option<String> {
+    let backwards: Vec<i64> = events.iter().filter_map(|event| event.delta_ms).filter(|delta| *delta < 0).collect();
+    let worst = units::millis(backwards.iter().min()?.unsigned_abs() as f64);
+    let events = units::counted(backwards.len(), "event is", "events are");
+    Some(format!("  ⚠ clock skew: {events} stamped up to {worst} before the one ahead of it"))
+}
