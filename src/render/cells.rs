@@ -32,7 +32,7 @@ enum Values<'a> {
 }
 
 /// A value that cannot be shown becomes a text that says so, and the answer goes on.
-const OPTIONS: FormatOptions<'static> = FormatOptions::new().with_display_error(true);
+const OPTIONS: FormatOptions<'static> = FormatOptions::new().with_display_error(true).with_null("null");
 
 impl<'a> Texts<'a> {
     /// # Errors

@@ -48,8 +48,8 @@ pub(super) fn plan(wants: &[Want], width: Option<usize>) -> Plan {
             shown.retain(|&column| wants[column].worth != worth);
         }
     }
-    while shown.len() > 1 && room(wants, &shown, |want| want.least) > width {
-        shown.remove(dispensable(wants, &shown));
+    while let Some(position) = dispensable(wants, &shown, width) {
+        shown.remove(position);
     }
     let gaps = GAP * shown.len().saturating_sub(1);
     let widths = share(wants, &shown, width.saturating_sub(gaps).max(1));
@@ -63,10 +63,16 @@ fn room(wants: &[Want], shown: &[usize], of: impl Fn(&Want) -> usize) -> usize {
 }
 
 /// The position in `shown` of the column to hide next: of the least worth, and among those
-/// the one nearest to the middle.
-fn dispensable(wants: &[Want], shown: &[usize]) -> usize {
+/// the one nearest to the middle. `None` where nothing has to go, or just one column is left.
+fn dispensable(wants: &[Want], shown: &[usize], width: usize) -> Option<usize> {
     let middle = shown.len() / 2;
-    (0..shown.len()).min_by_key(|&position| (wants[shown[position]].worth, position.abs_diff(middle))).unwrap_or(middle)
+    let position = (0..shown.len())
+        .min_by_key(|&position| (wants[shown[position]].worth, position.abs_diff(middle)))
+        .filter(|_| shown.len() > 1)?;
+    // While there are others to hide, telling columns have ample room and not just the least.
+    let others_left = wants[shown[position]].worth < Worth::Telling;
+    let asked = |want: &Want| if others_left && want.worth == Worth::Telling { want.ample } else { want.least };
+    (room(wants, shown, asked) > width).then_some(position)
 }
 
 /// Widths that fill at most `places`: all columns above a common limit are cut to it, so that
@@ -75,8 +81,12 @@ fn share(wants: &[Want], shown: &[usize], places: usize) -> Vec<usize> {
     if let [only] = shown {
         return vec![wants[*only].natural.min(places)];
     }
+    // Telling columns keep ample room if that is possible: `data` is cut before an event's type.
+    let floors = |of: fn(&Want) -> usize| -> Vec<usize> { shown.iter().map(|&column| of(&wants[column])).collect() };
+    let ample = floors(|want| if want.worth == Worth::Telling { want.ample } else { want.least });
+    let floors = if ample.iter().sum::<usize>() <= places { ample } else { floors(|want| want.least) };
     let capped = |cap: usize| -> Vec<usize> {
-        shown.iter().map(|&column| wants[column].natural.min(cap.max(wants[column].least))).collect()
+        shown.iter().zip(&floors).map(|(&column, floor)| wants[column].natural.min(cap.max(*floor))).collect()
     };
     let widest = shown.iter().map(|&column| wants[column].natural).max().unwrap_or(0).min(places);
     let cap = (1..=widest).rev().find(|&cap| capped(cap).iter().sum::<usize>() <= places).unwrap_or(1);

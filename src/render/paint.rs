@@ -8,12 +8,11 @@ pub(super) const DIM: Style = Style::new().dimmed();
 pub(super) const ERROR: Style = AnsiColor::Red.on_default();
 pub(super) const WARN: Style = AnsiColor::Yellow.on_default();
 
-/// Colours of services: those of the terminal's own theme that are not kept for warnings and
-/// errors, nor for text.
-const SERVICE_COLORS: [AnsiColor; 8] = [
+/// Colours of services: those of the terminal's own theme that are not kept for warnings,
+/// errors and text. Plain blue is left out, as it is hard to read on black.
+const SERVICE_COLORS: [AnsiColor; 7] = [
     AnsiColor::Cyan,
     AnsiColor::Green,
-    AnsiColor::Blue,
     AnsiColor::Magenta,
     AnsiColor::BrightCyan,
     AnsiColor::BrightGreen,
@@ -44,7 +43,7 @@ pub(super) fn of_service(name: &str) -> Style {
 
 /// Which bits of the hash choose the colour: those with which the usual services (`api-server`,
 /// `worker`, `connector`, `machine`, `webhook-service`, `monitor`) all differ.
-const SERVICE_HASH_SHIFT: u32 = 48;
+const SERVICE_HASH_SHIFT: u32 = 52;
 
 fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))

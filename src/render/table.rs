@@ -216,7 +216,7 @@ fn want(field: &Field, name: usize, value: usize, is_empty: bool) -> Want {
         _ if is_empty => Worth::Empty,
         // The hour of arrival, which the id begins with.
         "ingested_at" | "date" | "hour" => Worth::Repeated,
-        "timestamp" | "service" | "event_type" | "level" => Worth::Telling,
+        "timestamp" | "service" | "event_type" | "level" | "job_id" => Worth::Telling,
         _ => Worth::Own,
     };
     Want { natural, least, ample, worth }

@@ -90,7 +90,7 @@ pub fn bytes(value: u64) -> String {
 pub fn decimal(value: f64) -> String {
     let size = value.abs();
     if size != 0.0 && size < 0.000_5 || size >= 1e16 && value.is_finite() {
-        return format!("{value:.2e}");
+        return format!("{value:.1e}").replace(".0e", "e");
     }
     rounded(value, 3)
 }

@@ -2,7 +2,6 @@
 
 mod fixtures;
 mod formats;
-mod show;
 mod table;
 mod timeline;
 mod units;

@@ -69,10 +69,15 @@ impl Teller {
             let same = |value: &Value| value.as_f64() == Some(duration);
             told.extend(event.data.iter().filter(|(key, value)| is_millis(key) && same(value)).map(|(key, _)| &**key));
         }
-        parts.extend(changed("worker", &event.worker_id, &mut self.worker_id));
-        parts.extend(changed("machine", &event.machine_id, &mut self.machine_id));
+        parts.extend(self.place(event));
         parts.extend(self.pairs(&event.data, &told));
         Details { error: error.map(|(_, text)| text), rest: parts.join(" ") }
+    }
+
+    /// The worker and the machine of an event, where they are others than before.
+    pub fn place(&mut self, event: &Event) -> impl Iterator<Item = String> + use<> {
+        let worker = changed("worker", &event.worker_id, &mut self.worker_id);
+        worker.into_iter().chain(changed("machine", &event.machine_id, &mut self.machine_id))
     }
 
     fn pairs(&mut self, data: &Map<String, Value>, told: &[&str]) -> Vec<String> {

@@ -134,7 +134,7 @@ fn entries(events: &[Event], screen: &Screen) -> Vec<Entry> {
         Item::Day(date) => Entry::Note(DIM, format!("── {date} ──")),
         Item::Gap(ms) => Entry::Gap(format!("⚠ {} gap", units::millis(ms))),
         Item::Event(index) => Entry::Row(line(&events[index], teller.tell(&events[index]), screen)),
-        Item::Run(range) => Entry::Row(run(&events[range], screen)),
+        Item::Run(range) => Entry::Row(run(&events[range], &mut teller, screen)),
     });
     lines.collect()
 }
@@ -164,15 +164,15 @@ fn line(event: &Event, details: Details, screen: &Screen) -> Line {
 }
 
 /// One line for many: how many, how far apart, and how far they came.
-fn run(events: &[Event], screen: &Screen) -> Line {
+fn run(events: &[Event], teller: &mut Teller, screen: &Screen) -> Line {
     let (first, last) = (&events[0], &events[events.len() - 1]);
     let apart = (last.time_ms - first.time_ms) as f64 / (events.len() - 1) as f64;
     let mut shown = line(first, Details::default(), screen);
     shown.cells[3] += &format!(" ×{}", units::count(events.len() as u64));
-    shown.cells[4] = format!("{} apart", units::millis(apart));
-    if let Some(progress) = progress(first, last) {
-        shown.cells[4] += &format!(" · {progress}");
-    }
+    let mut parts = vec![format!("{} apart", units::millis(apart))];
+    parts.extend(progress(first, last));
+    parts.extend(teller.place(first));
+    shown.cells[4] = parts.join(" · ");
     shown
 }
 
@@ -259,11 +259,17 @@ fn lanes(entries: &[Entry], width: Option<usize>) -> Lanes {
         *width = natural;
     }
     if let Some(width) = width {
-        widths[2] = widths[2].min(SERVICE_WIDTH_MAX);
+        // On a narrow screen the type of an event has twice the room of its service.
+        let left = width.saturating_sub(widths[0] + widths[1] + 3 * GAP);
+        widths[2] = widths[2].min(SERVICE_WIDTH_MAX).min(left / 3).max(1);
         let left = width.saturating_sub(widths[..3].iter().sum::<usize>() + 3 * GAP);
         widths[3] = widths[3].min(left).max(1);
         let left = left.saturating_sub(widths[3] + GAP);
-        widths[4] = if left < DETAILS_WIDTH_MIN.min(widths[4]) { 0 } else { left };
+        let details = || rows.iter().skip(1).map(|row| grid::width_of(&row[4])).filter(|&details| details > 0);
+        let fitting = details().filter(|&details| details <= left).count();
+        // One place for most details reads better than two, even if it is below.
+        let has_room = left >= DETAILS_WIDTH_MIN.min(widths[4]) && 2 * fitting >= details().count();
+        widths[4] = if has_room { left } else { 0 };
     }
     [(0, false), (1, true), (2, false), (3, false), (4, false)]
         .map(|(column, right)| Lane { width: widths[column], right })

@@ -76,5 +76,5 @@ fn skew(events: &[Event]) -> Option<String> {
     let backwards: Vec<i64> = events.iter().filter_map(|event| event.delta_ms).filter(|delta| *delta < 0).collect();
     let worst = units::millis(backwards.iter().min()?.unsigned_abs() as f64);
     let events = units::counted(backwards.len(), "event is", "events are");
-    Some(format!("  ⚠ clock skew: {events} stamped up to {worst} before the one ahead of it"))
+    Some(format!("  ⚠ clock skew: {events} stamped up to {worst} before the event it follows"))
 }
