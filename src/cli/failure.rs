@@ -29,7 +29,7 @@ impl Failure {
             }
             Self::Failed(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
             Self::Failed(error) => {
-                eprintln!("emp-events: {error:#}");
+                eprintln!("emp-events: {error}");
                 ExitCode::FAILURE
             }
         }

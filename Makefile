@@ -1,0 +1,52 @@
+# Every way to build, try and check the project. `make` alone lists them.
+
+# One profile for the demo, the tests and the benchmarks: DataFusion is built once.
+CARGO_FLAGS := --release --locked
+export CARGO_TERM_PROGRESS_WHEN ?= auto
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test lint bench perf-report sample docker clean
+
+help: ## list what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build the binary (the first time about a quarter of an hour: DataFusion)
+	@scripts/need.sh cc
+	cargo build $(CARGO_FLAGS)
+
+demo: ## events through a real Redis into a store, then five answers about them
+	@scripts/need.sh cc redis
+	cargo build $(CARGO_FLAGS)
+	@scripts/demo.sh
+
+test: ## all tests, against real Redis servers and a real DuckDB
+	@scripts/need.sh cc redis python
+	PATH="$$(scripts/need.sh --tools-path):$$PATH" cargo test $(CARGO_FLAGS)
+
+lint: ## formatting, clippy with warnings as errors, licences and sources of dependencies
+	@scripts/need.sh cc python
+	cargo fmt --check
+	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
+	cargo clippy $(CARGO_FLAGS) --no-default-features -- -D warnings
+	PATH="$$(scripts/need.sh --tools-path):$$PATH" cargo deny --log-level error check bans licenses sources
+
+bench: ## how fast, side by side with DuckDB and with Redis itself
+	@scripts/need.sh cc redis python
+	PATH="$$(scripts/need.sh --tools-path):$$PATH" cargo bench --locked
+
+perf-report: ## write perf-report.md about the store (EMP_EVENTS_STORE, else the sample), and print it
+	@scripts/need.sh cc
+	@cargo build $(CARGO_FLAGS)
+	@scripts/perf-report.sh
+
+sample: ## make data/sample anew
+	cargo build $(CARGO_FLAGS)
+	@scripts/sample.sh
+
+docker: ## build both images: emp-events (all of it) and emp-events:collector (the daemon alone)
+	docker build --target collector --tag emp-events:collector .
+	docker build --target full --tag emp-events:latest .
+
+clean: ## remove what was built and installed inside the project
+	cargo clean
+	rm -rf .tools perf-report.md

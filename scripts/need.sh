@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Makes sure of the tools that a make target needs, and says what it installs before it does.
+#
+#   scripts/need.sh cc redis python    each of these, installed where missing
+#   scripts/need.sh --tools-path       the folder of the Python tools' programs
+#
+# System packages come from apt (as root, or with sudo). Python's tools go into a virtual
+# environment in EMP_EVENTS_TOOLS (default: .tools inside the project).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+tools=${EMP_EVENTS_TOOLS:-$PWD/.tools}
+
+say() { printf '%s\n' "$*" >&2; }
+
+install_packages() {
+    command -v apt-get >/dev/null || { say "please install $* (no apt-get here to do it)"; exit 1; }
+    local as_root=()
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null || { say "please install $*, or run as root: there is no sudo here"; exit 1; }
+        as_root=(sudo)
+    fi
+    say "installing with apt-get: $*"
+    "${as_root[@]}" apt-get update -qq >&2
+    # RUNLEVEL=1 keeps a package from starting its service: we start servers of our own.
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+        apt-get install -y -qq --no-install-recommends "$@" >&2
+}
+
+need_cc() {
+    command -v cargo >/dev/null || { say "please install Rust first: https://rustup.rs"; exit 1; }
+    command -v cc >/dev/null || install_packages build-essential
+}
+
+need_redis() {
+    command -v redis-server >/dev/null && command -v redis-cli >/dev/null || install_packages redis-server
+}
+
+need_python() {
+    local wanted=tests/requirements.txt
+    cmp -s "$wanted" "$tools/requirements.txt" && return
+    # On Debian `venv` is there without `ensurepip` until python3-venv is installed.
+    python3 -c 'import venv, ensurepip' 2>/dev/null || install_packages python3 python3-venv
+    say "installing Python tools into $tools: $(grep -v '^#' "$wanted" | tr '\n' ' ')"
+    python3 -m venv --clear "$tools"
+    "$tools/bin/pip" install --quiet --disable-pip-version-check -r "$wanted" >&2
+    cp "$wanted" "$tools/requirements.txt"
+}
+
+for tool in "$@"; do
+    case $tool in
+        cc) need_cc ;;
+        redis) need_redis ;;
+        python) need_python ;;
+        --tools-path) printf '%s\n' "$tools/bin" ;;
+        *) say "unknown tool: $tool"; exit 2 ;;
+    esac
+done
