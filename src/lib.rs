@@ -10,5 +10,6 @@ pub mod collect;
 pub mod event;
 #[cfg(feature = "query")]
 pub mod render;
+pub mod simulate;
 pub mod store;
 pub mod stream;

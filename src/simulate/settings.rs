@@ -1,0 +1,36 @@
+use super::Incident;
+
+/// What to simulate. The same settings give the same events.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Two seeds, two different loads.
+    pub seed: u64,
+    /// Where virtual time begins, ms since the epoch: the system is started up then.
+    pub from_ms: i64,
+    /// How many jobs are created in an hour, on average. Not changed by `time_scale`.
+    pub jobs_per_hour: f64,
+    /// How long everything takes: at 1.0 a job lasts tens of seconds, at 0.05 a second or
+    /// two. Transport to the stream and the skew of clocks stay as they are.
+    pub time_scale: f64,
+    /// How many workers there are; from 3 on, one of them is slow.
+    pub workers: usize,
+    /// How many machines the workers run on; from 2 on, one machine's clock is ahead.
+    pub machines: usize,
+    /// What goes wrong at known times, beside what goes wrong by chance.
+    pub incidents: Vec<Incident>,
+}
+
+impl Default for Settings {
+    /// The load of a small team: 147 jobs an hour are about 18 million events a year.
+    fn default() -> Self {
+        Self {
+            seed: 7,
+            from_ms: 1_758_844_800_000,
+            jobs_per_hour: 147.0,
+            time_scale: 1.0,
+            workers: 6,
+            machines: 3,
+            incidents: Vec::new(),
+        }
+    }
+}
