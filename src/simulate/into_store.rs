@@ -124,6 +124,9 @@ pub fn into_store(
 }
 
 fn refuse_taken(layout: &Layout, first: Hour, end: Hour) -> Result<(), SimulateError> {
+    if !layout.root().exists() {
+        return Ok(());
+    }
     let taken = Snapshot::read(layout)?
         .partitions
         .into_iter()

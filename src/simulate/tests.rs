@@ -291,7 +291,7 @@ fn settings_that_make_no_sense_still_give_events() {
 #[test]
 fn a_store_holds_what_the_summary_says() {
     let folder = tempfile::tempdir().unwrap();
-    let layout = Layout::new(folder.path());
+    let layout = Layout::new(folder.path().join("not-there-yet"));
     let mut told = Vec::new();
     let summary = into_store(&layout, settings(), 4, &mut |progress| told.push(progress)).unwrap();
     assert_eq!(told.len(), 4);
