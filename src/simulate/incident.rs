@@ -67,8 +67,10 @@ impl Incident {
     pub fn one_of_each(from_ms: i64, hours: u32) -> Vec<Self> {
         let second_half_ms = i64::from(hours) * 1_800_000;
         let apart_ms = second_half_ms / IncidentKind::ALL.len() as i64;
-        let place =
-            |(index, kind): (i64, IncidentKind)| Self { kind, at_ms: from_ms + second_half_ms + apart_ms * index };
+        let place = |(index, kind): (i64, IncidentKind)| Self {
+            kind,
+            at_ms: from_ms + second_half_ms + apart_ms / 2 + apart_ms * index,
+        };
         (0..).zip(IncidentKind::ALL).map(place).collect()
     }
 }

@@ -41,8 +41,16 @@ pub(super) struct Outage {
 /// How an attempt ends.
 enum Outcome {
     Completed,
-    Failed { error: &'static str, may_retry: bool },
+    Failed(Failure),
     Silence,
+}
+
+#[derive(Clone, Copy)]
+struct Failure {
+    error: &'static str,
+    may_retry: bool,
+    /// How far the work has come by then, in percent.
+    share: i64,
 }
 
 /// A worker at work on a job.
@@ -168,7 +176,7 @@ impl Simulation {
         self.tell_claim(&mut job, run);
         let ended_us = match self.outcome(&job, started_us) {
             Outcome::Completed => self.complete(job, run),
-            Outcome::Failed { error, may_retry } => self.fail(job, run, error, may_retry),
+            Outcome::Failed(failure) => self.fail(job, run, failure),
             Outcome::Silence => self.fall_silent(job, run),
         };
         self.fleet.give_back(place, ended_us);
@@ -199,15 +207,15 @@ impl Simulation {
             && outage.connector == connector
             && started_us < outage.until_us
         {
-            return Outcome::Failed { error: outage.error, may_retry: true };
+            // What is down refuses the job at once.
+            return Outcome::Failed(Failure { error: outage.error, may_retry: true, share: 1 });
         }
         if self.chance.happens(9_700) {
-            Outcome::Completed
-        } else if self.chance.happens(8_000) {
-            Outcome::Failed { error: self.chance.pick(connector.passing_errors), may_retry: true }
-        } else {
-            Outcome::Failed { error: self.chance.pick(connector.lasting_errors), may_retry: false }
+            return Outcome::Completed;
         }
+        let may_retry = self.chance.happens(8_000);
+        let errors = if may_retry { connector.passing_errors } else { connector.lasting_errors };
+        Outcome::Failed(Failure { error: self.chance.pick(errors), may_retry, share: self.chance.between(5, 90) })
     }
 
     /// Progress up to that share of the work, in percent.
@@ -244,8 +252,8 @@ impl Simulation {
         completed_us
     }
 
-    fn fail(&mut self, mut job: Box<Job>, run: Run, error: &str, may_retry: bool) -> i64 {
-        let share = self.chance.between(5, 90);
+    fn fail(&mut self, mut job: Box<Job>, run: Run, failure: Failure) -> i64 {
+        let Failure { error, may_retry, share } = failure;
         self.tell_progress(&mut job, run, share);
         let sender = Sender::Worker(run.worker);
         let failed_us = run.started_us + run.processing_us * share / 100;
