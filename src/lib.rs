@@ -9,6 +9,8 @@ pub mod cli;
 pub mod collect;
 pub mod event;
 #[cfg(feature = "query")]
+pub mod query;
+#[cfg(feature = "query")]
 pub mod render;
 pub mod simulate;
 pub mod store;

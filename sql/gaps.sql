@@ -1,0 +1,49 @@
+-- The longest silences inside jobs: between which events and services, and how long.
+--
+-- parameters:
+--   job_id   text       optional    only this job
+--   since    timestamp  optional    only events from then on
+--   until    timestamp  optional    only events before then
+--   min_gap  duration   default 5s  a silence from this length on is a gap
+--   limit    integer    default 20  rows at most
+--
+-- columns:
+--   gap_ms        how long nothing was heard of the job
+--   job_id        the job
+--   from_event    the last event before the silence
+--   from_service  who sent it
+--   to_event      the first event after the silence
+--   to_service    who sent it
+--   from_time     when it began, by the producer's clock
+--   to_time       when it ended, by the producer's clock
+
+with steps as (
+    select
+        job_id,
+        lag(event_type) over job as from_event,
+        lag(service) over job as from_service,
+        event_type as to_event,
+        service as to_service,
+        lag(timestamp) over job as from_time,
+        timestamp as to_time
+    from events
+    where
+        job_id is not null
+        and ($job_id is null or job_id = $job_id)
+        and ($since is null or timestamp >= $since)
+        and ($until is null or timestamp < $until)
+    window job as (partition by job_id order by timestamp, ingested_at, length(id), id)
+)
+select
+    cast(to_time as bigint) - cast(from_time as bigint) as gap_ms,
+    job_id,
+    from_event,
+    from_service,
+    to_event,
+    to_service,
+    from_time,
+    to_time
+from steps
+where cast(to_time as bigint) - cast(from_time as bigint) >= $min_gap
+order by gap_ms desc, from_time, job_id
+limit $limit

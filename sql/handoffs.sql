@@ -1,0 +1,53 @@
+-- How long jobs take from one service to the next, slowest first. A handoff is two events of
+-- one job, consecutive in their order of arrival, from different services; its time is
+-- measured by the two producers' clocks. Where these disagree so much that it comes out below
+-- zero, the handoff is counted as skewed and left out of the statistics.
+--
+-- parameters:
+--   job_id  text       optional    only this job
+--   since   timestamp  optional    only events from then on
+--   until   timestamp  optional    only events before then
+--   limit   integer    default 50  rows at most
+--
+-- columns:
+--   from_service  who had the job
+--   to_service    who took it over
+--   handoffs      how often, the skewed ones included
+--   avg_ms        the average time
+--   p50_ms        half took no longer than this
+--   p95_ms        95 of 100 took no longer than this
+--   max_ms        the longest
+--   skewed        how many came out below zero
+--   worst_job     the job of the longest
+
+with steps as (
+    select
+        job_id,
+        lag(service) over job as from_service,
+        service as to_service,
+        cast(timestamp as bigint) - lag(cast(timestamp as bigint)) over job as ms
+    from events
+    where
+        job_id is not null
+        and ($job_id is null or job_id = $job_id)
+        and ($since is null or timestamp >= $since)
+        and ($until is null or timestamp < $until)
+    -- Order of arrival: one clock for all services, so that their own clocks can be compared.
+    -- IDs are text: of two of one millisecond the longer one came later.
+    window job as (partition by job_id order by ingested_at, length(id), id)
+)
+select
+    from_service,
+    to_service,
+    count(*) as handoffs,
+    round(avg(ms) filter (where ms >= 0), 1) as avg_ms,
+    round(percentile_cont(0.5) within group (order by cast(ms as double)) filter (where ms >= 0), 1) as p50_ms,
+    round(percentile_cont(0.95) within group (order by cast(ms as double)) filter (where ms >= 0), 1) as p95_ms,
+    max(ms) filter (where ms >= 0) as max_ms,
+    count(*) filter (where ms < 0) as skewed,
+    first_value(job_id order by ms desc, job_id) filter (where ms >= 0) as worst_job
+from steps
+where from_service <> to_service
+group by from_service, to_service
+order by p95_ms desc nulls last, handoffs desc, from_service, to_service
+limit $limit

@@ -1,0 +1,29 @@
+//! Questions about the store, in SQL.
+//!
+//! [`Engine`] answers one statement at a time over sealed files and journal together, each
+//! event once; [`CannedQuery`] is a query of `sql/` or of the user's own, with parameters.
+//! This room reads the store's files and prints nothing: what it has to say is in an
+//! [`Answer`] or a [`QueryError`].
+
+mod answer;
+mod canned;
+mod engine;
+mod error;
+mod footer;
+pub mod moment;
+mod nearest;
+mod prune;
+mod session;
+mod similar;
+mod statement;
+mod tables;
+mod translate;
+mod view;
+
+pub use answer::Answer;
+pub use canned::{CannedQuery, Column, Kind, Need, Parameter, canned_queries, find};
+pub use engine::Engine;
+pub use error::QueryError;
+
+#[cfg(test)]
+mod tests;

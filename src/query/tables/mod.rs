@@ -1,0 +1,34 @@
+//! The tables that a query sees.
+
+mod events;
+mod records;
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use datafusion::catalog::TableProvider;
+
+pub(super) use events::Events;
+pub(super) use records::{Files, Losses, Quarantine, Records};
+
+use super::view::Source;
+
+/// Every table by its name.
+pub(super) fn all(source: &Arc<Source>) -> [(&'static str, Arc<dyn TableProvider>); 4] {
+    [
+        ("events", Arc::new(Events::new(source))),
+        ("files", Arc::new(Records::<Files>::new(source))),
+        ("losses", Arc::new(Records::<Losses>::new(source))),
+        ("quarantine", Arc::new(Records::<Quarantine>::new(source))),
+    ]
+}
+
+/// Their names.
+pub(super) const NAMES: [&str; 4] = ["events", "files", "losses", "quarantine"];
+
+/// The names of all their columns.
+pub(super) fn column_names() -> Vec<String> {
+    let schemas: [SchemaRef; 4] =
+        [events::schema(), records::schema::<Files>(), records::schema::<Losses>(), records::schema::<Quarantine>()];
+    schemas.iter().flat_map(|schema| schema.fields().iter().map(|field| field.name().clone())).collect()
+}

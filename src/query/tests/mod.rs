@@ -1,0 +1,10 @@
+mod canned;
+mod damage;
+mod errors;
+mod moments;
+mod pruning;
+mod read_only;
+mod similar;
+mod support;
+mod tables;
+mod user_queries;
