@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 
 use super::QueryError;
 use super::session::Limits;
-use super::translate::translate;
+use super::translate::{Asked, translate};
 
 /// Rows, as they are found.
 pub struct Answer {
@@ -32,7 +32,7 @@ impl Answer {
     pub async fn next(&mut self) -> Result<Option<RecordBatch>, QueryError> {
         let batch = self.stream.next().await.transpose();
         // The statement itself was understood long ago, so no place in it is shown.
-        batch.map_err(|error| translate(&error, "", &self.limits))
+        batch.map_err(|error| translate(&error, &Asked { sql: "", limits: &self.limits, state: None }))
     }
 
     /// All rows.

@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 
 use super::canned::CannedQuery;
 use super::session::{self, Limits};
-use super::translate::{translate, vanished};
+use super::translate::{Asked, translate, vanished};
 use super::view::Source;
 use super::{Answer, QueryError, statement, tables};
 use crate::store::{Layout, StoreError};
@@ -57,7 +57,8 @@ impl Engine {
             other => QueryError::Store(other),
         })?;
         let source = Arc::new(source);
-        let context = context(&source, &limits).map_err(|error| translate(&error, "", &limits))?;
+        let asked = Asked { sql: "", limits: &limits, state: None };
+        let context = context(&source, &limits).map_err(|error| translate(&error, &asked))?;
         let clock = Clock { now: Timestamp::now(), tz: TimeZone::system() };
         Ok(Self { source, context, limits, clock, planning: tokio::sync::Mutex::default() })
     }
@@ -89,17 +90,17 @@ impl Engine {
 
     async fn run(&self, text: &str, values: Option<ParamValues>) -> Result<Answer, QueryError> {
         let state = self.context.state();
-        let plan = match self.plan(&state, text, values.clone()).await? {
+        let asked = Asked { sql: text, limits: &self.limits, state: Some(&state) };
+        let plan = match self.plan(&state, &asked, values.clone()).await? {
             Ok(plan) => plan,
             // The collector replaced files since they were listed: the new ones hold the same.
             Err(error) if vanished(&error).is_some() => {
                 self.source.refresh()?;
-                self.plan(&state, text, values).await?.map_err(|error| translate(&error, text, &self.limits))?
+                self.plan(&state, &asked, values).await?.map_err(|error| translate(&error, &asked))?
             }
-            Err(error) => return Err(translate(&error, text, &self.limits)),
+            Err(error) => return Err(translate(&error, &asked)),
         };
-        let stream =
-            execute_stream(plan, state.task_ctx()).map_err(|error| translate(&error, text, &self.limits))?;
+        let stream = execute_stream(plan, state.task_ctx()).map_err(|error| translate(&error, &asked))?;
         Ok(Answer::new(stream, self.source.view().warnings(), self.limits))
     }
 
@@ -107,10 +108,10 @@ impl Engine {
     async fn plan(
         &self,
         state: &SessionState,
-        text: &str,
+        asked: &Asked<'_>,
         values: Option<ParamValues>,
     ) -> Result<Result<Arc<dyn ExecutionPlan>, DataFusionError>, QueryError> {
-        let statement = statement::parse(state, text, &self.limits)?;
+        let statement = statement::parse(state, asked)?;
         let _one_at_a_time = self.planning.lock().await;
         let logical = match state.statement_to_plan(statement).await {
             Ok(logical) => logical,

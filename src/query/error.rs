@@ -66,6 +66,12 @@ pub enum QueryError {
         /// The column that may have been meant.
         nearest: Option<String>,
     },
+    /// No column of that name, and it was written as a text is in other languages.
+    #[error("there is no column `{name}`: to compare with a text, write '{name}'")]
+    TextInDoubleQuotes {
+        /// As it was written.
+        name: String,
+    },
     /// No function of that name.
     #[error("there is no function `{name}`{}", suggestion(nearest.as_ref()))]
     UnknownFunction {

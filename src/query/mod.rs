@@ -7,6 +7,7 @@
 
 mod answer;
 mod canned;
+mod dialect;
 mod engine;
 mod error;
 mod footer;

@@ -45,7 +45,11 @@ pub fn parse_moment(text: &str, now: Timestamp, tz: &TimeZone) -> Result<i64, Mo
         .or_else(|| day_and_time(&trimmed.to_ascii_lowercase(), now, tz))
         .or_else(|| iso(trimmed, tz))
         .ok_or_else(|| MomentError::NotATime(text.to_owned()))?;
-    if (TIMESTAMP_MS_MIN..=TIMESTAMP_MS_MAX).contains(&ms) { Ok(ms) } else { Err(MomentError::OutOfRange(text.to_owned())) }
+    if (TIMESTAMP_MS_MIN..=TIMESTAMP_MS_MAX).contains(&ms) {
+        Ok(ms)
+    } else {
+        Err(MomentError::OutOfRange(text.to_owned()))
+    }
 }
 
 /// Reads a duration, in ms: `5s`, `500ms`, `1m30s`, `2w3h`, `1.5h`, or a bare `0`.
@@ -117,9 +121,9 @@ fn day_and_time(text: &str, now: Timestamp, tz: &TimeZone) -> Option<i64> {
     let (word, time) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     let today = now.to_zoned_datetime(tz.clone()).date();
     if time.is_empty() && word.contains(':') {
-        return at(today, word.parse().ok()?, tz);
+        return at(today, time_of_day(word)?, tz);
     }
-    let time = if time.trim().is_empty() { Time::midnight() } else { time.trim().parse().ok()? };
+    let time = if time.trim().is_empty() { Time::midnight() } else { time_of_day(time.trim())? };
     match word {
         "today" => at(today, time, tz),
         "yesterday" => at(today.yesterday().ok()?, time, tz),
@@ -133,6 +137,12 @@ fn day_and_time(text: &str, now: Timestamp, tz: &TimeZone) -> Option<i64> {
             if is_past { Some(ms) } else { at(day.checked_sub(jiff::Span::new().weeks(1)).ok()?, time, tz) }
         }
     }
+}
+
+/// The library would take the time out of a whole date-time, and forget its date and zone.
+fn time_of_day(text: &str) -> Option<Time> {
+    let is_bare = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b':' || byte == b'.');
+    if is_bare { text.parse().ok() } else { None }
 }
 
 fn weekday(word: &str) -> Option<Weekday> {

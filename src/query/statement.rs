@@ -10,18 +10,20 @@ use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{SetExpr, Statement as SqlStatement};
 
 use super::QueryError;
-use super::session::{Limits, SCHEMA};
+use super::dialect::StoreDialect;
+use super::session::SCHEMA;
 use super::tables;
-use super::translate::{translate, unknown_table};
+use super::translate::{Asked, translate, unknown_table};
 
 /// Parses `sql` and refuses what is not for a reader.
-pub(super) fn parse(state: &SessionState, sql: &str, limits: &Limits) -> Result<Statement, QueryError> {
+pub(super) fn parse(state: &SessionState, asked: &Asked<'_>) -> Result<Statement, QueryError> {
     let recursion_limit = state.config_options().sql_parser.recursion_limit.get();
-    let parsed = DFParserBuilder::new(sql)
+    let parsed = DFParserBuilder::new(asked.sql)
+        .with_dialect(&StoreDialect)
         .with_recursion_limit(recursion_limit)
         .build()
         .and_then(|mut parser| parser.parse_statements())
-        .map_err(|error| translate(&error, sql, limits))?;
+        .map_err(|error| translate(&error, asked))?;
     let mut statements = parsed.into_iter();
     let Some(statement) = statements.next() else {
         return Err(QueryError::NotOneStatement("there is no statement: try `select * from events limit 10`"));
@@ -32,7 +34,7 @@ pub(super) fn parse(state: &SessionState, sql: &str, limits: &Limits) -> Result<
     if let ControlFlow::Break(statement) = writes(&statement) {
         return Err(QueryError::ReadOnly { statement });
     }
-    check_tables(state, &statement, sql, limits)?;
+    check_tables(state, &statement, asked)?;
     Ok(statement)
 }
 
@@ -74,13 +76,8 @@ fn first_words(statement: &str) -> String {
 }
 
 /// Every table must be one of ours, one of the information schema, or a function that makes rows.
-fn check_tables(
-    state: &SessionState,
-    statement: &Statement,
-    sql: &str,
-    limits: &Limits,
-) -> Result<(), QueryError> {
-    let references = state.resolve_table_references(statement).map_err(|error| translate(&error, sql, limits))?;
+fn check_tables(state: &SessionState, statement: &Statement, asked: &Asked<'_>) -> Result<(), QueryError> {
+    let references = state.resolve_table_references(statement).map_err(|error| translate(&error, asked))?;
     for reference in references {
         let is_ours = match &reference {
             TableReference::Bare { table } => {
@@ -93,6 +90,7 @@ fn check_tables(
         if !is_ours {
             return Err(match &reference {
                 TableReference::Bare { table } => unknown_table(table),
+                TableReference::Partial { schema, table } if &**schema == SCHEMA => unknown_table(table),
                 // `events.parquet` without quotes reads as a table of a schema.
                 other => QueryError::ForeignFile { name: other.to_string() },
             });

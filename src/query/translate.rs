@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use datafusion::common::{Column, SchemaError};
 use datafusion::error::DataFusionError;
+use datafusion::execution::SessionState;
 use datafusion::sql::sqlparser::parser::ParserError;
 
 use super::QueryError;
@@ -20,28 +21,51 @@ pub(super) fn vanished(error: &DataFusionError) -> Option<PathBuf> {
     }
 }
 
-/// Says what was wrong with the statement `sql`, or with its execution within `limits`.
-pub(super) fn translate(error: &DataFusionError, sql: &str, limits: &Limits) -> QueryError {
+/// What an error has to be seen in the light of.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    /// The statement; empty where it has been understood.
+    pub sql: &'a str,
+    /// What its execution may use.
+    pub limits: &'a Limits,
+    /// The session, for the names of functions.
+    pub state: Option<&'a SessionState>,
+}
+
+impl Asked<'_> {
+    fn functions(&self) -> impl Iterator<Item = &str> {
+        self.state.into_iter().flat_map(|state| {
+            let scalar = state.scalar_functions().keys();
+            let names = scalar.chain(state.aggregate_functions().keys()).chain(state.window_functions().keys());
+            names.map(String::as_str)
+        })
+    }
+}
+
+/// Says what was wrong with the statement, or with its execution.
+pub(super) fn translate(error: &DataFusionError, asked: &Asked<'_>) -> QueryError {
     if let Some(path) = vanished(error) {
         return QueryError::Unsettled { path };
     }
     match error.find_root() {
-        DataFusionError::SQL(error, _) => syntax(error, sql),
-        DataFusionError::SchemaError(error, _) => schema(error),
-        DataFusionError::ResourcesExhausted(message) => limits.exhausted(message),
+        DataFusionError::SQL(error, _) => syntax(error, asked.sql),
+        DataFusionError::SchemaError(error, _) => schema(error, asked.sql),
+        DataFusionError::ResourcesExhausted(message) => asked.limits.exhausted(message),
         DataFusionError::Collection(errors) => match errors.first() {
-            Some(first) => translate(first, sql, limits),
+            Some(first) => translate(first, asked),
             None => QueryError::Failed("the query failed".to_owned()),
         },
-        DataFusionError::Plan(message) | DataFusionError::Execution(message) => planning(message),
+        DataFusionError::Plan(message) | DataFusionError::Execution(message) | DataFusionError::Internal(message) => {
+            planning(message, asked)
+        }
         DataFusionError::ArrowError(error, _) => QueryError::Failed(one_line(&without_prefix(&error.to_string()))),
         root => QueryError::Failed(one_line(&without_prefix(&root.message()))),
     }
 }
 
-fn schema(error: &SchemaError) -> QueryError {
+fn schema(error: &SchemaError, sql: &str) -> QueryError {
     match error {
-        SchemaError::FieldNotFound { field, valid_fields } => unknown_column(field, valid_fields),
+        SchemaError::FieldNotFound { field, valid_fields } => unknown_column(field, valid_fields, sql),
         SchemaError::AmbiguousReference { field } => {
             QueryError::Failed(format!("`{}` could be a column of several tables: say which one", field.name))
         }
@@ -49,24 +73,48 @@ fn schema(error: &SchemaError) -> QueryError {
     }
 }
 
-fn unknown_column(field: &Column, valid: &[Column]) -> QueryError {
+fn unknown_column(field: &Column, valid: &[Column], sql: &str) -> QueryError {
     let mut known: Vec<String> = valid.iter().map(|column| column.name.clone()).collect();
     if known.is_empty() {
         known = tables::column_names();
     }
-    let nearest = nearest(&field.name, known.iter().map(String::as_str));
-    QueryError::UnknownColumn { name: field.name.clone(), nearest }
+    let mut nearest = nearest(&field.name, known.iter().map(String::as_str));
+    if nearest.is_none() && sql.contains(&format!("\"{}\"", field.name)) {
+        return QueryError::TextInDoubleQuotes { name: field.name.clone() };
+    }
+    if nearest.as_ref() == Some(&field.name) {
+        // The column is there, but not in the table that was named.
+        nearest = valid.iter().find(|column| column.name == field.name).map(Column::flat_name);
+    }
+    QueryError::UnknownColumn { name: field.flat_name(), nearest }
 }
 
-fn planning(message: &str) -> QueryError {
+fn planning(message: &str, asked: &Asked<'_>) -> QueryError {
     let quoted = |text: &str| text.split('\'').nth(1).unwrap_or_default().to_owned();
     if let Some((invalid, meant)) = message.split_once(".\nDid you mean ")
         && invalid.contains("Invalid function ")
     {
         // Its suggestion is always made, however far it lies.
         let (name, meant) = (quoted(invalid), quoted(meant));
-        let nearest = nearest(&name, [meant.as_str()]);
+        let nearest = nearest(&name, asked.functions().chain([meant.as_str()]));
         return QueryError::UnknownFunction { name, nearest };
+    }
+    if let Some((before, _)) = message.split_once(" must appear in the GROUP BY clause")
+        && let Some(column) = before.rsplit('"').nth(1)
+    {
+        return QueryError::Failed(format!(
+            "the column `{column}` must stand in GROUP BY, or inside an aggregate function"
+        ));
+    }
+    if let Some((before, _)) = message.split_once(" was not provided a value for execution") {
+        let name = quoted(before);
+        return QueryError::Failed(format!("`{name}` has no value: only canned queries take parameters"));
+    }
+    if let Some((before, reasons)) = message.split_once(" failed to match any signature") {
+        let received = reasons.split("(DataType: ").nth(1).and_then(|rest| rest.split(')').next());
+        let types =
+            received.map_or_else(|| "these arguments".to_owned(), |received| format!("a value of type {received}"));
+        return QueryError::Failed(format!("`{}` does not take {types}", quoted(before)));
     }
     if message.starts_with("table '") && message.trim_end().ends_with("not found") {
         return unknown_table(quoted(message).rsplit('.').next().unwrap_or_default());
@@ -103,7 +151,11 @@ fn syntax(error: &ParserError, sql: &str) -> QueryError {
     // Tabs are kept, so that the caret stands right whatever their width.
     let indent = line.chars().take(column).map(|c| if c == '\t' { c } else { ' ' }).collect();
     let detail = lower_first(&detail.replace("Expected: ", "expected ").replace(", found: ", ", found "));
-    QueryError::Syntax { detail: one_line(&detail.replace("found EOF", "found the end")), line: line.to_owned(), indent }
+    QueryError::Syntax {
+        detail: one_line(&detail.replace("found EOF", "found the end")),
+        line: line.to_owned(),
+        indent,
+    }
 }
 
 fn lower_first(text: &str) -> String {

@@ -88,17 +88,15 @@ impl View {
 
     /// A line for each file that was left out, as far as queries have met it.
     pub fn warnings(&self) -> Vec<String> {
-        let mut unusable: Vec<(PathBuf, String)> = self
-            .lock()
-            .iter()
-            .filter_map(|(path, outcome)| Some((path.clone(), outcome.as_ref().err()?.clone())))
-            .collect();
-        unusable.sort();
         let listed = self.snapshot.skipped.iter().map(|error| match error {
             StoreError::Damaged { path, detail } => skipped(path, detail),
             other => format!("skipped a file: {other}"),
         });
-        listed.chain(unusable.iter().map(|(path, reason)| skipped(path, reason))).collect()
+        let mut warnings: Vec<String> = listed.collect();
+        let known = self.lock();
+        warnings.extend(known.iter().filter_map(|(path, outcome)| Some(skipped(path, outcome.as_ref().err()?))));
+        warnings.sort();
+        warnings
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<PathBuf, Outcome>> {

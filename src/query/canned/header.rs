@@ -130,9 +130,10 @@ fn parameter(content: &str) -> Result<Parameter, String> {
             }
             (Need::Default(value.to_owned()), meaning)
         }
-        _ => {
+        other => {
+            let found = if other.is_empty() { "nothing".to_owned() } else { format!("`{other}`") };
             return Err(format!(
-                "after the type of the parameter `{name}` comes `required`, `optional` or `default …`, not `{need}`"
+                "after the type of the parameter `{name}` comes `required`, `optional` or `default …`, not {found}"
             ));
         }
     };

@@ -97,11 +97,7 @@ impl Parameter {
 
 impl CannedQuery {
     /// The value of every parameter.
-    pub(in crate::query) fn bind(
-        &self,
-        given: &[(String, String)],
-        clock: &Clock,
-    ) -> Result<ParamValues, QueryError> {
+    pub(in crate::query) fn bind(&self, given: &[(String, String)], clock: &Clock) -> Result<ParamValues, QueryError> {
         for (name, _) in given {
             if self.parameters.iter().all(|parameter| parameter.name != *name) {
                 let nearest = nearest(name, self.parameters.iter().map(|parameter| parameter.name.as_str()));

@@ -9,8 +9,8 @@ use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef, TimestampMillisecondT
 use async_trait::async_trait;
 use datafusion::catalog::memory::{DataSourceExec, MemorySourceConfig};
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{Statistics, project_schema};
 use datafusion::common::stats::Precision;
+use datafusion::common::{Statistics, project_schema};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::{CachedParquetFileReaderFactory, CachedParquetMetaData};
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
@@ -134,9 +134,8 @@ fn scan_sealed(
     filter_while_decoding: bool,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let partition_fields: Vec<FieldRef> = store::partition_fields().into_iter().map(Arc::new).collect();
-    let table = TableSchema::builder(Arc::new(Schema::new(file_fields())))
-        .with_table_partition_cols(partition_fields)
-        .build();
+    let table =
+        TableSchema::builder(Arc::new(Schema::new(file_fields()))).with_table_partition_cols(partition_fields).build();
     let url = ObjectStoreUrl::local_filesystem();
     let footers = state.runtime_env().cache_manager.get_file_metadata_cache();
     let mut partitioned = Vec::with_capacity(files.len());

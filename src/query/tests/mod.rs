@@ -7,4 +7,5 @@ mod read_only;
 mod similar;
 mod support;
 mod tables;
+mod timing;
 mod user_queries;

@@ -152,7 +152,9 @@ pub fn ask(engine: &Engine, sql: &str) -> String {
 pub fn refusal(engine: &Engine, sql: &str) -> String {
     block_on(async {
         match engine.sql(sql).await {
-            Ok(answer) => rows(answer).await.map(|rows| format!("no error but {rows}")).unwrap_or_else(|e| e.to_string()),
+            Ok(answer) => {
+                rows(answer).await.map(|rows| format!("no error but {rows}")).unwrap_or_else(|e| e.to_string())
+            }
             Err(error) => error.to_string(),
         }
     })

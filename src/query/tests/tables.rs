@@ -51,7 +51,10 @@ fn sealed_and_journal_are_read_together() {
     14 | 3 | 2025-09-27T14:00:00Z | 2025-09-27T14:00:02Z
     15 | 2 | 2025-09-27T15:00:00Z | 2025-09-27T15:00:00.001Z
     ");
-    assert_eq!(store.ask("select min(timestamp), max(timestamp) from events"), "2025-09-27T14:00:00Z | 2025-09-27T15:00:00.001Z");
+    assert_eq!(
+        store.ask("select min(timestamp), max(timestamp) from events"),
+        "2025-09-27T14:00:00Z | 2025-09-27T15:00:00.001Z"
+    );
     assert_eq!(store.ask("select service from events where job_id = 'j2' limit 1"), "worker");
     assert_eq!(store.ask("select count(*) from events where service = 'worker' and hour = '15'"), "2");
 }
@@ -67,12 +70,53 @@ fn an_empty_store_has_empty_tables() {
 #[test]
 fn the_columns_are_those_of_the_contract() {
     let store = TestStore::new();
-    assert_snapshot!(store.ask("select column_name, data_type from information_schema.columns where table_name = 'events' order by ordinal_position"), @r"
+    assert_snapshot!(store.ask("select column_name, data_type from information_schema.columns where table_name = 'events' order by ordinal_position"), @r#"
+    id | Utf8
+    timestamp | Timestamp(ms, "UTC")
+    ingested_at | Timestamp(ms, "UTC")
+    service | Utf8
+    event_type | Utf8
+    level | Utf8
+    trace_id | Utf8
+    job_id | Utf8
+    worker_id | Utf8
+    machine_id | Utf8
+    user_id | Utf8
+    duration_ms | Float64
+    data | Utf8
+    date | Utf8
+    hour | Utf8
+    "#);
+    assert_snapshot!(store.ask("show columns from losses"), @r#"
+    store | public | losses | writer | Utf8 | NO
+    store | public | losses | from_id | Utf8 | NO
+    store | public | losses | to_id | Utf8 | NO
+    store | public | losses | lost | Int64 | NO
+    store | public | losses | noticed_at | Timestamp(ms, "UTC") | NO
+    "#);
+    assert_snapshot!(store.ask("describe quarantine"), @r#"
+    id | Utf8 | NO
+    reason | Utf8 | NO
+    entry | Utf8 | NO
+    noticed_at | Timestamp(ms, "UTC") | NO
+    "#);
+    assert_snapshot!(store.ask("select column_name, data_type from information_schema.columns where table_name = 'files' order by ordinal_position"), @r#"
+    path | Utf8
+    kind | Utf8
+    writer | Utf8
+    first_id | Utf8
+    last_id | Utf8
+    rows | Int64
+    bytes | Int64
+    min_timestamp | Timestamp(ms, "UTC")
+    max_timestamp | Timestamp(ms, "UTC")
+    "#);
+    assert_snapshot!(store.ask("select table_name from information_schema.tables where table_schema = 'public' order by 1"), @r"
+    events
+    files
+    losses
+    quarantine
     ");
-    assert_snapshot!(store.ask("show columns from losses"), @"");
-    assert_snapshot!(store.ask("describe quarantine"), @"");
-    assert_snapshot!(store.ask("select column_name, data_type from information_schema.columns where table_name = 'files' order by ordinal_position"), @"");
-    assert_snapshot!(store.ask("select table_name from information_schema.tables where table_schema = 'public' order by 1"), @"");
     assert!(store.ask("show tables").contains("store | public | events"));
 }
 
@@ -85,6 +129,10 @@ fn data_is_read_with_json_operators() {
         @"comfy | 12.5 | 12.5"
     );
     assert_snapshot!(store.ask("select count(*) from events where data->>'connectorType' = 'comfy'"), @"1");
+    assert_eq!(
+        store.ask("select data->>'claimTimeMs'::double * 2 from events where data->>'claimTimeMs' is not null"),
+        "25.0"
+    );
     assert_snapshot!(store.ask("select json_get_int(data, 'claimTimeMs') from events where id like '%1500-0'"), @"null");
 }
 
@@ -92,15 +140,18 @@ fn data_is_read_with_json_operators() {
 fn files_losses_and_quarantine_say_what_the_store_keeps() {
     let store = TestStore::new();
     store.sealed(&three());
-    let loss = Loss { from: EntryId::ZERO, to: EntryId::new(BASE as u64 + 9_000, 1), lost: 17, noticed_at: BASE + 9_500 };
+    let loss =
+        Loss { from: EntryId::ZERO, to: EntryId::new(BASE as u64 + 9_000, 1), lost: 17, noticed_at: BASE + 9_500 };
     store.quarantined(EntryId::new(BASE as u64 + 9_000, 1), loss);
     assert_snapshot!(store.ask("select * from losses"), @"c0 | 0-0 | 1758981609000-1 | 17 | 2025-09-27T14:00:09.500Z");
     assert_snapshot!(store.ask("select * from quarantine"), @"1758981609000-1 | no service | {} | 2025-09-27T14:00:00Z");
-    let files = "select path, kind, writer, first_id, last_id, rows, bytes > 100, min_timestamp, max_timestamp from files";
-    assert_snapshot!(store.hide_path(&store.ask(files)), @"");
+    let files =
+        "select path, kind, writer, first_id, last_id, rows, bytes > 100, min_timestamp, max_timestamp from files";
+    assert_snapshot!(store.hide_path(&store.ask(files)), @"STORE/date=2025-09-27/hour=14/c0_1758981600000-0_1758981602000-0.parquet | parquet | c0 | 1758981600000-0 | 1758981602000-0 | 3 | true | 2025-09-27T14:00:00Z | 2025-09-27T14:00:02Z");
     store.journal(&[event(10_000, "worker", "job.created", "j2").ahead(5)]);
-    let journal = "select kind, writer, first_id, last_id, rows, bytes > 100, min_timestamp from files where kind = 'journal'";
-    assert_snapshot!(store.ask(journal), @"");
+    let journal =
+        "select kind, writer, first_id, last_id, rows, bytes > 100, min_timestamp from files where kind = 'journal'";
+    assert_snapshot!(store.ask(journal), @"journal | c0 | 1758981610000-0 | 1758981610000-0 | 1 | true | 2025-09-27T14:00:10.005Z");
 }
 
 #[test]
