@@ -14,6 +14,7 @@ mod footer;
 pub mod moment;
 mod nearest;
 mod prune;
+mod reader;
 mod session;
 mod similar;
 mod statement;

@@ -99,7 +99,6 @@ fn duration(text: &str) -> Option<i64> {
     }
     // Beyond this a float no longer counts every millisecond; it is 285,000 years.
     let is_sane = !text.is_empty() && total < 9e15;
-    #[expect(clippy::cast_possible_truncation, reason = "bounded by the line above")]
     is_sane.then(|| total.round() as i64)
 }
 

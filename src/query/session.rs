@@ -24,8 +24,6 @@ const MACHINE_BYTES_DEFAULT: u64 = 4 * GIB;
 const MEMORY_BYTES_MIN: u64 = GIB / 4;
 /// Temporary files of one query.
 const SPILL_BYTES_MAX: u64 = 16 * GIB;
-/// Footers stay in memory for the scans that need them. What is dropped is read again.
-const FOOTER_BYTES_MAX: usize = 512 << 20;
 
 /// What one process's queries may use.
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +51,6 @@ impl Limits {
 }
 
 fn display_bytes(bytes: u64) -> String {
-    #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
     let mib = bytes as f64 / f64::from(1 << 20);
     if bytes < 1 << 20 {
         format!("{} KiB", bytes >> 10)
@@ -82,16 +79,12 @@ pub(super) fn start(limits: &Limits) -> Result<SessionState> {
         .with_information_schema(true)
         .with_collect_statistics(false);
     config.options_mut().set("datafusion.execution.time_zone", "UTC")?;
-    // Identifiers may be `jobId`: the error message then names the nearest column.
     let spill = DiskManagerBuilder::default()
         .with_mode(DiskManagerMode::OsTmpDirectory)
         .with_max_temp_directory_size(limits.spill_bytes);
     let memory = FairSpillPool::new(usize::try_from(limits.memory_bytes).unwrap_or(usize::MAX));
-    let runtime = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(memory))
-        .with_disk_manager_builder(spill)
-        .with_metadata_cache_limit(FOOTER_BYTES_MAX)
-        .build_arc()?;
+    let runtime =
+        RuntimeEnvBuilder::new().with_memory_pool(Arc::new(memory)).with_disk_manager_builder(spill).build_arc()?;
     let mut state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime)

@@ -1,5 +1,6 @@
 //! From the query engine's errors to ours.
 
+use std::error::Error;
 use std::path::PathBuf;
 
 use datafusion::common::{Column, SchemaError};
@@ -15,10 +16,14 @@ use super::view::Vanished;
 
 /// The path of the file that was gone, where that is what went wrong.
 pub(super) fn vanished(error: &DataFusionError) -> Option<PathBuf> {
-    match error.find_root() {
-        DataFusionError::External(error) => error.downcast_ref::<Vanished>().map(|Vanished(path)| path.clone()),
-        _ => None,
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(Vanished(path)) = error.downcast_ref() {
+            return Some(path.clone());
+        }
+        cause = error.source();
     }
+    None
 }
 
 /// What an error has to be seen in the light of.
@@ -58,8 +63,8 @@ pub(super) fn translate(error: &DataFusionError, asked: &Asked<'_>) -> QueryErro
         DataFusionError::Plan(message) | DataFusionError::Execution(message) | DataFusionError::Internal(message) => {
             planning(message, asked)
         }
-        DataFusionError::ArrowError(error, _) => QueryError::Failed(one_line(&without_prefix(&error.to_string()))),
-        root => QueryError::Failed(one_line(&without_prefix(&root.message()))),
+        DataFusionError::ArrowError(error, _) => QueryError::Failed(sentence(&error.to_string())),
+        root => QueryError::Failed(sentence(&root.message())),
     }
 }
 
@@ -119,7 +124,7 @@ fn planning(message: &str, asked: &Asked<'_>) -> QueryError {
     if message.starts_with("table '") && message.trim_end().ends_with("not found") {
         return unknown_table(quoted(message).rsplit('.').next().unwrap_or_default());
     }
-    QueryError::Failed(one_line(&without_prefix(message)))
+    QueryError::Failed(sentence(message))
 }
 
 /// There is no such table: a near name, or a file that cannot be one.
@@ -166,6 +171,15 @@ fn lower_first(text: &str) -> String {
 fn one_line(message: &str) -> String {
     let line = message.lines().find(|line| !line.trim().is_empty()).unwrap_or("the query failed");
     line.trim_end().trim_end_matches('.').to_owned()
+}
+
+/// The engine's own words, as far as they help the user.
+fn sentence(message: &str) -> String {
+    let line = one_line(&without_prefix(message));
+    let told = line.split(". No function matches the given name").next().unwrap_or_default();
+    // Names that begin with a capital stay as they are: `LIMIT must be …`.
+    let begins_a_word = told.chars().nth(1).is_some_and(char::is_lowercase);
+    if begins_a_word { lower_first(told) } else { told.to_owned() }
 }
 
 /// The kind of error says nothing to the user that the message does not.

@@ -12,11 +12,9 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
 use datafusion::common::{Statistics, project_schema};
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::parquet::{CachedParquetFileReaderFactory, CachedParquetMetaData};
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::error::{DataFusionError, Result};
-use datafusion::execution::cache::cache_manager::CachedFileMetadataEntry;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown, TableType};
 use datafusion::object_store::path::Path as ObjectPath;
@@ -27,6 +25,7 @@ use datafusion::scalar::ScalarValue;
 
 use crate::query::footer::Footer;
 use crate::query::prune::{Bounds, Pruner};
+use crate::query::reader::{Located, Readers};
 use crate::query::view::{Source, View};
 use crate::store::{self, Partition, Segment};
 
@@ -116,7 +115,7 @@ async fn sealed_files<'a>(view: &'a View, pruner: &Pruner) -> Result<Vec<Sealed<
 /// Does a filter ask for the few rows of one id? Filtering while decoding pays then: whole
 /// pages of the other columns stay packed. On broad filters it costs more than it saves.
 fn picks_few(filters: &[Expr]) -> bool {
-    const IDS: [&str; 6] = ["id", "trace_id", "job_id", "worker_id", "machine_id", "user_id"];
+    const IDS: [&str; 4] = ["id", "trace_id", "job_id", "user_id"];
     let is_id = |expr: &Expr| matches!(expr, Expr::Column(column) if IDS.contains(&column.name.as_str()));
     filters.iter().any(|filter| match filter {
         Expr::BinaryExpr(binary) => binary.op == Operator::Eq && (is_id(&binary.left) || is_id(&binary.right)),
@@ -136,26 +135,17 @@ fn scan_sealed(
     let partition_fields: Vec<FieldRef> = store::partition_fields().into_iter().map(Arc::new).collect();
     let table =
         TableSchema::builder(Arc::new(Schema::new(file_fields()))).with_table_partition_cols(partition_fields).build();
-    let url = ObjectStoreUrl::local_filesystem();
-    let footers = state.runtime_env().cache_manager.get_file_metadata_cache();
-    let mut partitioned = Vec::with_capacity(files.len());
-    for (partition, footer) in files {
-        let file = partitioned_file(view, partition, footer)?;
-        // The scan finds the footer there instead of reading it a second time.
-        let entry = Arc::new(CachedParquetMetaData::new(Arc::clone(&footer.metadata)));
-        footers.put(&file.object_meta.location, CachedFileMetadataEntry::new(file.object_meta.clone(), entry));
-        partitioned.push(file);
-    }
-    let reader = CachedParquetFileReaderFactory::new(state.runtime_env().object_store(&url)?, footers);
+    let partitioned: Result<Vec<_>> =
+        files.iter().map(|(partition, footer)| partitioned_file(view, partition, footer)).collect();
     // Row group statistics, page index and bloom filters are on, each by name: our own
     // settings, not the library's defaults.
     let source = ParquetSource::new(table)
-        .with_parquet_file_reader_factory(Arc::new(reader))
+        .with_parquet_file_reader_factory(Arc::new(Readers))
         .with_enable_page_index(true)
         .with_bloom_filter_on_read(true)
         .with_pushdown_filters(filter_while_decoding);
-    let groups = FileGroup::new(partitioned).split_files(state.config().target_partitions());
-    let config = FileScanConfigBuilder::new(url, Arc::new(source))
+    let groups = FileGroup::new(partitioned?).split_files(state.config().target_partitions());
+    let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
         .with_file_groups(groups)
         .with_statistics(statistics_of_all(files))
         .with_projection_indices(projection.cloned())?
@@ -169,6 +159,7 @@ fn partitioned_file(view: &View, partition: &Partition, footer: &Footer) -> Resu
     let mut file = PartitionedFile::new("", partition.bytes)
         .with_partition_values(vec![text(partition.hour.date()), text(partition.hour.hour())])
         .with_arrow_schema(Arc::clone(&footer.schema))
+        .with_extension(Located { path: partition.path.clone(), metadata: Arc::clone(&footer.metadata) })
         .with_statistics(Arc::new(statistics(
             store::file_schema().fields().len(),
             footer.rows,

@@ -153,3 +153,16 @@ fn a_file_that_goes_while_the_store_is_open() {
     fs::remove_dir_all(store.layout.journal()).unwrap();
     assert_eq!(ask(&engine, COUNT), "1 | 1");
 }
+
+#[test]
+fn a_file_that_goes_while_it_is_read() {
+    let store = TestStore::new();
+    store.sealed(&[event(0, "worker", "job.created", "j1")]);
+    let engine = store.engine();
+    let message = block_on(async {
+        let answer = engine.sql("select data from events").await.unwrap();
+        fs::remove_file(&store.parquet_files()[0]).unwrap();
+        rows(answer).await.unwrap_err().to_string()
+    });
+    assert_snapshot!(store.hide_path(&message), @"the files of the store changed while they were read (STORE/date=2025-09-27/hour=14/c0_1758981600000-0_1758981600000-0.parquet is gone): ask again");
+}

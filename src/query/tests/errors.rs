@@ -104,13 +104,13 @@ fn not_one_statement() {
 fn types_that_do_not_fit() {
     let store = store();
     assert_snapshot!(store.refusal("select sum(service) from events"), @"`sum` does not take a value of type Utf8");
-    assert_snapshot!(store.refusal("select timestamp + 1 from events"), @r#"Cannot coerce arithmetic expression Timestamp(ms, "UTC") + Int64 to valid types"#);
-    assert_snapshot!(store.refusal("select * from events where timestamp > 'friday'"), @"Error parsing timestamp from 'friday': timestamp must contain at least 10 characters");
-    assert_snapshot!(store.refusal("select cast(service as int) from events"), @"Cannot cast string 'worker' to value of Int32 type");
-    assert_snapshot!(store.refusal("select 1 / (count(*) - 2) from events"), @"Divide by zero error");
+    assert_snapshot!(store.refusal("select timestamp + 1 from events"), @r#"cannot coerce arithmetic expression Timestamp(ms, "UTC") + Int64 to valid types"#);
+    assert_snapshot!(store.refusal("select * from events where timestamp > 'friday'"), @"error parsing timestamp from 'friday': timestamp must contain at least 10 characters");
+    assert_snapshot!(store.refusal("select cast(service as int) from events"), @"cannot cast string 'worker' to value of Int32 type");
+    assert_snapshot!(store.refusal("select 1 / (count(*) - 2) from events"), @"divide by zero error");
     assert_snapshot!(store.refusal("select service, count(*) from events"), @"the column `events.service` must stand in GROUP BY, or inside an aggregate function");
     assert_snapshot!(store.refusal("select * from events where job_id = $job_id"), @"`$job_id` has no value: only canned queries take parameters");
-    assert_snapshot!(store.refusal("select lower() from events"), @"'lower' does not support zero arguments. No function matches the given name and argument types 'lower()'. You might need to add explicit type casts");
+    assert_snapshot!(store.refusal("select lower() from events"), @"'lower' does not support zero arguments");
 }
 
 #[test]

@@ -7,5 +7,4 @@ mod read_only;
 mod similar;
 mod support;
 mod tables;
-mod timing;
 mod user_queries;

@@ -1,0 +1,94 @@
+//! How a scan reads a sealed file: its footer is in memory already, the rest comes from disk.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{ParquetFileMetrics, ParquetFileReaderFactory};
+use datafusion::error::{DataFusionError, Result};
+use datafusion::object_store::PutPayload;
+use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, ready};
+use parquet::arrow::arrow_reader::ArrowReaderOptions;
+use parquet::arrow::async_reader::AsyncFileReader;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetMetaData;
+
+use super::view::Vanished;
+
+/// The type that the Parquet library wants, under a name that it exports.
+type Bytes = <PutPayload as IntoIterator>::Item;
+
+/// What a scan has to know of a file; goes along with its [`PartitionedFile`].
+pub(super) struct Located {
+    pub path: PathBuf,
+    pub metadata: Arc<ParquetMetaData>,
+}
+
+/// Opens files that come with [`Located`].
+#[derive(Debug)]
+pub(super) struct Readers;
+
+impl ParquetFileReaderFactory for Readers {
+    fn create_reader(
+        &self,
+        partition_index: usize,
+        file: PartitionedFile,
+        _metadata_size_hint: Option<usize>,
+        metrics: &ExecutionPlanMetricsSet,
+    ) -> Result<Box<dyn AsyncFileReader + Send>> {
+        let located = file
+            .extension::<Located>()
+            .ok_or_else(|| DataFusionError::Internal("a file of the store without its footer".to_owned()))?;
+        let metrics = ParquetFileMetrics::new(partition_index, file.object_meta.location.as_ref(), metrics);
+        let (path, metadata) = (located.path.clone(), Arc::clone(&located.metadata));
+        Ok(Box::new(Reader { path, metadata, metrics, file: None }))
+    }
+}
+
+struct Reader {
+    path: PathBuf,
+    metadata: Arc<ParquetMetaData>,
+    metrics: ParquetFileMetrics,
+    /// Once opened it stays readable, even where the file is removed meanwhile.
+    file: Option<File>,
+}
+
+impl Reader {
+    fn read(&mut self, range: &Range<u64>) -> parquet::errors::Result<Bytes> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(File::open(&self.path).map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => ParquetError::External(Box::new(Vanished(self.path.clone()))),
+                _ => ParquetError::from(error),
+            })?),
+        };
+        let length = usize::try_from(range.end.saturating_sub(range.start))?;
+        self.metrics.bytes_scanned.add(length);
+        let mut bytes = vec![0; length];
+        file.seek(SeekFrom::Start(range.start))?;
+        file.read_exact(&mut bytes)?;
+        Ok(bytes.into())
+    }
+}
+
+/// Reads at once, on the thread that asks. From the page cache that is shorter than the way to
+/// another thread and back; from a disk it holds up one of the threads that have nothing to do
+/// without the data anyway.
+impl AsyncFileReader for Reader {
+    fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, parquet::errors::Result<Bytes>> {
+        ready(self.read(&range)).boxed()
+    }
+
+    fn get_metadata<'a>(
+        &'a mut self,
+        _options: Option<&'a ArrowReaderOptions>,
+    ) -> BoxFuture<'a, parquet::errors::Result<Arc<ParquetMetaData>>> {
+        // Without the page index, which the scan asks for where it needs it.
+        ready(Ok(Arc::clone(&self.metadata))).boxed()
+    }
+}
