@@ -31,15 +31,19 @@ pub struct Draft {
 
 impl Draft {
     /// The fields of the stream entry, in the order of the contract; absent ids are left out.
-    pub fn fields(&self) -> Vec<(&'static str, Cow<'_, str>)> {
+    /// Values are UTF-8, as bytes: what Redis and [`super::decode`] take.
+    pub fn fields(&self) -> Vec<(&'static str, Cow<'_, [u8]>)> {
+        fn text(text: &str) -> Cow<'_, [u8]> {
+            Cow::Borrowed(text.as_bytes())
+        }
         let mut fields = vec![
-            ("timestamp", Cow::Owned(self.timestamp.to_string())),
-            ("service", Cow::Borrowed(self.service.as_str())),
-            ("eventType", Cow::Borrowed(self.event_type.as_str())),
+            ("timestamp", Cow::Owned(self.timestamp.to_string().into_bytes())),
+            ("service", text(&self.service)),
+            ("eventType", text(&self.event_type)),
         ];
-        fields.extend(self.ids().map(|(name, id)| (name, Cow::Borrowed(id))));
-        fields.push(("level", Cow::Borrowed(self.level.as_str())));
-        fields.push(("data", Cow::Borrowed(self.data_or_empty())));
+        fields.extend(self.ids().map(|(name, id)| (name, text(id))));
+        fields.push(("level", text(self.level.as_str())));
+        fields.push(("data", text(self.data_or_empty())));
         fields
     }
 

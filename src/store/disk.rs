@@ -51,6 +51,7 @@ pub(super) fn append(file: &mut File, path: &Path, bytes: &[u8]) -> Result<(), S
 /// sees half of it, not even after a power cut.
 pub(super) fn publish(file: &File, temporary: &Path, path: &Path) -> Result<(), StoreError> {
     file.sync_all().doing("sync", temporary)?;
+    #[expect(clippy::disallowed_methods, reason = "the one place that renames, and syncs before and after")]
     fs::rename(temporary, path).doing("publish", path)?;
     sync_parent(path)
 }

@@ -13,6 +13,8 @@ use super::snapshot::{list, list_partitions};
 use super::{StoreError, disk};
 use crate::event::{EntryId, Event};
 
+/// What the names of files under construction end in.
+const TEMPORARY: &str = ".tmp";
 /// A journal segment of this size makes a good Parquet file, and is sealed before its hour ends.
 const SEGMENT_BYTES_MAX: u64 = 128 << 20;
 /// How long a superseded segment stays for readers, and for copies under way, that listed it.
@@ -286,7 +288,13 @@ impl StoreWriter {
     }
 
     fn recover(&mut self) -> Result<(), StoreError> {
-        let mut segments: Vec<SegmentName> = list(&self.layout.journal())?
+        let files = list(&self.layout.journal())?;
+        let is_left_over = |name: &str| name.starts_with(self.writer.name()) && name.ends_with(TEMPORARY);
+        for (path, _) in files.iter().filter(|(_, name)| is_left_over(name)) {
+            // Begun by this writer before a crash, and never published.
+            disk::remove(path)?;
+        }
+        let mut segments: Vec<SegmentName> = files
             .iter()
             .filter_map(|(_, file_name)| SegmentName::parse(file_name))
             .filter(|name| name.writer.name() == self.writer.name())
@@ -414,7 +422,7 @@ fn keep_torn_tail(layout: &Layout, segment: &std::path::Path, valid_bytes: u64) 
     // A segment's name always ends in its extension, so `.torn` makes it a name of its own.
     let name = segment.file_name().unwrap_or_default().to_string_lossy();
     let kept_as = folder.join(format!("{name}.{valid_bytes}.torn"));
-    let temporary = layout.journal().join("torn.tmp");
+    let temporary = layout.journal().join(format!("{name}.tmp"));
     let mut file = disk::create_temporary(&temporary)?;
     disk::append(&mut file, &temporary, tail)?;
     disk::publish(&file, &temporary, &kept_as)?;

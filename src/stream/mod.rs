@@ -15,7 +15,7 @@ pub use error::StreamError;
 pub use position::Position;
 pub use producer::Producer;
 pub use reader::{GroupReader, Poll, Unread};
-pub use reply::{Entry, StreamState};
+pub use reply::{Entry, Fields, StreamState};
 
 /// The stream's name where none is set.
 pub const DEFAULT_STREAM: &str = "emp:events";

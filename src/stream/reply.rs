@@ -11,8 +11,11 @@ pub struct Entry {
     /// The entry ID.
     pub id: EntryId,
     /// Names and values.
-    pub fields: Vec<(Vec<u8>, Vec<u8>)>,
+    pub fields: Fields,
 }
+
+/// Names and values, as bytes.
+pub type Fields = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// How the stream stands at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -90,7 +93,7 @@ pub(super) fn last_delivered(reply: Value, group: &str) -> Result<Option<EntryId
     Ok(None)
 }
 
-fn field_pairs(fields: Value, command: &'static str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StreamError> {
+fn field_pairs(fields: Value, command: &'static str) -> Result<Fields, StreamError> {
     let mut values = array(fields, command)?.into_iter();
     let mut pairs = Vec::with_capacity(values.len() / 2);
     while let (Some(name), Some(value)) = (values.next(), values.next()) {

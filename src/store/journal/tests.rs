@@ -1,5 +1,5 @@
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -52,7 +52,7 @@ fn segment() -> (TempDir, PathBuf, Vec<u64>) {
 }
 
 /// How many commits a reader finds, each checked against what was written.
-fn readable(path: &PathBuf) -> u64 {
+fn readable(path: &Path) -> u64 {
     let mut reader = SegmentReader::open(path).unwrap();
     if reader.header().unwrap().is_none() {
         return 0;

@@ -39,8 +39,7 @@ pub(super) fn commit_after(store: &mut StoreWriter, ids: &[EntryId], loss: Optio
         job_id: Some("job_1".into()),
         ..Draft::default()
     };
-    let fields: Vec<(&str, String)> =
-        draft.fields().into_iter().map(|(name, value)| (name, value.into_owned())).collect();
+    let fields = draft.fields();
     let items: Vec<Item<'_>> = ids.iter().map(|id| Item::Event(decode(*id, &fields).unwrap())).collect();
     let position = store.position().unwrap_or_default() + loss.map_or(0, |loss| loss.lost);
     store.commit(&Batch { items: &items, position, loss }).unwrap();
