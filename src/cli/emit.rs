@@ -74,9 +74,7 @@ impl Emit {
 
 /// What the collector would put into the quarantine is refused here, where its author can mend it.
 fn refuse_what_is_no_event(draft: &Draft) -> Result<(), Failure> {
-    let fields: Vec<(&str, String)> =
-        draft.fields().into_iter().map(|(name, value)| (name, value.into_owned())).collect();
-    match decode(EntryId::new(1, 0), &fields) {
+    match decode(EntryId::new(1, 0), &draft.fields()) {
         Ok(_) => Ok(()),
         Err(rejection) => Err(Failure::Usage(format!("this is no event: {rejection}"))),
     }

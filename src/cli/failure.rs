@@ -30,7 +30,7 @@ impl Failure {
             Self::Failed(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
             Self::Failed(error) => {
                 eprintln!("emp-events: {error}");
-                ExitCode::FAILURE
+                if is_wrong_usage(&error) { ExitCode::from(2) } else { ExitCode::FAILURE }
             }
         }
     }
@@ -41,4 +41,25 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
         cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
     };
     error.chain().any(closed)
+}
+
+/// Was it the asking that was wrong, not the answering?
+#[cfg(feature = "query")]
+fn is_wrong_usage(error: &anyhow::Error) -> bool {
+    use crate::query::QueryError::{BadInteger, BadMoment, MissingParameter, UnknownParameter, UnknownQuery};
+    matches!(
+        error.downcast_ref(),
+        Some(
+            BadInteger { .. }
+                | BadMoment { .. }
+                | MissingParameter { .. }
+                | UnknownParameter { .. }
+                | UnknownQuery { .. }
+        )
+    )
+}
+
+#[cfg(not(feature = "query"))]
+fn is_wrong_usage(_: &anyhow::Error) -> bool {
+    false
 }

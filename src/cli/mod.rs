@@ -3,17 +3,32 @@
 //! stdout holds only the answer; everything else goes to stderr. Exit status: 0 answered,
 //! 1 failed, 2 wrong usage.
 
+#[cfg(feature = "query")]
+mod answer;
 mod collect;
 mod emit;
 mod failure;
+#[cfg(feature = "query")]
+mod gaps;
+#[cfg(feature = "query")]
+mod handoffs;
 mod health;
 mod options;
+#[cfg(feature = "query")]
+mod perf;
+#[cfg(feature = "query")]
+mod query;
+mod simulate;
+#[cfg(feature = "query")]
+mod sql;
+#[cfg(feature = "query")]
+mod timeline;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use failure::Failure;
+use failure::{Failure, Outcome};
 use options::Options;
 
 const EXAMPLES: &str = "\
@@ -36,17 +51,48 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Collect(collect::Collect),
+    #[cfg(feature = "query")]
+    Sql(sql::Sql),
+    #[cfg(feature = "query")]
+    Query(query::Query),
+    #[cfg(feature = "query")]
+    Timeline(timeline::Timeline),
+    #[cfg(feature = "query")]
+    Gaps(gaps::Gaps),
+    #[cfg(feature = "query")]
+    Handoffs(handoffs::Handoffs),
+    #[cfg(feature = "query")]
+    Perf(perf::Perf),
     Health(health::Health),
     Emit(emit::Emit),
+    Simulate(simulate::Simulate),
+}
+
+impl Command {
+    fn run(self, options: &Options) -> Outcome {
+        match self {
+            Self::Collect(command) => command.run(options),
+            #[cfg(feature = "query")]
+            Self::Sql(command) => command.run(options),
+            #[cfg(feature = "query")]
+            Self::Query(command) => command.run(options),
+            #[cfg(feature = "query")]
+            Self::Timeline(command) => command.run(options),
+            #[cfg(feature = "query")]
+            Self::Gaps(command) => command.run(options),
+            #[cfg(feature = "query")]
+            Self::Handoffs(command) => command.run(options),
+            #[cfg(feature = "query")]
+            Self::Perf(command) => command.run(options),
+            Self::Health(command) => command.run(options),
+            Self::Emit(command) => command.run(options),
+            Self::Simulate(command) => command.run(options),
+        }
+    }
 }
 
 /// Reads the command line, runs the command, and reports what went wrong, in one line.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    let result = match cli.command {
-        Command::Collect(command) => command.run(&cli.options),
-        Command::Health(command) => command.run(&cli.options),
-        Command::Emit(command) => command.run(&cli.options),
-    };
-    result.unwrap_or_else(Failure::report)
+    cli.command.run(&cli.options).unwrap_or_else(Failure::report)
 }

@@ -187,7 +187,6 @@ fn encode(layout: &Layout, writer: &Writer, batches: &Receiver<Batch>) -> Result
     for batch in batches {
         for (id, draft) in &batch {
             let fields = draft.fields();
-            let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_ref())).collect();
             let event = event::decode(*id, &fields).map_err(|source| SimulateError::NoEvent { id: *id, source })?;
             let row = Row::from(&event);
             let hour = Hour::of_ms(row.ingested_at());

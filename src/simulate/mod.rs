@@ -12,6 +12,7 @@ mod fleet;
 mod generator;
 mod incident;
 mod into_store;
+mod into_stream;
 mod job;
 mod json;
 mod kinds;
@@ -21,6 +22,7 @@ mod tell;
 pub use generator::{Arrival, Simulation};
 pub use incident::{Incident, IncidentKind, Planted};
 pub use into_store::{Progress, SimulateError, Summary, WRITER, into_store};
+pub use into_stream::{Fed, Feed, feed_stream};
 pub use settings::Settings;
 
 #[cfg(test)]

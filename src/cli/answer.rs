@@ -1,0 +1,134 @@
+//! Asking the store and showing what it answers: what every question has in common.
+
+use std::io::{BufWriter, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use arrow::array::RecordBatch;
+use clap::Args;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::failure::{Failure, Outcome};
+use super::options::{FormatOption, Options};
+use crate::query::{Answer, CannedQuery, Engine, QueryError, canned_queries, find};
+use crate::render::{AnswerWriter, Format, Screen};
+
+/// Rows of a table on a terminal: more are cut in the middle, and the footer says so.
+const TERMINAL_ROWS_MAX: usize = 100;
+
+/// A time range, as every question about many jobs takes it.
+#[derive(Debug, Args)]
+pub(super) struct TimeRange {
+    /// Only events from then on: 1h, yesterday, 2025-09-27T14:00:00Z, an entry ID
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Only events before then
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// Only events of the last 30m, 1h, 2d
+    #[arg(long, value_name = "DURATION", conflicts_with = "since")]
+    last: Option<String>,
+}
+
+impl TimeRange {
+    /// As parameters of a canned query.
+    pub fn parameters(self) -> [Option<(String, String)>; 2] {
+        [parameter("since", self.since.or(self.last)), parameter("until", self.until)]
+    }
+}
+
+/// One parameter of a canned query, where it was given.
+pub(super) fn parameter(name: &str, value: Option<String>) -> Option<(String, String)> {
+    Some((name.to_owned(), value?))
+}
+
+/// Runs the canned query of that name and shows its answer.
+pub(super) fn ask_canned(options: &Options, name: &str, parameters: &[(String, String)]) -> Outcome {
+    let queries = canned()?;
+    let query = find(&queries, name)?;
+    ask(options, async |engine| engine.canned(query, parameters).await)
+}
+
+/// Every canned query, the user's own from `EMP_EVENTS_SQL` included.
+pub(super) fn canned() -> Result<Vec<CannedQuery>, Failure> {
+    let folder = std::env::var_os("EMP_EVENTS_SQL").filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    Ok(canned_queries(folder.as_deref())?)
+}
+
+/// Asks the engine and shows the answer as it comes.
+pub(super) fn ask(options: &Options, question: impl AsyncFnOnce(&Engine) -> Result<Answer, QueryError>) -> Outcome {
+    let begun = Instant::now();
+    let screen = screen(options)?;
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    runtime()?.block_on(async {
+        let engine = engine(options)?;
+        let mut answer = question(&engine).await?;
+        warn(&answer.warnings);
+        let mut writer = AnswerWriter::new(&mut out, format(options), &screen, answer.schema.clone());
+        while let Some(batch) = answer.next().await? {
+            writer.write(&batch)?;
+        }
+        writer.finish(Some(begun.elapsed()))?;
+        Ok::<_, Failure>(())
+    })?;
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Asks for rows that are to be looked at as a whole.
+pub(super) async fn gather(answer: Answer) -> Result<Vec<RecordBatch>, Failure> {
+    warn(&answer.warnings);
+    Ok(answer.batches().await?)
+}
+
+/// The store of the options, asked by their clock.
+pub(super) fn engine(options: &Options) -> Result<Engine, Failure> {
+    Ok(Engine::open(&options.layout())?.with_clock(Timestamp::now(), time_zone(options)?))
+}
+
+/// A runtime for queries: as many threads as the machine has cores.
+pub(super) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+/// How the answer is to look.
+pub(super) fn format(options: &Options) -> Format {
+    match options.format {
+        Some(FormatOption::Table) => Format::Table,
+        Some(FormatOption::Json) => Format::Json,
+        Some(FormatOption::Ndjson) => Format::Ndjson,
+        Some(FormatOption::Csv) => Format::Csv,
+        Some(FormatOption::Markdown) => Format::Markdown,
+        None if std::io::stdout().is_terminal() => Format::Table,
+        None => Format::Ndjson,
+    }
+}
+
+/// What it is shown on. In a pipe nothing is cut, unless COLUMNS says how wide it is.
+pub(super) fn screen(options: &Options) -> Result<Screen, Failure> {
+    let stdout = std::io::stdout();
+    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|width| *width > 0);
+    let terminal = terminal_size::terminal_size_of(&stdout).map(|(width, _)| usize::from(width.0));
+    Ok(Screen {
+        width: terminal.or(columns),
+        color: options.colors(&stdout),
+        time_zone: time_zone(options)?,
+        rows_max: stdout.is_terminal().then_some(TERMINAL_ROWS_MAX),
+    })
+}
+
+fn time_zone(options: &Options) -> Result<TimeZone, Failure> {
+    match &options.tz {
+        None => Ok(TimeZone::system()),
+        Some(name) => TimeZone::get(name)
+            .map_err(|_| Failure::Usage(format!("`{name}` is no time zone; try UTC or Europe/Berlin"))),
+    }
+}
+
+fn warn(warnings: &[String]) {
+    for warning in warnings {
+        eprintln!("emp-events: left out: {warning}");
+    }
+}

@@ -1,0 +1,34 @@
+use clap::Args;
+
+use super::answer::{TimeRange, ask_canned, parameter};
+use super::failure::Outcome;
+use super::options::Options;
+
+/// Find the longest silences inside jobs: between which events, which services, how long
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  emp-events gaps --last 1h
+  emp-events gaps --job-id job_123 --min-gap 1s")]
+pub(super) struct Gaps {
+    /// Only this job
+    #[arg(long, value_name = "ID")]
+    job_id: Option<String>,
+    #[command(flatten)]
+    range: TimeRange,
+    /// Silences from this length on [default: 5s]
+    #[arg(long, value_name = "DURATION")]
+    min_gap: Option<String>,
+    /// Rows at most [default: 20]
+    #[arg(long, value_name = "ROWS")]
+    limit: Option<String>,
+}
+
+impl Gaps {
+    pub fn run(self, options: &Options) -> Outcome {
+        let own =
+            [parameter("job_id", self.job_id), parameter("min_gap", self.min_gap), parameter("limit", self.limit)];
+        let parameters: Vec<_> = own.into_iter().chain(self.range.parameters()).flatten().collect();
+        ask_canned(options, "gaps", &parameters)
+    }
+}

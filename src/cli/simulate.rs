@@ -1,0 +1,115 @@
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use jiff::Timestamp;
+
+use super::collect::duration;
+use super::failure::{Failure, Outcome};
+use super::options::{Options, runtime};
+use crate::simulate::{Feed, Incident, Progress, Settings, feed_stream, into_store};
+use crate::store::{Hour, Layout};
+use crate::stream::{Connection, Producer};
+
+/// Make a lifelike load: into Redis, or straight into a store
+///
+/// Simulates an EMP job system: jobs walk from the API server over workers and connectors to
+/// webhooks; some fail, are retried, get stuck or meet a slow worker. The same seed makes the
+/// same jobs. Into Redis the jobs are sped up, so that they end within seconds.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  emp-events simulate --rate 200 --for 1m
+  emp-events simulate --into /tmp/year --hours 8760 --jobs-per-hour 147 --seed 1")]
+pub(super) struct Simulate {
+    /// Events a second, about, into Redis
+    #[arg(long, value_name = "EVENTS", default_value_t = 100.0, conflicts_with = "into")]
+    rate: f64,
+    /// End after that long [default: at Ctrl-C]
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration, conflicts_with = "into")]
+    duration: Option<Duration>,
+    /// End after so many jobs were created
+    #[arg(long, value_name = "JOBS", conflicts_with = "into")]
+    jobs: Option<u64>,
+    /// Two seeds, two different loads
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+    /// Write whole hours into this store instead
+    #[arg(long, value_name = "STORE")]
+    into: Option<PathBuf>,
+    /// How many hours to write
+    #[arg(long, requires = "into", default_value_t = 24)]
+    hours: u32,
+    /// Jobs created in an hour, on average
+    #[arg(long, requires = "into", value_name = "JOBS", default_value_t = 147.0)]
+    jobs_per_hour: f64,
+    /// When the first hour begins [default: so that the last one has just ended]
+    #[arg(long, requires = "into", value_name = "TIME")]
+    from: Option<Timestamp>,
+}
+
+impl Simulate {
+    pub fn run(self, options: &Options) -> Outcome {
+        match self.into.clone() {
+            Some(store) => self.into_store(&Layout::new(store)),
+            None => self.into_redis(options),
+        }
+    }
+
+    fn into_store(&self, layout: &Layout) -> Outcome {
+        let now = Hour::of_ms(Timestamp::now().as_millisecond());
+        let hour_ms = now.end_ms() - now.start_ms();
+        let latest = now.start_ms() - i64::from(self.hours) * hour_ms;
+        let from_ms = self.from.map_or(latest, Timestamp::as_millisecond);
+        let from_ms = Hour::of_ms(from_ms).start_ms();
+        let settings = Settings {
+            seed: self.seed,
+            from_ms,
+            jobs_per_hour: self.jobs_per_hour,
+            incidents: Incident::one_of_each(from_ms, self.hours),
+            ..Settings::default()
+        };
+        let summary = into_store(layout, settings, self.hours, &mut show_progress)?;
+        let mut out = std::io::stdout().lock();
+        writeln!(
+            out,
+            "{} events in {} files, {:.1} MB, in {:.1} s ({:.0} events/s)",
+            summary.events,
+            summary.files,
+            summary.bytes as f64 / 1e6,
+            summary.elapsed.as_secs_f64(),
+            summary.events_per_second()
+        )?;
+        for incident in &summary.incidents {
+            writeln!(out, "planted: {incident}")?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn into_redis(&self, options: &Options) -> Outcome {
+        let feed = Feed { seed: self.seed, events_per_second: self.rate, duration: self.duration, jobs: self.jobs };
+        let address = options.redis()?;
+        eprintln!("simulating about {} events/s into {} at {address}; Ctrl-C ends it", self.rate, options.stream);
+        let fed = runtime()?.block_on(async {
+            let mut producer = Producer::new(Connection::open(&address, &options.stream, "").await?);
+            let stop = async { _ = tokio::signal::ctrl_c().await };
+            Ok::<_, Failure>(feed_stream(&mut producer, &feed, stop).await?)
+        })?;
+        println!("{} events of {} jobs in {:.1} s", fed.events, fed.jobs, fed.elapsed.as_secs_f64());
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// One line on a terminal, written over itself.
+fn show_progress(progress: Progress) {
+    let mut stderr = std::io::stderr();
+    if !stderr.is_terminal() {
+        return;
+    }
+    let Progress { hours_done, hours, events } = progress;
+    let end = if hours_done == hours { "\n" } else { "" };
+    // Progress that cannot be shown is no reason to stop.
+    let _ = write!(stderr, "\r{hours_done} of {hours} hours, {events} events{end}");
+}

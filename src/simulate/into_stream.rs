@@ -1,0 +1,91 @@
+//! The load as it would arrive: into Redis, paced by the clock.
+
+use std::future::Future;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::{Settings, Simulation};
+use crate::event::Draft;
+use crate::stream::{Producer, StreamError};
+
+/// Events of an ordinary job and its share of all else: what turns a rate of events into
+/// one of jobs.
+const EVENTS_PER_JOB: f64 = 14.2;
+/// How much faster than life jobs go, so that they end while someone watches.
+const TIME_SCALE: f64 = 0.05;
+/// How often events are sent: those that are due, in one round trip.
+const TICK: Duration = Duration::from_millis(20);
+/// Events sent in one round trip.
+const BATCH_EVENTS_MAX: usize = 500;
+/// How far virtual time is ahead of the first events: the system has started up by then.
+const WARM_UP_MS: i64 = 5_000;
+
+/// What to send.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Feed {
+    /// Two seeds, two different loads.
+    pub seed: u64,
+    /// About how many events a second.
+    pub events_per_second: f64,
+    /// End after that long.
+    pub duration: Option<Duration>,
+    /// End after so many jobs were created.
+    pub jobs: Option<u64>,
+}
+
+/// What was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fed {
+    /// Events added to the stream.
+    pub events: u64,
+    /// Jobs created among them.
+    pub jobs: u64,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// Sends the load event by event, each when it is due, until the feed's end or `stop`.
+///
+/// # Errors
+/// Any [`StreamError`]; what was sent until then stays.
+pub async fn feed_stream(
+    producer: &mut Producer,
+    feed: &Feed,
+    stop: impl Future<Output = ()>,
+) -> Result<Fed, StreamError> {
+    let mut stop = pin!(stop);
+    let begun = Instant::now();
+    let mut arrivals = Simulation::new(Settings {
+        seed: feed.seed,
+        from_ms: Timestamp::now().as_millisecond() - WARM_UP_MS,
+        jobs_per_hour: feed.events_per_second * 3_600.0 / EVENTS_PER_JOB,
+        time_scale: TIME_SCALE,
+        ..Settings::default()
+    })
+    .peekable();
+    let (mut events, mut jobs) = (0, 0);
+    let is_over = |jobs: u64| {
+        feed.duration.is_some_and(|duration| begun.elapsed() >= duration) || feed.jobs.is_some_and(|most| jobs >= most)
+    };
+    while !is_over(jobs) {
+        let now = Timestamp::now().as_millisecond();
+        let mut due: Vec<Draft> = Vec::new();
+        while due.len() < BATCH_EVENTS_MAX {
+            let Some(arrival) = arrivals.next_if(|arrival| arrival.arrived_at_ms <= now) else { break };
+            jobs += u64::from(arrival.draft.event_type == "job.created");
+            due.push(arrival.draft);
+        }
+        if !due.is_empty() {
+            events += producer.add(&due).await?.len() as u64;
+        }
+        if due.len() < BATCH_EVENTS_MAX {
+            tokio::select! {
+                () = tokio::time::sleep(TICK) => {}
+                () = &mut stop => break,
+            }
+        }
+    }
+    Ok(Fed { events, jobs, elapsed: begun.elapsed() })
+}
