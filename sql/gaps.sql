@@ -15,7 +15,6 @@
 --   to_event      the first event after the silence
 --   to_service    who sent it
 --   from_time     when it began, by the producer's clock
---   to_time       when it ended, by the producer's clock
 
 with steps as (
     select
@@ -41,8 +40,7 @@ select
     from_service,
     to_event,
     to_service,
-    from_time,
-    to_time
+    from_time
 from steps
 where cast(to_time as bigint) - cast(from_time as bigint) >= $min_gap
 order by gap_ms desc, from_time, job_id

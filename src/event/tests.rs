@@ -236,7 +236,8 @@ proptest! {
         let event = decode(ID, &entry).expect("made of valid fields");
         let draft = Draft::from(&event);
 
-        prop_assert_eq!(&decode(ID, &draft.fields()).expect("our own encoding"), &event);
+        let fields = draft.fields();
+        prop_assert_eq!(&decode(ID, &fields).expect("our own encoding"), &event);
 
         let json = [("event", draft.json().expect("data is JSON"))];
         prop_assert_eq!(&decode(ID, &json).expect("our own encoding"), &event);

@@ -38,7 +38,6 @@ struct Stored {
 fn stored(arrivals: &[Arrival]) -> Vec<Stored> {
     let decode = |(seq, arrival): (usize, &Arrival)| {
         let fields = arrival.draft.fields();
-        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_ref())).collect();
         let id = EntryId::new(arrival.arrived_at_ms as u64, seq as u64);
         let event = event::decode(id, &fields).expect("every draft is an event");
         let owned = |text: &Option<std::borrow::Cow<'_, str>>| text.as_deref().map(str::to_owned);
@@ -98,9 +97,12 @@ fn the_events_are_the_same_on_every_machine() {
     let mut checksum = crc32fast::Hasher::new();
     for arrival in Simulation::new(settings).take(40_000) {
         checksum.update(&arrival.arrived_at_ms.to_le_bytes());
-        checksum.update(format!("{:?}", arrival.draft.fields()).as_bytes());
+        for (name, value) in arrival.draft.fields() {
+            checksum.update(name.as_bytes());
+            checksum.update(&value);
+        }
     }
-    assert_eq!(format!("{:08x}", checksum.finalize()), "39741847");
+    assert_eq!(format!("{:08x}", checksum.finalize()), "219d29ff");
 }
 
 #[test]

@@ -83,10 +83,6 @@ impl TestStore {
 
     fn commit(&self, events: &[TestEvent], writer: &mut StoreWriter) {
         let fields: Vec<_> = events.iter().map(|event| event.draft.fields()).collect();
-        let fields: Vec<Vec<(&str, &[u8])>> = fields
-            .iter()
-            .map(|fields| fields.iter().map(|(name, value)| (*name, value.as_bytes())).collect())
-            .collect();
         let items: Vec<Item<'_>> = events
             .iter()
             .zip(&fields)

@@ -1,0 +1,129 @@
+//! The questions, asked of the sample store by the commands that people type.
+
+use std::fs;
+use std::path::Path;
+
+use crate::support::{Ended, emp_events, run};
+
+fn ask_store(store: &Path, words: &[&str]) -> Ended {
+    run(emp_events().arg("--store").arg(store).args(words).env("COLUMNS", "140"))
+}
+
+fn ask(words: &[&str]) -> Ended {
+    ask_store(&Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample"), words)
+}
+
+#[track_caller]
+fn table(words: &[&str]) -> String {
+    let ended = ask(&[words, &["--format", "table"]].concat());
+    assert_eq!((ended.status, ended.stderr.as_str()), (0, ""));
+    // How long it took is different each time.
+    ended
+        .stdout
+        .lines()
+        .map(|line| line.split_once(" rows in ").map_or(line, |(rows, _)| rows))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[test]
+fn a_timeline_shows_a_retried_job() {
+    insta::assert_snapshot!(table(&["timeline", "job_ed79husvrxkm"]));
+}
+
+#[test]
+fn a_timeline_shows_a_stuck_job() {
+    insta::assert_snapshot!(table(&["timeline", "job_n6kuhz4kghuv"]));
+}
+
+#[test]
+fn gaps_handoffs_and_perf_look_back_over_both_days() {
+    insta::assert_snapshot!("gaps", table(&["gaps", "--limit", "5"]));
+    insta::assert_snapshot!("handoffs", table(&["handoffs"]));
+    insta::assert_snapshot!("perf", table(&["perf", "--limit", "12"]));
+}
+
+#[test]
+fn a_range_of_time_narrows_an_answer() {
+    let whole = ask(&["perf", "--format", "csv"]).stdout;
+    let hour = ask(&["perf", "--format", "csv", "--since", "2025-09-27T10:00Z", "--until", "2025-09-27T11:00Z"]).stdout;
+    assert!(hour.lines().count() > 5 && hour != whole);
+    let failed = "select count(*) as n from events where event_type = 'connector.processing_failed'
+        and timestamp >= '2025-09-27T10:00:00Z' and timestamp < '2025-09-27T11:00:00Z'";
+    let counted = ask(&["sql", "--format", "csv", failed]).stdout;
+    let expected = format!("connector.processing_failed,{},", counted.lines().nth(1).unwrap());
+    assert!(hour.contains(&expected), "{expected} in {hour}");
+}
+
+#[test]
+fn an_unknown_job_is_answered_with_those_that_are_near() {
+    let ended = ask(&["timeline", "job_ed79husvrxkx"]);
+    let expected = "emp-events: the store has no events of job `job_ed79husvrxkx`; did you mean job_ed79husvrxkm?\n";
+    assert_eq!((ended.status, ended.stderr.as_str()), (1, expected));
+}
+
+#[test]
+fn mistakes_in_sql_are_answered_in_one_clear_line() {
+    let said = |query: &str| {
+        let ended = ask(&["sql", query]);
+        assert_eq!((ended.status, ended.stdout.as_str()), (1, ""), "{query}");
+        ended.stderr
+    };
+    insta::assert_snapshot!(said("select jobid from events"), @"emp-events: there is no column `jobid`; did you mean `job_id`?");
+    insta::assert_snapshot!(said("select * form events"), @r"
+    emp-events: syntax error: expected end of statement, found form
+      select * form events
+               ^
+    ");
+    insta::assert_snapshot!(said("delete from events"), @"emp-events: `DELETE` is refused: a store is only read (SELECT, EXPLAIN, SHOW, DESCRIBE)");
+    insta::assert_snapshot!(said("copy events to '/tmp/x.csv'"), @"emp-events: `COPY` is refused: a store is only read (SELECT, EXPLAIN, SHOW, DESCRIBE)");
+    insta::assert_snapshot!(said("select * from '/etc/passwd'"), @"emp-events: `/etc/passwd` is refused: a query reads the store's own tables (events, files, losses, quarantine), not files");
+}
+
+#[test]
+fn a_torn_and_a_foreign_file_are_named_and_the_rest_is_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path();
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample/date=2025-09-26/hour=03");
+    let hour = store.join("date=2025-09-26/hour=03");
+    fs::create_dir_all(&hour).unwrap();
+    let file = fs::read_dir(sample).unwrap().next().unwrap().unwrap();
+    fs::copy(file.path(), hour.join(file.file_name())).unwrap();
+    let whole = ask_store(store, &["sql", "select count(*) from events"]);
+    let bytes = fs::read(file.path()).unwrap();
+    fs::write(hour.join("w1_1758855600001-0_1758855600002-0.parquet"), &bytes[..bytes.len() / 2]).unwrap();
+    fs::write(hour.join("notes.txt"), "mine").unwrap();
+    let ended = ask_store(store, &["sql", "select count(*) from events"]);
+    assert_eq!((ended.status, &ended.stdout), (0, &whole.stdout));
+    let mut lines: Vec<&str> = ended.stderr.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("notes.txt")) && lines.iter().any(|line| line.contains("w1_17588")));
+}
+
+#[test]
+fn a_users_own_queries_are_found_beside_ours() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(
+        folder.path().join("by-service.sql"),
+        "-- How many events each service sent.\n--\n-- parameters:\n--   service text required who\n\n\
+         select count(*) as n from events where service = $service",
+    )
+    .unwrap();
+    let mut list = emp_events();
+    let listed = run(list.env("EMP_EVENTS_SQL", folder.path()).args(["query", "--list"]));
+    for name in ["by-service", "gaps", "handoffs", "perf", "timeline"] {
+        assert!(listed.stdout.contains(&format!("{name}\n    ")), "{}", listed.stdout);
+    }
+    let mut command = emp_events();
+    command.env("EMP_EVENTS_SQL", folder.path()).args(["--store", concat!(env!("CARGO_MANIFEST_DIR"), "/data/sample")]);
+    let hostile = run(command.args(["--format", "csv", "query", "by-service", "--param", "service=x' or '1'='1"]));
+    assert_eq!(hostile.stdout, "n\n0\n", "a value is a value, never SQL");
+}
+
+#[test]
+fn a_store_that_is_not_there_is_named() {
+    let ended = ask_store(Path::new("nowhere"), &["perf"]);
+    let expected = "emp-events: there is no store at nowhere: start `emp-events collect`, or pass --store\n";
+    assert_eq!((ended.status, ended.stderr.as_str()), (1, expected));
+}

@@ -1,0 +1,97 @@
+//! What is left after the worst that can happen to the collector and to Redis.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::support::{Redis, Store, eventually};
+
+#[test]
+fn killed_again_and_again_under_load_it_loses_and_doubles_nothing() {
+    let redis = Redis::start();
+    let store = Store::of(&redis);
+    let mut load = store.command(&["simulate", "--rate", "1500", "--for", "6s"]);
+    let mut load = load.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    for round in 0..10_u64 {
+        let collector = store.collect(&[]);
+        // Different moments of the read, commit, acknowledge cycle.
+        std::thread::sleep(Duration::from_millis(300 + 37 * round));
+        collector.crash();
+    }
+    assert!(load.wait().unwrap().success());
+    assert_eq!(store.run(&["collect", "--once"]).status, 0);
+    assert!(redis.added() > 3_000, "a load worth the name");
+    store.assert_accounts_for(redis.added());
+    assert_eq!(store.number("select coalesce(sum(lost), 0) from losses"), 0);
+    assert_eq!(redis.pending(), 0);
+}
+
+#[test]
+fn it_starts_without_redis_and_reads_once_redis_is_there() {
+    let mut redis = Redis::start();
+    let store = Store::of(&redis);
+    redis.stop();
+    let collector = store.collect(&[]);
+    collector.says("cannot reach Redis at 127.0.0.1:");
+    redis.restart_empty(Duration::ZERO);
+    redis.add(7, 100);
+    eventually("they are stored", || store.events() == 7);
+    collector.says("reading again after");
+    assert_eq!(collector.stop(), 0);
+    store.assert_accounts_for(7);
+}
+
+#[test]
+fn a_redis_that_comes_back_empty_begins_a_new_epoch() {
+    let mut redis = Redis::start();
+    let store = Store::of(&redis);
+    let collector = store.collect(&["--consumer", "c1"]);
+    redis.add(30, 100);
+    eventually("they are stored", || store.events() == 30);
+    redis.restart_empty(Duration::from_millis(300));
+    redis.add(20, 100);
+    eventually("the new ones are stored too", || store.events() == 50);
+    collector.says("the stream was reset; what follows is stored as c1.e1");
+    assert_eq!(collector.stop(), 0);
+    store.assert_accounts_for(50);
+}
+
+#[test]
+fn after_flushall_it_makes_its_group_again() {
+    let redis = Redis::start();
+    let store = Store::of(&redis);
+    let collector = store.collect(&[]);
+    for round in 1..=3 {
+        redis.add(10, 100);
+        eventually("they are stored", || store.events() == round * 10);
+        redis.command::<()>("FLUSHALL");
+    }
+    assert_eq!(collector.stop(), 0);
+    store.assert_accounts_for(30);
+}
+
+#[test]
+fn a_group_that_was_destroyed_redelivers_and_nothing_is_doubled() {
+    let redis = Redis::start();
+    let store = Store::of(&redis);
+    redis.add(50, 100);
+    store.output(&["collect", "--once"]);
+    redis.command::<()>("XGROUP DESTROY emp:events emp-collector");
+    redis.add(5, 100);
+    store.output(&["collect", "--once"]);
+    store.assert_accounts_for(55);
+}
+
+#[test]
+fn entries_that_were_stored_and_not_acknowledged_are_only_acknowledged() {
+    let redis = Redis::start();
+    let store = Store::of(&redis);
+    redis.add(5, 100);
+    store.output(&["collect", "--once", "--consumer", "c1"]);
+    // As after a crash between commit and acknowledgement: delivered again to the same consumer.
+    redis.command::<()>("XGROUP SETID emp:events emp-collector 0");
+    redis.command::<redis::Value>("XREADGROUP GROUP emp-collector c1 COUNT 3 STREAMS emp:events >");
+    assert_eq!(redis.pending(), 3);
+    store.output(&["collect", "--once", "--consumer", "c1"]);
+    assert_eq!(redis.pending(), 0);
+    store.assert_accounts_for(5);
+}

@@ -1,0 +1,13 @@
+//! The product as its users meet it: the binary, with a real Redis and a real DuckDB.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+mod accounting;
+mod answers;
+mod collecting;
+mod command_line;
+mod crashes;
+mod faults;
+mod health;
+mod other_engines;
+mod support;

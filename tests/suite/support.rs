@@ -1,0 +1,300 @@
+//! What the tests stand on: Redis servers and collectors of their own, ended by their own
+//! process ids, and stores in folders of their own.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// How long a test waits for something that has to happen, on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The binary, free of what the tester's own environment sets.
+pub fn emp_events() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_emp-events"));
+    for variable in [
+        "COLUMNS",
+        "EMP_EVENTS_CONSUMER",
+        "EMP_EVENTS_LOG",
+        "EMP_EVENTS_SQL",
+        "EMP_EVENTS_STORE",
+        "EMP_EVENTS_STREAM",
+        "EMP_EVENTS_TZ",
+        "NODE_ENV",
+        "NO_COLOR",
+        "REDIS_HOST",
+        "REDIS_PORT",
+        "REDIS_URL",
+        "RUST_LOG",
+    ] {
+        command.env_remove(variable);
+    }
+    command.env("EMP_EVENTS_TZ", "UTC");
+    command
+}
+
+/// What a command printed, and how it ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub stdout: String,
+    pub stderr: String,
+    pub status: i32,
+}
+
+impl From<Output> for Ended {
+    fn from(output: Output) -> Self {
+        Self {
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+            status: output.status.code().unwrap_or(-1),
+        }
+    }
+}
+
+/// Runs a command to its end.
+pub fn run(command: &mut Command) -> Ended {
+    command.stdin(Stdio::null()).output().unwrap().into()
+}
+
+/// Waits until something has happened, or fails the test.
+#[track_caller]
+pub fn eventually(what: &str, mut has_happened: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !has_happened() {
+        assert!(begun.elapsed() < PATIENCE, "waited {} s in vain: {what}", PATIENCE.as_secs());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A Redis server on a port and in a folder of its own.
+pub struct Redis {
+    port: u16,
+    server: Child,
+    folder: TempDir,
+}
+
+impl Redis {
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // Another process may take the port between its choice and its use: then try another.
+        for _ in 0..10 {
+            let port = free_port();
+            let mut server = spawn_server(port, folder.path());
+            if is_up(port, &mut server) {
+                return Self { port, server, folder };
+            }
+        }
+        panic!("no Redis could be started; is redis-server installed? (make test installs it)");
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    pub fn connection(&self) -> redis::Connection {
+        redis::Client::open(self.url()).unwrap().get_connection().unwrap()
+    }
+
+    /// Sends one command, its words as one text.
+    pub fn command<T: redis::FromRedisValue>(&self, words: &str) -> T {
+        let mut words = words.split(' ');
+        let mut command = redis::cmd(words.next().unwrap());
+        for word in words {
+            command.arg(word);
+        }
+        command.query(&mut self.connection()).unwrap()
+    }
+
+    /// Adds so many events to the stream, kept at exactly `length` entries.
+    pub fn add(&self, events: usize, length: usize) {
+        let mut pipeline = redis::pipe();
+        for number in 0..events {
+            pipeline.cmd("XADD").arg("emp:events").arg("MAXLEN").arg(length).arg("*");
+            pipeline.arg("service").arg("worker").arg("eventType").arg("job.claimed");
+            pipeline.arg("jobId").arg(format!("job_{number}")).ignore();
+        }
+        pipeline.query::<()>(&mut self.connection()).unwrap();
+    }
+
+    /// How many entries were ever added to the stream.
+    pub fn added(&self) -> u64 {
+        let fields: std::collections::HashMap<String, redis::Value> = self.command("XINFO STREAM emp:events");
+        match fields["entries-added"] {
+            redis::Value::Int(added) => added.unsigned_abs(),
+            ref other => panic!("{other:?}"),
+        }
+    }
+
+    /// How many entries were delivered to a consumer and not acknowledged.
+    pub fn pending(&self) -> usize {
+        let reply: redis::streams::StreamPendingReply = self.command("XPENDING emp:events emp-collector");
+        reply.count()
+    }
+
+    /// Ends the server at once, as a crash would, and starts it again after `pause` with
+    /// nothing of what it held.
+    pub fn restart_empty(&mut self, pause: Duration) {
+        self.stop();
+        std::thread::sleep(pause);
+        self.server = spawn_server(self.port, self.folder.path());
+        assert!(is_up(self.port, &mut self.server), "the port was taken while Redis was down");
+    }
+
+    pub fn stop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn spawn_server(port: u16, folder: &Path) -> Child {
+    let mut command = Command::new("redis-server");
+    command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--loglevel", "warning"]);
+    command.arg("--port").arg(port.to_string()).arg("--dir").arg(folder);
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("redis-server (make test installs it)")
+}
+
+fn is_up(port: u16, server: &mut Child) -> bool {
+    let begun = Instant::now();
+    while begun.elapsed() < PATIENCE && server.try_wait().unwrap().is_none() {
+        let client = redis::Client::open(format!("redis://127.0.0.1:{port}")).unwrap();
+        let answer =
+            client.get_connection().and_then(|mut connection| redis::cmd("PING").query::<String>(&mut connection));
+        if answer.is_ok() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let _ = server.kill();
+    false
+}
+
+/// A store in a folder of its own, and the commands that work on it.
+pub struct Store {
+    folder: TempDir,
+    url: String,
+}
+
+impl Store {
+    pub fn of(redis: &Redis) -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), url: redis.url() }
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("store")
+    }
+
+    /// A command on this store and its Redis.
+    pub fn command(&self, words: &[&str]) -> Command {
+        let mut command = emp_events();
+        command.arg("--store").arg(self.path()).arg("--redis").arg(&self.url).args(words);
+        command.current_dir(self.folder.path());
+        command
+    }
+
+    pub fn run(&self, words: &[&str]) -> Ended {
+        run(&mut self.command(words))
+    }
+
+    /// Runs a command that has to succeed; what it printed.
+    #[track_caller]
+    pub fn output(&self, words: &[&str]) -> String {
+        let ended = self.run(words);
+        assert_eq!(ended.status, 0, "{words:?}: {}", ended.stderr);
+        ended.stdout
+    }
+
+    /// The one number that a query answers.
+    #[track_caller]
+    pub fn number(&self, query: &str) -> u64 {
+        let csv = self.output(&["sql", "--format", "csv", query]);
+        csv.lines().nth(1).unwrap_or_default().parse().unwrap_or_else(|_| panic!("{query}: {csv}"))
+    }
+
+    pub fn events(&self) -> u64 {
+        if self.path().exists() { self.number("select count(*) from events") } else { 0 }
+    }
+
+    /// Nothing lost, nothing doubled: all that was ever added is stored, quarantined, or
+    /// known to be lost.
+    #[track_caller]
+    pub fn assert_accounts_for(&self, added: u64) {
+        let stored = self.events();
+        assert_eq!(self.number("select count(distinct id) from events"), stored, "no event is stored twice");
+        let quarantined = self.number("select count(*) from quarantine");
+        let lost = self.number("select coalesce(sum(lost), 0) from losses");
+        assert_eq!(stored + quarantined + lost, added, "{stored} stored, {quarantined} quarantined, {lost} lost");
+    }
+
+    /// Starts a collector in the background.
+    pub fn collect(&self, more: &[&str]) -> Collector {
+        let log = self.folder.path().join(format!("collector-{}.log", free_port()));
+        let mut command = self.command(&["--color", "never", "collect"]);
+        command.args(more).stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log).unwrap());
+        Collector { process: command.spawn().unwrap(), log }
+    }
+}
+
+/// A collector in the background.
+pub struct Collector {
+    process: Child,
+    log: PathBuf,
+}
+
+impl Collector {
+    /// What it has said so far.
+    pub fn log(&self) -> String {
+        let mut text = String::new();
+        File::open(&self.log).unwrap().read_to_string(&mut text).unwrap();
+        text
+    }
+
+    #[track_caller]
+    pub fn says(&self, words: &str) {
+        eventually(&format!("the collector says `{words}`"), || self.log().contains(words));
+    }
+
+    /// Sends a signal by name: TERM, INT, STOP, CONT.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.process.id().to_string()).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Ends it as an operator would; its exit status.
+    pub fn stop(mut self) -> i32 {
+        self.signal("TERM");
+        self.process.wait().unwrap().code().unwrap_or(-1)
+    }
+
+    /// Ends it as a crash would: kill -9.
+    pub fn crash(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Waits for it to end by itself; its exit status.
+    pub fn ended(mut self) -> i32 {
+        eventually("the collector ends", || self.process.try_wait().unwrap().is_some());
+        self.process.wait().unwrap().code().unwrap_or(-1)
+    }
+}
+
+impl Drop for Collector {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
