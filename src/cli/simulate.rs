@@ -53,12 +53,12 @@ pub(super) struct Simulate {
 impl Simulate {
     pub fn run(self, options: &Options) -> Outcome {
         match self.into.clone() {
-            Some(store) => self.into_store(&Layout::new(store)),
-            None => self.into_redis(options),
+            Some(store) => self.fill_store(&Layout::new(store)),
+            None => self.feed_redis(options),
         }
     }
 
-    fn into_store(&self, layout: &Layout) -> Outcome {
+    fn fill_store(&self, layout: &Layout) -> Outcome {
         let now = Hour::of_ms(Timestamp::now().as_millisecond());
         let hour_ms = now.end_ms() - now.start_ms();
         let latest = now.start_ms() - i64::from(self.hours) * hour_ms;
@@ -88,7 +88,7 @@ impl Simulate {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn into_redis(&self, options: &Options) -> Outcome {
+    fn feed_redis(&self, options: &Options) -> Outcome {
         let feed = Feed { seed: self.seed, events_per_second: self.rate, duration: self.duration, jobs: self.jobs };
         let address = options.redis()?;
         eprintln!("simulating about {} events/s into {} at {address}; Ctrl-C ends it", self.rate, options.stream);

@@ -61,7 +61,8 @@ fn markdown_keeps_everything_and_escapes_pipes() {
 #[test]
 fn an_answer_without_rows_still_has_its_columns() {
     let empty = RecordBatch::new_empty(mixed().schema());
-    let all = Format::ALL.map(|format| format!("{format}:\n{}", answer(format, &Screen::plain(), &[empty.clone()])));
+    let all = Format::ALL
+        .map(|format| format!("{format}:\n{}", answer(format, &Screen::plain(), std::slice::from_ref(&empty))));
     assert_snapshot!(all.join("\n"), @"
 table:
 job_id  at  count  p95  data
@@ -106,8 +107,8 @@ fn times_of_other_zones_are_written_in_utc_and_times_of_none_without_a_z() {
     let offset = TimestampMillisecondArray::from(vec![START_MS]).with_timezone("+02:00");
     let none = TimestampNanosecondArray::from(vec![START_MS * 1_000_000]);
     let times = batch(vec![("offset", Arc::new(offset)), ("none", Arc::new(none))]);
-    assert_snapshot!(answer(Format::Ndjson, &Screen::plain(), &[times.clone()]), @r#"{"offset":"2025-09-27T12:03:05.120Z","none":"2025-09-27T12:03:05.120"}"#);
-    assert_snapshot!(answer(Format::Csv, &Screen::plain(), &[times.clone()]), @"
+    assert_snapshot!(answer(Format::Ndjson, &Screen::plain(), std::slice::from_ref(&times)), @r#"{"offset":"2025-09-27T12:03:05.120Z","none":"2025-09-27T12:03:05.120"}"#);
+    assert_snapshot!(answer(Format::Csv, &Screen::plain(), std::slice::from_ref(&times)), @"
 offset,none
 2025-09-27T12:03:05.120Z,2025-09-27T12:03:05.120
 ");
@@ -122,12 +123,12 @@ offset,none
 fn lists_become_text_where_a_format_has_none() {
     let list: ArrayRef = Arc::new(ListArray::from_iter_primitive::<Int64Type, _, _>([Some(vec![Some(1), None]), None]));
     let lists = batch(vec![("list", list)]);
-    assert_snapshot!(answer(Format::Csv, &Screen::plain(), &[lists.clone()]), @r#"
+    assert_snapshot!(answer(Format::Csv, &Screen::plain(), std::slice::from_ref(&lists)), @r#"
 list
 "[1, null]"
 ""
 "#);
-    assert_snapshot!(answer(Format::Json, &Screen::plain(), &[lists.clone()]), @r#"
+    assert_snapshot!(answer(Format::Json, &Screen::plain(), std::slice::from_ref(&lists)), @r#"
 [{"list":[1,null]},
  {"list":null}]
 "#);
