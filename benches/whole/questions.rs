@@ -44,7 +44,7 @@ fn our_command(query: &str) -> Command {
 
 fn their_command(query: &str) -> Command {
     let files = format!("read_parquet('{SAMPLE}/date=*/hour=*/*.parquet', hive_partitioning = true)");
-    let program = "import duckdb, sys; print('-'); print(duckdb.sql(sys.argv[1]).fetchone()[0])";
+    let program = "import duckdb, sys; print('-'); print(duckdb.sql(sys.argv[1]).fetchall()[0][0])";
     let mut command = Command::new("python3");
     command.args(["-c", program, &query.replace("EVENTS", &files)]);
     command
