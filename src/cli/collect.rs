@@ -49,7 +49,8 @@ impl Collect {
         settings.once = self.once;
         settings.seal_every = self.seal_every;
         let in_development = std::env::var("NODE_ENV").is_ok_and(|value| value == "development");
-        settings.event_log = self.log_events.or_else(|| in_development.then(|| DEVELOPMENT_LOG.into()));
+        let log_events = self.log_events.filter(|path| !path.as_os_str().is_empty());
+        settings.event_log = log_events.or_else(|| in_development.then(|| DEVELOPMENT_LOG.into()));
         options.start_log();
         runtime()?.block_on(async {
             let shutdown = shutdown_on_signal()?;

@@ -53,7 +53,8 @@ enum ColorOption {
 impl Options {
     /// Where Redis is: `--redis` or `REDIS_URL`, else `REDIS_HOST` and `REDIS_PORT`.
     pub fn redis(&self) -> Result<RedisAddress, Failure> {
-        let url = self.redis.clone().unwrap_or_else(|| {
+        // A variable that is set to nothing, as compose files do, is not set.
+        let url = self.redis.clone().filter(|url| !url.is_empty()).unwrap_or_else(|| {
             let variable = |name, default: &str| {
                 std::env::var(name).ok().filter(|value| !value.is_empty()).unwrap_or_else(|| default.to_owned())
             };

@@ -127,7 +127,7 @@ impl Daemon<'_> {
             let poll = reader.poll_new(POLL_ENTRIES).await?;
             self.trouble.is_over();
             if was_reset(store, position, &poll.state) {
-                position = begin_epoch(store, &poll.state)?;
+                position = begin_epoch(store)?;
             }
             let is_idle = poll.entries.is_empty();
             self.take(store, &mut reader, &mut position, &poll).await?;
@@ -212,7 +212,7 @@ fn report_recovery(store: &mut StoreWriter) {
 async fn start_position(store: &mut StoreWriter, reader: &mut GroupReader) -> Result<Position, CollectError> {
     let state = reader.state().await?;
     match store.position().map(Position::resume) {
-        Some(position) if was_reset(store, position, &state) => Ok(begin_epoch(store, &state)?),
+        Some(position) if was_reset(store, position, &state) => Ok(begin_epoch(store)?),
         Some(position) => Ok(position),
         None => Ok(Position::of_unread(&state, reader.unread().await?.count)),
     }
@@ -223,10 +223,11 @@ fn was_reset(store: &StoreWriter, position: Position, state: &StreamState) -> bo
     position.is_beyond(state) || state.last < Some(store.watermark())
 }
 
-fn begin_epoch(store: &mut StoreWriter, state: &StreamState) -> Result<Position, StoreError> {
+/// All that the stream was ever given in its new life was given after our last look at it.
+fn begin_epoch(store: &mut StoreWriter) -> Result<Position, StoreError> {
     store.begin_epoch()?;
     warn!("the stream was reset; what follows is stored as {}", store.writer());
-    Ok(Position::of_unread(state, state.length))
+    Ok(Position::resume(0))
 }
 
 /// What goes wrong, how long to wait for it, and what was said about it.

@@ -26,8 +26,12 @@ pub(super) struct EventLog {
 impl EventLog {
     /// Opens the log, or warns that there will be none.
     pub fn open(path: &Path) -> Self {
+        Self::open_rotated_at(path, FILE_BYTES_MAX)
+    }
+
+    fn open_rotated_at(path: &Path, file_bytes_max: usize) -> Self {
         let mut log = Self { path: path.to_owned(), file: None };
-        match try_open(path) {
+        match try_open(path, file_bytes_max) {
             Ok(file) => log.file = Some(file),
             Err(error) => log.give_up(&error),
         }
@@ -54,13 +58,13 @@ impl EventLog {
     }
 }
 
-fn try_open(path: &Path) -> io::Result<FileRotate<AppendCount>> {
+fn try_open(path: &Path, file_bytes_max: usize) -> io::Result<FileRotate<AppendCount>> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
     // The library panics where it cannot open the file, so this finds out first.
     std::fs::File::options().create(true).append(true).open(path)?;
-    let limit = ContentLimit::BytesSurpassed(FILE_BYTES_MAX);
+    let limit = ContentLimit::BytesSurpassed(file_bytes_max);
     Ok(FileRotate::new(path, AppendCount::new(FILES_KEPT), limit, Compression::None, None))
 }
 
@@ -113,6 +117,20 @@ mod tests {
         let text = serde_json::to_string(&line(&event)).unwrap();
         let expected = r#"{"timestamp":"2025-09-27T13:59:59.990Z","service":"worker","eventType":"job.progress_updated","level":"info","jobId":"j1","progress":50}"#;
         assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_full_log_is_rotated_and_only_so_many_are_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = EventLog::open_rotated_at(&folder.path().join("events.log"), 1_000);
+        let fields = [("service", "worker"), ("eventType", "job.claimed")];
+        for seq in 0..200 {
+            let event = decode(EntryId::new(1_758_981_600_000, seq), &fields).unwrap();
+            log.write(std::iter::once(&event));
+        }
+        let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path()).collect();
+        assert_eq!(files.len(), 1 + FILES_KEPT);
+        assert!(files.iter().all(|file| file.metadata().unwrap().len() < 1_200));
     }
 
     #[test]

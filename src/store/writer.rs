@@ -220,11 +220,7 @@ impl StoreWriter {
     /// Begins a new segment; the old one waits to be sealed.
     fn rotate(&mut self) -> Result<(), StoreError> {
         let name = SegmentName { writer: self.writer.clone(), after: self.watermark };
-        let header = Header {
-            writer: &self.writer.to_string(),
-            after: self.watermark,
-            position: self.position.unwrap_or_default(),
-        };
+        let header = Header { writer: &self.writer.to_string(), after: self.watermark, position: self.position };
         let file = SegmentWriter::create(&self.layout.journal().join(name.to_string()), &header)?;
         let old = self.segment.replace(OpenSegment { name, file, hour: None, is_empty: true });
         self.unsealed.extend(old.map(|segment| segment.name));
@@ -302,7 +298,7 @@ impl StoreWriter {
         segments.sort_by_key(|name| (name.writer.epoch(), name.after));
         while let Some(newest) = segments.pop() {
             let scan = Scan::of(&self.layout, &newest)?;
-            if scan.position.is_none() {
+            if !scan.has_header {
                 // Cut short at its creation, so nothing was committed to it, and the segment
                 // before it was not yet sealed.
                 disk::remove(&self.layout.journal().join(newest.to_string()))?;
@@ -386,6 +382,7 @@ struct Scan {
     hour_and_ids: Option<(Hour, IdRange)>,
     last: Option<EntryId>,
     position: Option<u64>,
+    has_header: bool,
     is_empty: bool,
     valid_bytes: u64,
     torn_bytes: u64,
@@ -394,9 +391,16 @@ struct Scan {
 impl Scan {
     fn of(layout: &Layout, name: &SegmentName) -> Result<Self, StoreError> {
         let mut reader = SegmentReader::open(&layout.journal().join(name.to_string()))?;
-        let mut scan =
-            Self { hour_and_ids: None, last: None, position: None, is_empty: true, valid_bytes: 0, torn_bytes: 0 };
-        scan.position = reader.header()?.map(|header| header.position);
+        let header = reader.header()?.map(|header| header.position);
+        let mut scan = Self {
+            hour_and_ids: None,
+            last: None,
+            position: header.flatten(),
+            has_header: header.is_some(),
+            is_empty: true,
+            valid_bytes: 0,
+            torn_bytes: 0,
+        };
         while let Some(commit) = reader.next_commit()? {
             scan.is_empty = false;
             scan.position = Some(commit.position);

@@ -35,6 +35,31 @@ fn what_was_trimmed_while_it_was_pending_is_counted() {
     assert_eq!(redis.pending(), 0, "entries that are gone are acknowledged, too");
 }
 
+#[test]
+fn what_a_new_stream_trimmed_before_its_first_read_is_counted() {
+    let redis = Redis::start();
+    let store = Store::of(&redis);
+    redis.add(50, 100);
+    store.output(&["collect", "--once"]);
+    redis.command::<()>("FLUSHALL");
+    redis.add(300, 100);
+    store.output(&["collect", "--once"]);
+    store.assert_accounts_for(50 + 300);
+}
+
+#[test]
+fn what_was_trimmed_before_the_collectors_first_start_is_not_its_loss() {
+    let redis = Redis::start();
+    let store = Store::of(&redis);
+    redis.add(300, 100);
+    // A first start that read nothing leaves the count to the next one.
+    let mut elsewhere = store.command(&["collect", "--once"]);
+    elsewhere.args(["--redis", "redis://127.0.0.1:1"]);
+    assert_eq!(crate::support::run(&mut elsewhere).status, 1);
+    store.output(&["collect", "--once"]);
+    store.assert_accounts_for(100);
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Add { events: usize, length: usize },

@@ -10,8 +10,8 @@ pub(in crate::store) struct Header<'a> {
     /// Everything at or below this ID was committed before.
     #[serde(with = "entry_id")]
     pub after: EntryId,
-    /// See [`Commit::position`]; as of `after`.
-    pub position: u64,
+    /// See [`Commit::position`]; as of `after`. `None` where nothing was committed before.
+    pub position: Option<u64>,
 }
 
 /// What became durable in one step.

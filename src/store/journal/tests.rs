@@ -41,7 +41,7 @@ fn commit(number: u64) -> Commit<'static> {
 fn segment() -> (TempDir, PathBuf, Vec<u64>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("w_0-0.journal");
-    let header = Header { writer: "w", after: EntryId::ZERO, position: 9 };
+    let header = Header { writer: "w", after: EntryId::ZERO, position: Some(9) };
     let mut writer = SegmentWriter::create(&path, &header).unwrap();
     let mut ends = vec![writer.bytes()];
     for number in 1..=3 {
@@ -69,7 +69,7 @@ fn readable(path: &Path) -> u64 {
 fn what_was_committed_is_read_back() {
     let (_folder, path, ends) = segment();
     let mut reader = SegmentReader::open(&path).unwrap();
-    assert_eq!(reader.header().unwrap(), Some(Header { writer: "w", after: EntryId::ZERO, position: 9 }));
+    assert_eq!(reader.header().unwrap(), Some(Header { writer: "w", after: EntryId::ZERO, position: Some(9) }));
     assert_eq!(readable(&path), 3);
     assert_eq!(fs::metadata(&path).unwrap().len(), ends[3]);
 }

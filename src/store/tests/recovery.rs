@@ -17,8 +17,11 @@ fn journal_files(layout: &Layout) -> Vec<PathBuf> {
 #[test]
 fn a_reopened_store_knows_where_it_had_got_to() {
     let (_folder, layout) = layout();
-    let mut store = open(&layout);
+    let store = open(&layout);
     assert_eq!((store.watermark(), store.position()), (EntryId::ZERO, None));
+    drop(store);
+    let mut store = open(&layout);
+    assert_eq!(store.position(), None, "nothing committed, nothing known");
     let loss = Loss { from: EntryId::ZERO, to: at(0, 1), lost: 40, noticed_at: 0 };
     commit_after(&mut store, &[at(0, 1), at(0, 2)], Some(loss));
     drop(store);
