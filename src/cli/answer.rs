@@ -129,6 +129,6 @@ fn time_zone(options: &Options) -> Result<TimeZone, Failure> {
 
 fn warn(warnings: &[String]) {
     for warning in warnings {
-        eprintln!("emp-events: left out: {warning}");
+        eprintln!("emp-events: {warning}");
     }
 }

@@ -269,7 +269,8 @@ impl Collector {
 
     /// Sends a signal by name: TERM, INT, STOP, CONT.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.process.id().to_string()).status();
+        // The shell's own `kill`: a bare system has no other.
+        let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", self.process.id())).status();
         assert!(sent.unwrap().success());
     }
 

@@ -95,17 +95,24 @@ pub(super) struct Step {
     pub duration_ms: Option<f64>,
     pub worker_id: Option<&'static str>,
     pub data: String,
+    /// How far its producer's clock is ahead.
+    pub ahead_ms: i64,
 }
 
 pub(super) fn step(after_ms: i64, service: &'static str, event_type: &'static str, data: &str) -> Step {
     let level = if event_type.ends_with("_failed") { "error" } else { "info" };
     let worker_id = (service == "worker" || service == "connector").then_some("worker-3");
-    Step { after_ms, service, event_type, level, duration_ms: None, worker_id, data: data.to_owned() }
+    Step { after_ms, service, event_type, level, duration_ms: None, worker_id, data: data.to_owned(), ahead_ms: 0 }
 }
 
 impl Step {
     pub fn took(mut self, duration_ms: f64) -> Self {
         self.duration_ms = Some(duration_ms);
+        self
+    }
+
+    pub fn ahead(mut self, ahead_ms: i64) -> Self {
+        self.ahead_ms = ahead_ms;
         self
     }
 }
@@ -117,6 +124,7 @@ pub(super) fn timeline_batch(start_ms: i64, steps: &[Step]) -> RecordBatch {
         Some(*now)
     });
     let stamps: Vec<i64> = stamps.collect();
+    let ids = stamps.iter().zip(steps).map(|(stamp, step)| Some(format!("{}-0", stamp - step.ahead_ms)));
     let deltas = steps.iter().enumerate().map(|(index, step)| (index > 0).then_some(step.after_ms));
     let text =
         |of: fn(&Step) -> &str| -> ArrayRef { Arc::new(StringViewArray::from_iter_values(steps.iter().map(of))) };
@@ -131,7 +139,7 @@ pub(super) fn timeline_batch(start_ms: i64, steps: &[Step]) -> RecordBatch {
         ("worker_id", Arc::new(steps.iter().map(|step| step.worker_id).collect::<StringArray>())),
         ("machine_id", Arc::new(steps.iter().map(|_| None::<&str>).collect::<StringViewArray>())),
         ("data", text(|step| step.data.as_str())),
-        ("id", Arc::new(stamps.iter().map(|stamp| Some(format!("{stamp}-0"))).collect::<StringArray>())),
+        ("id", Arc::new(ids.collect::<StringArray>())),
     ])
 }
 
@@ -165,7 +173,7 @@ pub(super) fn eventful_job() -> RecordBatch {
         step(340, "worker", "job.retry_scheduled", r#"{"attempt":1,"maxAttempts":3,"delayMs":8000}"#),
         step(8_050, "connector", "connector.processing_started", r#"{"connectorType":"comfyui","attempt":2}"#),
         step(9, "worker", "job.completed", r#"{"status":"ok","outputs":["a.png","b.png"]}"#).took(96_000.0),
-        step(-12, "webhook-service", "webhook.delivered", r#"{"statusCode":200,"responseTimeMs":112}"#).took(112.0),
+        step(0, "webhook-service", "webhook.delivered", r#"{"statusCode":200,"responseTimeMs":112}"#).took(112.0).ahead(4_200),
     ]);
     timeline_batch(START_MS, &steps)
 }

@@ -6,13 +6,19 @@ use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, TimestampMill
 use arrow::error::ArrowError;
 use serde_json::{Map, Value};
 
+use crate::event::EntryId;
 use crate::render::paint::is_failure;
 use crate::render::text::visible;
+
+/// Clocks that are kept in step differ by less.
+const SKEW_MS_MIN: i64 = 20;
 
 /// One row of the timeline. Its texts are safe to show, except for those inside `data`.
 #[derive(Debug, Clone)]
 pub(super) struct Event {
     pub time_ms: i64,
+    /// When Redis was given it, by Redis' own clock, where the ID tells.
+    pub arrived_ms: Option<i64>,
     pub delta_ms: Option<i64>,
     /// Whether the silence before this event is a gap.
     pub is_gap: bool,
@@ -32,6 +38,17 @@ impl Event {
 
     pub fn is_retry(&self) -> bool {
         self.event_type.contains("retry")
+    }
+
+    /// Whether nothing more is to be expected of the job itself.
+    pub fn is_end(&self) -> bool {
+        matches!(self.event_type.as_str(), "job.completed" | "job.failed" | "job.cancelled" | "job.creation_failed")
+    }
+
+    /// How much later than its arrival the event is stamped: no event arrives before it
+    /// happens, so its producer's clock is ahead by at least that.
+    pub fn ahead_ms(&self) -> Option<i64> {
+        Some(self.time_ms - self.arrived_ms?).filter(|ahead| *ahead > SKEW_MS_MIN)
     }
 
     /// How long the job stood still before this event, if that was a gap.
@@ -63,6 +80,7 @@ struct Columns {
     worker_id: ArrayRef,
     machine_id: ArrayRef,
     data: ArrayRef,
+    id: ArrayRef,
 }
 
 impl Columns {
@@ -83,12 +101,14 @@ impl Columns {
             worker_id: text("worker_id")?,
             machine_id: text("machine_id")?,
             data: text("data")?,
+            id: text("id")?,
         })
     }
 
     fn event(&self, row: usize) -> Event {
         Event {
             time_ms: self.time.as_primitive::<TimestampMillisecondType>().value(row),
+            arrived_ms: text(&self.id, row).and_then(|id| id.parse::<EntryId>().ok()?.ingested_at()),
             delta_ms: self.delta_ms.is_valid(row).then(|| self.delta_ms.as_primitive::<Int64Type>().value(row)),
             is_gap: self.is_gap.is_valid(row) && self.is_gap.as_boolean().value(row),
             service: text(&self.service, row).unwrap_or_default(),

@@ -18,7 +18,7 @@ use super::answer::unreadable;
 ///
 /// `batches` is the answer of the canned query `timeline`, in its order, with at least the
 /// columns `time`, `delta_ms`, `is_gap`, `service`, `event_type`, `level`, `duration_ms`,
-/// `worker_id`, `machine_id` and `data`. A job without events has a timeline of one line.
+/// `worker_id`, `machine_id`, `data` and `id`. A job without events has a timeline of one line.
 ///
 /// # Errors
 /// What `out` says, unchanged, so that a caller can end quietly at

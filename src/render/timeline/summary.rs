@@ -14,6 +14,7 @@ pub(super) fn lines(events: &[Event]) -> Vec<(Style, String)> {
     let mut lines = vec![(BOLD, counts(events))];
     lines.extend(gaps(events));
     lines.extend(errors(events).map(|line| (ERROR, line)));
+    lines.extend(unfinished(events).map(|line| (WARN, line)));
     lines.extend(skew(events).map(|line| (WARN, line)));
     lines
 }
@@ -70,11 +71,21 @@ fn errors(events: &[Event]) -> Option<String> {
     (!types.is_empty()).then(|| format!("  ✗ {}", named.collect::<Vec<_>>().join(", ")))
 }
 
-/// Events with a time before that of the event they follow: no job goes back in time, so two
-/// hosts' clocks differ.
+/// A job that has not ended: what was heard of it last.
+fn unfinished(events: &[Event]) -> Option<String> {
+    let last = events.last().filter(|_| !events.iter().any(Event::is_end))?;
+    Some(format!("  ⚠ not ended: nothing after {} ({})", last.event_type, last.service))
+}
+
+/// Whose clocks are ahead, and by how much.
 fn skew(events: &[Event]) -> Option<String> {
-    let backwards: Vec<i64> = events.iter().filter_map(|event| event.delta_ms).filter(|delta| *delta < 0).collect();
-    let worst = units::millis(backwards.iter().min()?.unsigned_abs() as f64);
-    let events = units::counted(backwards.len(), "event is", "events are");
-    Some(format!("  ⚠ clock skew: {events} stamped up to {worst} before the event it follows"))
+    let ahead: Vec<i64> = events.iter().filter_map(Event::ahead_ms).collect();
+    let worst = units::millis(*ahead.iter().max()? as f64);
+    let count = units::counted(ahead.len(), "event is", "events are");
+    let mut services: Vec<&str> =
+        events.iter().filter(|event| event.ahead_ms().is_some()).map(|event| event.service.as_str()).collect();
+    services.sort_unstable();
+    services.dedup();
+    let services = services.join(", ");
+    Some(format!("  ⚠ clock skew: {count} stamped up to {worst} later than Redis got them ({services})"))
 }
