@@ -117,8 +117,8 @@ impl Daemon<'_> {
     async fn read(&mut self, store: &mut StoreWriter) -> Result<(), CollectError> {
         let Settings { address, stream, consumer, .. } = self.settings;
         let mut reader = GroupReader::new(Connection::open(address, stream, GROUP).await?, consumer);
-        reader.ensure_group().await?;
-        let mut position = start_position(store, &mut reader).await?;
+        let group_was_missing = reader.ensure_group().await?;
+        let mut position = start_position(store, &mut reader, group_was_missing).await?;
         let mut after = EntryId::ZERO;
         while let Some(last) = self.take_pending(store, &mut reader, &mut position, after).await? {
             after = last;
@@ -209,13 +209,22 @@ fn report_recovery(store: &mut StoreWriter) {
 }
 
 /// Where this reader stands in the stream, as its store tells, or else the group.
-async fn start_position(store: &mut StoreWriter, reader: &mut GroupReader) -> Result<Position, CollectError> {
+async fn start_position(
+    store: &mut StoreWriter,
+    reader: &mut GroupReader,
+    group_was_missing: bool,
+) -> Result<Position, CollectError> {
     let state = reader.state().await?;
-    match store.position().map(Position::resume) {
-        Some(position) if was_reset(store, position, &state) => Ok(begin_epoch(store)?),
-        Some(position) => Ok(position),
-        None => Ok(Position::of_unread(&state, reader.unread().await?.count)),
-    }
+    let Some(position) = store.position().map(Position::resume) else {
+        let position = Position::of_unread(&state, reader.unread().await?.count);
+        store.begin_at(position.accounted())?;
+        return Ok(position);
+    };
+    // A group goes with its stream, or is destroyed by hand. In a new stream nothing is as
+    // old as what we have.
+    let watermark = store.watermark();
+    let is_new_stream = group_was_missing && watermark > EntryId::ZERO && !reader.holds_up_to(watermark).await?;
+    if is_new_stream || was_reset(store, position, &state) { Ok(begin_epoch(store)?) } else { Ok(position) }
 }
 
 /// Has the stream begun anew since we read it last? Then it has fewer entries, or lower IDs.
@@ -226,6 +235,7 @@ fn was_reset(store: &StoreWriter, position: Position, state: &StreamState) -> bo
 /// All that the stream was ever given in its new life was given after our last look at it.
 fn begin_epoch(store: &mut StoreWriter) -> Result<Position, StoreError> {
     store.begin_epoch()?;
+    store.begin_at(0)?;
     warn!("the stream was reset; what follows is stored as {}", store.writer());
     Ok(Position::resume(0))
 }

@@ -5,18 +5,12 @@ use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use arrow::error::ArrowError;
 
 use super::machine::{Csv, Json, Ndjson};
 use super::markdown::Markdown;
+use super::rows::Rows;
 use super::table::Table;
 use super::{Format, Screen};
-
-/// One format: what happens at a batch and at the end.
-pub(super) trait Rows {
-    fn write(&mut self, out: &mut dyn Write, batch: &RecordBatch) -> io::Result<()>;
-    fn finish(&mut self, out: &mut dyn Write, elapsed: Option<Duration>) -> io::Result<()>;
-}
 
 /// Writes one answer. Every format holds at most a batch or two in memory, except a table
 /// whose screen has no `rows_max`: it needs all rows to know how wide its columns are.
@@ -76,10 +70,4 @@ pub fn write_answer(
         answer.write(batch)?;
     }
     answer.finish(elapsed)
-}
-
-/// A failure to turn values into text. Failures to write never come through here: formats
-/// encode into memory first, because Arrow's writers forget which kind an I/O error was.
-pub(super) fn unreadable(error: ArrowError) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, error)
 }

@@ -11,8 +11,8 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
 use arrow::json::writer::{JsonFormat, LineDelimited, WriterBuilder};
 
-use super::answer::{Rows, unreadable};
 use super::cells::{Texts, Times};
+use super::rows::{Rows, unreadable};
 
 /// Rows encoded at a time: what bounds the memory, whatever the size of a batch.
 const ROWS_MAX: usize = 1_024;

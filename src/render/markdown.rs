@@ -6,8 +6,8 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
-use super::answer::{Rows, unreadable};
 use super::cells::{Texts, Times, is_number};
+use super::rows::{Rows, unreadable};
 use super::text::visible;
 
 /// Written row by row, so cells aren't padded to one width: Markdown doesn't ask for it.

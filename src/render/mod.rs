@@ -15,6 +15,7 @@ mod grid;
 mod machine;
 mod markdown;
 mod paint;
+mod rows;
 mod table;
 mod text;
 mod timeline;

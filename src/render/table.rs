@@ -8,11 +8,11 @@ use anstyle::Style;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, SchemaRef};
 
-use super::answer::{Rows, unreadable};
 use super::cells::{Texts, Times, is_number};
 use super::columns::{GAP, Plan, Want, Worth, plan};
 use super::grid::{self, Lane};
 use super::paint::{BOLD, DIM, ERROR, PLAIN, Painter, is_failure, of_level, of_service};
+use super::rows::{Rows, unreadable};
 use super::text::visible;
 use super::{Screen, units};
 

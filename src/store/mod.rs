@@ -9,6 +9,7 @@ mod disk;
 mod error;
 mod journal;
 mod layout;
+mod lock;
 mod schema;
 mod seal;
 mod sealed;

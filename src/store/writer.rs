@@ -1,20 +1,17 @@
 //! The writing side: one collector, its journal, and what has to be sealed.
 
-use std::fs::{self, File, TryLockError};
+mod recovery;
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::error::IoContext as _;
-use super::journal::{Commit, Header, Loss, Quarantined, Row, SegmentReader, SegmentWriter};
-use super::layout::{Hour, IdRange, Layout, SealedName, SegmentName, Writer};
+use super::journal::{Commit, Header, Loss, Quarantined, Row, SegmentWriter};
+use super::layout::{Hour, Layout, SegmentName, Writer};
+use super::lock::Lock;
 use super::seal::{SealTask, Sealed};
-use super::sidecar::NDJSON;
-use super::snapshot::{list, list_partitions};
 use super::{StoreError, disk};
 use crate::event::{EntryId, Event};
 
-/// What the names of files under construction end in.
-const TEMPORARY: &str = ".tmp";
 /// A journal segment of this size makes a good Parquet file, and is sealed before its hour ends.
 const SEGMENT_BYTES_MAX: u64 = 128 << 20;
 /// How long a superseded segment stays for readers, and for copies under way, that listed it.
@@ -81,7 +78,7 @@ pub struct StoreWriter {
     unsealed: Vec<SegmentName>,
     superseded: Vec<(PathBuf, Instant)>,
     recovered: Vec<Recovered>,
-    _lock: File,
+    _lock: Lock,
 }
 
 struct OpenSegment {
@@ -100,7 +97,7 @@ impl StoreWriter {
     pub fn open(layout: &Layout, name: &str) -> Result<Self, StoreError> {
         let writer = Writer::new(name)?;
         disk::create_dir(&layout.journal())?;
-        let lock = lock(layout)?;
+        let lock = Lock::take(layout)?;
         let mut store = Self {
             layout: layout.clone(),
             writer,
@@ -124,7 +121,7 @@ impl StoreWriter {
         if !layout.lock_file().exists() {
             return Ok(false);
         }
-        match lock(layout) {
+        match Lock::take(layout) {
             Ok(_) => Ok(false),
             Err(StoreError::Locked { .. }) => Ok(true),
             Err(error) => Err(error),
@@ -150,6 +147,18 @@ impl StoreWriter {
     /// What opening the store found; empty at the second call.
     pub fn take_recovered(&mut self) -> Vec<Recovered> {
         std::mem::take(&mut self.recovered)
+    }
+
+    /// Makes it durable that reading begins at that position, before anything was read: what
+    /// is trimmed from then on is a loss, even if the process ends before its first commit.
+    ///
+    /// # Errors
+    /// What the disk refused.
+    pub fn begin_at(&mut self, position: u64) -> Result<(), StoreError> {
+        let nothing = Commit { position, rows: Vec::new(), quarantined: Vec::new(), losses: Vec::new() };
+        self.segment_for(None)?.file.append(&nothing)?;
+        self.position = Some(position);
+        Ok(())
     }
 
     /// Makes a batch durable: on return it survives a power cut, and its entries may be
@@ -282,153 +291,4 @@ impl StoreWriter {
         self.position = None;
         self.rotate()
     }
-
-    fn recover(&mut self) -> Result<(), StoreError> {
-        let files = list(&self.layout.journal())?;
-        let is_left_over = |name: &str| name.starts_with(self.writer.name()) && name.ends_with(TEMPORARY);
-        for (path, _) in files.iter().filter(|(_, name)| is_left_over(name)) {
-            // Begun by this writer before a crash, and never published.
-            disk::remove(path)?;
-        }
-        let mut segments: Vec<SegmentName> = files
-            .iter()
-            .filter_map(|(_, file_name)| SegmentName::parse(file_name))
-            .filter(|name| name.writer.name() == self.writer.name())
-            .collect();
-        segments.sort_by_key(|name| (name.writer.epoch(), name.after));
-        while let Some(newest) = segments.pop() {
-            let scan = Scan::of(&self.layout, &newest)?;
-            if !scan.has_header {
-                // Cut short at its creation, so nothing was committed to it, and the segment
-                // before it was not yet sealed.
-                disk::remove(&self.layout.journal().join(newest.to_string()))?;
-                continue;
-            }
-            segments.into_iter().try_for_each(|name| self.recover_closed(name))?;
-            return self.recover_newest(newest, &scan);
-        }
-        self.recover_without_journal()
-    }
-
-    /// A segment that is not the newest: sealed already, or to be sealed now.
-    fn recover_closed(&mut self, name: SegmentName) -> Result<(), StoreError> {
-        let scan = Scan::of(&self.layout, &name)?;
-        let path = self.layout.journal().join(name.to_string());
-        let task = SealTask::new(&self.layout, name.clone());
-        match scan.hour_and_ids.map(|(hour, ids)| task.is_done(hour, ids)).transpose()? {
-            Some(true) => self.superseded.push((path, Instant::now())),
-            _ => self.unsealed.push(name),
-        }
-        Ok(())
-    }
-
-    /// The segment that commits went to last: go on with it, unless its end is torn.
-    fn recover_newest(&mut self, name: SegmentName, scan: &Scan) -> Result<(), StoreError> {
-        let path = self.layout.journal().join(name.to_string());
-        self.writer = name.writer.clone();
-        self.watermark = scan.last.unwrap_or(name.after);
-        self.position = scan.position;
-        if scan.torn_bytes == 0 {
-            let file = SegmentWriter::resume(&path, scan.valid_bytes)?;
-            let hour = scan.hour_and_ids.map(|(hour, _)| hour);
-            self.segment = Some(OpenSegment { name, file, hour, is_empty: scan.is_empty });
-            return Ok(());
-        }
-        let kept_as = keep_torn_tail(&self.layout, &path, scan.valid_bytes)?;
-        self.recovered.push(Recovered::TornTail { kept_as, bytes: scan.torn_bytes });
-        if scan.is_empty {
-            // Its successor has the same name.
-            disk::remove(&path)?;
-        } else {
-            self.unsealed.push(name);
-        }
-        self.rotate()
-    }
-
-    /// No journal: a new store, or partitions that were copied without one. The names of
-    /// the sealed files still tell what is stored.
-    fn recover_without_journal(&mut self) -> Result<(), StoreError> {
-        let partitions = list_partitions(&self.layout, &mut Vec::new())?;
-        let sealed = partitions.into_iter().map(|partition| partition.name);
-        let quarantine = list(&self.layout.quarantine())?;
-        let quarantined = quarantine.iter().filter_map(|(_, file_name)| SealedName::parse(file_name, NDJSON));
-        for SealedName { writer, ids } in sealed.chain(quarantined) {
-            if writer.name() != self.writer.name() {
-                continue;
-            }
-            if writer.epoch() > self.writer.epoch() {
-                self.writer = writer;
-                self.watermark = ids.last;
-            } else if writer.epoch() == self.writer.epoch() {
-                self.watermark = self.watermark.max(ids.last);
-            }
-        }
-        self.rotate()
-    }
-}
-
-fn lock(layout: &Layout) -> Result<File, StoreError> {
-    let path = layout.lock_file();
-    let file = File::options().create(true).append(true).open(&path).doing("open", &path)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Locked { root: layout.root().to_owned() }),
-        Err(TryLockError::Error(error)) => Err(error).doing("lock", &path),
-    }
-}
-
-/// What a segment holds, as far as recovery needs to know.
-struct Scan {
-    hour_and_ids: Option<(Hour, IdRange)>,
-    last: Option<EntryId>,
-    position: Option<u64>,
-    has_header: bool,
-    is_empty: bool,
-    valid_bytes: u64,
-    torn_bytes: u64,
-}
-
-impl Scan {
-    fn of(layout: &Layout, name: &SegmentName) -> Result<Self, StoreError> {
-        let mut reader = SegmentReader::open(&layout.journal().join(name.to_string()))?;
-        let header = reader.header()?.map(|header| header.position);
-        let mut scan = Self {
-            hour_and_ids: None,
-            last: None,
-            position: header.flatten(),
-            has_header: header.is_some(),
-            is_empty: true,
-            valid_bytes: 0,
-            torn_bytes: 0,
-        };
-        while let Some(commit) = reader.next_commit()? {
-            scan.is_empty = false;
-            scan.position = Some(commit.position);
-            scan.last = commit.last().or(scan.last);
-            if let (Some(first), Some(last)) = (commit.rows.first(), commit.rows.last()) {
-                let hour = Hour::of_ms(first.ingested_at());
-                let (_, ids) = scan.hour_and_ids.get_or_insert((hour, IdRange { first: first.id, last: last.id }));
-                ids.last = last.id;
-            }
-        }
-        scan.valid_bytes = reader.valid_bytes();
-        scan.torn_bytes = reader.torn_bytes();
-        Ok(scan)
-    }
-}
-
-/// Copies what follows the last whole commit into the quarantine folder.
-fn keep_torn_tail(layout: &Layout, segment: &std::path::Path, valid_bytes: u64) -> Result<PathBuf, StoreError> {
-    let bytes = fs::read(segment).doing("read", segment)?;
-    let tail = &bytes[usize::try_from(valid_bytes).unwrap_or(usize::MAX).min(bytes.len())..];
-    let folder = layout.quarantine();
-    disk::create_dir(&folder)?;
-    // A segment's name always ends in its extension, so `.torn` makes it a name of its own.
-    let name = segment.file_name().unwrap_or_default().to_string_lossy();
-    let kept_as = folder.join(format!("{name}.{valid_bytes}.torn"));
-    let temporary = layout.journal().join(format!("{name}.tmp"));
-    let mut file = disk::create_temporary(&temporary)?;
-    disk::append(&mut file, &temporary, tail)?;
-    disk::publish(&file, &temporary, &kept_as)?;
-    Ok(kept_as)
 }

@@ -121,6 +121,17 @@ impl GroupReader {
         reply::stream_state(self.connection.command(&command).await?)
     }
 
+    /// Does the stream still hold an entry at or below that ID?
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn holds_up_to(&mut self, id: EntryId) -> Result<bool, StreamError> {
+        let mut range = cmd("XRANGE");
+        range.arg(&self.connection.stream).arg("-").arg(id.to_string()).arg("COUNT").arg(1);
+        let (entries, _) = reply::split_entries(self.connection.command(&range).await?, "XRANGE")?;
+        Ok(!entries.is_empty())
+    }
+
     /// What the group has not been given yet, counted one by one: Redis' own `lag` forgets
     /// what was trimmed.
     ///

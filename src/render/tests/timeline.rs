@@ -32,7 +32,7 @@ Time                Δ  Service          Event
                          attempt=2 connectorType=comfyui
 14:04:34.060    +9 ms  worker           job.completed
                          took 1 m 36 s status=ok outputs=["a.png","b.png"]
-14:04:34.048   −12 ms  webhook-service  webhook.delivered
+14:04:34.060    +0 ms  webhook-service  webhook.delivered
                          took 112 ms statusCode=200
 
 2 gaps (50.1 s) · 1 error · 1 retry
@@ -41,7 +41,8 @@ Time                Δ  Service          Event
   ⚠ 8.1 s between job.retry_scheduled (worker) → connector.processing_started
     (connector)
   ✗ connector.processing_failed
-  ⚠ clock skew: 1 event is stamped up to 12 ms before the event it follows
+  ⚠ clock skew: 1 event is stamped up to 4.2 s ahead of arrival
+    (webhook-service)
 "#);
 }
 
@@ -71,14 +72,14 @@ Time                Δ  Service          Event
                          attempt=2 connectorType=comfyui
 14:04:34.060    +9 ms  worker           job.completed
                          took 1 m 36 s status=ok outputs=["a.png","b.png"]
-14:04:34.048   −12 ms  webhook-service  webhook.delivered
+14:04:34.060    +0 ms  webhook-service  webhook.delivered
                          took 112 ms statusCode=200
 
 2 gaps (50.1 s) · 1 error · 1 retry
   ⚠ 42.1 s between job.claimed (worker) → connector.processing_started (connector)
   ⚠ 8.1 s between job.retry_scheduled (worker) → connector.processing_started (connector)
   ✗ connector.processing_failed
-  ⚠ clock skew: 1 event is stamped up to 12 ms before the event it follows
+  ⚠ clock skew: 1 event is stamped up to 4.2 s ahead of arrival (webhook-service)
 "#);
 }
 
@@ -101,13 +102,13 @@ Time                Δ  Service          Event                         Details
                        ⚠ 8.1 s gap
 14:04:34.051   +8.1 s  connector        connector.processing_started  attempt=2 connectorType=comfyui
 14:04:34.060    +9 ms  worker           job.completed                 took 1 m 36 s status=ok outputs=["a.png","b.png"]
-14:04:34.048   −12 ms  webhook-service  webhook.delivered             took 112 ms statusCode=200
+14:04:34.060    +0 ms  webhook-service  webhook.delivered             took 112 ms statusCode=200
 
 2 gaps (50.1 s) · 1 error · 1 retry
   ⚠ 42.1 s between job.claimed (worker) → connector.processing_started (connector)
   ⚠ 8.1 s between job.retry_scheduled (worker) → connector.processing_started (connector)
   ✗ connector.processing_failed
-  ⚠ clock skew: 1 event is stamped up to 12 ms before the event it follows
+  ⚠ clock skew: 1 event is stamped up to 4.2 s ahead of arrival (webhook-service)
 "#);
 }
 
@@ -130,13 +131,13 @@ fn the_same_in_colour() {
 ␛[33m                       ⚠ 8.1 s gap␛[0m
 14:04:34.051  ␛[33m +8.1 s␛[0m  ␛[32mconnector      ␛[0m  connector.processing_started  attempt=2 connectorType=comfyui
 14:04:34.060  ␛[2m  +9 ms␛[0m  ␛[35mworker         ␛[0m  job.completed                 took 1 m 36 s status=ok outputs=["a.png","b.png"]
-14:04:34.048  ␛[33m −12 ms␛[0m  ␛[96mwebhook-service␛[0m  webhook.delivered             took 112 ms statusCode=200
+14:04:34.060  ␛[2m  +0 ms␛[0m  ␛[96mwebhook-service␛[0m  webhook.delivered             took 112 ms statusCode=200
 
 ␛[1m2 gaps (50.1 s) · 1 error · 1 retry␛[0m
 ␛[33m  ⚠ 42.1 s between job.claimed (worker) → connector.processing_started (connector)␛[0m
 ␛[33m  ⚠ 8.1 s between job.retry_scheduled (worker) → connector.processing_started (connector)␛[0m
 ␛[31m  ✗ connector.processing_failed␛[0m
-␛[33m  ⚠ clock skew: 1 event is stamped up to 12 ms before the event it follows␛[0m
+␛[33m  ⚠ clock skew: 1 event is stamped up to 4.2 s ahead of arrival (webhook-service)␛[0m
 "#);
 }
 
@@ -151,6 +152,7 @@ Time          Δ  Service     Event        Details
 14:03:05.120     api-server  job.created  jobType=image.resize
 
 No gaps · no errors
+  ⚠ not ended: nothing after job.created (api-server)
 ");
 }
 
@@ -182,6 +184,7 @@ Time             Δ  Service  Event                    Details
 1 gap (7 s) · 1 error
   ⚠ 7 s between job.progress_updated (worker) → job.progress_updated (worker)
   ✗ job.progress_updated
+  ⚠ not ended: nothing after job.progress_updated (worker)
 ");
 }
 
@@ -236,6 +239,7 @@ Time              Δ  Service             Event            Details
 
 No gaps · 1 error
   ✗ job.step_failed
+  ⚠ not ended: nothing after job.step_failed (worker)
 ");
 }
 

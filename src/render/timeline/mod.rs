@@ -11,7 +11,7 @@ use std::io::{self, Write};
 use arrow::array::RecordBatch;
 
 use super::Screen;
-use super::answer::unreadable;
+use super::rows::unreadable;
 
 /// Writes the timeline of a job for a person at a terminal. The other formats of a timeline
 /// are those of any answer: [`super::write_answer`].

@@ -87,5 +87,5 @@ fn skew(events: &[Event]) -> Option<String> {
     services.sort_unstable();
     services.dedup();
     let services = services.join(", ");
-    Some(format!("  ⚠ clock skew: {count} stamped up to {worst} later than Redis got them ({services})"))
+    Some(format!("  ⚠ clock skew: {count} stamped up to {worst} ahead of arrival ({services})"))
 }

@@ -34,6 +34,18 @@ fn a_reopened_store_knows_where_it_had_got_to() {
 }
 
 #[test]
+fn where_reading_begins_is_known_before_anything_was_read() {
+    let (_folder, layout) = layout();
+    let mut store = open(&layout);
+    store.begin_at(70).unwrap();
+    drop(store);
+    let mut store = open(&layout);
+    assert_eq!((store.watermark(), store.position()), (EntryId::ZERO, Some(70)));
+    store.close_segment().unwrap();
+    assert!(store.next_to_seal().is_none(), "there is nothing to seal");
+}
+
+#[test]
 fn after_everything_was_sealed_the_position_is_still_known() {
     let (_folder, layout) = layout();
     let mut store = open(&layout);
