@@ -32,7 +32,7 @@ lint: ## formatting, clippy with warnings as errors, licences and sources of dep
 
 bench: ## how fast, side by side with DuckDB and with Redis itself
 	@scripts/need.sh cc redis python
-	PATH="$$(scripts/need.sh --tools-path):$$PATH" cargo bench --locked
+	PATH="$$(scripts/need.sh --tools-path):$$PATH" cargo bench --locked --bench whole
 
 perf-report: ## write perf-report.md about the store (EMP_EVENTS_STORE, else the sample), and print it
 	@scripts/need.sh cc

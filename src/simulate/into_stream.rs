@@ -12,15 +12,13 @@ use crate::stream::{Producer, StreamError};
 
 /// Events of an ordinary job and its share of all else: what turns a rate of events into
 /// one of jobs.
-const EVENTS_PER_JOB: f64 = 14.2;
+const EVENTS_PER_JOB: f64 = 13.8;
 /// How much faster than life jobs go, so that they end while someone watches.
 const TIME_SCALE: f64 = 0.05;
 /// How often events are sent: those that are due, in one round trip.
 const TICK: Duration = Duration::from_millis(20);
 /// Events sent in one round trip.
 const BATCH_EVENTS_MAX: usize = 500;
-/// How far virtual time is ahead of the first events: the system has started up by then.
-const WARM_UP_MS: i64 = 5_000;
 
 /// What to send.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,7 +57,7 @@ pub async fn feed_stream(
     let begun = Instant::now();
     let mut arrivals = Simulation::new(Settings {
         seed: feed.seed,
-        from_ms: Timestamp::now().as_millisecond() - WARM_UP_MS,
+        from_ms: Timestamp::now().as_millisecond(),
         jobs_per_hour: feed.events_per_second * 3_600.0 / EVENTS_PER_JOB,
         time_scale: TIME_SCALE,
         ..Settings::default()
