@@ -1,8 +1,5 @@
 //! How collecting goes, seen from the outside: Redis, the store, and what lies between.
 
-use std::fs;
-use std::path::Path;
-
 use jiff::Timestamp;
 
 use super::{GROUP, Settings};
@@ -61,32 +58,24 @@ pub async fn check_health(settings: &Settings) -> Vec<Check> {
             checks.push(Check::good("redis", format!("{} answers", settings.address)));
             checks.push(check_behind(&mut reader, &settings.stream).await);
         }
-        Err(error) => checks.push(Check::bad("redis", error.to_string(), "start Redis, or set --redis")),
+        // The error itself says what to do.
+        Err(error) => {
+            checks.push(Check { name: "redis", status: Status::Bad, detail: error.to_string(), remedy: None });
+        }
     }
     checks
 }
 
 fn check_store(layout: &Layout) -> Check {
     let root = layout.root().display();
-    match try_write(layout.root()) {
-        Ok(()) => Check::good("store", format!("{root} can be written")),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Check::bad("store", format!("there is no store at {root}"), "start `emp-events collect`, or set --store")
-        }
-        Err(error) => {
-            Check::bad("store", format!("{root} cannot be written ({error})"), "free space, or mend its rights")
-        }
+    if !layout.root().exists() {
+        let remedy = "start `emp-events collect`, or set --store";
+        return Check::bad("store", format!("there is no store at {root}"), remedy);
     }
-}
-
-/// A real write: rights, quotas and a full disk show only then.
-fn try_write(root: &Path) -> std::io::Result<()> {
-    let probe = root.join("_journal").join(format!("health.{}.tmp", std::process::id()));
-    fs::metadata(root)?;
-    fs::create_dir_all(root.join("_journal"))?;
-    let written = fs::write(&probe, b"health");
-    let removed = fs::remove_file(&probe);
-    written.and(removed)
+    match StoreWriter::probe(layout) {
+        Ok(()) => Check::good("store", format!("{root} can be written")),
+        Err(error) => Check::bad("store", error.to_string(), "free space, or mend its rights"),
+    }
 }
 
 fn check_collector(settings: &Settings) -> Check {

@@ -113,6 +113,19 @@ impl StoreWriter {
         Ok(store)
     }
 
+    /// Writes a few bytes and removes them: rights, quotas and a full disk show only then.
+    /// Needs no lock.
+    ///
+    /// # Errors
+    /// What the disk refused.
+    pub fn probe(layout: &Layout) -> Result<(), StoreError> {
+        disk::create_dir(&layout.journal())?;
+        let path = layout.journal().join(format!("probe.{}.tmp", std::process::id()));
+        let written = disk::create_temporary(&path).and_then(|mut file| disk::append(&mut file, &path, b"probe"));
+        let removed = disk::remove(&path);
+        written.and(removed)
+    }
+
     /// Is a collector at work on the store?
     ///
     /// # Errors

@@ -44,5 +44,6 @@ fn without_redis_and_store_each_is_named_with_its_remedy() {
     assert_eq!(ended.status, 1);
     assert!(ended.stdout.contains("[✗] store      there is no store at"), "{}", ended.stdout);
     assert!(ended.stdout.contains("[✗] redis      cannot reach Redis"), "{}", ended.stdout);
-    assert!(ended.stdout.contains("→ start Redis, or set --redis"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("; start it, or set --redis\n"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("→ start `emp-events collect`, or set --store"), "{}", ended.stdout);
 }
