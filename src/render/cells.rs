@@ -2,7 +2,7 @@
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, TimeUnit, TimestampMillisecondType};
+use arrow::datatypes::{DataType, DurationMillisecondType, Float64Type, TimeUnit, TimestampMillisecondType};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use jiff::Timestamp;
@@ -27,6 +27,7 @@ pub(super) struct Texts<'a> {
 
 enum Values<'a> {
     Time { millis: ArrayRef, zoned: bool, times: Times<'a> },
+    Duration(ArrayRef),
     Float(ArrayRef),
     Other(ArrayFormatter<'a>),
 }
@@ -44,6 +45,7 @@ impl<'a> Texts<'a> {
                 zoned: zone.is_some(),
                 times,
             },
+            DataType::Duration(_) => Values::Duration(cast(array, &DataType::Duration(TimeUnit::Millisecond))?),
             DataType::Float16 | DataType::Float32 | DataType::Float64 => {
                 Values::Float(cast(array, &DataType::Float64)?)
             }
@@ -60,6 +62,9 @@ impl<'a> Texts<'a> {
         Some(match &self.values {
             Values::Time { millis, zoned, times } => {
                 time(millis.as_primitive::<TimestampMillisecondType>().value(row), *zoned, *times)
+            }
+            Values::Duration(millis) => {
+                units::millis(millis.as_primitive::<DurationMillisecondType>().value(row) as f64)
             }
             Values::Float(floats) => units::decimal(floats.as_primitive::<Float64Type>().value(row)),
             Values::Other(formatter) => formatter.value(row).try_to_string().unwrap_or_else(|error| error.to_string()),
@@ -81,5 +86,5 @@ fn time(millis: i64, zoned: bool, times: Times<'_>) -> String {
 
 /// Whether a column's values are compared digit by digit, and so stand to the right.
 pub(super) fn is_number(data_type: &DataType) -> bool {
-    data_type.is_numeric()
+    data_type.is_numeric() || matches!(data_type, DataType::Duration(_))
 }

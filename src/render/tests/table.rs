@@ -1,4 +1,6 @@
-use arrow::array::RecordBatch;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, DurationMillisecondArray, RecordBatch};
 use insta::assert_snapshot;
 
 use super::fixtures::*;
@@ -27,6 +29,20 @@ service     event_type                   count    avg_ms  error_share
 worker      job.completed                12345  1234.568            0
 api-server  job.created                    980         3         2e-4
 connector   connector.processing_failed      7         ·            1
+3 rows in 12 ms
+");
+}
+
+#[test]
+fn spans_of_time_read_as_people_say_them() {
+    let skew: ArrayRef = Arc::new(DurationMillisecondArray::from(vec![Some(-6_799), Some(42_100), None]));
+    let workers = batch(vec![("worker_id", texts(&["w1", "w2", "w3"])), ("skew", skew)]);
+    assert_snapshot!(table(&screen(80, false), &[workers]), @"
+worker_id    skew
+─────────  ──────
+w1         −6.8 s
+w2         42.1 s
+w3              ·
 3 rows in 12 ms
 ");
 }
