@@ -213,6 +213,11 @@ impl Layout {
         self.root.join("_journal")
     }
 
+    /// One segment of the journal.
+    pub fn segment(&self, name: &SegmentName) -> PathBuf {
+        self.journal().join(name.to_string())
+    }
+
     /// Entries that are no events.
     pub fn quarantine(&self) -> PathBuf {
         self.root.join("_quarantine")

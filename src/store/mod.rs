@@ -20,7 +20,7 @@ mod writer;
 pub use error::StoreError;
 pub use journal::{Loss, Quarantined, Row};
 pub use layout::{Hour, IdRange, Layout, SealedName, SegmentName, Writer};
-pub use schema::{file_schema, partition_fields, table_schema};
+pub use schema::{file_schema, partition_fields};
 pub use seal::{SealTask, Sealed};
 pub use sealed::PartitionWriter;
 pub use snapshot::{Partition, Segment, Snapshot};

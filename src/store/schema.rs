@@ -19,15 +19,6 @@ pub fn partition_fields() -> Vec<Field> {
     vec![text("date", false), text("hour", false)]
 }
 
-/// Every column of the table: those of the files, then those of the folders.
-pub fn table_schema() -> SchemaRef {
-    static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
-        let fields: Vec<Field> = file_fields().into_iter().chain(partition_fields()).collect();
-        Arc::new(Schema::new(fields))
-    });
-    Arc::clone(&SCHEMA)
-}
-
 fn file_fields() -> Vec<Field> {
     let time = || DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()));
     vec![

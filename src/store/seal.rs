@@ -38,7 +38,7 @@ impl SealTask {
     /// # Errors
     /// [`StoreError`] where the disk refuses; the segment still counts then.
     pub fn run(&self) -> Result<Sealed, StoreError> {
-        let path = self.layout.journal().join(self.segment.to_string());
+        let path = self.layout.segment(&self.segment);
         let writer = &self.segment.writer;
         let mut reader = SegmentReader::open(&path)?;
         reader.header()?;

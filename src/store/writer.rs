@@ -243,7 +243,7 @@ impl StoreWriter {
     fn rotate(&mut self) -> Result<(), StoreError> {
         let name = SegmentName { writer: self.writer.clone(), after: self.watermark };
         let header = Header { writer: &self.writer.to_string(), after: self.watermark, position: self.position };
-        let file = SegmentWriter::create(&self.layout.journal().join(name.to_string()), &header)?;
+        let file = SegmentWriter::create(&self.layout.segment(&name), &header)?;
         let old = self.segment.replace(OpenSegment { name, file, hour: None, is_empty: true });
         self.unsealed.extend(old.map(|segment| segment.name));
         Ok(())
@@ -274,7 +274,7 @@ impl StoreWriter {
 
     /// Takes note that the task given out last is done.
     pub fn sealed(&mut self, sealed: &Sealed) {
-        self.unsealed.retain(|name| self.layout.journal().join(name.to_string()) != sealed.segment);
+        self.unsealed.retain(|name| self.layout.segment(name) != sealed.segment);
         self.superseded.push((sealed.segment.clone(), Instant::now()));
     }
 
@@ -297,7 +297,7 @@ impl StoreWriter {
         self.close_segment()?;
         // An empty segment of the old epoch says nothing that the new one needs.
         if let Some(empty) = self.segment.take() {
-            disk::remove(&self.layout.journal().join(empty.name.to_string()))?;
+            disk::remove(&self.layout.segment(&empty.name))?;
         }
         self.writer = self.writer.next_epoch();
         self.watermark = EntryId::ZERO;

@@ -37,7 +37,7 @@ impl StoreWriter {
             if !scan.has_header {
                 // Cut short at its creation, so nothing was committed to it, and the segment
                 // before it was not yet sealed.
-                disk::remove(&self.layout.journal().join(newest.to_string()))?;
+                disk::remove(&self.layout.segment(&newest))?;
                 continue;
             }
             segments.into_iter().try_for_each(|name| self.recover_closed(name))?;
@@ -49,7 +49,7 @@ impl StoreWriter {
     /// A segment that is not the newest: sealed already, or to be sealed now.
     fn recover_closed(&mut self, name: SegmentName) -> Result<(), StoreError> {
         let scan = Scan::of(&self.layout, &name)?;
-        let path = self.layout.journal().join(name.to_string());
+        let path = self.layout.segment(&name);
         let task = SealTask::new(&self.layout, name.clone());
         match scan.hour_and_ids.map(|(hour, ids)| task.is_done(hour, ids)).transpose()? {
             Some(true) => self.superseded.push((path, Instant::now())),
@@ -60,19 +60,19 @@ impl StoreWriter {
 
     /// The segment that commits went to last: go on with it, unless its end is torn.
     fn recover_newest(&mut self, name: SegmentName, scan: &Scan) -> Result<(), StoreError> {
-        let path = self.layout.journal().join(name.to_string());
+        let path = self.layout.segment(&name);
         self.writer = name.writer.clone();
         self.watermark = scan.last.unwrap_or(name.after);
         self.position = scan.position;
         if scan.torn_bytes == 0 {
             let file = SegmentWriter::resume(&path, scan.valid_bytes)?;
             let hour = scan.hour_and_ids.map(|(hour, _)| hour);
-            self.segment = Some(OpenSegment { name, file, hour, is_empty: scan.is_empty });
+            self.segment = Some(OpenSegment { name, file, hour, is_empty: scan.last.is_none() });
             return Ok(());
         }
         let kept_as = keep_torn_tail(&self.layout, &path, scan.valid_bytes)?;
         self.recovered.push(Recovered::TornTail { kept_as, bytes: scan.torn_bytes });
-        if scan.is_empty {
+        if scan.last.is_none() {
             // Its successor has the same name.
             disk::remove(&path)?;
         } else {
@@ -109,28 +109,25 @@ struct Scan {
     last: Option<EntryId>,
     position: Option<u64>,
     has_header: bool,
-    is_empty: bool,
     valid_bytes: u64,
     torn_bytes: u64,
 }
 
 impl Scan {
     fn of(layout: &Layout, name: &SegmentName) -> Result<Self, StoreError> {
-        let mut reader = SegmentReader::open(&layout.journal().join(name.to_string()))?;
+        let mut reader = SegmentReader::open(&layout.segment(name))?;
         let header = reader.header()?.map(|header| header.position);
         let mut scan = Self {
             hour_and_ids: None,
             last: None,
             position: header.flatten(),
             has_header: header.is_some(),
-            is_empty: true,
             valid_bytes: 0,
             torn_bytes: 0,
         };
         while let Some(commit) = reader.next_commit()? {
             scan.position = Some(commit.position);
             scan.last = commit.last().or(scan.last);
-            scan.is_empty = scan.last.is_none();
             if let (Some(first), Some(last)) = (commit.rows.first(), commit.rows.last()) {
                 let hour = Hour::of_ms(first.ingested_at());
                 let (_, ids) = scan.hour_and_ids.get_or_insert((hour, IdRange { first: first.id, last: last.id }));
