@@ -34,6 +34,21 @@ fn a_reopened_store_knows_where_it_had_got_to() {
 }
 
 #[test]
+fn only_this_writers_own_leftovers_are_removed() {
+    let (_folder, layout) = layout();
+    drop(open(&layout));
+    let file = |name: &str| layout.journal().join(name);
+    let ours = ["w1.0.parquet.tmp", "w1.e2.sidecar.tmp", "w1_5-0.journal.tmp"].map(file);
+    let others = file("w10.0.parquet.tmp");
+    for path in ours.iter().chain([&others]) {
+        fs::write(path, "begun").unwrap();
+    }
+    drop(open(&layout));
+    assert!(ours.iter().all(|path| !path.exists()));
+    assert!(others.exists(), "another writer may be at work on it");
+}
+
+#[test]
 fn where_reading_begins_is_known_before_anything_was_read() {
     let (_folder, layout) = layout();
     let mut store = open(&layout);

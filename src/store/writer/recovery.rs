@@ -21,7 +21,10 @@ impl StoreWriter {
     /// Sets watermark, position and segments to what the disk holds.
     pub(super) fn recover(&mut self) -> Result<(), StoreError> {
         let files = list(&self.layout.journal())?;
-        let is_left_over = |name: &str| name.starts_with(self.writer.name()) && name.ends_with(TEMPORARY);
+        let is_left_over = |name: &str| {
+            let rest = name.strip_prefix(self.writer.name());
+            rest.is_some_and(|rest| rest.starts_with(['.', '_']) && rest.ends_with(TEMPORARY))
+        };
         for (path, _) in files.iter().filter(|(_, name)| is_left_over(name)) {
             // Begun by this writer before a crash, and never published.
             disk::remove(path)?;
