@@ -26,6 +26,7 @@ Examples:
   emp-events collect
   emp-events collect --once                        drain what is there, seal, and end
   emp-events --redis redis://10.0.0.5:6379 --store /var/lib/emp-events collect
+  emp-events collect --adopt web2-91c4e07a         and store what a collector that is gone had read
   emp-events collect --log-events logs/events.log  and one JSON line an event, for tail -f")]
 pub(super) struct Collect {
     /// Drain what is in the stream, seal it, and end
@@ -34,6 +35,10 @@ pub(super) struct Collect {
     /// The consumer in the group and the writer in the store [default: this host's and store's own]
     #[arg(long, value_name = "NAME", env = "EMP_EVENTS_CONSUMER")]
     consumer: Option<String>,
+    /// First take over what this consumer was given and has not acknowledged: the collector of another
+    /// store, gone for good (`health` names it)
+    #[arg(long, value_name = "CONSUMER")]
+    adopt: Option<String>,
     /// Write one JSON line an event to this file [default: logs/telemetry-events.log where
     /// NODE_ENV=development]
     #[arg(long, value_name = "PATH", env = "EMP_EVENTS_LOG")]
@@ -47,6 +52,7 @@ impl Collect {
     pub fn run(self, options: &Options) -> Outcome {
         let mut settings = options.collect_settings(self.consumer)?;
         settings.once = self.once;
+        settings.adopt = self.adopt;
         settings.seal_every = self.seal_every;
         let in_development = std::env::var("NODE_ENV").is_ok_and(|value| value == "development");
         let log_events = self.log_events.filter(|path| !path.as_os_str().is_empty());

@@ -16,9 +16,9 @@ pub(super) struct Options {
     /// The store's folder
     #[arg(long, global = true, value_name = "PATH", env = "EMP_EVENTS_STORE", default_value = "data/events")]
     pub store: PathBuf,
-    /// Redis, as redis://[user:password@]host:port[/db] [default: REDIS_HOST and REDIS_PORT, else
-    /// redis://127.0.0.1:6379]
-    #[arg(long, global = true, value_name = "URL", env = "REDIS_URL", hide_env_values = true)]
+    /// Redis, as redis://[user:password@]host:port[/db] [env: REDIS_URL] [default: REDIS_HOST and
+    /// REDIS_PORT, else redis://127.0.0.1:6379]
+    #[arg(long, global = true, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
     redis: Option<String>,
     /// The stream's key
     #[arg(long, global = true, value_name = "KEY", env = "EMP_EVENTS_STREAM", default_value = DEFAULT_STREAM)]
@@ -54,13 +54,18 @@ impl Options {
     /// Where Redis is: `--redis` or `REDIS_URL`, else `REDIS_HOST` and `REDIS_PORT`.
     pub fn redis(&self) -> Result<RedisAddress, Failure> {
         // A variable that is set to nothing, as compose files do, is not set.
-        let url = self.redis.clone().filter(|url| !url.is_empty()).unwrap_or_else(|| {
-            let variable = |name, default: &str| {
-                std::env::var(name).ok().filter(|value| !value.is_empty()).unwrap_or_else(|| default.to_owned())
-            };
-            format!("redis://{}:{}", variable("REDIS_HOST", "127.0.0.1"), variable("REDIS_PORT", "6379"))
+        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let given = self.redis.clone().filter(|url| !url.is_empty()).or_else(|| variable("REDIS_URL"));
+        let url = given.unwrap_or_else(|| {
+            let host = variable("REDIS_HOST").unwrap_or_else(|| "127.0.0.1".to_owned());
+            format!("redis://{host}:{}", variable("REDIS_PORT").unwrap_or_else(|| "6379".to_owned()))
         });
         RedisAddress::parse(&url).map_err(|error| Failure::Usage(error.to_string()))
+    }
+
+    /// Was Redis asked about on the command line, by its address or without one?
+    pub fn asks_redis(&self) -> bool {
+        self.redis.is_some()
     }
 
     /// The store's places.
@@ -76,6 +81,7 @@ impl Options {
             stream: self.stream.clone(),
             consumer: consumer.unwrap_or_else(|| default_consumer(&layout)),
             layout,
+            adopt: None,
             once: false,
             event_log: None,
             seal_every: None,

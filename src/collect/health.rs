@@ -2,14 +2,20 @@
 
 use jiff::Timestamp;
 
+use super::reading::DEAD_AFTER;
 use super::{GROUP, Settings};
-use crate::store::{Layout, StoreError, StoreWriter};
-use crate::stream::{Connection, GroupReader, StreamError};
+use crate::store::{Layout, StoreError, StoreWriter, newest_loss};
+use crate::stream::{Connection, Consumer, GroupReader, StreamError};
 
 /// Entries that may wait to be read while all is well: a fraction of what the stream keeps.
 const UNREAD_MAX: u64 = 2_000;
 /// How long an entry may wait while all is well.
 const UNREAD_AGE_MS_MAX: i64 = 10_000;
+
+/// A loss is news for that long.
+const RECENT_LOSS_MS: i64 = 3_600_000;
+/// What to do where entries are lost.
+const LATE: &str = "see that `emp-events collect` runs and keeps up; `select * from losses` tells what is missing";
 
 /// How a check came out, in rising order of concern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,7 +31,7 @@ pub enum Status {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// `redis`, `store`, `collector`, `behind`.
+    /// `redis`, `store`, `collector`, `behind`, `losses`, `consumers`.
     pub name: &'static str,
     /// How it came out.
     pub status: Status,
@@ -57,6 +63,8 @@ pub async fn check_health(settings: &Settings) -> Vec<Check> {
             let mut reader = GroupReader::new(connection, &settings.consumer);
             checks.push(Check::good("redis", format!("{} answers", settings.address)));
             checks.push(check_behind(&mut reader, &settings.stream).await);
+            checks.extend(check_losses(&mut reader, &settings.layout).await);
+            checks.extend(check_consumers(&mut reader, settings).await);
         }
         // The error itself says what to do.
         Err(error) => {
@@ -113,4 +121,42 @@ async fn check_behind(reader: &mut GroupReader, stream: &str) -> Check {
     } else {
         Check::good("behind", detail)
     }
+}
+
+/// What was trimmed before it was read, in all and lately. `None` where nobody has read yet.
+async fn check_losses(reader: &mut GroupReader, layout: &Layout) -> Option<Check> {
+    let (state, accounts) = reader.accounts().await.ok()?;
+    let position = accounts.position()?;
+    let read = format!("of {} entries read,", position.saturating_sub(accounts.begun));
+    let unnoticed = state.removed().saturating_sub(position);
+    if unnoticed > 0 {
+        let detail = format!("{unnoticed} entries were trimmed unread since the collector read last");
+        return Some(Check::degraded("losses", detail, LATE));
+    }
+    let newest = newest_loss(layout).ok().flatten();
+    let age_ms = newest.map(|noticed_at| (Timestamp::now().as_millisecond() - noticed_at).max(0));
+    Some(match (accounts.lost, age_ms) {
+        (0, _) => Check::good("losses", format!("{read} none was lost")),
+        (lost, Some(age_ms)) if age_ms < RECENT_LOSS_MS => {
+            let detail = format!("{read} {lost} were trimmed before that, the last {} s ago", age_ms / 1_000);
+            Check::degraded("losses", detail, LATE)
+        }
+        (lost, _) => Check::good("losses", format!("{read} {lost} were trimmed before that, none in the last hour")),
+    })
+}
+
+/// Consumers of other stores that have been silent for long and hold entries back.
+async fn check_consumers(reader: &mut GroupReader, settings: &Settings) -> Option<Check> {
+    let consumers = reader.consumers().await.ok()?;
+    let is_held_back = |consumer: &&Consumer| {
+        consumer.name != settings.consumer && consumer.pending > 0 && consumer.idle >= DEAD_AFTER
+    };
+    let Consumer { name, pending, idle } = consumers.iter().find(is_held_back)?;
+    let detail = format!(
+        "{name} was given {pending} entries, acknowledged none of them, and is silent for {} s",
+        idle.as_secs()
+    );
+    let remedy =
+        format!("start it again; is it gone for good, take them over with `emp-events collect --adopt {name}`");
+    Some(Check::degraded("consumers", detail, &remedy))
 }

@@ -3,54 +3,106 @@
 use jiff::Timestamp;
 use tracing::warn;
 
+use super::Totals;
 use super::event_log::EventLog;
-use super::{CollectError, Totals};
 use crate::event::{EntryId, decode, fields_as_json};
-use crate::store::{Batch, Item, Loss, Quarantined, StoreWriter};
-use crate::stream::{Entry, Poll, Position};
+use crate::store::{Batch, Item, Loss, Quarantined, StoreError, StoreWriter};
+use crate::stream::{Entry, Poll, Settled};
 
 /// Takes entries into a store, and counts them.
-pub(super) struct Intake<'a> {
-    pub store: &'a mut StoreWriter,
-    pub position: Position,
-    pub totals: &'a mut Totals,
-    pub log: Option<&'a mut EventLog>,
+pub(super) struct Intake {
+    pub store: StoreWriter,
+    pub totals: Totals,
+    pub log: Option<EventLog>,
+    /// What this collector has stored as lost in this life of the stream.
+    pub recorded: u64,
 }
 
-impl Intake<'_> {
-    /// Makes what was read durable. On return every ID of it may be acknowledged; the IDs
-    /// are returned.
+impl Intake {
+    /// Makes what no consumer was given before durable, and what was found to be lost before it.
     ///
     /// # Errors
-    /// [`CollectError::Store`]: nothing of it may be acknowledged then.
-    pub fn take(&mut self, poll: &Poll) -> Result<Vec<EntryId>, CollectError> {
-        let watermark = self.store.watermark();
-        // Redelivered entries at or below the watermark are stored already.
-        let first_new = poll.entries.partition_point(|entry| entry.id <= watermark);
-        let new = &poll.entries[first_new..];
-        if let Some(first) = new.first() {
-            self.commit(new, first.id, poll)?;
-        }
-        let delivered = poll.entries.iter().map(|entry| entry.id);
-        Ok(delivered.chain(poll.trimmed.iter().copied()).collect())
+    /// [`StoreError`]: nothing of it may be acknowledged then.
+    pub fn take_new(&mut self, poll: &Poll) -> Result<Settled, StoreError> {
+        // At or below this ID all is stored: a group that was destroyed delivers it once more.
+        let floor = self.store.floor();
+        let new = above(floor, &poll.entries);
+        let Some(first) = new.first() else { return Ok(self.settled(poll)) };
+        let after = poll.accounts.position().or(self.store.position()).unwrap_or_default();
+        let position = after.saturating_sub(new.len() as u64);
+        self.commit(new, first.id, floor, position, poll.accounts.own_lost)?;
+        Ok(self.settled(poll))
     }
 
-    fn commit(&mut self, new: &[Entry], first: EntryId, poll: &Poll) -> Result<(), CollectError> {
+    /// Makes durable what was found to be lost though no entry of ours follows: another store
+    /// reads them. Where the last entry is ours, the loss waits for the next one, since it must
+    /// lie between two entries.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the loss stays claimed, and is stored another time.
+    pub fn take_loss(&mut self, poll: &Poll) -> Result<(), StoreError> {
+        let lost = poll.accounts.own_lost.saturating_sub(self.recorded);
+        let from = self.store.floor();
+        let Some(to) = poll.state.last.filter(|last| lost > 0 && *last > from) else { return Ok(()) };
+        let loss = Loss { from, to, lost, noticed_at: Timestamp::now().as_millisecond() };
+        self.store.record_loss(loss, poll.accounts.position().unwrap_or_default())?;
+        self.count_loss(&loss);
+        Ok(())
+    }
+
+    /// Which pending entries were trimmed before they were stored? To be acknowledged before
+    /// [`Self::take_pending`] stores what lies above them.
+    pub fn gone(&self, poll: &Poll) -> Settled {
+        let watermark = self.store.watermark();
+        let gone = poll.trimmed.iter().copied().filter(|id| *id > watermark).collect();
+        Settled { stored: Vec::new(), gone }
+    }
+
+    /// Makes durable what this consumer was given before and did not acknowledge.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing of it may be acknowledged then.
+    pub fn take_pending(&mut self, poll: &Poll, gone: &Settled) -> Result<Settled, StoreError> {
+        let watermark = self.store.watermark();
+        let unstored = above(watermark, &poll.entries);
+        if let Some(first) = unstored.first() {
+            let own_lost = poll.accounts.own_lost + gone.gone.len() as u64;
+            let lost = own_lost.saturating_sub(self.recorded);
+            let position = self.store.position().unwrap_or_default() + lost;
+            self.commit(unstored, first.id, watermark, position, own_lost)?;
+        }
+        let mut settled = self.settled(poll);
+        settled.stored.extend(poll.trimmed.iter().filter(|id| **id <= watermark));
+        Ok(settled)
+    }
+
+    fn settled(&self, poll: &Poll) -> Settled {
+        Settled { stored: poll.entries.iter().map(|entry| entry.id).collect(), gone: Vec::new() }
+    }
+
+    /// Commits new entries, behind a loss where more was found to be lost than is recorded.
+    fn commit(
+        &mut self,
+        new: &[Entry],
+        first: EntryId,
+        last_before: EntryId,
+        position: u64,
+        own_lost: u64,
+    ) -> Result<(), StoreError> {
         let now = Timestamp::now().as_millisecond();
-        let mut position = self.position;
-        let lost = position.skip_removed(&poll.state);
-        let loss = (lost > 0).then(|| Loss { from: self.store.watermark(), to: first, lost, noticed_at: now });
-        if let Some(loss) = loss {
+        let lost = own_lost.saturating_sub(self.recorded);
+        let loss = (lost > 0).then_some(Loss { from: last_before, to: first, lost, noticed_at: now });
+        if lost > 0 {
             warn!(
-                "{lost} entries were trimmed from the stream between {} and {} before they were read",
-                loss.from, loss.to
+                "{lost} entries were trimmed from the stream between {last_before} and {first} before they were read"
             );
         }
         let items: Vec<Item<'_>> = new.iter().map(|entry| item(entry, now)).collect();
-        self.store.commit(&Batch { items: &items, position: position.accounted(), loss })?;
-        position.advance(items.len() as u64);
-        self.position = position;
-        self.count(&items, lost);
+        self.store.commit(&Batch { items: &items, position, loss })?;
+        if let Some(loss) = &loss {
+            self.count_loss(loss);
+        }
+        self.count(&items);
         if let Some(log) = &mut self.log {
             log.write(items.iter().filter_map(|item| match item {
                 Item::Event(event) => Some(event),
@@ -60,7 +112,13 @@ impl Intake<'_> {
         Ok(())
     }
 
-    fn count(&mut self, items: &[Item<'_>], lost: u64) {
+    fn count_loss(&mut self, Loss { from, to, lost, .. }: &Loss) {
+        warn!("{lost} entries were trimmed from the stream between {from} and {to} before they were read");
+        self.recorded += lost;
+        self.totals.lost += lost;
+    }
+
+    fn count(&mut self, items: &[Item<'_>]) {
         let mut quarantined = items.iter().filter_map(|item| match item {
             Item::Event(_) => None,
             Item::Quarantined(entry) => Some(entry),
@@ -73,8 +131,12 @@ impl Intake<'_> {
         }
         self.totals.stored += items.len() as u64 - count;
         self.totals.quarantined += count;
-        self.totals.lost += lost;
     }
+}
+
+/// The entries above that ID.
+fn above(id: EntryId, entries: &[Entry]) -> &[Entry] {
+    &entries[entries.partition_point(|entry| entry.id <= id)..]
 }
 
 fn item(entry: &Entry, now: i64) -> Item<'_> {

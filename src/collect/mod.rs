@@ -9,7 +9,10 @@ mod error;
 mod event_log;
 mod health;
 mod intake;
-mod sealing;
+mod law;
+mod reading;
+mod trouble;
+mod upkeep;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,6 +21,7 @@ pub use consumer::default_consumer;
 pub use daemon::collect;
 pub use error::CollectError;
 pub use health::{Check, Status, check_health};
+pub use law::{Law, check_law};
 
 use crate::store::Layout;
 use crate::stream::RedisAddress;
@@ -36,6 +40,8 @@ pub struct Settings {
     pub consumer: String,
     /// The store.
     pub layout: Layout,
+    /// A consumer whose collector is gone for good: take over what it has not acknowledged.
+    pub adopt: Option<String>,
     /// Drain what is there, seal, and end; else go on until told to stop.
     pub once: bool,
     /// Write one JSON line an event to this file, for development.

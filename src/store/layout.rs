@@ -89,6 +89,11 @@ impl Writer {
         self.epoch
     }
 
+    /// The same collector in that epoch.
+    pub fn in_epoch(&self, epoch: u32) -> Self {
+        Self { name: self.name.clone(), epoch }
+    }
+
     /// The same collector after the stream was reset once more.
     pub fn next_epoch(&self) -> Self {
         Self { name: self.name.clone(), epoch: self.epoch + 1 }
@@ -226,6 +231,16 @@ impl Layout {
     /// What the stream trimmed before it was read.
     pub fn losses(&self) -> PathBuf {
         self.root.join("_losses")
+    }
+
+    /// What retention has taken out of the store.
+    pub fn retired(&self) -> PathBuf {
+        self.root.join("_retired")
+    }
+
+    /// Asks the collector at work to seal what it has; it removes the file when it has done so.
+    pub fn seal_request(&self) -> PathBuf {
+        self.journal().join("seal.request")
     }
 
     /// Held by the one collector that works on the store.

@@ -5,26 +5,37 @@
 //! need the folder alone. This room knows neither Redis nor SQL. `docs/format.md` describes
 //! every file.
 
+mod checksum;
+mod compact;
 mod disk;
 mod error;
 mod journal;
 mod layout;
 mod lock;
+mod losses;
+mod retain;
 mod schema;
 mod seal;
 mod sealed;
 mod sidecar;
 mod snapshot;
+mod superseded;
+mod tally;
 mod writer;
 
+pub use compact::{CompactTask, Compacted};
 pub use error::StoreError;
 pub use journal::{Loss, Quarantined, Row};
 pub use layout::{Hour, IdRange, Layout, SealedName, SegmentName, Writer};
+pub use losses::{newest_loss, recorded_losses};
+pub use retain::{Retention, Retired, find_retired, retain, retired_events};
 pub use schema::{file_schema, partition_fields};
 pub use seal::{SealTask, Sealed};
 pub use sealed::PartitionWriter;
 pub use snapshot::{Partition, Segment, Snapshot};
-pub use writer::{Batch, Item, Recovered, StoreWriter};
+pub use superseded::remove_superseded_files;
+pub use tally::Tally;
+pub use writer::{Batch, Item, Recovered, SUPERSEDED_GRACE, StoreWriter};
 
 #[cfg(test)]
 mod tests;

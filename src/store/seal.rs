@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 
 use super::journal::SegmentReader;
-use super::layout::{Hour, IdRange, Layout, SealedName, SegmentName};
-use super::sealed::{PARQUET, PartitionWriter};
-use super::snapshot::list;
+use super::layout::{Layout, SegmentName};
+use super::sealed::PartitionWriter;
 use super::{StoreError, sidecar};
 
 /// A segment that nothing is appended to any more, waiting to be sealed. Independent of
@@ -56,15 +55,8 @@ impl SealTask {
         }
         // The sidecars first: once the Parquet file is there, the segment may go.
         let temporary = self.layout.journal().join(format!("{writer}.sidecar.tmp"));
-        sidecar::write(&self.layout.quarantine(), &temporary, writer, &quarantined)?;
-        sidecar::write(&self.layout.losses(), &temporary, writer, &losses)?;
+        sidecar::write(&self.layout, &self.layout.quarantine(), &temporary, writer, &quarantined)?;
+        sidecar::write(&self.layout, &self.layout.losses(), &temporary, writer, &losses)?;
         Ok(Sealed { segment: path, parquet: parquet.finish()?, rows })
-    }
-
-    /// Is there a sealed file that holds these events already?
-    pub(super) fn is_done(&self, hour: Hour, ids: IdRange) -> Result<bool, StoreError> {
-        let files = list(&self.layout.partition(hour))?;
-        let mut names = files.iter().filter_map(|(_, file_name)| SealedName::parse(file_name, PARQUET));
-        Ok(names.any(|name| name.writer == self.segment.writer && name.ids.contains(&ids)))
     }
 }

@@ -15,9 +15,11 @@ use super::StoreError;
 use super::error::IoContext as _;
 use super::journal::{Loss, Quarantined, SegmentReader};
 use super::layout::{Hour, IdRange, Layout, SealedName, SegmentName, Writer};
+use super::retain;
 use super::schema::BatchBuilder;
 use super::sealed::PARQUET;
 use super::sidecar::{self, NDJSON, Record};
+use crate::event::EntryId;
 
 /// The store at one moment.
 #[derive(Debug)]
@@ -26,10 +28,14 @@ pub struct Snapshot {
     pub partitions: Vec<Partition>,
     /// What is durable but not yet sealed.
     pub segments: Vec<Segment>,
-    /// Every entry that is no event.
-    pub quarantine: Vec<Quarantined>,
+    /// Everyone who has a segment in the journal, be it empty.
+    pub writers: Vec<Writer>,
+    /// Every entry that is no event, with the writer that kept it.
+    pub quarantine: Vec<(Writer, Quarantined)>,
     /// Every loss, with the writer that noticed it.
     pub losses: Vec<(Writer, Loss)>,
+    /// How many events of a writer retention has taken out.
+    pub retired: Vec<(Writer, u64)>,
     /// Files in the partitions whose names are not ours, and files that cannot be read:
     /// left out of every answer, each with the reason.
     pub skipped: Vec<StoreError>,
@@ -77,7 +83,8 @@ impl Snapshot {
         fs::metadata(layout.root()).doing("open the store", layout.root())?;
         let mut skipped = Vec::new();
         let journal = open_segments(layout)?;
-        let partitions = without_superseded(list_partitions(layout, &mut skipped)?);
+        let writers = journal.iter().map(|(_, name, _)| name.writer.clone()).collect();
+        let partitions = visible_partitions(layout, &mut skipped)?;
         let quarantine_files = list_sidecars(&layout.quarantine())?;
         let loss_files = list_sidecars(&layout.losses())?;
 
@@ -102,8 +109,8 @@ impl Snapshot {
                 segments.push(Segment { path, name, bytes: contents.bytes, hour, ids, batches: contents.batches });
             }
         }
-        let quarantine = quarantine.into_iter().map(|(_, entry)| entry).collect();
-        Ok(Self { partitions, segments, quarantine, losses, skipped })
+        let retired = retain::retired_events(layout)?;
+        Ok(Self { partitions, segments, writers, quarantine, losses, retired, skipped })
     }
 }
 
@@ -146,7 +153,7 @@ impl Contents {
 /// The records of a segment that no sidecar of its writer holds yet.
 fn unsealed<R: Record>(writer: &Writer, records: Vec<R>, sidecars: &[Sidecar]) -> impl Iterator<Item = (Writer, R)> {
     let is_sealed = move |record: &R| {
-        let id = record.id();
+        let id = record.ids().first;
         sidecars.iter().any(|(_, name)| name.writer == *writer && name.ids.first <= id && id <= name.ids.last)
     };
     records.into_iter().filter(move |record| !is_sealed(record)).map(|record| (writer.clone(), record))
@@ -166,6 +173,49 @@ fn open_segments(layout: &Layout) -> Result<Vec<(PathBuf, SegmentName, SegmentRe
     }
     opened.sort_by(|(_, a, _), (_, b, _)| (&a.writer, a.after).cmp(&(&b.writer, b.after)));
     Ok(opened)
+}
+
+/// Where the events of a segment begin; all of them are of one hour.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SegmentStart {
+    pub writer: Writer,
+    pub hour: Hour,
+    pub first: EntryId,
+}
+
+impl SegmentStart {
+    /// Does that file hold the segment's events?
+    pub fn is_in(&self, file: &Partition) -> bool {
+        let ids = file.name.ids;
+        file.hour == self.hour && file.name.writer == self.writer && (ids.first..=ids.last).contains(&self.first)
+    }
+}
+
+/// The beginning of each segment that has events.
+pub(super) fn segment_starts(layout: &Layout) -> Result<Vec<SegmentStart>, StoreError> {
+    let mut starts = Vec::new();
+    for (_, name, mut reader) in open_segments(layout)? {
+        reader.header()?;
+        while let Some(commit) = reader.next_commit()? {
+            if let Some(row) = commit.rows.first() {
+                let hour = Hour::of_ms(row.ingested_at());
+                starts.push(SegmentStart { writer: name.writer, hour, first: row.id });
+                break;
+            }
+        }
+    }
+    Ok(starts)
+}
+
+/// The sealed files that count.
+pub(super) fn visible_partitions(layout: &Layout, skipped: &mut Vec<StoreError>) -> Result<Vec<Partition>, StoreError> {
+    let (mut partitions, _) = part_superseded(list_partitions(layout, skipped)?);
+    // Listed last: an hour that goes meanwhile is gone, or was still seen whole.
+    let retired = retain::ranges(layout)?;
+    partitions.retain(|file| {
+        !retired.iter().any(|(name, _)| name.writer == file.name.writer && name.ids.contains(&file.name.ids))
+    });
+    Ok(partitions)
 }
 
 /// Every sealed file, sorted by hour, then writer, then first ID, the longer range first.
@@ -222,20 +272,23 @@ fn list_hour(
     Ok(())
 }
 
-/// Drops each file whose range lies inside that of another by its writer in its hour.
-fn without_superseded(sorted: Vec<Partition>) -> Vec<Partition> {
-    let mut kept: Vec<Partition> = Vec::with_capacity(sorted.len());
-    for partition in sorted {
-        let inside = kept.last().is_some_and(|last| {
-            last.hour == partition.hour
-                && last.name.writer == partition.name.writer
-                && last.name.ids.contains(&partition.name.ids)
-        });
-        if !inside {
-            kept.push(partition);
+/// Parts the files that count from those whose range lies inside that of another by their writer
+/// in their hour, which is named.
+pub(super) fn part_superseded(sorted: Vec<Partition>) -> (Vec<Partition>, Vec<(Partition, PathBuf)>) {
+    let mut counting: Vec<Partition> = Vec::with_capacity(sorted.len());
+    let mut superseded = Vec::new();
+    for file in sorted {
+        match counting.last().filter(|last| is_within(&file, last)).map(|last| last.path.clone()) {
+            Some(by) => superseded.push((file, by)),
+            None => counting.push(file),
         }
     }
-    kept
+    (counting, superseded)
+}
+
+/// Does one file hold all that another of its writer and hour holds?
+fn is_within(file: &Partition, other: &Partition) -> bool {
+    other.hour == file.hour && other.name.writer == file.name.writer && other.name.ids.contains(&file.name.ids)
 }
 
 type Sidecar = (PathBuf, SealedName);

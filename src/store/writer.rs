@@ -2,6 +2,7 @@
 
 mod recovery;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -14,8 +15,8 @@ use crate::event::{EntryId, Event};
 
 /// A journal segment of this size makes a good Parquet file, and is sealed before its hour ends.
 const SEGMENT_BYTES_MAX: u64 = 128 << 20;
-/// How long a superseded segment stays for readers, and for copies under way, that listed it.
-const SUPERSEDED_GRACE: Duration = Duration::from_secs(15 * 60);
+/// How long a superseded file stays for readers, and for copies under way, that listed it.
+pub const SUPERSEDED_GRACE: Duration = Duration::from_secs(15 * 60);
 
 /// One entry of the stream, understood or not.
 #[derive(Debug)]
@@ -71,21 +72,26 @@ pub enum Recovered {
 /// Appends to a store. Holds its lock: one at a time.
 pub struct StoreWriter {
     layout: Layout,
+    /// The name under which the store was opened.
+    own: String,
     writer: Writer,
     segment: Option<OpenSegment>,
     watermark: EntryId,
+    floor: EntryId,
     position: Option<u64>,
     unsealed: Vec<SegmentName>,
     superseded: Vec<(PathBuf, Instant)>,
     recovered: Vec<Recovered>,
-    _lock: Lock,
+    lock: Lock,
 }
 
 struct OpenSegment {
     name: SegmentName,
     file: SegmentWriter,
     hour: Option<Hour>,
+    /// Has it no entries yet?
     is_empty: bool,
+    has_losses: bool,
 }
 
 impl StoreWriter {
@@ -96,18 +102,20 @@ impl StoreWriter {
     /// disk refused.
     pub fn open(layout: &Layout, name: &str) -> Result<Self, StoreError> {
         let writer = Writer::new(name)?;
-        disk::create_dir(&layout.journal())?;
+        disk::create_dir(layout, &layout.journal())?;
         let lock = Lock::take(layout)?;
         let mut store = Self {
             layout: layout.clone(),
+            own: name.to_owned(),
             writer,
             segment: None,
             watermark: EntryId::ZERO,
+            floor: EntryId::ZERO,
             position: None,
             unsealed: Vec::new(),
             superseded: Vec::new(),
             recovered: Vec::new(),
-            _lock: lock,
+            lock,
         };
         store.recover()?;
         Ok(store)
@@ -119,9 +127,9 @@ impl StoreWriter {
     /// # Errors
     /// What the disk refused.
     pub fn probe(layout: &Layout) -> Result<(), StoreError> {
-        disk::create_dir(&layout.journal())?;
+        disk::create_dir(layout, &layout.journal())?;
         let path = layout.journal().join(format!("probe.{}.tmp", std::process::id()));
-        let written = disk::create_temporary(&path).and_then(|mut file| disk::append(&mut file, &path, b"probe"));
+        let written = disk::create_temporary(&path).and_then(|mut file| file.append(b"probe"));
         let removed = disk::remove(&path);
         written.and(removed)
     }
@@ -144,6 +152,48 @@ impl StoreWriter {
     /// The highest ID that is durable: an entry at or below it is stored already.
     pub fn watermark(&self) -> EntryId {
         self.watermark
+    }
+
+    /// The highest ID that any writer has stored here since the stream began anew: what is
+    /// read for the first time lies above it.
+    pub fn floor(&self) -> EntryId {
+        self.floor
+    }
+
+    /// Other writers that have a segment here: they worked on this store, and died. None where
+    /// the folder is a copy, whose original they may still be working on.
+    ///
+    /// # Errors
+    /// What the disk refused.
+    pub fn predecessors(&self) -> Result<Vec<String>, StoreError> {
+        if self.lock.is_of_a_copy() {
+            return Ok(Vec::new());
+        }
+        let names = recovery::segments(&self.layout)?.into_iter().map(|segment| segment.writer.name().to_owned());
+        let others: BTreeSet<String> = names.filter(|name| name != self.writer.name()).collect();
+        Ok(others.into_iter().collect())
+    }
+
+    /// Goes on as another writer of the same store, or as the first one again: what a consumer
+    /// was given is stored under its own name, where its watermark tells what it has.
+    ///
+    /// # Errors
+    /// What the disk refused; [`StoreError::WriterName`].
+    pub fn become_writer(&mut self, name: &str) -> Result<(), StoreError> {
+        let next = Writer::new(name)?.in_epoch(self.writer.epoch());
+        if next == self.writer {
+            return Ok(());
+        }
+        match self.segment.take() {
+            Some(old) if !old.is_empty => self.unsealed.push(old.name),
+            // Nothing is left of a predecessor that has no segment any more. Our own has to stay.
+            Some(old) if !old.has_losses && self.writer.name() != self.own => {
+                disk::remove(&self.layout.segment(&old.name))?;
+            }
+            _ => {}
+        }
+        self.writer = next;
+        self.open_newest()
     }
 
     /// How many of the entries ever added to the stream are accounted for as of the
@@ -170,6 +220,20 @@ impl StoreWriter {
     pub fn begin_at(&mut self, position: u64) -> Result<(), StoreError> {
         let nothing = Commit { position, rows: Vec::new(), quarantined: Vec::new(), losses: Vec::new() };
         self.segment_for(None)?.file.append(&nothing)?;
+        self.position = Some(position);
+        Ok(())
+    }
+
+    /// Makes a loss durable that no entry of ours follows: another store has those.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    pub fn record_loss(&mut self, loss: Loss, position: u64) -> Result<(), StoreError> {
+        let commit = Commit { position, rows: Vec::new(), quarantined: Vec::new(), losses: vec![loss] };
+        // The segment stays empty of entries: one that followed it now would have its name.
+        let segment = self.segment_for(None)?;
+        segment.file.append(&commit)?;
+        segment.has_losses = true;
         self.position = Some(position);
         Ok(())
     }
@@ -221,7 +285,9 @@ impl StoreWriter {
         segment.file.append(&commit)?;
         segment.hour = segment.hour.or(hour);
         segment.is_empty = false;
+        segment.has_losses |= !commit.losses.is_empty();
         self.watermark = commit.last().unwrap_or(self.watermark);
+        self.floor = self.floor.max(self.watermark);
         self.position = Some(position);
         Ok(())
     }
@@ -244,7 +310,7 @@ impl StoreWriter {
         let name = SegmentName { writer: self.writer.clone(), after: self.watermark };
         let header = Header { writer: &self.writer.to_string(), after: self.watermark, position: self.position };
         let file = SegmentWriter::create(&self.layout.segment(&name), &header)?;
-        let old = self.segment.replace(OpenSegment { name, file, hour: None, is_empty: true });
+        let old = self.segment.replace(OpenSegment { name, file, hour: None, is_empty: true, has_losses: false });
         self.unsealed.extend(old.map(|segment| segment.name));
         Ok(())
     }
@@ -278,30 +344,29 @@ impl StoreWriter {
         self.superseded.push((sealed.segment.clone(), Instant::now()));
     }
 
-    /// Removes segments that were superseded long enough ago.
+    /// Removes segments that were superseded that long ago.
     ///
     /// # Errors
     /// What the disk refused.
-    pub fn remove_superseded(&mut self) -> Result<(), StoreError> {
+    pub fn remove_superseded(&mut self, grace: Duration) -> Result<(), StoreError> {
         let (old, young): (Vec<_>, Vec<_>) =
-            self.superseded.drain(..).partition(|(_, sealed_at)| sealed_at.elapsed() >= SUPERSEDED_GRACE);
+            self.superseded.drain(..).partition(|(_, sealed_at)| sealed_at.elapsed() >= grace);
         self.superseded = young;
         old.iter().try_for_each(|(path, _)| disk::remove(path))
     }
 
-    /// Begins a new epoch: the stream was reset, so its IDs may repeat.
+    /// Begins a new epoch: the stream was reset, so its IDs may repeat, but for those at or
+    /// below `after`. `position` is how many entries of its new life are accounted for.
     ///
     /// # Errors
     /// What the disk refused.
-    pub fn begin_epoch(&mut self) -> Result<(), StoreError> {
-        self.close_segment()?;
-        // An empty segment of the old epoch says nothing that the new one needs.
-        if let Some(empty) = self.segment.take() {
-            disk::remove(&self.layout.segment(&empty.name))?;
-        }
+    pub fn begin_epoch(&mut self, after: EntryId, position: u64) -> Result<(), StoreError> {
+        let old = self.segment.take();
+        self.unsealed.extend(old.map(|segment| segment.name));
         self.writer = self.writer.next_epoch();
-        self.watermark = EntryId::ZERO;
-        self.position = None;
+        self.watermark = after;
+        self.floor = after;
+        self.position = Some(position);
         self.rotate()
     }
 }

@@ -1,20 +1,20 @@
 //! Redis: the stream that producers write to, and the consumer group that reads it.
 //!
-//! [`GroupReader`] reads, acknowledges and waits; [`Position`] accounts for what was trimmed
-//! before it was read; [`Producer`] adds events. This room knows neither files nor OTLP.
+//! [`GroupReader`] reads, acknowledges and waits; [`Accounts`] tell what was trimmed before it
+//! was read; [`Producer`] adds events. This room knows neither files nor OTLP.
 
+mod accounts;
 mod connection;
 mod error;
-mod position;
 mod producer;
 mod reader;
 mod reply;
 
+pub use accounts::Accounts;
 pub use connection::{Connection, RedisAddress};
 pub use error::StreamError;
-pub use position::Position;
 pub use producer::Producer;
-pub use reader::{GroupReader, Poll, Unread};
+pub use reader::{Consumer, GroupReader, Poll, Settled, Start, Unread};
 pub use reply::{Entry, Fields, StreamState};
 
 /// The stream's name where none is set.

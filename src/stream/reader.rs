@@ -1,7 +1,8 @@
 use std::time::Duration;
 
-use redis::{Cmd, Value, cmd, pipe};
+use redis::{Cmd, Pipeline, Value, cmd, pipe};
 
+use super::accounts::{self, Accounts};
 use super::reply::{self, Entry, StreamState};
 use super::{Connection, StreamError};
 use crate::event::EntryId;
@@ -9,7 +10,7 @@ use crate::event::EntryId;
 /// Entries counted at once where all that is unread must be counted.
 const COUNT_PAGE: usize = 1_000;
 
-/// Reads the stream as one consumer of a consumer group.
+/// Reads the stream as one consumer of a consumer group, and keeps the group's [`Accounts`].
 pub struct GroupReader {
     connection: Connection,
     consumer: String,
@@ -24,6 +25,30 @@ pub struct Poll {
     pub trimmed: Vec<EntryId>,
     /// The stream after the read.
     pub state: StreamState,
+    /// The group's accounts after the read, with what it showed to be lost claimed.
+    pub accounts: Accounts,
+}
+
+/// Entries that are dealt with, to be acknowledged.
+#[derive(Debug, Default)]
+pub struct Settled {
+    /// Those that are stored.
+    pub stored: Vec<EntryId>,
+    /// Those that were trimmed while they were pending, and are not stored: losses. To be
+    /// acknowledged before anything above them is stored, for afterwards they cannot be told
+    /// from those that were stored.
+    pub gone: Vec<EntryId>,
+}
+
+/// Where the accounts of a new group begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// What was trimmed before now is not our business.
+    Now,
+    /// Up to this position all is accounted for: the group was destroyed, and its stream lives on.
+    At(u64),
+    /// The stream began anew, and all that it was ever given counts.
+    NewStream,
 }
 
 /// What is still to be read.
@@ -35,70 +60,182 @@ pub struct Unread {
     pub oldest: Option<EntryId>,
 }
 
+/// A consumer of the group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Consumer {
+    /// Its name.
+    pub name: String,
+    /// How many entries it was given and has not acknowledged.
+    pub pending: u64,
+    /// How long ago it last asked for something.
+    pub idle: Duration,
+}
+
 impl GroupReader {
     /// Reads over that connection under the consumer's name.
     pub fn new(connection: Connection, consumer: &str) -> Self {
         Self { connection, consumer: consumer.to_owned() }
     }
 
-    /// Makes the group, at the stream's beginning, and the stream, where they are missing.
-    /// Says whether the group was missing.
+    /// Goes on under another consumer's name.
+    pub fn become_consumer(&mut self, consumer: &str) {
+        consumer.clone_into(&mut self.consumer);
+    }
+
+    /// Is there no such group, or no stream at all?
     ///
     /// # Errors
     /// Any [`StreamError`].
-    pub async fn ensure_group(&mut self) -> Result<bool, StreamError> {
-        let Connection { stream, group, .. } = &self.connection;
-        let create = cmd("XGROUP").arg("CREATE").arg(stream).arg(group).arg("0").arg("MKSTREAM").to_owned();
-        match self.connection.command::<Value>(&create).await {
-            Ok(_) => Ok(true),
-            Err(StreamError::Unavailable { detail, .. }) if detail.contains("BUSYGROUP") => Ok(false),
+    pub async fn group_is_missing(&mut self) -> Result<bool, StreamError> {
+        match self.last_delivered().await {
+            Ok(_) => Ok(false),
+            Err(StreamError::NoGroup { .. }) => Ok(true),
             Err(error) => Err(error),
         }
     }
 
-    /// Reads up to `count` entries that no consumer has been given yet.
+    /// Makes the group, at the stream's beginning, with its accounts, and the stream, where
+    /// they are missing. `recorded` is what this consumer has stored as lost.
     ///
     /// # Errors
     /// Any [`StreamError`].
-    pub async fn poll_new(&mut self, count: usize) -> Result<Poll, StreamError> {
-        self.poll(count, ">").await
+    pub async fn create_group(&mut self, start: Start, recorded: u64) -> Result<(), StreamError> {
+        let (at, begun) = match start {
+            Start::Now => ("-".to_owned(), "now"),
+            Start::At(position) => (position.to_string(), "keep"),
+            Start::NewStream => ("0".to_owned(), "now"),
+        };
+        let Connection { stream, group, .. } = &self.connection;
+        let mut create = cmd("EVAL");
+        create.arg(accounts::CREATE).arg(2).arg(stream).arg(self.accounts_key());
+        create.arg(group).arg(&self.consumer).arg(at).arg(recorded).arg(begun);
+        self.connection.command::<Value>(&create).await.map(drop)
     }
 
-    /// Reads up to `count` entries above `after` that this consumer was given before and
-    /// has not acknowledged.
+    /// Brings this consumer's share of the accounts up to what it has stored as lost.
     ///
     /// # Errors
     /// Any [`StreamError`].
-    pub async fn poll_pending(&mut self, count: usize, after: EntryId) -> Result<Poll, StreamError> {
-        self.poll(count, &after.to_string()).await
+    pub async fn agree_on(&mut self, recorded: u64) -> Result<(), StreamError> {
+        let consumer = self.consumer.clone();
+        self.amend(accounts::AGREE, &[consumer, recorded.to_string(), "-".to_owned()]).await.map(drop)
     }
 
-    async fn poll(&mut self, count: usize, from: &str) -> Result<Poll, StreamError> {
+    /// The stream went back, as after a fail-over: begins this consumer's accounts anew there.
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn begin_anew(&mut self, position: u64) -> Result<(), StreamError> {
+        let consumer = self.consumer.clone();
+        self.amend(accounts::AGREE, &[consumer, "0".to_owned(), position.to_string()]).await.map(drop)
+    }
+
+    /// Takes over what a dead consumer found to be lost and has not stored; `recorded` is what
+    /// it has.
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn take_over_losses(&mut self, from: &str, recorded: u64) -> Result<(), StreamError> {
+        let consumer = self.consumer.clone();
+        self.amend(accounts::HAND_OVER, &[from.to_owned(), consumer, recorded.to_string()]).await.map(drop)
+    }
+
+    /// Acknowledges what is settled, and reads up to `count` entries that no consumer has been
+    /// given yet.
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn poll_new(&mut self, count: usize, settled: &Settled) -> Result<Poll, StreamError> {
+        let mut poll = self.poll(count, ">", settled).await?;
+        if let Some(position) = poll.position() {
+            self.claim(&mut poll.accounts, position).await?;
+        }
+        Ok(poll)
+    }
+
+    /// Acknowledges what is settled, and reads up to `count` entries above `after` that this
+    /// consumer was given before and has not acknowledged.
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn poll_pending(&mut self, count: usize, after: EntryId, settled: &Settled) -> Result<Poll, StreamError> {
+        self.poll(count, &after.to_string(), settled).await
+    }
+
+    async fn poll(&mut self, count: usize, from: &str, settled: &Settled) -> Result<Poll, StreamError> {
         let Connection { stream, group, .. } = &self.connection;
         let mut read = cmd("XREADGROUP");
         read.arg("GROUP").arg(group).arg(&self.consumer).arg("COUNT").arg(count);
         read.arg("STREAMS").arg(stream).arg(from);
-        // One MULTI: the count of what was trimmed is exact only for the moment of the read.
-        let transaction = pipe().atomic().add_command(read).add_command(self.xinfo_stream()).to_owned();
-        let (entries, state): (Value, Value) = self.connection.query(&transaction).await?;
+        let mut hash = cmd("HMGET");
+        hash.arg(self.accounts_key()).arg(&accounts::fields(&self.consumer));
+        let pending = cmd("XPENDING").arg(stream).arg(group).to_owned();
+        // One MULTI: the accounts are exact only for the moment of the read.
+        let mut transaction = pipe();
+        transaction.atomic();
+        self.add_acknowledgement(&mut transaction, settled);
+        transaction.add_command(read).add_command(hash).add_command(pending).add_command(self.xinfo_stream());
+        let (entries, hash, pending, state): (Value, Value, Value, Value) = self.connection.query(&transaction).await?;
         let (entries, trimmed) = reply::read_entries(entries)?;
-        Ok(Poll { entries, trimmed, state: reply::stream_state(state)? })
+        let accounts = Accounts::read(hash, pending)?;
+        Ok(Poll { entries, trimmed, state: reply::stream_state(state)?, accounts })
+    }
+
+    /// Compares the accounts with what the read has shown, and claims what is missing.
+    async fn claim(&mut self, accounts: &mut Accounts, position: u64) -> Result<(), StreamError> {
+        match accounts.lost_up_to(position) {
+            Some(lost) if lost == i64::try_from(accounts.lost).unwrap_or(i64::MAX) => Ok(()),
+            Some(lost) if lost > 0 && lost.unsigned_abs() > accounts.lost => {
+                let sum = lost.to_string();
+                let consumer = self.consumer.clone();
+                let claimed = self.amend(accounts::CLAIM, &[consumer, sum]).await?;
+                let [all, own] = reply::numbers(claimed, "HMGET")?;
+                accounts.lost = all.unwrap_or(0).max(0).unsigned_abs();
+                accounts.own_lost = own.unwrap_or(0).max(0).unsigned_abs();
+                Ok(())
+            }
+            // There are no accounts, or somebody has moved the group by hand: they begin here.
+            _ => {
+                let seen = accounts.base.map_or_else(|| "-".to_owned(), |base| base.to_string());
+                let base = accounts.base_for(position);
+                self.amend(accounts::SET_BASE, &[seen, base.to_string(), position.to_string()]).await?;
+                accounts.base = Some(base);
+                Ok(())
+            }
+        }
     }
 
     /// Acknowledges entries.
     ///
     /// # Errors
     /// Any [`StreamError`].
-    pub async fn acknowledge(&mut self, ids: &[EntryId]) -> Result<(), StreamError> {
-        if ids.is_empty() {
+    pub async fn acknowledge(&mut self, settled: &Settled) -> Result<(), StreamError> {
+        if settled.is_empty() {
             return Ok(());
         }
-        let mut command = cmd("XACK");
-        command.arg(&self.connection.stream).arg(&self.connection.group);
-        for id in ids {
-            command.arg(id.to_string());
+        let mut transaction = pipe();
+        self.add_acknowledgement(transaction.atomic(), settled);
+        self.connection.query::<Value>(&transaction).await.map(drop)
+    }
+
+    /// What was stored counts as acknowledged, what is gone as lost, to be stored as such.
+    fn add_acknowledgement(&self, transaction: &mut Pipeline, settled: &Settled) {
+        if settled.is_empty() {
+            return;
         }
-        self.connection.command::<Value>(&command).await.map(drop)
+        let mut acknowledge = cmd("XACK");
+        acknowledge.arg(&self.connection.stream).arg(&self.connection.group);
+        for id in settled.stored.iter().chain(&settled.gone) {
+            acknowledge.arg(id.to_string());
+        }
+        transaction.add_command(acknowledge).ignore();
+        for (field, entries) in [(accounts::ACKNOWLEDGED, &settled.stored), (accounts::LOST, &settled.gone)] {
+            for field in [field.to_owned(), accounts::own(field, &self.consumer)] {
+                let mut count = cmd("HINCRBY");
+                count.arg(self.accounts_key()).arg(field).arg(entries.len());
+                transaction.add_command(count).ignore();
+            }
+        }
     }
 
     /// Waits until the stream has an entry above `after`, at most that long.
@@ -121,6 +258,21 @@ impl GroupReader {
         reply::stream_state(self.connection.command(&command).await?)
     }
 
+    /// How the stream and the group's accounts stand, at one moment.
+    ///
+    /// # Errors
+    /// [`StreamError::NoGroup`] where there is no such group; else any [`StreamError`].
+    pub async fn accounts(&mut self) -> Result<(StreamState, Accounts), StreamError> {
+        let Connection { stream, group, .. } = &self.connection;
+        let mut hash = cmd("HMGET");
+        hash.arg(self.accounts_key()).arg(&accounts::fields(&self.consumer));
+        let pending = cmd("XPENDING").arg(stream).arg(group).to_owned();
+        let mut transaction = pipe();
+        transaction.atomic().add_command(hash).add_command(pending).add_command(self.xinfo_stream());
+        let (hash, pending, state): (Value, Value, Value) = self.connection.query(&transaction).await?;
+        Ok((reply::stream_state(state)?, Accounts::read(hash, pending)?))
+    }
+
     /// Does the stream still hold an entry at or below that ID?
     ///
     /// # Errors
@@ -138,11 +290,7 @@ impl GroupReader {
     /// # Errors
     /// [`StreamError::NoGroup`] where there is no such group; else any [`StreamError`].
     pub async fn unread(&mut self) -> Result<Unread, StreamError> {
-        let Connection { stream, group, .. } = &self.connection;
-        let groups = cmd("XINFO").arg("GROUPS").arg(stream).to_owned();
-        let missing = StreamError::NoGroup { stream: stream.clone(), group: group.clone() };
-        let groups: Value = self.connection.command(&groups).await?;
-        let mut after = reply::last_delivered(groups, &self.connection.group)?.ok_or(missing)?;
+        let mut after = self.last_delivered().await?;
         let mut unread = Unread::default();
         loop {
             let mut range = cmd("XRANGE");
@@ -157,7 +305,90 @@ impl GroupReader {
         }
     }
 
+    /// Every consumer of the group.
+    ///
+    /// # Errors
+    /// [`StreamError::NoGroup`] where there is no such group; else any [`StreamError`].
+    pub async fn consumers(&mut self) -> Result<Vec<Consumer>, StreamError> {
+        let Connection { stream, group, .. } = &self.connection;
+        let command = cmd("XINFO").arg("CONSUMERS").arg(stream).arg(group).to_owned();
+        reply::consumers(self.connection.command(&command).await?)
+    }
+
+    /// How many entries another consumer has acknowledged, and claimed as lost.
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn shares_of(&mut self, consumer: &str) -> Result<(u64, u64), StreamError> {
+        let fields = [accounts::ACKNOWLEDGED, accounts::LOST].map(|field| accounts::own(field, consumer));
+        let command = cmd("HMGET").arg(self.accounts_key()).arg(&fields).to_owned();
+        let [acknowledged, lost] = reply::numbers(self.connection.command(&command).await?, "HMGET")?;
+        let count = |number: Option<i64>| number.unwrap_or(0).max(0).unsigned_abs();
+        Ok((count(acknowledged), count(lost)))
+    }
+
+    /// The IDs of a consumer's pending entries, in order.
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn pending_ids(&mut self, consumer: &str) -> Result<Vec<EntryId>, StreamError> {
+        let mut ids: Vec<EntryId> = Vec::new();
+        loop {
+            let from = ids.last().map_or_else(|| "-".to_owned(), |last| format!("({last}"));
+            let Connection { stream, group, .. } = &self.connection;
+            let mut command = cmd("XPENDING");
+            command.arg(stream).arg(group).arg(from).arg("+").arg(COUNT_PAGE).arg(consumer);
+            let page = reply::pending_ids(self.connection.command(&command).await?)?;
+            let is_last = page.len() < COUNT_PAGE;
+            ids.extend(page);
+            if is_last {
+                return Ok(ids);
+            }
+        }
+    }
+
+    async fn last_delivered(&mut self) -> Result<EntryId, StreamError> {
+        let Connection { stream, group, .. } = &self.connection;
+        let groups = cmd("XINFO").arg("GROUPS").arg(stream).to_owned();
+        let missing = StreamError::NoGroup { stream: stream.clone(), group: group.clone() };
+        let groups: Value = self.connection.command(&groups).await?;
+        reply::last_delivered(groups, &self.connection.group)?.ok_or(missing)
+    }
+
+    /// Runs one of the scripts on the accounts.
+    async fn amend(&mut self, script: &str, arguments: &[String]) -> Result<Value, StreamError> {
+        let mut command = cmd("EVAL");
+        command.arg(script).arg(1).arg(self.accounts_key()).arg(arguments);
+        self.connection.command(&command).await
+    }
+
+    fn accounts_key(&self) -> String {
+        accounts::key(&self.connection.stream, &self.connection.group)
+    }
+
     fn xinfo_stream(&self) -> Cmd {
         cmd("XINFO").arg("STREAM").arg(&self.connection.stream).to_owned()
+    }
+}
+
+impl Poll {
+    /// The number of the entry that the group was given last, counted from the first ever added;
+    /// `None` where this read alone does not tell.
+    fn position(&self) -> Option<u64> {
+        let Some((first, last)) = self.entries.first().zip(self.entries.last()) else {
+            return Some(self.state.added);
+        };
+        if self.state.last == Some(last.id) {
+            return Some(self.state.added);
+        }
+        let is_front = self.state.first == Some(first.id);
+        is_front.then(|| self.state.removed() + self.entries.len() as u64)
+    }
+}
+
+impl Settled {
+    /// Is there nothing to acknowledge?
+    pub fn is_empty(&self) -> bool {
+        self.stored.is_empty() && self.gone.is_empty()
     }
 }

@@ -1,8 +1,11 @@
 //! Redis' answers, taken apart. Any value gives a result or an error, never a panic.
 
+use std::time::Duration;
+
 use redis::Value;
 
 use super::StreamError;
+use super::reader::Consumer;
 use crate::event::EntryId;
 
 /// One entry of the stream as it is: its fields in their order, as bytes.
@@ -24,6 +27,8 @@ pub struct StreamState {
     pub added: u64,
     /// How many are in it now.
     pub length: u64,
+    /// The entry that was added first, of those in it now.
+    pub first: Option<EntryId>,
     /// The highest ID ever given out.
     pub last: Option<EntryId>,
 }
@@ -73,6 +78,10 @@ pub(super) fn stream_state(reply: Value) -> Result<StreamState, StreamError> {
             b"length" => state.length = count(&value, COMMAND)?,
             b"entries-added" => state.added = count(&value, COMMAND)?,
             b"last-generated-id" => state.last = Some(entry_id(&value, COMMAND)?),
+            b"first-entry" if value != Value::Nil => {
+                let [id, _] = pair(value, COMMAND)?;
+                state.first = Some(entry_id(&id, COMMAND)?);
+            }
             _ => {}
         }
     }
@@ -91,6 +100,58 @@ pub(super) fn last_delivered(reply: Value, group: &str) -> Result<Option<EntryId
         }
     }
     Ok(None)
+}
+
+/// So many numbers, each missing or an integer.
+pub(super) fn numbers<const N: usize>(reply: Value, command: &'static str) -> Result<[Option<i64>; N], StreamError> {
+    let mut numbers = [None; N];
+    for (number, value) in numbers.iter_mut().zip(array(reply, command)?) {
+        *number = match value {
+            Value::Nil => None,
+            Value::Int(number) => Some(number),
+            value => {
+                let text = bytes(&value).and_then(|bytes| std::str::from_utf8(bytes).ok());
+                let parsed = text.and_then(|text| text.parse().ok());
+                Some(parsed.ok_or_else(|| unexpected(command, "a number", &value))?)
+            }
+        };
+    }
+    Ok(numbers)
+}
+
+/// The sum in the short answer of XPENDING.
+pub(super) fn pending_count(reply: Value) -> Result<u64, StreamError> {
+    const COMMAND: &str = "XPENDING";
+    match array(reply, COMMAND)?.first() {
+        Some(sum) => count(sum, COMMAND),
+        None => Err(unexpected(COMMAND, "a sum", &Value::Nil)),
+    }
+}
+
+/// The IDs in the long answer of XPENDING.
+pub(super) fn pending_ids(reply: Value) -> Result<Vec<EntryId>, StreamError> {
+    const COMMAND: &str = "XPENDING";
+    let id = |entry: Value| entry_id(array(entry, COMMAND)?.first().unwrap_or(&Value::Nil), COMMAND);
+    array(reply, COMMAND)?.into_iter().map(id).collect()
+}
+
+/// The answer of XINFO CONSUMERS.
+pub(super) fn consumers(reply: Value) -> Result<Vec<Consumer>, StreamError> {
+    const COMMAND: &str = "XINFO CONSUMERS";
+    let mut consumers = Vec::new();
+    for entry in array(reply, COMMAND)? {
+        let mut consumer = Consumer { name: String::new(), pending: 0, idle: Duration::ZERO };
+        for (name, value) in named(entry, COMMAND)? {
+            match name.as_slice() {
+                b"name" => consumer.name = String::from_utf8_lossy(&owned_bytes(value, COMMAND)?).into_owned(),
+                b"pending" => consumer.pending = count(&value, COMMAND)?,
+                b"idle" => consumer.idle = Duration::from_millis(count(&value, COMMAND)?),
+                _ => {}
+            }
+        }
+        consumers.push(consumer);
+    }
+    Ok(consumers)
 }
 
 fn field_pairs(fields: Value, command: &'static str) -> Result<Fields, StreamError> {

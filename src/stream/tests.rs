@@ -2,7 +2,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use redis::Value;
 
-use super::reply::{last_delivered, read_entries, stream_state};
+use super::reply::{consumers, last_delivered, numbers, pending_count, pending_ids, read_entries, stream_state};
 use super::*;
 use crate::event::EntryId;
 
@@ -40,14 +40,14 @@ fn the_password_is_never_shown() {
 }
 
 #[test]
-fn what_was_removed_before_it_was_read_is_counted_once() {
-    let mut position = Position::resume(100);
-    let state = StreamState { added: 150, length: 30, last: None };
-    assert_eq!(position.skip_removed(&state), 20);
-    assert_eq!(position.skip_removed(&state), 0);
-    position.advance(30);
-    assert_eq!(position.accounted(), 150);
-    assert!(position.is_beyond(&StreamState { added: 149, ..state }));
+fn what_was_delivered_and_lost_makes_the_position() {
+    let hash = Value::Array(vec![bulk("-3"), bulk("7"), bulk("100"), bulk("20"), Value::Nil]);
+    let pending = Value::Array(vec![Value::Int(13), bulk("1-0"), bulk("9-0"), Value::Nil]);
+    let accounts = Accounts::read(hash, pending).unwrap();
+    assert_eq!((accounts.position(), accounts.begun, accounts.own_lost), (Some(130), 7, 0));
+    assert_eq!(accounts.lost_up_to(130), Some(20));
+    assert_eq!(accounts.lost_up_to(135), Some(25));
+    assert_eq!(accounts.base_for(130), -3);
 }
 
 fn any_reply() -> impl Strategy<Value = Value> {
@@ -55,7 +55,8 @@ fn any_reply() -> impl Strategy<Value = Value> {
         Just(Value::Nil),
         any::<i64>().prop_map(Value::Int),
         vec(any::<u8>(), 0..8).prop_map(Value::BulkString),
-        "name|length|entries-added|last-generated-id|last-delivered-id|5-1|g".prop_map(|text| bulk(&text)),
+        "name|length|entries-added|first-entry|last-generated-id|last-delivered-id|5-1|g|idle"
+            .prop_map(|text| bulk(&text)),
     ];
     leaf.prop_recursive(5, 64, 6, |inner| vec(inner, 0..6).prop_map(Value::Array))
 }
@@ -65,6 +66,10 @@ proptest! {
     fn any_answer_gives_a_result_or_an_error(reply in any_reply()) {
         let _ = read_entries(reply.clone());
         let _ = stream_state(reply.clone());
-        let _ = last_delivered(reply, "g");
+        let _ = last_delivered(reply.clone(), "g");
+        let _ = numbers::<3>(reply.clone(), "HMGET");
+        let _ = pending_count(reply.clone());
+        let _ = pending_ids(reply.clone());
+        let _ = consumers(reply);
     }
 }

@@ -132,10 +132,10 @@ impl Record for Quarantine {
     async fn columns(view: &View) -> Result<Vec<ArrayRef>> {
         let entries = &view.snapshot.quarantine;
         Ok(vec![
-            texts(entries.iter().map(|entry| entry.id.to_string())),
-            texts(entries.iter().map(|entry| entry.reason.clone())),
-            texts(entries.iter().map(|entry| entry.entry.clone())),
-            times(entries.iter().map(|entry| Some(entry.noticed_at))),
+            texts(entries.iter().map(|(_, entry)| entry.id.to_string())),
+            texts(entries.iter().map(|(_, entry)| entry.reason.clone())),
+            texts(entries.iter().map(|(_, entry)| entry.entry.clone())),
+            times(entries.iter().map(|(_, entry)| Some(entry.noticed_at))),
         ])
     }
 }

@@ -65,11 +65,6 @@ impl SegmentReader {
         Self::parse(&self.path, &self.payload).map(Some)
     }
 
-    /// Once the commits have been read: does anything follow that is no whole commit?
-    pub fn torn_bytes(&self) -> u64 {
-        self.length - self.valid
-    }
-
     /// Once the commits have been read: where the next one belongs.
     pub fn valid_bytes(&self) -> u64 {
         self.valid

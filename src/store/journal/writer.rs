@@ -1,14 +1,13 @@
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::frame::{self, MAGIC};
 use super::{Commit, Header};
-use crate::store::{StoreError, disk};
+use crate::store::StoreError;
+use crate::store::disk::{self, DiskFile};
 
 /// Appends commits to one segment.
 pub(in crate::store) struct SegmentWriter {
-    path: PathBuf,
-    file: File,
+    file: DiskFile,
     bytes: u64,
     /// Kept between commits, so that a steady load allocates nothing.
     buffer: Vec<u8>,
@@ -19,21 +18,21 @@ impl SegmentWriter {
     pub fn create(path: &Path, header: &Header<'_>) -> Result<Self, StoreError> {
         let mut file = disk::create_new(path)?;
         let buffer = encode(path, header, MAGIC.to_vec())?;
-        disk::append(&mut file, path, &buffer)?;
-        Ok(Self { path: path.to_owned(), file, bytes: buffer.len() as u64, buffer })
+        file.append(&buffer)?;
+        Ok(Self { file, bytes: buffer.len() as u64, buffer })
     }
 
     /// Goes on with a segment of that length whose every byte was found valid.
     pub fn resume(path: &Path, bytes: u64) -> Result<Self, StoreError> {
-        Ok(Self { path: path.to_owned(), file: disk::open_append(path)?, bytes, buffer: Vec::new() })
+        Ok(Self { file: disk::open_append(path)?, bytes, buffer: Vec::new() })
     }
 
     /// Makes a commit durable.
     pub fn append(&mut self, commit: &Commit<'_>) -> Result<(), StoreError> {
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
-        self.buffer = encode(&self.path, commit, buffer)?;
-        disk::append(&mut self.file, &self.path, &self.buffer)?;
+        self.buffer = encode(self.file.path(), commit, buffer)?;
+        self.file.append(&self.buffer)?;
         self.bytes += self.buffer.len() as u64;
         Ok(())
     }

@@ -1,10 +1,14 @@
 //! The store through its public doors, on a real disk.
 
+mod crash_points;
 mod layout;
 mod recovery;
+pub(super) mod simulated_disk;
+mod world;
 mod writing;
 
 use std::path::Path;
+use std::time::Duration;
 
 use arrow::array::AsArray as _;
 use tempfile::TempDir;

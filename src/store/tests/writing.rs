@@ -57,7 +57,7 @@ fn the_quarantine_and_the_losses_move_with_their_segment() {
     commit_after(&mut store, &[at(0, 9)], Some(loss));
     let check = |layout: &Layout| {
         let snapshot = Snapshot::read(layout).unwrap();
-        assert_eq!(snapshot.quarantine.iter().map(|entry| entry.id).collect::<Vec<_>>(), [at(0, 2)]);
+        assert_eq!(snapshot.quarantine.iter().map(|(_, entry)| entry.id).collect::<Vec<_>>(), [at(0, 2)]);
         assert_eq!(snapshot.losses, [("w1".parse().unwrap(), loss)]);
     };
     check(&layout);

@@ -1,160 +1,205 @@
 //! Opening a store again: finding out what is durable, and mending what a crash left behind.
+//!
+//! What a file holds after a crash, or after a sync that failed, may be in the system's memory
+//! only, and another sync would say nothing about it. So the last segment of each writer is never
+//! taken as it is: what is whole of it is written anew. Closed segments were synced before their
+//! successors began; those that are still there are sealed once more, which changes nothing where
+//! it had been done.
 
-use std::fs;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use super::{OpenSegment, Recovered, StoreWriter};
 use crate::event::EntryId;
 use crate::store::error::IoContext as _;
 use crate::store::journal::{SegmentReader, SegmentWriter};
-use crate::store::layout::{Hour, IdRange, Layout, SealedName, SegmentName};
-use crate::store::seal::SealTask;
+use crate::store::layout::{Hour, Layout, SealedName, SegmentName, Writer};
+use crate::store::sealed::PARQUET;
 use crate::store::sidecar::NDJSON;
-use crate::store::snapshot::{list, list_partitions};
+use crate::store::snapshot::list;
 use crate::store::{StoreError, disk};
 
 /// What the names of files under construction end in.
 const TEMPORARY: &str = ".tmp";
 
 impl StoreWriter {
-    /// Sets watermark, position and segments to what the disk holds.
+    /// Sets epoch, watermarks, position and segments to what the disk holds.
     pub(super) fn recover(&mut self) -> Result<(), StoreError> {
-        let files = list(&self.layout.journal())?;
+        self.remove_leftovers()?;
+        let sealed = sealed_watermarks(&self.layout)?;
+        let segments = segments(&self.layout)?;
+        let writers = segments.iter().map(|name| &name.writer).chain(sealed.keys());
+        let epoch = writers.map(Writer::epoch).max().unwrap_or_default();
+        self.writer = self.writer.in_epoch(epoch);
+        self.watermark = sealed.get(&self.writer).copied().unwrap_or(EntryId::ZERO);
+        self.floor = sealed
+            .iter()
+            .filter(|(writer, _)| writer.epoch() == epoch)
+            .map(|(_, last)| *last)
+            .max()
+            .unwrap_or(EntryId::ZERO);
+        let mut segments = self.scan(segments)?.into_iter().peekable();
+        while let Some((name, scan)) = segments.next() {
+            let is_newest = segments.peek().is_none_or(|(next, _)| next.writer != name.writer);
+            self.recover_segment(&name, &scan, is_newest)?;
+        }
+        if self.segment.is_none() { self.rotate() } else { Ok(()) }
+    }
+
+    /// Files that were begun before a crash, and never published.
+    fn remove_leftovers(&self) -> Result<(), StoreError> {
         let is_left_over = |name: &str| {
             let rest = name.strip_prefix(self.writer.name());
             rest.is_some_and(|rest| rest.starts_with(['.', '_']) && rest.ends_with(TEMPORARY))
         };
-        for (path, _) in files.iter().filter(|(_, name)| is_left_over(name)) {
-            // Begun by this writer before a crash, and never published.
-            disk::remove(path)?;
-        }
-        let mut segments: Vec<SegmentName> = files
-            .iter()
-            .filter_map(|(_, file_name)| SegmentName::parse(file_name))
-            .filter(|name| name.writer.name() == self.writer.name())
-            .collect();
-        segments.sort_by_key(|name| (name.writer.epoch(), name.after));
-        while let Some(newest) = segments.pop() {
-            let scan = Scan::of(&self.layout, &newest)?;
-            if !scan.has_header {
-                // Cut short at its creation, so nothing was committed to it, and the segment
-                // before it was not yet sealed.
-                disk::remove(&self.layout.segment(&newest))?;
-                continue;
-            }
-            segments.into_iter().try_for_each(|name| self.recover_closed(name))?;
-            return self.recover_newest(newest, &scan);
-        }
-        self.recover_without_journal()
+        let files = list(&self.layout.journal())?;
+        files.iter().filter(|(_, name)| is_left_over(name)).try_for_each(|(path, _)| disk::remove(path))
     }
 
-    /// A segment that is not the newest: sealed already, or to be sealed now.
-    fn recover_closed(&mut self, name: SegmentName) -> Result<(), StoreError> {
-        let scan = Scan::of(&self.layout, &name)?;
-        let path = self.layout.segment(&name);
-        let task = SealTask::new(&self.layout, name.clone());
-        match scan.hour_and_ids.map(|(hour, ids)| task.is_done(hour, ids)).transpose()? {
-            Some(true) => self.superseded.push((path, Instant::now())),
-            _ => self.unsealed.push(name),
+    /// Reads every segment. One that was cut short at its creation has no commits, and goes; but
+    /// it may have been damaged later, so its bytes are kept.
+    fn scan(&mut self, segments: Vec<SegmentName>) -> Result<Vec<(SegmentName, Scan)>, StoreError> {
+        let mut scanned = Vec::with_capacity(segments.len());
+        for name in segments {
+            let path = self.layout.segment(&name);
+            match Scan::of(&path)? {
+                Some(scan) => scanned.push((name, scan)),
+                None => {
+                    let mut found = File::open(&path).doing("open", &path)?;
+                    self.keep_torn(&path, &mut found, 0)?;
+                    disk::remove(&path)?;
+                }
+            }
+        }
+        Ok(scanned)
+    }
+
+    fn recover_segment(&mut self, name: &SegmentName, scan: &Scan, is_newest: bool) -> Result<(), StoreError> {
+        let path = self.layout.segment(name);
+        if is_newest {
+            self.mend(&path, scan)?;
+        }
+        let last = scan.last.unwrap_or(name.after);
+        if name.writer.epoch() == self.writer.epoch() {
+            self.floor = self.floor.max(last);
+            self.position = self.position.max(scan.position);
+        }
+        if is_newest && name.writer == self.writer {
+            self.watermark = last;
+            self.segment = Some(scan.resume(&path, name)?);
+        } else if scan.last.is_some() || !is_newest || name.writer.epoch() != self.writer.epoch() {
+            // The newest of another writer, while it is empty, tells that its writer was here.
+            self.unsealed.push(name.clone());
         }
         Ok(())
     }
 
-    /// The segment that commits went to last: go on with it, unless its end is torn.
-    fn recover_newest(&mut self, name: SegmentName, scan: &Scan) -> Result<(), StoreError> {
-        let path = self.layout.segment(&name);
-        self.writer = name.writer.clone();
-        self.watermark = scan.last.unwrap_or(name.after);
-        self.position = scan.position;
-        if scan.torn_bytes == 0 {
-            let file = SegmentWriter::resume(&path, scan.valid_bytes)?;
-            let hour = scan.hour_and_ids.map(|(hour, _)| hour);
-            self.segment = Some(OpenSegment { name, file, hour, is_empty: scan.last.is_none() });
-            return Ok(());
-        }
-        let kept_as = keep_torn_tail(&self.layout, &path, scan.valid_bytes)?;
-        self.recovered.push(Recovered::TornTail { kept_as, bytes: scan.torn_bytes });
-        if scan.last.is_none() {
-            // Its successor has the same name.
-            disk::remove(&path)?;
-        } else {
-            self.unsealed.push(name);
-        }
-        self.rotate()
+    /// Writes what is whole of a segment anew, and keeps the rest aside.
+    fn mend(&mut self, path: &Path, scan: &Scan) -> Result<(), StoreError> {
+        let mut found = File::open(path).doing("open", path)?;
+        self.keep_torn(path, &mut found, scan.valid_bytes)?;
+        found.rewind().doing("read", path)?;
+        disk::write_whole(&temporary(path), path, &mut found.take(scan.valid_bytes))
     }
 
-    /// No journal: a new store, or partitions that were copied without one. The names of
-    /// the sealed files still tell what is stored.
-    fn recover_without_journal(&mut self) -> Result<(), StoreError> {
-        let partitions = list_partitions(&self.layout, &mut Vec::new())?;
-        let sealed = partitions.into_iter().map(|partition| partition.name);
-        let quarantine = list(&self.layout.quarantine())?;
-        let quarantined = quarantine.iter().filter_map(|(_, file_name)| SealedName::parse(file_name, NDJSON));
-        for SealedName { writer, ids } in sealed.chain(quarantined) {
-            if writer.name() != self.writer.name() {
-                continue;
-            }
-            if writer.epoch() > self.writer.epoch() {
-                self.writer = writer;
-                self.watermark = ids.last;
-            } else if writer.epoch() == self.writer.epoch() {
-                self.watermark = self.watermark.max(ids.last);
+    /// Copies what follows the last whole commit, if anything does, into the quarantine folder.
+    fn keep_torn(&mut self, path: &Path, found: &mut File, valid_bytes: u64) -> Result<(), StoreError> {
+        let bytes = found.metadata().doing("read", path)?.len().saturating_sub(valid_bytes);
+        if bytes == 0 {
+            return Ok(());
+        }
+        let folder = self.layout.quarantine();
+        disk::create_dir(&self.layout, &folder)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let kept_as = folder.join(format!("{name}.{valid_bytes}.torn"));
+        found.seek(SeekFrom::Start(valid_bytes)).doing("read", path)?;
+        disk::write_whole(&temporary(path), &kept_as, found)?;
+        self.recovered.push(Recovered::TornTail { kept_as, bytes });
+        Ok(())
+    }
+
+    /// Opens the newest segment of the present writer, which is not the store's own, where it
+    /// has no entries yet; else begins one. Entries are never added to one that may be sealed.
+    pub(super) fn open_newest(&mut self) -> Result<(), StoreError> {
+        let sealed = sealed_watermarks(&self.layout)?.get(&self.writer).copied().unwrap_or(EntryId::ZERO);
+        self.watermark = sealed;
+        let newest = segments(&self.layout)?.into_iter().rfind(|name| name.writer == self.writer);
+        if let Some(name) = newest {
+            let path = self.layout.segment(&name);
+            if let Some(scan) = Scan::of(&path)? {
+                self.watermark = scan.last.unwrap_or(name.after).max(sealed);
+                if scan.last.is_none() {
+                    self.segment = Some(scan.resume(&path, &name)?);
+                    return Ok(());
+                }
             }
         }
         self.rotate()
     }
+}
+
+fn temporary(segment: &Path) -> PathBuf {
+    segment.with_extension("journal.tmp")
+}
+
+/// Every segment of the journal, by writer, oldest first.
+pub(super) fn segments(layout: &Layout) -> Result<Vec<SegmentName>, StoreError> {
+    let files = list(&layout.journal())?;
+    let mut segments: Vec<_> = files.iter().filter_map(|(_, file_name)| SegmentName::parse(file_name)).collect();
+    segments.sort_by(|a, b| (&a.writer, a.after).cmp(&(&b.writer, b.after)));
+    Ok(segments)
+}
+
+/// The highest ID in the names of each writer's sealed files.
+fn sealed_watermarks(layout: &Layout) -> Result<BTreeMap<Writer, EntryId>, StoreError> {
+    let mut watermarks = BTreeMap::new();
+    let mut take = |folder: &Path, extension: &str| -> Result<(), StoreError> {
+        for (_, file_name) in list(folder)? {
+            let Some(name) = SealedName::parse(&file_name, extension) else { continue };
+            let watermark = watermarks.entry(name.writer).or_insert(EntryId::ZERO);
+            *watermark = name.ids.last.max(*watermark);
+        }
+        Ok(())
+    };
+    take(&layout.quarantine(), NDJSON)?;
+    for (date, _) in list(layout.root())?.iter().filter(|(_, name)| name.starts_with("date=")) {
+        for (hour, _) in list(date)? {
+            take(&hour, PARQUET)?;
+        }
+    }
+    Ok(watermarks)
 }
 
 /// What a segment holds, as far as recovery needs to know.
 struct Scan {
-    hour_and_ids: Option<(Hour, IdRange)>,
+    hour: Option<Hour>,
     last: Option<EntryId>,
     position: Option<u64>,
-    has_header: bool,
+    has_losses: bool,
     valid_bytes: u64,
-    torn_bytes: u64,
 }
 
 impl Scan {
-    fn of(layout: &Layout, name: &SegmentName) -> Result<Self, StoreError> {
-        let mut reader = SegmentReader::open(&layout.segment(name))?;
-        let header = reader.header()?.map(|header| header.position);
-        let mut scan = Self {
-            hour_and_ids: None,
-            last: None,
-            position: header.flatten(),
-            has_header: header.is_some(),
-            valid_bytes: 0,
-            torn_bytes: 0,
-        };
+    /// `None` where not even the header is whole.
+    fn of(path: &Path) -> Result<Option<Self>, StoreError> {
+        let mut reader = SegmentReader::open(path)?;
+        let Some(position) = reader.header()?.map(|header| header.position) else { return Ok(None) };
+        let mut scan = Self { hour: None, last: None, position, has_losses: false, valid_bytes: 0 };
         while let Some(commit) = reader.next_commit()? {
-            scan.position = Some(commit.position);
+            scan.position = Some(commit.position).max(scan.position);
             scan.last = commit.last().or(scan.last);
-            if let (Some(first), Some(last)) = (commit.rows.first(), commit.rows.last()) {
-                let hour = Hour::of_ms(first.ingested_at());
-                let (_, ids) = scan.hour_and_ids.get_or_insert((hour, IdRange { first: first.id, last: last.id }));
-                ids.last = last.id;
-            }
+            scan.has_losses |= !commit.losses.is_empty();
+            scan.hour = scan.hour.or(commit.rows.first().map(|row| Hour::of_ms(row.ingested_at())));
         }
         scan.valid_bytes = reader.valid_bytes();
-        scan.torn_bytes = reader.torn_bytes();
-        Ok(scan)
+        Ok(Some(scan))
     }
-}
 
-/// Copies what follows the last whole commit into the quarantine folder.
-fn keep_torn_tail(layout: &Layout, segment: &Path, valid_bytes: u64) -> Result<PathBuf, StoreError> {
-    let bytes = fs::read(segment).doing("read", segment)?;
-    let tail = &bytes[usize::try_from(valid_bytes).unwrap_or(usize::MAX).min(bytes.len())..];
-    let folder = layout.quarantine();
-    disk::create_dir(&folder)?;
-    // A segment's name always ends in its extension, so `.torn` makes it a name of its own.
-    let name = segment.file_name().unwrap_or_default().to_string_lossy();
-    let kept_as = folder.join(format!("{name}.{valid_bytes}.torn"));
-    let temporary = layout.journal().join(format!("{name}.tmp"));
-    let mut file = disk::create_temporary(&temporary)?;
-    disk::append(&mut file, &temporary, tail)?;
-    disk::publish(&file, &temporary, &kept_as)?;
-    Ok(kept_as)
+    fn resume(&self, path: &Path, name: &SegmentName) -> Result<OpenSegment, StoreError> {
+        let file = SegmentWriter::resume(path, self.valid_bytes)?;
+        let is_empty = self.last.is_none();
+        Ok(OpenSegment { name: name.clone(), file, hour: self.hour, is_empty, has_losses: self.has_losses })
+    }
 }

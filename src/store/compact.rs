@@ -1,0 +1,120 @@
+//! Compaction: what crashes, imports and frequent seals left of an hour becomes one file again.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::PathBuf;
+
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::errors::ParquetError;
+
+use super::error::IoContext as _;
+use super::layout::{Hour, Layout, Writer};
+use super::sealed::PartitionWriter;
+use super::snapshot::{segment_starts, visible_partitions};
+use super::{Partition, StoreError};
+
+/// A file of this size is good as it is; smaller ones are put together up to it.
+const FILE_BYTES_GOOD: u64 = 128 << 20;
+/// Rows decoded at once: few, since a row may hold much.
+const READ_ROWS: usize = 512;
+
+/// Files of one hour and one writer that should be one, independent of the writer, so that they
+/// can be put together on another thread while commits go on.
+#[derive(Debug)]
+pub struct CompactTask {
+    layout: Layout,
+    writer: Writer,
+    hour: Hour,
+    inputs: Vec<PathBuf>,
+}
+
+/// What became of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Compacted {
+    /// The file that holds it all now. The others stay for a while, for readers at work.
+    pub path: PathBuf,
+    /// How many files it replaces.
+    pub files: usize,
+    /// How many events it holds.
+    pub rows: u64,
+}
+
+impl CompactTask {
+    /// What there is to put together in the hours that were over at `now_ms`, oldest first.
+    ///
+    /// The name of the new file covers all between its first ID and its last. So an hour waits
+    /// as long as the journal holds events of it, which would be taken for part of that file.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be listed.
+    pub fn find(layout: &Layout, now_ms: i64) -> Result<Vec<Self>, StoreError> {
+        // The journal first: what is sealed meanwhile has left it, and is listed.
+        let starts = segment_starts(layout)?;
+        let partitions = visible_partitions(layout, &mut Vec::new())?;
+        let unsealed: BTreeSet<Hour> = starts
+            .iter()
+            .filter(|start| !partitions.iter().any(|file| start.is_in(file)))
+            .map(|start| start.hour)
+            .collect();
+        let is_closed = |hour: Hour| hour.end_ms() <= now_ms && !unsealed.contains(&hour);
+        let closed: Vec<Partition> = partitions.into_iter().filter(|partition| is_closed(partition.hour)).collect();
+        let same = |a: &Partition, b: &Partition| a.hour == b.hour && a.name.writer == b.name.writer;
+        Ok(closed.chunk_by(same).flat_map(|files| runs(layout, files)).collect())
+    }
+
+    /// Writes and publishes the new file. Done twice, it leaves the same as done once.
+    ///
+    /// # Errors
+    /// [`StoreError`] where a file cannot be read or written; the old ones still count then.
+    pub fn run(&self) -> Result<Compacted, StoreError> {
+        let mut output = PartitionWriter::create(&self.layout, &self.writer)?;
+        let (mut expected, mut rows) = (0, 0);
+        for path in &self.inputs {
+            let file = File::open(path).doing("open", path)?;
+            let damaged = |error: ParquetError| StoreError::Damaged { path: path.clone(), detail: error.to_string() };
+            let input = ParquetRecordBatchReaderBuilder::try_new(file).map_err(damaged)?.with_batch_size(READ_ROWS);
+            expected += input.metadata().file_metadata().num_rows().max(0).unsigned_abs();
+            for batch in input.build().map_err(damaged)? {
+                let batch = batch.map_err(|error| damaged(error.into()))?;
+                rows += batch.num_rows() as u64;
+                output.push_batch(&batch, path)?;
+            }
+        }
+        if rows != expected {
+            let detail = format!("{rows} rows were read where the footers promise {expected}");
+            return Err(StoreError::Damaged { path: self.layout.partition(self.hour), detail });
+        }
+        let path = output.finish()?.ok_or_else(|| StoreError::Damaged {
+            path: self.layout.partition(self.hour),
+            detail: "the files to be put together hold no rows".to_owned(),
+        })?;
+        Ok(Compacted { path, files: self.inputs.len(), rows })
+    }
+}
+
+/// Neighbouring files that make one of a good size, or less where there is no more.
+fn runs(layout: &Layout, files: &[Partition]) -> Vec<CompactTask> {
+    let mut tasks = Vec::new();
+    let mut run: Vec<&Partition> = Vec::new();
+    let mut bytes = 0;
+    for file in files {
+        if bytes + file.bytes > FILE_BYTES_GOOD {
+            tasks.extend(task(layout, &std::mem::take(&mut run)));
+            bytes = 0;
+        }
+        run.push(file);
+        bytes += file.bytes;
+    }
+    tasks.extend(task(layout, &run));
+    tasks
+}
+
+fn task(layout: &Layout, run: &[&Partition]) -> Option<CompactTask> {
+    let [first, _, ..] = run else { return None };
+    Some(CompactTask {
+        layout: layout.clone(),
+        writer: first.name.writer.clone(),
+        hour: first.hour,
+        inputs: run.iter().map(|file| file.path.clone()).collect(),
+    })
+}

@@ -1,0 +1,176 @@
+//! The group's accounts: what all its readers together have been given, kept in Redis.
+//!
+//! `MAXLEN ~` removes entries from the stream's front, and Redis does not say which. But they go
+//! in the order in which they came, so with E entries ever added and L still there, the first
+//! R = E − L are gone. Count the entries of a stream from 1 in the order they were added: the
+//! entry that a read begins with has the number R + 1 where it is the stream's first, and the
+//! one it ends with has the number E where it is the last. So a reader knows which number the
+//! group has got to whenever it reads at the front or up to the end, and between the two nothing
+//! can have been trimmed.
+//!
+//! What was lost up to that moment is that number, less what was delivered. Every delivered entry
+//! is either acknowledged or pending. Redis counts the pending ones, and a hash beside the stream
+//! counts the others, moved in the same transaction as each XACK. So the sum is exact at any
+//! moment, however many readers there are, and whichever of them dies:
+//!
+//! ```text
+//! position = base + acknowledged + pending + lost
+//! ```
+//!
+//! A reader that finds more lost than the hash says claims the difference, and then stores it.
+//! Claims only raise the sum, one after another, so that no loss is claimed twice. What a reader
+//! claimed and did not store before it died, it finds under its name when it starts again.
+
+use redis::Value;
+
+use super::StreamError;
+use super::reply;
+
+/// The fields of the hash.
+const BASE: &str = "base";
+const BEGUN: &str = "begun";
+pub(super) const ACKNOWLEDGED: &str = "acknowledged";
+pub(super) const LOST: &str = "lost";
+
+/// The hash of one group.
+pub(super) fn key(stream: &str, group: &str) -> String {
+    format!("{stream}:accounts:{group}")
+}
+
+/// The field in which a consumer's own share of `lost` or `acknowledged` is kept.
+pub(super) fn own(field: &str, consumer: &str) -> String {
+    format!("{field}:{consumer}")
+}
+
+/// The fields that [`Accounts::read`] expects, in this order.
+pub(super) fn fields(consumer: &str) -> [String; 5] {
+    [BASE.into(), BEGUN.into(), ACKNOWLEDGED.into(), LOST.into(), own(LOST, consumer)]
+}
+
+/// How the accounts stand at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Accounts {
+    /// What makes the sum come out; below zero where entries were pending when it began.
+    /// `None` where there are no accounts yet.
+    pub(super) base: Option<i64>,
+    /// The number of the last entry before those that the accounts are about.
+    pub begun: u64,
+    /// Entries delivered and acknowledged.
+    pub acknowledged: u64,
+    /// Entries delivered and not acknowledged.
+    pub pending: u64,
+    /// Entries trimmed before they were delivered, or before they were stored, as claimed.
+    pub lost: u64,
+    /// Those of them that this consumer has claimed, and stores.
+    pub own_lost: u64,
+}
+
+impl Accounts {
+    /// From the answers of HMGET and XPENDING.
+    pub(super) fn read(hash: Value, pending: Value) -> Result<Self, StreamError> {
+        let [base, begun, acknowledged, lost, own_lost] = reply::numbers(hash, "HMGET")?;
+        let count = |number: Option<i64>| number.unwrap_or(0).max(0).unsigned_abs();
+        Ok(Self {
+            base,
+            begun: count(begun),
+            acknowledged: count(acknowledged),
+            pending: reply::pending_count(pending)?,
+            lost: count(lost),
+            own_lost: count(own_lost),
+        })
+    }
+
+    /// The number of the entry that was delivered last; `None` where there are no accounts.
+    pub fn position(&self) -> Option<u64> {
+        let position = self.base? + self.delivered() + signed(self.lost);
+        Some(position.max(0).unsigned_abs())
+    }
+
+    /// What was lost up to the moment at which the entry of that number had been delivered.
+    pub(super) fn lost_up_to(&self, position: u64) -> Option<i64> {
+        Some(signed(position) - self.base? - self.delivered())
+    }
+
+    /// The base with which the sum comes out at that position.
+    pub(super) fn base_for(&self, position: u64) -> i64 {
+        signed(position) - self.delivered() - signed(self.lost)
+    }
+
+    fn delivered(&self) -> i64 {
+        signed(self.acknowledged) + signed(self.pending)
+    }
+}
+
+/// No count of entries comes near the bound.
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Makes the group and its accounts in one step, where there is no such group.
+///
+/// KEYS: stream, hash. ARGV: group, consumer, the position up to which all is accounted for (or
+/// `-` for all that was trimmed before now), what the consumer has stored as lost, and whether
+/// to `keep` what the accounts are about. Answers 1 where it made the group.
+pub(super) const CREATE: &str = r"
+local made = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')
+if made.err then
+  if string.find(made.err, 'BUSYGROUP') then return 0 end
+  return made
+end
+local info, removed = redis.call('XINFO', 'STREAM', KEYS[1]), 0
+for i = 1, #info, 2 do
+  if info[i] == 'entries-added' then removed = removed + info[i + 1] end
+  if info[i] == 'length' then removed = removed - info[i + 1] end
+end
+local start = removed
+if ARGV[3] ~= '-' then start = math.min(removed, tonumber(ARGV[3])) end
+local begun = ARGV[5] == 'keep' and redis.call('HGET', KEYS[2], 'begun') or start
+redis.call('DEL', KEYS[2])
+redis.call('HSET', KEYS[2], 'base', start - ARGV[4], 'begun', begun,
+  'lost', ARGV[4], 'lost:' .. ARGV[2], ARGV[4])
+return 1";
+
+/// Sets the base, where it is still what the caller saw (`-`: none).
+///
+/// KEYS: hash. ARGV: the base seen, the base to be, the position.
+pub(super) const SET_BASE: &str = r"
+if (redis.call('HGET', KEYS[1], 'base') or '-') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'base', ARGV[2])
+redis.call('HSETNX', KEYS[1], 'begun', ARGV[3])
+return 1";
+
+/// Raises what is claimed as lost to that sum; answers the sum, and the consumer's share of it.
+///
+/// KEYS: hash. ARGV: consumer, sum.
+pub(super) const CLAIM: &str = r"
+local more = ARGV[2] - (redis.call('HGET', KEYS[1], 'lost') or 0)
+if more > 0 then
+  redis.call('HINCRBY', KEYS[1], 'lost', more)
+  redis.call('HINCRBY', KEYS[1], 'lost:' .. ARGV[1], more)
+end
+return redis.call('HMGET', KEYS[1], 'lost', 'lost:' .. ARGV[1])";
+
+/// Makes a consumer's share of what was lost agree with what it has stored, and leaves the
+/// position as it is. A lower share is raised; a higher one is a loss still to be stored, and
+/// stays, unless the stream went back and all begins anew at a position.
+///
+/// KEYS: hash. ARGV: consumer, what it has stored, the position or `-`.
+pub(super) const AGREE: &str = r"
+local share = 'lost:' .. ARGV[1]
+local more = ARGV[2] - (redis.call('HGET', KEYS[1], share) or 0)
+if redis.call('HEXISTS', KEYS[1], 'base') == 0 or (more <= 0 and ARGV[3] == '-') then return 0 end
+redis.call('HINCRBY', KEYS[1], share, more)
+redis.call('HINCRBY', KEYS[1], 'lost', more)
+redis.call('HINCRBY', KEYS[1], 'base', -more)
+if ARGV[3] ~= '-' then redis.call('HSET', KEYS[1], 'begun', ARGV[3]) end
+return more";
+
+/// Hands what a dead consumer had claimed and not stored to another.
+///
+/// KEYS: hash. ARGV: from, to, what the first has stored.
+pub(super) const HAND_OVER: &str = r"
+local owed = (redis.call('HGET', KEYS[1], 'lost:' .. ARGV[1]) or 0) - ARGV[3]
+if owed <= 0 then return 0 end
+redis.call('HINCRBY', KEYS[1], 'lost:' .. ARGV[1], -owed)
+redis.call('HINCRBY', KEYS[1], 'lost:' .. ARGV[2], owed)
+return owed";
