@@ -5,7 +5,7 @@ CARGO_FLAGS := --release --locked
 export CARGO_TERM_PROGRESS_WHEN ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test lint bench perf-report sample docker clean
+.PHONY: help build demo test chaos lint bench perf-report sample docker clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,10 @@ test: ## all tests, against real Redis servers and a real DuckDB
 	@scripts/need.sh cc redis python
 	PATH="$$(scripts/need.sh --tools-path):$$PATH" cargo test $(CARGO_FLAGS)
 
+chaos: ## a thousand kills, with everything else that can go wrong, and the law after each round
+	@scripts/need.sh cc redis
+	EMP_EVENTS_CHAOS_KILLS=$${EMP_EVENTS_CHAOS_KILLS:-1000} cargo test $(CARGO_FLAGS) --test chaos -- --nocapture
+
 lint: ## formatting, clippy with warnings as errors, licences and sources of dependencies
 	@scripts/need.sh cc python
 	cargo fmt --check
@@ -30,8 +34,8 @@ lint: ## formatting, clippy with warnings as errors, licences and sources of dep
 	cargo clippy $(CARGO_FLAGS) --no-default-features -- -D warnings
 	PATH="$$(scripts/need.sh --tools-path):$$PATH" cargo deny --log-level error check bans licenses sources
 
-bench: ## how fast, side by side with DuckDB and with Redis itself
-	@scripts/need.sh cc redis python
+bench: ## how fast and in how much memory, side by side with DuckDB, Redis, Python and Node
+	@scripts/need.sh cc redis python node
 	PATH="$$(scripts/need.sh --tools-path):$$PATH" cargo bench --locked --bench whole
 
 perf-report: ## write perf-report.md about the store (EMP_EVENTS_STORE, else the sample), and print it

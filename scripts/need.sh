@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure of the tools that a make target needs, and says what it installs before it does.
 #
-#   scripts/need.sh cc redis python    each of these, installed where missing
+#   scripts/need.sh cc redis python node   each of these, installed where missing
 #   scripts/need.sh --tools-path       the folder of the Python tools' programs
 #
 # System packages come from apt (as root, or with sudo). Python's tools go into a virtual
@@ -47,11 +47,21 @@ need_python() {
     cp "$wanted" "$tools/requirements.txt"
 }
 
+# What the benchmark's Node collector needs, beside it: require() looks there.
+need_node() {
+    local folder=benches/whole/collectors
+    command -v node >/dev/null && command -v npm >/dev/null || install_packages nodejs npm
+    [ -d "$folder/node_modules/ioredis" ] && return
+    say "installing ioredis into $folder/node_modules"
+    npm install --silent --no-audit --no-fund --no-package-lock --prefix "$folder" >&2
+}
+
 for tool in "$@"; do
     case $tool in
         cc) need_cc ;;
         redis) need_redis ;;
         python) need_python ;;
+        node) need_node ;;
         --tools-path) printf '%s\n' "$tools/bin" ;;
         *) say "unknown tool: $tool"; exit 2 ;;
     esac

@@ -1,96 +1,89 @@
-//! A backlog drained into a store, beside a client that reads it and throws it away.
+//! A backlog drained by this collector, and by what teams write otherwise.
 
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::{Server, emp_events};
+use super::{emp_events, peak, redis};
 
-const ENTRIES: usize = 200_000;
+const STREAM: &str = "emp:events";
+
+/// Entries in the backlog: `EMP_EVENTS_BENCH_ENTRIES`.
+fn entries() -> usize {
+    std::env::var("EMP_EVENTS_BENCH_ENTRIES").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000_000)
+}
+
+/// A reader's best time, and the most memory it used, in kB.
+#[derive(Clone, Copy)]
+struct Best {
+    time: Duration,
+    peak_kb: u64,
+}
+
+impl Best {
+    const NONE: Self = Self { time: Duration::MAX, peak_kb: 0 };
+
+    fn take(&mut self, (time, peak_kb): (Duration, u64)) {
+        self.time = self.time.min(time);
+        self.peak_kb = self.peak_kb.max(peak_kb);
+    }
+}
+
 const RUNS: usize = 3;
-const PORT: u16 = 26_379;
-/// Makes an entry about 340 bytes long, as the services' are.
-const DATA: &str = r#"{"connectorType":"comfyui","progress":40,"details":"Sampling 12/30, a text of some length as services send them","queueName":"default"}"#;
 
 /// Prints one row for each reader.
-pub fn run() {
-    let folder = tempfile::tempdir().unwrap();
-    let _server = start_redis(folder.path());
-    fill();
-    println!("\n## A backlog of {ENTRIES} entries, best of {RUNS}\n");
-    println!("| reader | events/s | of Redis' own pace |");
-    println!("|---|---:|---:|");
-    let (mut fastest_read, mut fastest_drain) = (Duration::MAX, Duration::MAX);
+pub fn run(folder: &Path) {
+    let entries = entries();
+    redis::fill(STREAM, 0..entries, |_| "*".to_owned());
+    let [mut bare, mut python, mut node, mut ours] = [Best::NONE; 4];
     for run in 0..RUNS {
-        fastest_read = fastest_read.min(read_and_throw_away());
-        fastest_drain = fastest_drain.min(drain(&folder.path().join(format!("store-{run}"))));
+        bare.take((redis::read_and_throw_away(STREAM), 0));
+        python.take(other(entries, &["python3"], "collector.py", &folder.join(format!("python-{run}"))));
+        node.take(other(entries, &["node"], "collector.js", &folder.join(format!("node-{run}"))));
+        ours.take(drain(entries, &folder.join(format!("store-{run}"))));
     }
-    let pace = |time: Duration| ENTRIES as f64 / time.as_secs_f64();
-    println!("| XREADGROUP by the redis crate, thrown away | {:.0} | 1.00 |", pace(fastest_read));
-    let share = pace(fastest_drain) / pace(fastest_read);
-    println!("| emp-events collect --once, durable and sealed | {:.0} | {share:.2} |", pace(fastest_drain));
-}
-
-fn url() -> String {
-    format!("redis://127.0.0.1:{PORT}")
-}
-
-fn connection() -> redis::Connection {
-    redis::Client::open(url()).unwrap().get_connection().unwrap()
-}
-
-fn start_redis(folder: &std::path::Path) -> Server {
-    let mut command = Command::new("redis-server");
-    command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port", &PORT.to_string(), "--dir"]);
-    let server = Server(command.arg(folder).stdout(Stdio::null()).spawn().expect("redis-server"));
-    while redis::Client::open(url()).unwrap().get_connection().is_err() {
-        std::thread::sleep(Duration::from_millis(20));
+    redis::command(&["DEL", STREAM]);
+    println!("\n## A backlog of {entries} entries of about 340 bytes, best of {RUNS}\n");
+    println!("| reader | entries/s | of the bare socket | peak memory, MB |");
+    println!("|---|---:|---:|---:|");
+    let pace = |best: &Best| entries as f64 / best.time.as_secs_f64();
+    for (name, best) in [
+        ("XREADGROUP over a bare socket, thrown away", &bare),
+        ("Python: hiredis, pyarrow, Parquet without fsync", &python),
+        ("Node: ioredis, JSON lines without fsync", &node),
+        ("`emp-events collect --once`: durable, exactly once, sealed", &ours),
+    ] {
+        let memory = if best.peak_kb == 0 { "–".to_owned() } else { format!("{:.1}", best.peak_kb as f64 / 1_024.0) };
+        println!("| {name} | {:.0} | {:.2} | {memory} |", pace(best), pace(best) / pace(&bare));
     }
-    server
+    println!("\n{:.2} times the faster of Python and Node.", pace(&ours) / pace(&python).max(pace(&node)));
 }
 
-fn fill() {
-    let mut connection = connection();
-    for first in (0..ENTRIES).step_by(1_000) {
-        let mut pipeline = redis::pipe();
-        for number in first..first + 1_000 {
-            let add = pipeline.cmd("XADD").arg("emp:events").arg("*").arg("timestamp").arg("1758981600000");
-            add.arg("service").arg("worker").arg("eventType").arg("job.progress_updated");
-            add.arg("traceId").arg(format!("{number:032x}")).arg("jobId").arg(format!("job_{:08x}", number / 12));
-            add.arg("workerId").arg("worker-gpu01-2").arg("level").arg("info").arg("data").arg(DATA).ignore();
-        }
-        pipeline.query::<()>(&mut connection).unwrap();
-    }
-}
-
-fn read_and_throw_away() -> Duration {
-    let mut connection = connection();
-    redis::cmd("XGROUP").arg("CREATE").arg("emp:events").arg("bench").arg("0").query::<()>(&mut connection).unwrap();
+/// Runs one of the programs in `collectors/`, which print what they took and their peak memory.
+fn other(entries: usize, program: &[&str], script: &str, folder: &Path) -> (Duration, u64) {
+    std::fs::create_dir_all(folder).unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/whole/collectors").join(script);
     let begun = Instant::now();
-    let mut read = redis::cmd("XREADGROUP");
-    read.arg("GROUP")
-        .arg("bench")
-        .arg("c")
-        .arg("COUNT")
-        .arg(1_000)
-        .arg("NOACK")
-        .arg("STREAMS")
-        .arg("emp:events")
-        .arg(">");
-    while read.query::<redis::Value>(&mut connection).unwrap() != redis::Value::Nil {}
+    let mut command = Command::new(program[0]);
+    let output = command.arg(script).args([&redis::url(), STREAM, "bench"]).arg(folder).output().unwrap();
     let elapsed = begun.elapsed();
-    redis::cmd("XGROUP").arg("DESTROY").arg("emp:events").arg("bench").query::<()>(&mut connection).unwrap();
-    elapsed
+    let said = String::from_utf8(output.stdout).unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    let (taken, peak_kb) = said.trim().split_once(' ').unwrap_or_else(|| panic!("{error}"));
+    assert_eq!(taken.parse(), Ok(entries));
+    redis::command(&["XGROUP", "DESTROY", STREAM, "bench"]);
+    std::fs::remove_dir_all(folder).unwrap();
+    (elapsed, peak_kb.parse().unwrap())
 }
 
-fn drain(store: &std::path::Path) -> Duration {
-    let begun = Instant::now();
+fn drain(entries: usize, store: &Path) -> (Duration, u64) {
     let mut command = emp_events();
-    command.arg("--redis").arg(url()).arg("--store").arg(store).args(["collect", "--once"]);
-    let output = command.output().unwrap();
+    command.arg("--redis").arg(redis::url()).arg("--store").arg(store).args(["collect", "--once"]);
+    let begun = Instant::now();
+    let (said, peak_kb) = peak::run(&mut command);
     let elapsed = begun.elapsed();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains(&format!("stored {ENTRIES} events")), "{said}");
-    let mut connection = connection();
-    redis::cmd("XGROUP").arg("DESTROY").arg("emp:events").arg("emp-collector").query::<()>(&mut connection).unwrap();
-    elapsed
+    assert!(said.contains(&format!("stored {entries} events")), "{said}");
+    redis::command(&["XGROUP", "DESTROY", STREAM, "emp-collector"]);
+    std::fs::remove_dir_all(store).unwrap();
+    (elapsed, peak_kb)
 }

@@ -1,11 +1,14 @@
-//! How fast the product is as a whole: cold processes on the sample store beside DuckDB, and
-//! the drain of a backlog beside a client that only reads it. Ratios count, not seconds:
+//! How fast the product is as a whole: cold processes on the sample store beside DuckDB, the
+//! drain of a backlog beside what teams write otherwise, and a steady load. Ratios count, not seconds:
 //! both sides run in turn on the same machine.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark that cannot go on should say where")]
 
 mod drain;
+mod peak;
 mod questions;
+mod redis;
+mod steady;
 
 use std::process::{Child, Command};
 use std::time::Duration;
@@ -16,7 +19,10 @@ fn main() {
         return;
     }
     questions::run();
-    drain::run();
+    let folder = tempfile::tempdir().unwrap();
+    let _server = redis::start(folder.path());
+    drain::run(folder.path());
+    steady::run(folder.path());
 }
 
 /// The binary, free of what the caller's own environment sets.

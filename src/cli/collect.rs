@@ -9,6 +9,8 @@ use tracing::{info, warn};
 
 use super::failure::{Failure, Outcome};
 use super::options::{Options, runtime};
+use super::sizes::{age, bytes};
+use crate::store::Retention;
 
 /// Where `NODE_ENV=development` has the event log.
 const DEVELOPMENT_LOG: &str = "logs/telemetry-events.log";
@@ -26,6 +28,7 @@ Examples:
   emp-events collect
   emp-events collect --once                        drain what is there, seal, and end
   emp-events --redis redis://10.0.0.5:6379 --store /var/lib/emp-events collect
+  emp-events collect --retain 90d --retain-bytes 50GiB
   emp-events collect --adopt web2-91c4e07a         and store what a collector that is gone had read
   emp-events collect --log-events logs/events.log  and one JSON line an event, for tail -f")]
 pub(super) struct Collect {
@@ -46,6 +49,12 @@ pub(super) struct Collect {
     /// Seal that often even within an hour, so that other engines see new events: 5m, 30s
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     seal_every: Option<Duration>,
+    /// Remove hours that ended longer ago than that: 90d, 36h [default: keep all]
+    #[arg(long, value_name = "AGE", value_parser = age, env = "EMP_EVENTS_RETAIN")]
+    retain: Option<Duration>,
+    /// Remove the oldest hours where the sealed files take more than that: 50GiB [default: keep all]
+    #[arg(long, value_name = "SIZE", value_parser = bytes, env = "EMP_EVENTS_RETAIN_BYTES")]
+    retain_bytes: Option<u64>,
 }
 
 impl Collect {
@@ -53,6 +62,7 @@ impl Collect {
         let mut settings = options.collect_settings(self.consumer)?;
         settings.once = self.once;
         settings.adopt = self.adopt;
+        settings.retention = Retention { age: self.retain, bytes: self.retain_bytes };
         settings.seal_every = self.seal_every;
         let in_development = std::env::var("NODE_ENV").is_ok_and(|value| value == "development");
         let log_events = self.log_events.filter(|path| !path.as_os_str().is_empty());

@@ -6,6 +6,7 @@
 #[cfg(feature = "query")]
 mod answer;
 mod collect;
+mod compact;
 mod emit;
 mod failure;
 #[cfg(feature = "query")]
@@ -18,11 +19,15 @@ mod options;
 mod perf;
 #[cfg(feature = "query")]
 mod query;
+mod retain;
+mod seal;
 mod simulate;
+mod sizes;
 #[cfg(feature = "query")]
 mod sql;
 #[cfg(feature = "query")]
 mod timeline;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -66,6 +71,10 @@ enum Command {
     Health(health::Health),
     Emit(emit::Emit),
     Simulate(simulate::Simulate),
+    Seal(seal::Seal),
+    Compact(compact::Compact),
+    Retain(retain::Retain),
+    Verify(verify::Verify),
 }
 
 impl Command {
@@ -87,6 +96,10 @@ impl Command {
             Self::Health(command) => command.run(options),
             Self::Emit(command) => command.run(options),
             Self::Simulate(command) => command.run(options),
+            Self::Seal(command) => command.run(options),
+            Self::Compact(command) => command.run(options),
+            Self::Retain(command) => command.run(options),
+            Self::Verify(command) => command.run(options),
         }
     }
 }

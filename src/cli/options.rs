@@ -7,7 +7,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::failure::Failure;
 use crate::collect::{Settings, default_consumer};
-use crate::store::Layout;
+use crate::store::{Layout, Retention};
 use crate::stream::{DEFAULT_STREAM, RedisAddress};
 
 /// Options that every command takes, before or after its name.
@@ -73,6 +73,17 @@ impl Options {
         Layout::new(&self.store)
     }
 
+    /// The same of a store that has to be there.
+    pub fn existing_layout(&self) -> Result<Layout, Failure> {
+        if self.store.is_dir() {
+            return Ok(self.layout());
+        }
+        Err(Failure::Failed(anyhow::anyhow!(
+            "there is no store at {}; set --store, or start `emp-events collect`",
+            self.store.display()
+        )))
+    }
+
     /// What a collector of these options would do.
     pub fn collect_settings(&self, consumer: Option<String>) -> Result<Settings, Failure> {
         let layout = self.layout();
@@ -85,6 +96,7 @@ impl Options {
             once: false,
             event_log: None,
             seal_every: None,
+            retention: Retention::default(),
         })
     }
 

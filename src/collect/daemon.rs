@@ -10,7 +10,7 @@ use super::reading::{Adoption, Desk, Reading};
 use super::trouble::Trouble;
 use super::upkeep::Upkeep;
 use super::{CollectError, GROUP, Settings, Totals};
-use crate::store::{Recovered, StoreError, StoreWriter, recorded_losses};
+use crate::store::{RecordedLosses, Recovered, StoreError, StoreWriter};
 use crate::stream::{Connection, GroupReader};
 
 /// How often a collector that stands by looks whether the store is free.
@@ -102,7 +102,7 @@ impl Daemon<'_> {
                 kept_as.display()
             );
         }
-        let recorded = recorded_losses(layout, store.writer())?;
+        let recorded = RecordedLosses::of(layout, store.writer())?;
         Ok(Intake { store, totals: self.totals, log: self.log.take(), recorded })
     }
 

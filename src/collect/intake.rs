@@ -6,7 +6,7 @@ use tracing::warn;
 use super::Totals;
 use super::event_log::EventLog;
 use crate::event::{EntryId, decode, fields_as_json};
-use crate::store::{Batch, Item, Loss, Quarantined, StoreError, StoreWriter};
+use crate::store::{Batch, Item, Loss, Quarantined, RecordedLosses, StoreError, StoreWriter};
 use crate::stream::{Entry, Poll, Settled};
 
 /// Takes entries into a store, and counts them.
@@ -15,7 +15,7 @@ pub(super) struct Intake {
     pub totals: Totals,
     pub log: Option<EventLog>,
     /// What this collector has stored as lost in this life of the stream.
-    pub recorded: u64,
+    pub recorded: RecordedLosses,
 }
 
 impl Intake {
@@ -41,9 +41,10 @@ impl Intake {
     /// # Errors
     /// [`StoreError`]: the loss stays claimed, and is stored another time.
     pub fn take_loss(&mut self, poll: &Poll) -> Result<(), StoreError> {
-        let lost = poll.accounts.own_lost.saturating_sub(self.recorded);
+        let lost = poll.accounts.own_lost.saturating_sub(self.recorded.lost);
         let from = self.store.floor();
-        let Some(to) = poll.state.last.filter(|last| lost > 0 && *last > from) else { return Ok(()) };
+        let before = from.max(self.recorded.last);
+        let Some(to) = poll.state.last.filter(|last| lost > 0 && *last > before) else { return Ok(()) };
         let loss = Loss { from, to, lost, noticed_at: Timestamp::now().as_millisecond() };
         self.store.record_loss(loss, poll.accounts.position().unwrap_or_default())?;
         self.count_loss(&loss);
@@ -67,7 +68,7 @@ impl Intake {
         let unstored = above(watermark, &poll.entries);
         if let Some(first) = unstored.first() {
             let own_lost = poll.accounts.own_lost + gone.gone.len() as u64;
-            let lost = own_lost.saturating_sub(self.recorded);
+            let lost = own_lost.saturating_sub(self.recorded.lost);
             let position = self.store.position().unwrap_or_default() + lost;
             self.commit(unstored, first.id, watermark, position, own_lost)?;
         }
@@ -90,7 +91,7 @@ impl Intake {
         own_lost: u64,
     ) -> Result<(), StoreError> {
         let now = Timestamp::now().as_millisecond();
-        let lost = own_lost.saturating_sub(self.recorded);
+        let lost = own_lost.saturating_sub(self.recorded.lost);
         let loss = (lost > 0).then_some(Loss { from: last_before, to: first, lost, noticed_at: now });
         if lost > 0 {
             warn!(
@@ -112,9 +113,10 @@ impl Intake {
         Ok(())
     }
 
-    fn count_loss(&mut self, Loss { from, to, lost, .. }: &Loss) {
+    fn count_loss(&mut self, loss: &Loss) {
+        let Loss { from, to, lost, .. } = loss;
         warn!("{lost} entries were trimmed from the stream between {from} and {to} before they were read");
-        self.recorded += lost;
+        self.recorded.add(loss);
         self.totals.lost += lost;
     }
 

@@ -23,7 +23,7 @@ pub use error::CollectError;
 pub use health::{Check, Status, check_health};
 pub use law::{Law, check_law};
 
-use crate::store::Layout;
+use crate::store::{Layout, Retention};
 use crate::stream::RedisAddress;
 
 /// The consumer group of the collectors.
@@ -48,6 +48,8 @@ pub struct Settings {
     pub event_log: Option<PathBuf>,
     /// Seal that often even within an hour, so that foreign readers see new events.
     pub seal_every: Option<Duration>,
+    /// What is kept of the hours that are over.
+    pub retention: Retention,
 }
 
 /// What a collector has done since it started.

@@ -11,7 +11,7 @@ use super::intake::Intake;
 use super::upkeep::Upkeep;
 use super::{CollectError, Settings, Totals};
 use crate::event::EntryId;
-use crate::store::{StoreError, recorded_losses};
+use crate::store::{RecordedLosses, StoreError};
 use crate::stream::{GroupReader, Poll, Settled, Start};
 
 /// Entries read, made durable and acknowledged in one step. Two such steps overlap: together
@@ -189,7 +189,7 @@ impl Reading<'_> {
     async fn find_place(&mut self) -> Result<(), CollectError> {
         if self.reader.group_is_missing().await? {
             let start = self.start_of_group().await?;
-            let recorded = self.desk.intake().recorded;
+            let recorded = self.desk.intake().recorded.lost;
             self.reader.create_group(start, recorded).await?;
         }
         let (state, accounts) = self.reader.accounts().await?;
@@ -201,12 +201,22 @@ impl Reading<'_> {
             self.reader.begin_anew(state.added).await?;
             return Ok(());
         }
+        let (mut names, has_stored) = {
+            let intake = self.desk.intake();
+            (intake.store.predecessors()?, floor > EntryId::ZERO)
+        };
+        names.push(self.settings.consumer.clone());
+        let position = accounts.position();
+        if has_stored && position.is_some() && !self.reader.has_accounts_of(&names).await? {
+            // Another store has met the new stream before us, and made the group.
+            self.begin_epoch(floor, position.unwrap_or_default())?;
+        }
         let recorded = {
             let mut intake = self.desk.intake();
             if intake.store.position().is_none() {
                 intake.store.begin_at(accounts.position().unwrap_or(state.added))?;
             }
-            intake.recorded
+            intake.recorded.lost
         };
         Ok(self.reader.agree_on(recorded).await?)
     }
@@ -243,7 +253,7 @@ impl Reading<'_> {
     fn begin_epoch(&self, after: EntryId, position: u64) -> Result<(), StoreError> {
         let mut intake = self.desk.intake();
         intake.store.begin_epoch(after, position)?;
-        intake.recorded = 0;
+        intake.recorded = RecordedLosses::NONE;
         warn!("the stream was reset; what follows is stored as {}", intake.store.writer());
         Ok(())
     }
@@ -252,7 +262,7 @@ impl Reading<'_> {
     async fn take_over(&mut self, name: &str) -> Result<u64, CollectError> {
         self.become_writer(name)?;
         let taken = self.take_pending().await?;
-        let recorded = self.desk.intake().recorded;
+        let recorded = self.desk.intake().recorded.lost;
         let own = self.settings.consumer.clone();
         self.become_writer(&own)?;
         self.reader.take_over_losses(name, recorded).await?;
@@ -263,7 +273,7 @@ impl Reading<'_> {
         self.reader.become_consumer(name);
         let mut intake = self.desk.intake();
         intake.store.become_writer(name)?;
-        intake.recorded = recorded_losses(&self.settings.layout, intake.store.writer())?;
+        intake.recorded = RecordedLosses::of(&self.settings.layout, intake.store.writer())?;
         Ok(())
     }
 

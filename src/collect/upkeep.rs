@@ -7,7 +7,10 @@ use jiff::Timestamp;
 use tracing::{error, info};
 
 use super::Settings;
-use crate::store::{SUPERSEDED_GRACE, Sealed, StoreError, StoreWriter};
+use crate::store::{
+    CompactTask, Layout, Retention, SUPERSEDED_GRACE, SealTask, Sealed, StoreError, StoreWriter,
+    remove_superseded_files, retain,
+};
 
 /// How long after its end an hour is closed: clocks differ, and an entry that arrives in a
 /// closed hour makes a second file of it.
@@ -16,44 +19,66 @@ const HOUR_END_SLACK_MS: i64 = 10_000;
 const RETRY_AFTER: Duration = Duration::from_secs(30);
 /// How often to look whether there is something to do.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How often to look after what is sealed.
+const TIDY_EVERY: Duration = Duration::from_secs(60);
 
-/// Keeps a store sealed while commits go on.
+/// Keeps a store sealed and tidy while commits go on.
 pub(super) struct Upkeep {
-    running: Option<JoinHandle<Result<Sealed, StoreError>>>,
+    layout: Layout,
+    retention: Retention,
+    seal_every: Option<Duration>,
+    running: Option<JoinHandle<Result<Done, StoreError>>>,
     looked: Option<Instant>,
     not_before: Instant,
-    seal_every: Option<Duration>,
-    last_closed: Instant,
+    closed: Instant,
+    tidied: Option<Instant>,
+    seal_is_requested: bool,
+}
+
+/// What a thread has done.
+enum Done {
+    Sealed(Sealed),
+    Tidied,
 }
 
 impl Upkeep {
-    /// Seals when an hour is over, and every so often where asked.
     pub fn new(settings: &Settings) -> Self {
         let now = Instant::now();
-        Self { running: None, looked: None, not_before: now, seal_every: settings.seal_every, last_closed: now }
+        Self {
+            layout: settings.layout.clone(),
+            retention: settings.retention,
+            seal_every: settings.seal_every,
+            running: None,
+            looked: None,
+            not_before: now,
+            closed: now,
+            tidied: None,
+            seal_is_requested: false,
+        }
     }
 
     /// Closes what is due, collects what is done, starts what waits. Quick: to be called often.
     ///
     /// # Errors
-    /// [`StoreError`] where the journal cannot be written. A seal that fails is logged and
-    /// tried again: its events are safe in the journal.
+    /// [`StoreError`] where the journal cannot be written. What fails on a thread of its own is
+    /// logged and tried again: the events are safe in the journal.
     pub fn tick(&mut self, store: &mut StoreWriter) -> Result<(), StoreError> {
         if self.looked.is_some_and(|looked| looked.elapsed() < LOOK_EVERY) {
             return Ok(());
         }
         self.looked = Some(Instant::now());
         store.close_ended_hour(Timestamp::now().as_millisecond() - HOUR_END_SLACK_MS)?;
-        if self.seal_every.is_some_and(|every| self.last_closed.elapsed() >= every) {
+        if self.seal_every.is_some_and(|every| self.closed.elapsed() >= every) {
             store.close_segment()?;
-            self.last_closed = Instant::now();
+            self.closed = Instant::now();
         }
         if self.running.as_ref().is_some_and(JoinHandle::is_finished) {
             self.settle(store);
         }
         if self.running.is_none() && Instant::now() >= self.not_before {
-            self.running = store.next_to_seal().map(|task| std::thread::spawn(move || task.run()));
+            self.start_next(store);
         }
+        self.answer_seal_request(store)?;
         store.remove_superseded(SUPERSEDED_GRACE)
     }
 
@@ -67,24 +92,79 @@ impl Upkeep {
         while let Some(task) = store.next_to_seal() {
             store.sealed(&task.run()?);
         }
+        store.answer_seal_request()
+    }
+
+    /// Sealing goes first: nothing else makes events visible to other engines.
+    fn start_next(&mut self, store: &StoreWriter) {
+        if let Some(task) = store.next_to_seal() {
+            self.running = Some(std::thread::spawn(move || seal(&task)));
+        } else if self.tidied.is_none_or(|tidied| tidied.elapsed() >= TIDY_EVERY) {
+            self.tidied = Some(Instant::now());
+            let (layout, retention) = (self.layout.clone(), self.retention);
+            self.running = Some(std::thread::spawn(move || tidy(&layout, &retention)));
+        }
+    }
+
+    /// Seals what there is where somebody asked for it, and says when that is done.
+    fn answer_seal_request(&mut self, store: &mut StoreWriter) -> Result<(), StoreError> {
+        if !self.seal_is_requested && store.seal_is_requested() {
+            store.close_segment()?;
+            self.seal_is_requested = true;
+        }
+        if self.seal_is_requested && store.next_to_seal().is_none() {
+            self.seal_is_requested = false;
+            store.answer_seal_request()?;
+        }
         Ok(())
     }
 
-    /// Waits for the seal that is under way, if any.
+    /// Waits for what is under way, if anything is.
     fn settle(&mut self, store: &mut StoreWriter) {
         match self.running.take().map(JoinHandle::join) {
-            None => {}
-            Some(Ok(Ok(sealed))) => {
+            None | Some(Ok(Ok(Done::Tidied))) => {}
+            Some(Ok(Ok(Done::Sealed(sealed)))) => {
                 if let Some(path) = &sealed.parquet {
                     info!("sealed {} events into {}", sealed.rows, path.display());
                 }
                 store.sealed(&sealed);
             }
             Some(Ok(Err(error))) => {
-                error!("cannot seal: {error}; trying again in {} s", RETRY_AFTER.as_secs());
+                error!("the store's upkeep failed: {error}; trying again in {} s", RETRY_AFTER.as_secs());
                 self.not_before = Instant::now() + RETRY_AFTER;
             }
             Some(Err(panic)) => std::panic::resume_unwind(panic),
         }
     }
+}
+
+fn seal(task: &SealTask) -> Result<Done, StoreError> {
+    task.run().map(Done::Sealed)
+}
+
+/// Retention first, so that nothing is put together that goes at once.
+fn tidy(layout: &Layout, retention: &Retention) -> Result<Done, StoreError> {
+    let now = Timestamp::now().as_millisecond() - HOUR_END_SLACK_MS;
+    let retired = retain(layout, retention, now)?;
+    if let (Some(first), Some(last)) = (retired.hours.first(), retired.hours.last()) {
+        let (files, bytes) = (retired.files.len(), retired.bytes);
+        info!(
+            "removed {files} files, {bytes} bytes, of the hours {}T{} to {}T{}",
+            first.date(),
+            first.hour(),
+            last.date(),
+            last.hour()
+        );
+    }
+    for task in CompactTask::find(layout, now)? {
+        let compacted = task.run()?;
+        info!(
+            "put {} files with {} events together into {}",
+            compacted.files,
+            compacted.rows,
+            compacted.path.display()
+        );
+    }
+    remove_superseded_files(layout, SUPERSEDED_GRACE)?;
+    Ok(Done::Tidied)
 }

@@ -186,6 +186,11 @@ pub(super) fn remove_empty_dir(path: &Path) -> Result<(), StoreError> {
     }
 }
 
+/// Copies a file, in one step as [`DiskFile::publish`] does.
+pub(super) fn copy(path: &Path, temporary: &Path, place: &Path) -> Result<(), StoreError> {
+    write_whole(temporary, place, &mut File::open(path).doing("open", path)?)
+}
+
 /// Moves a file that is no longer trusted to where nobody reads it.
 pub(super) fn set_aside(path: &Path, place: &Path) -> Result<(), StoreError> {
     perform(&Operation::Rename(path, place), || {

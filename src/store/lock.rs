@@ -9,7 +9,7 @@ use super::{StoreError, disk};
 
 /// The right to write to a store: one process has it at a time, and the system takes it
 /// back from a process that dies.
-pub(super) struct Lock {
+pub struct Lock {
     file: File,
     is_of_a_copy: bool,
 }
@@ -19,7 +19,7 @@ impl Lock {
     ///
     /// # Errors
     /// [`StoreError::Locked`] where another has it; else what the disk refused.
-    pub fn take(layout: &Layout) -> Result<Self, StoreError> {
+    pub(super) fn take(layout: &Layout) -> Result<Self, StoreError> {
         let path = layout.lock_file();
         let file = disk::open_or_create(&path)?;
         match file.try_lock() {
@@ -47,7 +47,7 @@ impl Lock {
     }
 
     /// Was the store's folder copied from another place?
-    pub fn is_of_a_copy(&self) -> bool {
+    pub(super) fn is_of_a_copy(&self) -> bool {
         self.is_of_a_copy
     }
 }

@@ -1,17 +1,42 @@
 //! What is stored as lost, without reading the events.
 
+use std::io;
+
 use super::StoreError;
 use super::journal::{Loss, SegmentReader};
 use super::layout::{Layout, SealedName, SegmentName, Writer};
 use super::sidecar::{self, NDJSON};
 use super::snapshot::list;
+use crate::event::EntryId;
 
-/// How many entries a writer has stored as lost, in its epoch.
-///
-/// # Errors
-/// [`StoreError`] where a file cannot be read.
-pub fn recorded_losses(layout: &Layout, writer: &Writer) -> Result<u64, StoreError> {
-    Ok(losses(layout, |found| found == writer)?.iter().map(|loss| loss.lost).sum())
+/// What a writer has stored as lost, in its epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordedLosses {
+    /// How many entries.
+    pub lost: u64,
+    /// The entry behind the last of them; the next loss lies behind it.
+    pub last: EntryId,
+}
+
+impl RecordedLosses {
+    /// Nothing was lost.
+    pub const NONE: Self = Self { lost: 0, last: EntryId::ZERO };
+
+    /// Adds up what a writer has stored.
+    ///
+    /// # Errors
+    /// [`StoreError`] where a file cannot be read.
+    pub fn of(layout: &Layout, writer: &Writer) -> Result<Self, StoreError> {
+        let mut recorded = Self::NONE;
+        losses(layout, |found| found == writer)?.iter().for_each(|loss| recorded.add(loss));
+        Ok(recorded)
+    }
+
+    /// Takes note of one more.
+    pub fn add(&mut self, loss: &Loss) {
+        self.lost += loss.lost;
+        self.last = self.last.max(loss.to);
+    }
 }
 
 /// When the newest loss was noticed, in ms since the epoch; `None` where nothing was lost.
@@ -28,7 +53,11 @@ fn losses(layout: &Layout, of: impl Fn(&Writer) -> bool) -> Result<Vec<Loss>, St
     let mut unsealed: Vec<(Writer, Loss)> = Vec::new();
     for (path, file_name) in list(&layout.journal())? {
         let Some(name) = SegmentName::parse(&file_name).filter(|name| of(&name.writer)) else { continue };
-        let mut reader = SegmentReader::open(&path)?;
+        let mut reader = match SegmentReader::open(&path) {
+            // Sealed and removed since it was listed: then it is among the sidecars.
+            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => continue,
+            opened => opened?,
+        };
         reader.header()?;
         while let Some(commit) = reader.next_commit()? {
             unsealed.extend(commit.losses.into_iter().map(|loss| (name.writer.clone(), loss)));

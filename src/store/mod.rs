@@ -21,20 +21,23 @@ mod sidecar;
 mod snapshot;
 mod superseded;
 mod tally;
+mod verify;
 mod writer;
 
 pub use compact::{CompactTask, Compacted};
 pub use error::StoreError;
 pub use journal::{Loss, Quarantined, Row};
 pub use layout::{Hour, IdRange, Layout, SealedName, SegmentName, Writer};
-pub use losses::{newest_loss, recorded_losses};
+pub use lock::Lock;
+pub use losses::{RecordedLosses, newest_loss};
 pub use retain::{Retention, Retired, find_retired, retain, retired_events};
 pub use schema::{file_schema, partition_fields};
-pub use seal::{SealTask, Sealed};
+pub use seal::{SealTask, Sealed, request_seal};
 pub use sealed::PartitionWriter;
 pub use snapshot::{Partition, Segment, Snapshot};
 pub use superseded::remove_superseded_files;
 pub use tally::Tally;
+pub use verify::{Finding, Kind, Progress, Repaired, Report, repair, verify};
 pub use writer::{Batch, Item, Recovered, SUPERSEDED_GRACE, StoreWriter};
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::journal::SegmentReader;
 use super::layout::{Layout, SegmentName};
 use super::sealed::PartitionWriter;
-use super::{StoreError, sidecar};
+use super::{StoreError, disk, sidecar};
 
 /// A segment that nothing is appended to any more, waiting to be sealed. Independent of
 /// the writer, so that it can be sealed on another thread while commits go on.
@@ -59,4 +59,19 @@ impl SealTask {
         sidecar::write(&self.layout, &self.layout.losses(), &temporary, writer, &losses)?;
         Ok(Sealed { segment: path, parquet: parquet.finish()?, rows })
     }
+}
+
+/// Asks the collector at work on the store to seal what it has. It removes
+/// [`Layout::seal_request`] once that is done.
+///
+/// # Errors
+/// [`StoreError`] where the disk refuses.
+pub fn request_seal(layout: &Layout) -> Result<(), StoreError> {
+    let temporary = layout.journal().join(format!("seal.{}.tmp", std::process::id()));
+    disk::write_whole(&temporary, &layout.seal_request(), &mut std::io::empty())
+}
+
+/// Tells whoever asked that all is sealed.
+pub(super) fn answer_seal_request(layout: &Layout) -> Result<(), StoreError> {
+    disk::remove(&layout.seal_request())
 }

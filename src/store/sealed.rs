@@ -154,6 +154,9 @@ impl Drop for Temporary {
     }
 }
 
+/// Who our files say wrote them.
+pub(super) const CREATED_BY: &str = concat!("emp-events ", env!("CARGO_PKG_VERSION"));
+
 /// The extension of sealed events.
 pub(super) const PARQUET: &str = "parquet";
 
@@ -164,7 +167,7 @@ fn properties() -> WriterProperties {
     let mut builder = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_key_value_metadata(Some(vec![KeyValue::new(checksum::KEY.to_owned(), checksum::PLACEHOLDER.to_owned())]))
-        .set_created_by(concat!("emp-events ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_created_by(CREATED_BY.to_owned())
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS_MAX))
         .set_statistics_enabled(EnabledStatistics::Page)

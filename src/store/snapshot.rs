@@ -85,6 +85,7 @@ impl Snapshot {
         let journal = open_segments(layout)?;
         let writers = journal.iter().map(|(_, name, _)| name.writer.clone()).collect();
         let partitions = visible_partitions(layout, &mut skipped)?;
+        let gone = retain::ranges(layout)?;
         let quarantine_files = list_sidecars(&layout.quarantine())?;
         let loss_files = list_sidecars(&layout.losses())?;
 
@@ -102,10 +103,12 @@ impl Snapshot {
             quarantine.extend(unsealed(&name.writer, contents.quarantined, &quarantine_files));
             losses.extend(unsealed(&name.writer, contents.losses, &loss_files));
             let Some((hour, ids)) = contents.hour_and_ids else { continue };
+            // A segment may come back after a power cut, when what it was sealed into is gone already.
+            let is_retired = gone.iter().any(|(gone, _)| gone.writer == name.writer && gone.ids.contains(&ids));
             let is_sealed = partitions.iter().any(|sealed| {
                 sealed.hour == hour && sealed.name.writer == name.writer && sealed.name.ids.contains(&ids)
             });
-            if !is_sealed {
+            if !is_sealed && !is_retired {
                 segments.push(Segment { path, name, bytes: contents.bytes, hour, ids, batches: contents.batches });
             }
         }

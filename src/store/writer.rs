@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::journal::{Commit, Header, Loss, Quarantined, Row, SegmentWriter};
 use super::layout::{Hour, Layout, SegmentName, Writer};
 use super::lock::Lock;
-use super::seal::{SealTask, Sealed};
+use super::seal::{SealTask, Sealed, answer_seal_request};
 use super::{StoreError, disk};
 use crate::event::{EntryId, Event};
 
@@ -132,6 +132,15 @@ impl StoreWriter {
         let written = disk::create_temporary(&path).and_then(|mut file| file.append(b"probe"));
         let removed = disk::remove(&path);
         written.and(removed)
+    }
+
+    /// Takes a store's lock without opening its journal: for work on what is sealed.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] where a collector works on the store; else what the disk refused.
+    pub fn lock(layout: &Layout) -> Result<Lock, StoreError> {
+        disk::create_dir(layout, &layout.journal())?;
+        Lock::take(layout)
     }
 
     /// Is a collector at work on the store?
@@ -330,6 +339,19 @@ impl StoreWriter {
     /// What the disk refused.
     pub fn close_segment(&mut self) -> Result<(), StoreError> {
         if self.segment.as_ref().is_some_and(|segment| !segment.is_empty) { self.rotate() } else { Ok(()) }
+    }
+
+    /// Has somebody asked for all to be sealed?
+    pub fn seal_is_requested(&self) -> bool {
+        self.layout.seal_request().exists()
+    }
+
+    /// Tells whoever asked for it that all is sealed.
+    ///
+    /// # Errors
+    /// What the disk refused.
+    pub fn answer_seal_request(&self) -> Result<(), StoreError> {
+        answer_seal_request(&self.layout)
     }
 
     /// The next closed segment to seal. Seal one at a time, oldest first, and hand the

@@ -127,7 +127,7 @@ if ARGV[3] ~= '-' then start = math.min(removed, tonumber(ARGV[3])) end
 local begun = ARGV[5] == 'keep' and redis.call('HGET', KEYS[2], 'begun') or start
 redis.call('DEL', KEYS[2])
 redis.call('HSET', KEYS[2], 'base', start - ARGV[4], 'begun', begun,
-  'lost', ARGV[4], 'lost:' .. ARGV[2], ARGV[4])
+  'lost', ARGV[4], 'lost:' .. ARGV[2], ARGV[4], 'acknowledged:' .. ARGV[2], 0)
 return 1";
 
 /// Sets the base, where it is still what the caller saw (`-`: none).
@@ -150,13 +150,14 @@ if more > 0 then
 end
 return redis.call('HMGET', KEYS[1], 'lost', 'lost:' .. ARGV[1])";
 
-/// Makes a consumer's share of what was lost agree with what it has stored, and leaves the
-/// position as it is. A lower share is raised; a higher one is a loss still to be stored, and
+/// Makes a consumer known, and its share of what was lost agree with what it has stored; leaves
+/// the position as it is. A lower share is raised; a higher one is a loss still to be stored, and
 /// stays, unless the stream went back and all begins anew at a position.
 ///
 /// KEYS: hash. ARGV: consumer, what it has stored, the position or `-`.
 pub(super) const AGREE: &str = r"
 local share = 'lost:' .. ARGV[1]
+redis.call('HSETNX', KEYS[1], 'acknowledged:' .. ARGV[1], 0)
 local more = ARGV[2] - (redis.call('HGET', KEYS[1], share) or 0)
 if redis.call('HEXISTS', KEYS[1], 'base') == 0 or (more <= 0 and ARGV[3] == '-') then return 0 end
 redis.call('HINCRBY', KEYS[1], share, more)

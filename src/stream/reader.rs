@@ -315,6 +315,21 @@ impl GroupReader {
         reply::consumers(self.connection.command(&command).await?)
     }
 
+    /// Do the accounts know one of these consumers? They do from its first start on, as long as
+    /// the stream lives.
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn has_accounts_of(&mut self, consumers: &[String]) -> Result<bool, StreamError> {
+        let mut command = cmd("HMGET");
+        command.arg(self.accounts_key());
+        for consumer in consumers {
+            command.arg(accounts::own(accounts::ACKNOWLEDGED, consumer));
+        }
+        let shares: Vec<Option<u64>> = self.connection.command(&command).await?;
+        Ok(shares.iter().any(Option::is_some))
+    }
+
     /// How many entries another consumer has acknowledged, and claimed as lost.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use emp_events::collect::{Settings, check_law, collect};
-use emp_events::store::{Layout, Snapshot, Tally};
+use emp_events::store::{Layout, Retention, Snapshot, Tally};
 use emp_events::stream::RedisAddress;
 use proptest::prelude::*;
 
@@ -114,6 +114,7 @@ impl Run {
                 once: true,
                 event_log: None,
                 seal_every: None,
+                retention: Retention::default(),
             };
             (folder, settings)
         };

@@ -32,7 +32,7 @@ fn it_starts_without_redis_and_reads_once_redis_is_there() {
     redis.stop();
     let collector = store.collect(&[]);
     collector.says("cannot reach Redis at 127.0.0.1:");
-    redis.restart_empty(Duration::ZERO);
+    redis.restart(Duration::ZERO);
     redis.add(7, 100);
     eventually("they are stored", || store.events() == 7);
     collector.says("reading again after");
@@ -47,7 +47,7 @@ fn a_redis_that_comes_back_empty_begins_a_new_epoch() {
     let collector = store.collect(&["--consumer", "c1"]);
     redis.add(30, 100);
     eventually("they are stored", || store.events() == 30);
-    redis.restart_empty(Duration::from_millis(300));
+    redis.restart(Duration::from_millis(300));
     redis.add(20, 100);
     eventually("the new ones are stored too", || store.events() == 50);
     collector.says("the stream was reset; what follows is stored as c1.e1");

@@ -11,3 +11,4 @@ mod faults;
 mod health;
 mod other_engines;
 mod support;
+mod upkeep;

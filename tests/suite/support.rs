@@ -75,20 +75,39 @@ pub struct Redis {
     port: u16,
     server: Child,
     folder: TempDir,
+    persistence: Persistence,
+}
+
+/// What a Redis server has when it starts again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Persistence {
+    /// Nothing.
+    None,
+    /// All that it had answered.
+    Full,
 }
 
 impl Redis {
     pub fn start() -> Self {
+        Self::start_with(Persistence::None)
+    }
+
+    pub fn start_with(persistence: Persistence) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // Another process may take the port between its choice and its use: then try another.
         for _ in 0..10 {
             let port = free_port();
-            let mut server = spawn_server(port, folder.path());
+            let mut server = spawn_server(port, folder.path(), persistence);
             if is_up(port, &mut server) {
-                return Self { port, server, folder };
+                return Self { port, server, folder, persistence };
             }
         }
         panic!("no Redis could be started; is redis-server installed? (make test installs it)");
+    }
+
+    #[allow(dead_code, reason = "the chaos tests put a proxy before it")]
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     pub fn url(&self) -> String {
@@ -135,12 +154,12 @@ impl Redis {
         reply.count()
     }
 
-    /// Ends the server at once, as a crash would, and starts it again after `pause` with
-    /// nothing of what it held.
-    pub fn restart_empty(&mut self, pause: Duration) {
+    /// Ends the server at once, as a crash would, and starts it again after `pause`, with what
+    /// its persistence has kept.
+    pub fn restart(&mut self, pause: Duration) {
         self.stop();
         std::thread::sleep(pause);
-        self.server = spawn_server(self.port, self.folder.path());
+        self.server = spawn_server(self.port, self.folder.path(), self.persistence);
         assert!(is_up(self.port, &mut self.server), "the port was taken while Redis was down");
     }
 
@@ -160,9 +179,11 @@ pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn spawn_server(port: u16, folder: &Path) -> Child {
+fn spawn_server(port: u16, folder: &Path, persistence: Persistence) -> Child {
     let mut command = Command::new("redis-server");
-    command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--loglevel", "warning"]);
+    let appends = if persistence == Persistence::Full { "yes" } else { "no" };
+    command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", appends, "--loglevel", "warning"]);
+    command.args(["--appendfsync", "always"]);
     command.arg("--port").arg(port.to_string()).arg("--dir").arg(folder);
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("redis-server (make test installs it)")
 }
@@ -190,7 +211,12 @@ pub struct Store {
 
 impl Store {
     pub fn of(redis: &Redis) -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), url: redis.url() }
+        Self::at(redis.url())
+    }
+
+    /// A store whose commands go to the Redis at that address.
+    pub fn at(url: String) -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), url }
     }
 
     pub fn path(&self) -> PathBuf {

@@ -12,11 +12,18 @@ pub(super) fn encode(payload: &impl Serialize, mut buffer: Vec<u8>) -> Result<Ve
     let start = buffer.len();
     buffer.extend([0; PREFIX_BYTES]);
     let mut buffer = postcard::to_extend(payload, buffer)?;
-    let (prefix, body) = buffer[start..].split_at_mut(PREFIX_BYTES);
-    let length = u32::try_from(body.len()).map_err(|_| postcard::Error::SerializeBufferFull)?;
-    prefix[..4].copy_from_slice(&length.to_le_bytes());
-    prefix[4..].copy_from_slice(&crc32fast::hash(body).to_le_bytes());
+    let (place, body) = buffer[start..].split_at_mut(PREFIX_BYTES);
+    u32::try_from(body.len()).map_err(|_| postcard::Error::SerializeBufferFull)?;
+    place.copy_from_slice(&prefix(body));
     Ok(buffer)
+}
+
+/// What stands before a payload of less than 4 GiB: its length and its checksum.
+pub(super) fn prefix(payload: &[u8]) -> [u8; PREFIX_BYTES] {
+    let mut prefix = [0; PREFIX_BYTES];
+    prefix[..4].copy_from_slice(&(payload.len() as u32).to_le_bytes());
+    prefix[4..].copy_from_slice(&crc32fast::hash(payload).to_le_bytes());
+    prefix
 }
 
 /// What stands at a place in a segment.
@@ -25,7 +32,10 @@ pub(super) enum Frame {
     Whole(u64),
     /// The end of the segment.
     End,
-    /// Bytes that are no whole frame: a commit that was cut short.
+    /// So many bytes, of a length that may be right, whose checksum does not hold: a commit that
+    /// was cut short, or damaged later.
+    Broken(u64),
+    /// Bytes that are no frame at all.
     Torn,
 }
 
@@ -37,15 +47,15 @@ pub(super) fn read(source: &mut impl Read, left: u64, payload: &mut Vec<u8>) -> 
     if left < PREFIX_BYTES as u64 {
         return Ok(Frame::Torn);
     }
-    let mut prefix = [[0; 4]; 2];
-    source.read_exact(prefix.as_flattened_mut())?;
-    let [length, checksum] = prefix.map(u32::from_le_bytes);
+    let mut found = [0; PREFIX_BYTES];
+    source.read_exact(&mut found)?;
+    let length = u64::from(u32::from_le_bytes([found[0], found[1], found[2], found[3]]));
     // A length that reaches past the end is noise: never allocate on its word.
-    if u64::from(length) > left - PREFIX_BYTES as u64 {
+    if length == 0 || length > left - PREFIX_BYTES as u64 {
         return Ok(Frame::Torn);
     }
-    payload.resize(length as usize, 0);
+    payload.resize(usize::try_from(length).unwrap_or(usize::MAX), 0);
     source.read_exact(payload)?;
-    let whole = length > 0 && crc32fast::hash(payload) == checksum;
-    Ok(if whole { Frame::Whole(PREFIX_BYTES as u64 + u64::from(length)) } else { Frame::Torn })
+    let bytes = PREFIX_BYTES as u64 + length;
+    Ok(if prefix(payload) == found { Frame::Whole(bytes) } else { Frame::Broken(bytes) })
 }

@@ -9,11 +9,13 @@
 mod frame;
 mod reader;
 mod record;
+mod salvage;
 mod writer;
 
 pub(super) use reader::SegmentReader;
 pub(super) use record::{Commit, Header};
 pub use record::{Loss, Quarantined, Row};
+pub(super) use salvage::{Salvaged, salvage};
 pub(super) use writer::SegmentWriter;
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ impl SegmentReader {
                 self.valid += bytes;
                 Ok(true)
             }
-            Frame::End | Frame::Torn => {
+            Frame::End | Frame::Broken(_) | Frame::Torn => {
                 self.ended = true;
                 Ok(false)
             }

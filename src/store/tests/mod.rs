@@ -2,8 +2,10 @@
 
 mod crash_points;
 mod layout;
+mod model;
 mod recovery;
 pub(super) mod simulated_disk;
+mod upkeep;
 mod world;
 mod writing;
 
@@ -11,6 +13,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use arrow::array::AsArray as _;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use tempfile::TempDir;
 
 use super::*;
@@ -21,7 +25,10 @@ pub(super) const HOUR_14: u64 = 1_758_981_600_000;
 pub(super) const HOUR_MS: u64 = 3_600_000;
 
 pub(super) fn layout() -> (TempDir, Layout) {
-    let folder = tempfile::tempdir().unwrap();
+    // In memory where there is such a place: thousands of stores are made here.
+    let memory = Path::new("/dev/shm");
+    let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    let folder = folder.unwrap();
     let layout = Layout::new(folder.path().join("store"));
     (folder, layout)
 }
@@ -70,7 +77,7 @@ pub(super) fn ids(layout: &Layout) -> Vec<EntryId> {
     let snapshot = Snapshot::read(layout).unwrap();
     assert!(snapshot.skipped.is_empty(), "{:?}", snapshot.skipped);
     let mut ids: Vec<EntryId> = snapshot.segments.iter().flat_map(|segment| ids_of(&segment.batches)).collect();
-    ids.extend(snapshot.partitions.iter().flat_map(|partition| ids_of(&read_parquet(&partition.path))));
+    ids.extend(snapshot.partitions.iter().flat_map(|partition| ids_in(&partition.path)));
     ids.sort_unstable();
     ids
 }
@@ -83,10 +90,13 @@ pub(super) fn ids_of(batches: &[arrow::array::RecordBatch]) -> Vec<EntryId> {
         .collect()
 }
 
-pub(super) fn read_parquet(path: &Path) -> Vec<arrow::array::RecordBatch> {
+/// The IDs of a sealed file; its other columns are not decoded.
+pub(super) fn ids_in(path: &Path) -> Vec<EntryId> {
     let file = std::fs::File::open(path).unwrap();
-    let reader = parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
-    reader.build().unwrap().map(Result::unwrap).collect()
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+    let only_ids = ProjectionMask::leaves(reader.parquet_schema(), [0]);
+    let batches: Vec<_> = reader.with_projection(only_ids).build().unwrap().map(Result::unwrap).collect();
+    ids_of(&batches)
 }
 
 pub(super) fn at(hour: u64, seq: u64) -> EntryId {

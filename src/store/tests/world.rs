@@ -21,6 +21,8 @@ pub(super) enum Step {
     SealAll,
     BeginEpoch,
     RemoveSuperseded,
+    /// Puts the files of each hour together.
+    Compact,
     /// Dies or ends, and starts again under that name.
     Reopen(&'static str),
     /// Takes over for another, or goes back to its own name.
@@ -206,7 +208,15 @@ impl World {
                     store.sealed(&task.run()?);
                 }
             }
-            Step::RemoveSuperseded => store.remove_superseded(Duration::ZERO)?,
+            Step::RemoveSuperseded => {
+                store.remove_superseded(Duration::ZERO)?;
+                remove_superseded_files(&self.layout, Duration::ZERO)?;
+            }
+            Step::Compact => {
+                for task in CompactTask::find(&self.layout, i64::MAX)? {
+                    task.run()?;
+                }
+            }
             Step::BeginEpoch | Step::Reopen(_) | Step::Become(_) => {}
         }
         self.store = Some(store);
@@ -247,7 +257,7 @@ pub(super) fn view(layout: &Layout) -> View {
     }
     for partition in &snapshot.partitions {
         let epoch = partition.name.writer.epoch();
-        entries.extend(ids_of(&read_parquet(&partition.path)).into_iter().map(|id| ((epoch, id), true)));
+        entries.extend(ids_in(&partition.path).into_iter().map(|id| ((epoch, id), true)));
     }
     entries.extend(snapshot.quarantine.iter().map(|(writer, entry)| ((writer.epoch(), entry.id), false)));
     entries.sort_unstable();

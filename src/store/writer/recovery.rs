@@ -28,22 +28,19 @@ impl StoreWriter {
     /// Sets epoch, watermarks, position and segments to what the disk holds.
     pub(super) fn recover(&mut self) -> Result<(), StoreError> {
         self.remove_leftovers()?;
-        let sealed = sealed_watermarks(&self.layout)?;
+        let sealed = SealedUpTo::of(&self.layout)?;
         let segments = segments(&self.layout)?;
-        let writers = segments.iter().map(|name| &name.writer).chain(sealed.keys());
+        let writers = segments.iter().map(|name| &name.writer).chain(sealed.entries.keys()).chain(sealed.losses.keys());
         let epoch = writers.map(Writer::epoch).max().unwrap_or_default();
         self.writer = self.writer.in_epoch(epoch);
-        self.watermark = sealed.get(&self.writer).copied().unwrap_or(EntryId::ZERO);
-        self.floor = sealed
-            .iter()
-            .filter(|(writer, _)| writer.epoch() == epoch)
-            .map(|(_, last)| *last)
-            .max()
-            .unwrap_or(EntryId::ZERO);
+        self.watermark = sealed.entries_of(&self.writer);
+        let in_epoch = sealed.entries.iter().filter(|(writer, _)| writer.epoch() == epoch);
+        self.floor = in_epoch.map(|(_, last)| *last).max().unwrap_or(EntryId::ZERO);
         let mut segments = self.scan(segments)?.into_iter().peekable();
         while let Some((name, scan)) = segments.next() {
             let is_newest = segments.peek().is_none_or(|(next, _)| next.writer != name.writer);
-            self.recover_segment(&name, &scan, is_newest)?;
+            let may_go_on = is_newest && !sealed.has_begun(&name, &scan);
+            self.recover_segment(&name, &scan, is_newest, may_go_on)?;
         }
         if self.segment.is_none() { self.rotate() } else { Ok(()) }
     }
@@ -76,7 +73,13 @@ impl StoreWriter {
         Ok(scanned)
     }
 
-    fn recover_segment(&mut self, name: &SegmentName, scan: &Scan, is_newest: bool) -> Result<(), StoreError> {
+    fn recover_segment(
+        &mut self,
+        name: &SegmentName,
+        scan: &Scan,
+        is_newest: bool,
+        may_go_on: bool,
+    ) -> Result<(), StoreError> {
         let path = self.layout.segment(name);
         if is_newest {
             self.mend(&path, scan)?;
@@ -86,10 +89,12 @@ impl StoreWriter {
             self.floor = self.floor.max(last);
             self.position = self.position.max(scan.position);
         }
-        if is_newest && name.writer == self.writer {
-            self.watermark = last;
+        if name.writer == self.writer {
+            self.watermark = self.watermark.max(last);
+        }
+        if may_go_on && name.writer == self.writer {
             self.segment = Some(scan.resume(&path, name)?);
-        } else if scan.last.is_some() || !is_newest || name.writer.epoch() != self.writer.epoch() {
+        } else if scan.last.is_some() || !may_go_on || name.writer.epoch() != self.writer.epoch() {
             // The newest of another writer, while it is empty, tells that its writer was here.
             self.unsealed.push(name.clone());
         }
@@ -123,14 +128,14 @@ impl StoreWriter {
     /// Opens the newest segment of the present writer, which is not the store's own, where it
     /// has no entries yet; else begins one. Entries are never added to one that may be sealed.
     pub(super) fn open_newest(&mut self) -> Result<(), StoreError> {
-        let sealed = sealed_watermarks(&self.layout)?.get(&self.writer).copied().unwrap_or(EntryId::ZERO);
-        self.watermark = sealed;
+        let sealed = SealedUpTo::of(&self.layout)?;
+        self.watermark = sealed.entries_of(&self.writer);
         let newest = segments(&self.layout)?.into_iter().rfind(|name| name.writer == self.writer);
         if let Some(name) = newest {
             let path = self.layout.segment(&name);
             if let Some(scan) = Scan::of(&path)? {
-                self.watermark = scan.last.unwrap_or(name.after).max(sealed);
-                if scan.last.is_none() {
+                self.watermark = scan.last.unwrap_or(name.after).max(self.watermark);
+                if scan.last.is_none() && !sealed.has_begun(&name, &scan) {
                     self.segment = Some(scan.resume(&path, &name)?);
                     return Ok(());
                 }
@@ -153,23 +158,53 @@ pub(super) fn segments(layout: &Layout) -> Result<Vec<SegmentName>, StoreError> 
 }
 
 /// The highest ID in the names of each writer's sealed files.
-fn sealed_watermarks(layout: &Layout) -> Result<BTreeMap<Writer, EntryId>, StoreError> {
-    let mut watermarks = BTreeMap::new();
-    let mut take = |folder: &Path, extension: &str| -> Result<(), StoreError> {
-        for (_, file_name) in list(folder)? {
-            let Some(name) = SealedName::parse(&file_name, extension) else { continue };
-            let watermark = watermarks.entry(name.writer).or_insert(EntryId::ZERO);
-            *watermark = name.ids.last.max(*watermark);
+#[derive(Default)]
+struct SealedUpTo {
+    /// Of events and other entries: all at or below it are stored.
+    entries: BTreeMap<Writer, EntryId>,
+    /// Of losses.
+    losses: BTreeMap<Writer, EntryId>,
+}
+
+impl SealedUpTo {
+    fn of(layout: &Layout) -> Result<Self, StoreError> {
+        let mut sealed = Self::default();
+        for folder in [layout.quarantine(), layout.retired()] {
+            sealed.take(&folder, NDJSON)?;
         }
-        Ok(())
-    };
-    take(&layout.quarantine(), NDJSON)?;
-    for (date, _) in list(layout.root())?.iter().filter(|(_, name)| name.starts_with("date=")) {
-        for (hour, _) in list(date)? {
-            take(&hour, PARQUET)?;
+        for (date, _) in list(layout.root())?.iter().filter(|(_, name)| name.starts_with("date=")) {
+            for (hour, _) in list(date)? {
+                sealed.take(&hour, PARQUET)?;
+            }
         }
+        raise(&mut sealed.losses, &layout.losses(), NDJSON)?;
+        Ok(sealed)
     }
-    Ok(watermarks)
+
+    fn take(&mut self, folder: &Path, extension: &str) -> Result<(), StoreError> {
+        raise(&mut self.entries, folder, extension)
+    }
+
+    fn entries_of(&self, writer: &Writer) -> EntryId {
+        self.entries.get(writer).copied().unwrap_or(EntryId::ZERO)
+    }
+
+    /// Has something of a segment been sealed? Then nothing may be added to it any more: a file
+    /// would hold a part of it, and the next one that part again.
+    fn has_begun(&self, segment: &SegmentName, scan: &Scan) -> bool {
+        let losses = self.losses.get(&segment.writer);
+        let first_loss = scan.first_loss.as_ref();
+        self.entries_of(&segment.writer) > segment.after || first_loss.is_some_and(|first| losses >= Some(first))
+    }
+}
+
+fn raise(highest: &mut BTreeMap<Writer, EntryId>, folder: &Path, extension: &str) -> Result<(), StoreError> {
+    for (_, file_name) in list(folder)? {
+        let Some(name) = SealedName::parse(&file_name, extension) else { continue };
+        let last = highest.entry(name.writer).or_insert(EntryId::ZERO);
+        *last = name.ids.last.max(*last);
+    }
+    Ok(())
 }
 
 /// What a segment holds, as far as recovery needs to know.
@@ -177,7 +212,8 @@ struct Scan {
     hour: Option<Hour>,
     last: Option<EntryId>,
     position: Option<u64>,
-    has_losses: bool,
+    /// The entry behind the first loss.
+    first_loss: Option<EntryId>,
     valid_bytes: u64,
 }
 
@@ -186,11 +222,11 @@ impl Scan {
     fn of(path: &Path) -> Result<Option<Self>, StoreError> {
         let mut reader = SegmentReader::open(path)?;
         let Some(position) = reader.header()?.map(|header| header.position) else { return Ok(None) };
-        let mut scan = Self { hour: None, last: None, position, has_losses: false, valid_bytes: 0 };
+        let mut scan = Self { hour: None, last: None, position, first_loss: None, valid_bytes: 0 };
         while let Some(commit) = reader.next_commit()? {
             scan.position = Some(commit.position).max(scan.position);
             scan.last = commit.last().or(scan.last);
-            scan.has_losses |= !commit.losses.is_empty();
+            scan.first_loss = scan.first_loss.or(commit.losses.first().map(|loss| loss.to));
             scan.hour = scan.hour.or(commit.rows.first().map(|row| Hour::of_ms(row.ingested_at())));
         }
         scan.valid_bytes = reader.valid_bytes();
@@ -200,6 +236,6 @@ impl Scan {
     fn resume(&self, path: &Path, name: &SegmentName) -> Result<OpenSegment, StoreError> {
         let file = SegmentWriter::resume(path, self.valid_bytes)?;
         let is_empty = self.last.is_none();
-        Ok(OpenSegment { name: name.clone(), file, hour: self.hour, is_empty, has_losses: self.has_losses })
+        Ok(OpenSegment { name: name.clone(), file, hour: self.hour, is_empty, has_losses: self.first_loss.is_some() })
     }
 }

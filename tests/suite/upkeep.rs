@@ -1,0 +1,184 @@
+//! What a collector does for its store, and what can be done by hand.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::support::{Redis, Store, eventually};
+
+/// Every sealed file of a store.
+fn sealed_files(store: &Store) -> Vec<PathBuf> {
+    let folders = |folder: PathBuf, prefix: &'static str| {
+        let entries = fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path());
+        entries.filter(move |path| path.file_name().unwrap().to_string_lossy().starts_with(prefix)).collect::<Vec<_>>()
+    };
+    let hours = folders(store.path(), "date=").into_iter().flat_map(|date| folders(date, "hour="));
+    hours.flat_map(|hour| folders(hour, "")).collect()
+}
+
+#[test]
+fn seal_makes_the_journal_visible_to_other_engines() {
+    let redis = Redis::start();
+    let store = Store::of(&redis);
+    // With a collector at work, which is asked to do it.
+    let collector = store.collect(&[]);
+    redis.add(7, 100);
+    eventually("they are stored", || store.events() == 7);
+    assert!(sealed_files(&store).is_empty());
+    assert_eq!(store.output(&["seal"]), "the collector has sealed what it had\n");
+    assert_eq!(sealed_files(&store).len(), 1);
+    redis.add(5, 100);
+    eventually("they are stored", || store.events() == 12);
+    collector.crash();
+    // Without one.
+    assert_eq!(store.output(&["seal"]).lines().last(), Some("sealed 12 events"));
+    assert_eq!(sealed_files(&store).len(), 2);
+    assert_eq!(store.events(), 12);
+}
+
+#[test]
+fn verify_checks_the_files_and_the_law() {
+    let redis = Redis::start();
+    let store = Store::of(&redis);
+    redis.add(10, 100);
+    store.output(&["collect", "--once"]);
+    redis.add(300, 100);
+    store.output(&["collect", "--once"]);
+    redis.command::<String>("XADD emp:events * no event");
+    redis.add(1, 1_000);
+    let said = store.output(&["verify", "--redis", &redis.url()]);
+    let (files, law) = said.split_once("\n\n").unwrap();
+    assert!(files.ends_with("110 events: all is sound"), "{said}");
+    let expected = "         312  added to the stream
+         110  stored
+         200  lost
+           2  unread
+           0  unaccounted for: the law holds
+";
+    assert_eq!(law, expected);
+    // A stored event that is gone shows in the files' own terms, and in the law's.
+    fs::remove_file(&sealed_files(&store)[0]).unwrap();
+    let ended = store.run(&["verify", "--redis", &redis.url()]);
+    assert_eq!(ended.status, 1);
+    assert!(ended.stdout.contains("THE LAW IS BROKEN, entries are missing"), "{}", ended.stdout);
+}
+
+#[test]
+fn verify_finds_damage_and_repairs_it() {
+    let redis = Redis::start();
+    let store = Store::of(&redis);
+    redis.add(10, 100);
+    store.output(&["collect", "--once"]);
+    let file = sealed_files(&store).remove(0);
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[50] ^= 4;
+    fs::write(&file, bytes).unwrap();
+    let ended = store.run(&["verify"]);
+    assert_eq!(ended.status, 1);
+    assert!(ended.stdout.contains("(partition): its checksum does not hold"), "{}", ended.stdout);
+    // The segment it was sealed from is still there for a while.
+    let said = store.output(&["verify", "--repair"]);
+    assert!(said.contains("moved to the quarantine"), "{said}");
+    assert_eq!(store.events(), 10);
+    assert!(store.output(&["verify", "--format", "json"]).contains("\"findings\":[]"));
+}
+
+#[test]
+fn compact_and_retain_say_what_they_did() {
+    let redis = Redis::start();
+    let store = Store::of(&redis);
+    let path = store.path();
+    let into = path.to_str().unwrap();
+    store.output(&[
+        "simulate",
+        "--into",
+        into,
+        "--hours",
+        "3",
+        "--jobs-per-hour",
+        "4",
+        "--from",
+        "2025-09-27T00:00:00Z",
+    ]);
+    let events = store.events();
+    assert!(store.output(&["compact"]).starts_with("0 files with 0 events became 0;"));
+    let said = store.output(&["retain", "--bytes", "1", "--dry-run"]);
+    assert!(said.starts_with("3 hours with 3 files and "), "{said}");
+    assert!(said.ends_with(" would go, from 2025-09-27 00:00 to 2025-09-27 02:59 UTC\n"), "{said}");
+    assert_eq!(store.events(), events);
+    store.output(&["retain", "--age", "1d"]);
+    assert_eq!((store.events(), sealed_files(&store).len()), (0, 0));
+    let ended = store.run(&["retain"]);
+    assert_eq!(ended.status, 2, "{}", ended.stderr);
+}
+
+#[test]
+fn a_collector_removes_what_is_too_old_by_itself() {
+    let redis = Redis::start();
+    let store = Store::of(&redis);
+    let path = store.path();
+    let into = path.to_str().unwrap();
+    store.output(&[
+        "simulate",
+        "--into",
+        into,
+        "--hours",
+        "2",
+        "--jobs-per-hour",
+        "4",
+        "--from",
+        "2025-09-27T00:00:00Z",
+    ]);
+    redis.add(3, 100);
+    let collector = store.collect(&["--retain", "1d"]);
+    collector.says("removed 2 files");
+    eventually("only the new events are left", || store.events() == 3);
+    assert_eq!(collector.stop(), 0);
+    assert_eq!(sealed_files(&store).len(), 3, "what went stays on the disk for queries at work");
+}
+
+#[test]
+fn another_collector_goes_on_with_the_journal_and_the_pending_entries() {
+    let redis = Redis::start();
+    let store = Store::of(&redis);
+    let first = store.collect(&["--consumer", "first"]);
+    redis.add(20, 1_000);
+    eventually("they are stored", || store.events() == 20);
+    let second = store.collect(&["--consumer", "second"]);
+    second.says("standing by");
+    // Read and not yet committed when the first one dies.
+    first.signal("STOP");
+    redis.command::<redis::Value>("XREADGROUP GROUP emp-collector first COUNT 1 STREAMS emp:events >");
+    redis.add(10, 1_000);
+    redis.command::<redis::Value>("XREADGROUP GROUP emp-collector first COUNT 4 STREAMS emp:events >");
+    first.crash();
+    eventually("the second one has them all", || store.events() == 30);
+    store.assert_accounts_for(30);
+    assert_eq!(redis.pending(), 0);
+    assert_eq!(store.number("select count(distinct writer) from files"), 2);
+    assert_eq!(second.stop(), 0);
+    store.output(&["verify", "--redis", &redis.url()]);
+}
+
+#[test]
+fn what_a_collector_elsewhere_left_is_adopted_on_demand() {
+    let redis = Redis::start();
+    let (here, elsewhere) = (Store::of(&redis), Store::of(&redis));
+    here.output(&["collect", "--once", "--consumer", "here"]);
+    elsewhere.output(&["collect", "--once", "--consumer", "gone"]);
+    redis.add(10, 1_000);
+    redis.command::<redis::Value>("XREADGROUP GROUP emp-collector gone COUNT 6 STREAMS emp:events >");
+    here.output(&["collect", "--once", "--consumer", "here"]);
+    assert_eq!((here.events(), redis.pending()), (4, 6), "left alone");
+    let ended = here.run(&["collect", "--once", "--consumer", "here", "--adopt", "nobody"]);
+    assert_eq!(ended.status, 1);
+    assert!(ended.stderr.contains("no consumer `nobody` to adopt; it has gone, here"), "{}", ended.stderr);
+    let ended = here.run(&["collect", "--once", "--consumer", "here", "--adopt", "gone"]);
+    assert!(ended.stderr.contains("consumer `gone` is alive"), "{}", ended.stderr);
+    std::thread::sleep(Duration::from_secs(11));
+    let said = here.run(&["--format", "json", "health"]).stdout;
+    assert!(said.contains("emp-events collect --adopt gone"), "{said}");
+    here.output(&["collect", "--once", "--consumer", "here", "--adopt", "gone"]);
+    assert_eq!((here.events(), redis.pending()), (10, 0));
+    here.assert_accounts_for(10);
+}
