@@ -5,9 +5,9 @@ use tracing::warn;
 
 use super::Totals;
 use super::event_log::EventLog;
-use crate::event::{EntryId, decode, fields_as_json};
+use crate::event::{EntryId, decode_fields, fields_as_json};
 use crate::store::{Batch, Item, Loss, Quarantined, RecordedLosses, StoreError, StoreWriter};
-use crate::stream::{Entry, Poll, Settled};
+use crate::stream::{Entries, Entry, Poll, Settled};
 
 /// Takes entries into a store, and counts them.
 pub(super) struct Intake {
@@ -26,11 +26,11 @@ impl Intake {
     pub fn take_new(&mut self, poll: &Poll) -> Result<Settled, StoreError> {
         // At or below this ID all is stored: a group that was destroyed delivers it once more.
         let floor = self.store.floor();
-        let new = above(floor, &poll.entries);
-        let Some(first) = new.first() else { return Ok(self.settled(poll)) };
-        let after = poll.accounts.position().or(self.store.position()).unwrap_or_default();
-        let position = after.saturating_sub(new.len() as u64);
-        self.commit(new, first.id, floor, position, poll.accounts.own_lost)?;
+        if poll.entries.last_id().is_some_and(|last| last > floor) {
+            let after = poll.accounts.position().or(self.store.position()).unwrap_or_default();
+            let position = after.saturating_sub(poll.entries.above(floor).len() as u64);
+            self.commit(&poll.entries, floor, position, poll.accounts.own_lost)?;
+        }
         Ok(self.settled(poll))
     }
 
@@ -65,12 +65,11 @@ impl Intake {
     /// [`StoreError`]: nothing of it may be acknowledged then.
     pub fn take_pending(&mut self, poll: &Poll, gone: &Settled) -> Result<Settled, StoreError> {
         let watermark = self.store.watermark();
-        let unstored = above(watermark, &poll.entries);
-        if let Some(first) = unstored.first() {
+        if poll.entries.last_id().is_some_and(|last| last > watermark) {
             let own_lost = poll.accounts.own_lost + gone.gone.len() as u64;
             let lost = own_lost.saturating_sub(self.recorded.lost);
             let position = self.store.position().unwrap_or_default() + lost;
-            self.commit(unstored, first.id, watermark, position, own_lost)?;
+            self.commit(&poll.entries, watermark, position, own_lost)?;
         }
         let mut settled = self.settled(poll);
         settled.stored.extend(poll.trimmed.iter().filter(|id| **id <= watermark));
@@ -78,27 +77,17 @@ impl Intake {
     }
 
     fn settled(&self, poll: &Poll) -> Settled {
-        Settled { stored: poll.entries.iter().map(|entry| entry.id).collect(), gone: Vec::new() }
+        Settled { stored: poll.entries.ids().collect(), gone: Vec::new() }
     }
 
-    /// Commits new entries, behind a loss where more was found to be lost than is recorded.
-    fn commit(
-        &mut self,
-        new: &[Entry],
-        first: EntryId,
-        last_before: EntryId,
-        position: u64,
-        own_lost: u64,
-    ) -> Result<(), StoreError> {
+    /// Commits the entries above what is stored, behind a loss where more was found to be lost
+    /// than is recorded.
+    fn commit(&mut self, entries: &Entries, stored: EntryId, position: u64, own_lost: u64) -> Result<(), StoreError> {
         let now = Timestamp::now().as_millisecond();
+        let items: Vec<Item<'_>> = entries.above(stored).map(|entry| item(&entry, now)).collect();
+        let Some(to) = items.first().map(Item::id) else { return Ok(()) };
         let lost = own_lost.saturating_sub(self.recorded.lost);
-        let loss = (lost > 0).then_some(Loss { from: last_before, to: first, lost, noticed_at: now });
-        if lost > 0 {
-            warn!(
-                "{lost} entries were trimmed from the stream between {last_before} and {first} before they were read"
-            );
-        }
-        let items: Vec<Item<'_>> = new.iter().map(|entry| item(entry, now)).collect();
+        let loss = (lost > 0).then_some(Loss { from: stored, to, lost, noticed_at: now });
         self.store.commit(&Batch { items: &items, position, loss })?;
         if let Some(loss) = &loss {
             self.count_loss(loss);
@@ -136,16 +125,12 @@ impl Intake {
     }
 }
 
-/// The entries above that ID.
-fn above(id: EntryId, entries: &[Entry]) -> &[Entry] {
-    &entries[entries.partition_point(|entry| entry.id <= id)..]
-}
-
-fn item(entry: &Entry, now: i64) -> Item<'_> {
-    match decode(entry.id, &entry.fields) {
+fn item<'a>(entry: &Entry<'a>, now: i64) -> Item<'a> {
+    match decode_fields(entry.id, entry.fields()) {
         Ok(event) => Item::Event(event),
         Err(rejection) => {
-            let (reason, entry_json) = (rejection.to_string(), fields_as_json(&entry.fields));
+            let fields: Vec<_> = entry.fields().collect();
+            let (reason, entry_json) = (rejection.to_string(), fields_as_json(&fields));
             Item::Quarantined(Quarantined { id: entry.id, reason, entry: entry_json, noticed_at: now })
         }
     }

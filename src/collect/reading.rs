@@ -284,7 +284,7 @@ impl Reading<'_> {
         let mut settled = Settled::default();
         loop {
             let poll = self.reader.poll_pending(POLL_ENTRIES, after, &settled).await?;
-            let last = poll.entries.last().map(|entry| entry.id).max(poll.trimmed.last().copied());
+            let last = poll.entries.last_id().max(poll.trimmed.last().copied());
             let Some(last) = last else { return Ok(taken) };
             taken += (poll.entries.len() + poll.trimmed.len()) as u64;
             after = last;

@@ -42,11 +42,22 @@ where
     N: AsRef<[u8]>,
     V: AsRef<[u8]>,
 {
+    decode_fields(id, fields.iter().map(|(name, value)| (name.as_ref(), value.as_ref())))
+}
+
+/// [`decode`] for fields that come one after another.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_fields<'a>(
+    id: EntryId,
+    fields: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+) -> Result<Event<'a>, Rejection> {
     let ingested_at = id.ingested_at().ok_or(Rejection::IdOutOfRange)?;
     let mut parts = Parts::default();
     for (name, value) in fields {
-        let name = utf8(name.as_ref(), name.as_ref())?;
-        parts.take(Cow::Borrowed(name), Cow::Borrowed(utf8(name.as_bytes(), value.as_ref())?), Kind::Text);
+        let name = utf8(name, name)?;
+        parts.take(Cow::Borrowed(name), Cow::Borrowed(utf8(name.as_bytes(), value)?), Kind::Text);
     }
     parts.open_event_field()?;
     parts.into_event(id, ingested_at)

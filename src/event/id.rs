@@ -21,6 +21,12 @@ impl EntryId {
         Self { ms, seq }
     }
 
+    /// Reads `ms-seq`; `None` for any other bytes.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let hyphen = text.iter().position(|byte| *byte == b'-')?;
+        Some(Self::new(digits(&text[..hyphen])?, digits(&text[hyphen + 1..])?))
+    }
+
     /// The arrival as ms since the epoch; `None` where a producer chose an ID that lies
     /// past the year 9999, which no calendar of the readers can show.
     pub fn ingested_at(self) -> Option<i64> {
@@ -43,12 +49,15 @@ impl FromStr for EntryId {
     type Err = ParseEntryIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parsed = text.split_once('-').and_then(|(ms, seq)| Some(Self::new(digits(ms)?, digits(seq)?)));
-        parsed.ok_or_else(|| ParseEntryIdError(text.to_owned()))
+        Self::parse(text.as_bytes()).ok_or_else(|| ParseEntryIdError(text.to_owned()))
     }
 }
 
-/// `u64::from_str` also takes a leading `+`, which no entry ID has.
-fn digits(text: &str) -> Option<u64> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+/// A number of digits alone, that a `u64` can hold.
+fn digits(text: &[u8]) -> Option<u64> {
+    let add = |number: u64, byte: &u8| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    };
+    if text.is_empty() { None } else { text.iter().try_fold(0, add) }
 }

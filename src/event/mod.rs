@@ -13,7 +13,7 @@ mod raw;
 
 use std::borrow::Cow;
 
-pub use decode::{Rejection, decode};
+pub use decode::{Rejection, decode, decode_fields};
 pub use draft::Draft;
 pub use id::{EntryId, ParseEntryIdError};
 pub use level::Level;

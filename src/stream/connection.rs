@@ -1,14 +1,20 @@
+use std::io;
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, ConnectionInfo, FromRedisValue, IntoConnectionInfo as _, Pipeline};
+use redis::{Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, Pipeline, Value, cmd};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
 
 use super::StreamError;
+use super::resp::{Answer, Parser};
 
 /// How long an attempt to connect may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long Redis may take to answer. Longer than [`super::GroupReader::wait`] blocks.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(15);
+/// Bytes read at once, at least.
+const READ_BYTES: usize = 64 << 10;
 
 /// Where Redis is. Shown without its password.
 #[derive(Debug, Clone)]
@@ -47,13 +53,20 @@ fn without_password(url: &str) -> String {
 }
 
 /// A connection, and the names that its errors speak of.
-#[derive(Clone)]
+///
+/// One request at a time. Where a request is given up before it was answered, the connection is
+/// of no use any more, and says so.
 pub struct Connection {
-    inner: MultiplexedConnection,
+    socket: Box<dyn Socket>,
+    /// Is an answer still to come that nobody waits for?
+    is_left_over: bool,
     address: String,
     pub(super) stream: String,
     pub(super) group: String,
 }
+
+trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Socket for T {}
 
 impl Connection {
     /// Connects and logs in.
@@ -61,25 +74,117 @@ impl Connection {
     /// # Errors
     /// [`StreamError::Unreachable`] or [`StreamError::Refused`].
     pub async fn open(address: &RedisAddress, stream: &str, group: &str) -> Result<Self, StreamError> {
-        let failed = |error: &redis::RedisError| StreamError::from_redis(error, &address.shown, stream, group);
-        let client = Client::open(address.info.clone()).map_err(|error| failed(&error))?;
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_response_timeout(Some(RESPONSE_TIMEOUT));
-        let inner =
-            client.get_multiplexed_async_connection_with_config(&config).await.map_err(|error| failed(&error))?;
-        Ok(Self { inner, address: address.shown.clone(), stream: stream.to_owned(), group: group.to_owned() })
+        let unreachable =
+            |error: &io::Error| StreamError::Unreachable { address: address.shown.clone(), detail: error.to_string() };
+        let socket = timeout(CONNECT_TIMEOUT, connect(address.info.addr()));
+        let socket = socket.await.unwrap_or_else(|_| Err(timed_out(CONNECT_TIMEOUT)));
+        let mut connection = Self {
+            socket: socket.map_err(|error| unreachable(&error))?,
+            is_left_over: false,
+            address: address.shown.clone(),
+            stream: stream.to_owned(),
+            group: group.to_owned(),
+        };
+        let settings = address.info.redis_settings();
+        if let Some(password) = settings.password() {
+            let mut login = cmd("AUTH");
+            login.arg(settings.username()).arg(password);
+            connection.command(&login).await?;
+        }
+        if settings.db() != 0 {
+            connection.command(cmd("SELECT").arg(settings.db())).await?;
+        }
+        // A server that wants a password says so now, and not in the middle of the work.
+        connection.command(&cmd("PING")).await?;
+        Ok(connection)
     }
 
-    pub(super) async fn query<T: FromRedisValue>(&mut self, pipeline: &Pipeline) -> Result<T, StreamError> {
-        pipeline.query_async(&mut self.inner).await.map_err(|error| self.failed(&error))
+    /// One command; its answer.
+    pub(super) async fn command(&mut self, command: &Cmd) -> Result<Value, StreamError> {
+        Ok(self.exchange(&command.get_packed_command(), 1).await?.value(0))
     }
 
-    pub(super) async fn command<T: FromRedisValue>(&mut self, command: &redis::Cmd) -> Result<T, StreamError> {
-        command.query_async(&mut self.inner).await.map_err(|error| self.failed(&error))
+    /// Commands on their own, in one round trip; an answer for each.
+    pub(super) async fn pipeline(&mut self, pipeline: &Pipeline) -> Result<Vec<Value>, StreamError> {
+        let count = pipeline.len();
+        let answer = self.exchange(&pipeline.get_packed_pipeline(), count).await?;
+        let mut at = 0;
+        let mut values = Vec::with_capacity(count);
+        for _ in 0..count {
+            values.push(answer.value(at));
+            at = answer.behind(at);
+        }
+        Ok(values)
     }
 
-    fn failed(&self, error: &redis::RedisError) -> StreamError {
-        StreamError::from_redis(error, &self.address, &self.stream, &self.group)
+    /// Commands of one moment. The answer, and where in it that of each command stands.
+    pub(super) async fn transaction(&mut self, commands: &Pipeline) -> Result<(Answer, Vec<usize>), StreamError> {
+        // MULTI, a word that each is queued, and then all at once.
+        let words = commands.len() + 1;
+        let answer = self.exchange(&commands.get_packed_pipeline(), words + 1).await?;
+        let parts = answer.parts(words);
+        if parts.len() == commands.len() {
+            return Ok((answer, parts));
+        }
+        Err(StreamError::Reply {
+            command: "EXEC",
+            detail: format!("{} answers to {} commands", parts.len(), words - 1),
+        })
     }
+
+    async fn exchange(&mut self, request: &[u8], answers: usize) -> Result<Answer, StreamError> {
+        if std::mem::replace(&mut self.is_left_over, true) {
+            let detail = "an earlier request was given up".to_owned();
+            return Err(StreamError::Unreachable { address: self.address.clone(), detail });
+        }
+        let exchanged = timeout(RESPONSE_TIMEOUT, self.send_and_receive(request, answers)).await;
+        let answer = exchanged.unwrap_or_else(|_| Err(self.unreachable(&timed_out(RESPONSE_TIMEOUT))))?;
+        self.is_left_over = false;
+        match answer.error() {
+            None => Ok(answer),
+            Some(line) => {
+                let line = String::from_utf8_lossy(line);
+                Err(StreamError::from_answer(&line, &self.address, &self.stream, &self.group))
+            }
+        }
+    }
+
+    async fn send_and_receive(&mut self, request: &[u8], answers: usize) -> Result<Answer, StreamError> {
+        self.socket.write_all(request).await.map_err(|error| self.unreachable(&error))?;
+        let mut bytes = Vec::with_capacity(READ_BYTES);
+        let mut parser = Parser::default();
+        loop {
+            let is_whole = parser
+                .advance(&bytes, answers)
+                .map_err(|malformed| StreamError::Reply { command: "a request", detail: malformed.0 })?;
+            if is_whole {
+                return Ok(parser.finish(bytes));
+            }
+            bytes.reserve(READ_BYTES);
+            let read = self.socket.read_buf(&mut bytes).await.map_err(|error| self.unreachable(&error))?;
+            if read == 0 {
+                return Err(self.unreachable(&io::Error::other("the connection was closed")));
+            }
+        }
+    }
+
+    fn unreachable(&self, error: &io::Error) -> StreamError {
+        StreamError::Unreachable { address: self.address.clone(), detail: error.to_string() }
+    }
+}
+
+async fn connect(address: &ConnectionAddr) -> io::Result<Box<dyn Socket>> {
+    match address {
+        ConnectionAddr::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
+        ConnectionAddr::Tcp(host, port) => {
+            let socket = TcpStream::connect((host.as_str(), *port)).await?;
+            socket.set_nodelay(true)?;
+            Ok(Box::new(socket))
+        }
+        _ => Err(io::Error::other("this kind of address is not supported")),
+    }
+}
+
+fn timed_out(after: Duration) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s", after.as_secs()))
 }

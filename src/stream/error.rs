@@ -1,5 +1,3 @@
-use redis::{ErrorKind, RedisError};
-
 /// What can go wrong between us and Redis. Every message names the server or the stream.
 #[derive(Debug, thiserror::Error)]
 pub enum StreamError {
@@ -65,47 +63,17 @@ impl StreamError {
         matches!(self, Self::Address { .. } | Self::Refused { .. } | Self::NotAStream { .. })
     }
 
-    /// Sorts what the client library reports by what we do about it.
-    pub(super) fn from_redis(error: &RedisError, address: &str, stream: &str, group: &str) -> Self {
-        let answer = Answer::of(error);
-        let (address, detail) = (address.to_owned(), answer.line());
-        match (answer.code.as_str(), error.kind()) {
-            ("WRONGTYPE", _) => Self::NotAStream { stream: stream.to_owned() },
-            ("NOGROUP" | "UNBLOCKED", _) => Self::NoGroup { stream: stream.to_owned(), group: group.to_owned() },
-            _ if answer.detail.starts_with("no such key") => {
-                Self::NoGroup { stream: stream.to_owned(), group: group.to_owned() }
-            }
-            ("NOAUTH" | "WRONGPASS" | "NOPERM", _) | (_, ErrorKind::AuthenticationFailed) => {
-                Self::Refused { address, detail }
-            }
-            (_, ErrorKind::InvalidClientConfig) => Self::Address { address, detail },
-            (_, ErrorKind::Server(_) | ErrorKind::Extension) => Self::Unavailable { address, detail },
-            _ => Self::Unreachable { address, detail },
+    /// Sorts what Redis answers by what we do about it: `CODE and some words`.
+    pub(super) fn from_answer(line: &str, address: &str, stream: &str, group: &str) -> Self {
+        let (code, words) = line.split_once(' ').unwrap_or((line, ""));
+        let (address, detail) = (address.to_owned(), line.to_owned());
+        let no_group = || Self::NoGroup { stream: stream.to_owned(), group: group.to_owned() };
+        match code {
+            "WRONGTYPE" => Self::NotAStream { stream: stream.to_owned() },
+            "NOGROUP" | "UNBLOCKED" => no_group(),
+            _ if words.starts_with("no such key") => no_group(),
+            "NOAUTH" | "WRONGPASS" | "NOPERM" => Self::Refused { address, detail },
+            _ => Self::Unavailable { address, detail },
         }
-    }
-}
-
-/// What the server said, else what the system said.
-struct Answer {
-    code: String,
-    detail: String,
-}
-
-impl Answer {
-    /// Of a pipeline that failed in several places, the first tells why.
-    fn of(error: &RedisError) -> Self {
-        let in_pipeline = error.clone().into_server_errors();
-        let first = in_pipeline.as_ref().and_then(|errors| errors.first());
-        let (code, detail) = match first {
-            Some((_, error)) => (Some(error.code()), error.details()),
-            None => (error.code(), error.detail()),
-        };
-        let detail = detail.map_or_else(|| error.to_string(), str::to_owned);
-        Self { code: code.unwrap_or_default().to_owned(), detail }
-    }
-
-    fn line(&self) -> String {
-        let detail = self.detail.lines().next().unwrap_or_default();
-        format!("{} {detail}", self.code).trim_start().to_owned()
     }
 }

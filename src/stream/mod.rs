@@ -5,17 +5,20 @@
 
 mod accounts;
 mod connection;
+mod entries;
 mod error;
 mod producer;
 mod reader;
 mod reply;
+mod resp;
 
 pub use accounts::Accounts;
 pub use connection::{Connection, RedisAddress};
+pub use entries::{Entries, Entry};
 pub use error::StreamError;
 pub use producer::Producer;
 pub use reader::{Consumer, GroupReader, Poll, Settled, Start, Unread};
-pub use reply::{Entry, Fields, StreamState};
+pub use reply::StreamState;
 
 /// The stream's name where none is set.
 pub const DEFAULT_STREAM: &str = "emp:events";

@@ -1,6 +1,6 @@
 use redis::{cmd, pipe};
 
-use super::{Connection, STREAM_LENGTH_MAX, StreamError};
+use super::{Connection, STREAM_LENGTH_MAX, StreamError, reply};
 use crate::event::{Draft, EntryId};
 
 /// Adds events to the stream.
@@ -29,10 +29,7 @@ impl Producer {
             }
             pipeline.add_command(add);
         }
-        let ids: Vec<String> = self.connection.query(&pipeline).await?;
-        let parse = |id: &String| {
-            id.parse().map_err(|_| StreamError::Reply { command: "XADD", detail: format!("`{id}` is no entry ID") })
-        };
-        ids.iter().map(parse).collect()
+        let ids = self.connection.pipeline(&pipeline).await?;
+        ids.iter().map(|id| reply::entry_id(id, "XADD")).collect()
     }
 }

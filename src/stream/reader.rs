@@ -3,7 +3,8 @@ use std::time::Duration;
 use redis::{Cmd, Pipeline, Value, cmd, pipe};
 
 use super::accounts::{self, Accounts};
-use super::reply::{self, Entry, StreamState};
+use super::entries::Entries;
+use super::reply::{self, StreamState};
 use super::{Connection, StreamError};
 use crate::event::EntryId;
 
@@ -20,7 +21,7 @@ pub struct GroupReader {
 #[derive(Debug)]
 pub struct Poll {
     /// The entries, in ID order.
-    pub entries: Vec<Entry>,
+    pub entries: Entries,
     /// Pending entries that were trimmed before they could be read again.
     pub trimmed: Vec<EntryId>,
     /// The stream after the read.
@@ -109,7 +110,7 @@ impl GroupReader {
         let mut create = cmd("EVAL");
         create.arg(accounts::CREATE).arg(2).arg(stream).arg(self.accounts_key());
         create.arg(group).arg(&self.consumer).arg(at).arg(recorded).arg(begun);
-        self.connection.command::<Value>(&create).await.map(drop)
+        self.connection.command(&create).await.map(drop)
     }
 
     /// Brings this consumer's share of the accounts up to what it has stored as lost.
@@ -175,10 +176,15 @@ impl GroupReader {
         transaction.atomic();
         self.add_acknowledgement(&mut transaction, settled);
         transaction.add_command(read).add_command(hash).add_command(pending).add_command(self.xinfo_stream());
-        let (entries, hash, pending, state): (Value, Value, Value, Value) = self.connection.query(&transaction).await?;
-        let (entries, trimmed) = reply::read_entries(entries)?;
-        let accounts = Accounts::read(hash, pending)?;
-        Ok(Poll { entries, trimmed, state: reply::stream_state(state)?, accounts })
+        let (answer, parts) = self.connection.transaction(&transaction).await?;
+        // What was acknowledged was answered first.
+        let [.., entries, hash, pending, state] = parts.as_slice() else {
+            return Err(StreamError::Reply { command: "EXEC", detail: "it has too few answers".to_owned() });
+        };
+        let accounts = Accounts::read(answer.value(*hash), answer.value(*pending))?;
+        let state = reply::stream_state(answer.value(*state))?;
+        let (entries, trimmed) = Entries::take(answer, *entries)?;
+        Ok(Poll { entries, trimmed, state, accounts })
     }
 
     /// Compares the accounts with what the read has shown, and claims what is missing.
@@ -215,7 +221,7 @@ impl GroupReader {
         }
         let mut transaction = pipe();
         self.add_acknowledgement(transaction.atomic(), settled);
-        self.connection.query::<Value>(&transaction).await.map(drop)
+        self.connection.transaction(&transaction).await.map(drop)
     }
 
     /// What was stored counts as acknowledged, what is gone as lost, to be stored as such.
@@ -228,12 +234,12 @@ impl GroupReader {
         for id in settled.stored.iter().chain(&settled.gone) {
             acknowledge.arg(id.to_string());
         }
-        transaction.add_command(acknowledge).ignore();
+        transaction.add_command(acknowledge);
         for (field, entries) in [(accounts::ACKNOWLEDGED, &settled.stored), (accounts::LOST, &settled.gone)] {
             for field in [field.to_owned(), accounts::own(field, &self.consumer)] {
                 let mut count = cmd("HINCRBY");
                 count.arg(self.accounts_key()).arg(field).arg(entries.len());
-                transaction.add_command(count).ignore();
+                transaction.add_command(count);
             }
         }
     }
@@ -246,7 +252,7 @@ impl GroupReader {
         let mut command = cmd("XREAD");
         command.arg("COUNT").arg(1).arg("BLOCK").arg(at_most.as_millis().max(1).to_string());
         command.arg("STREAMS").arg(&self.connection.stream).arg(after.to_string());
-        self.connection.command::<Value>(&command).await.map(drop)
+        self.connection.command(&command).await.map(drop)
     }
 
     /// How the stream stands.
@@ -269,8 +275,9 @@ impl GroupReader {
         let pending = cmd("XPENDING").arg(stream).arg(group).to_owned();
         let mut transaction = pipe();
         transaction.atomic().add_command(hash).add_command(pending).add_command(self.xinfo_stream());
-        let (hash, pending, state): (Value, Value, Value) = self.connection.query(&transaction).await?;
-        Ok((reply::stream_state(state)?, Accounts::read(hash, pending)?))
+        let (answer, parts) = self.connection.transaction(&transaction).await?;
+        let part = |number: usize| parts.get(number).map_or(Value::Nil, |at| answer.value(*at));
+        Ok((reply::stream_state(part(2))?, Accounts::read(part(0), part(1))?))
     }
 
     /// Does the stream still hold an entry at or below that ID?
@@ -280,8 +287,7 @@ impl GroupReader {
     pub async fn holds_up_to(&mut self, id: EntryId) -> Result<bool, StreamError> {
         let mut range = cmd("XRANGE");
         range.arg(&self.connection.stream).arg("-").arg(id.to_string()).arg("COUNT").arg(1);
-        let (entries, _) = reply::split_entries(self.connection.command(&range).await?, "XRANGE")?;
-        Ok(!entries.is_empty())
+        Ok(!reply::entry_ids(self.connection.command(&range).await?)?.is_empty())
     }
 
     /// What the group has not been given yet, counted one by one: Redis' own `lag` forgets
@@ -295,11 +301,11 @@ impl GroupReader {
         loop {
             let mut range = cmd("XRANGE");
             range.arg(&self.connection.stream).arg(format!("({after}")).arg("+").arg("COUNT").arg(COUNT_PAGE);
-            let (page, _) = reply::split_entries(self.connection.command(&range).await?, "XRANGE")?;
+            let page = reply::entry_ids(self.connection.command(&range).await?)?;
             unread.count += page.len() as u64;
-            unread.oldest = unread.oldest.or(page.first().map(|entry| entry.id));
+            unread.oldest = unread.oldest.or(page.first().copied());
             match page.last() {
-                Some(last) if page.len() == COUNT_PAGE => after = last.id,
+                Some(last) if page.len() == COUNT_PAGE => after = *last,
                 _ => return Ok(unread),
             }
         }
@@ -326,8 +332,8 @@ impl GroupReader {
         for consumer in consumers {
             command.arg(accounts::own(accounts::ACKNOWLEDGED, consumer));
         }
-        let shares: Vec<Option<u64>> = self.connection.command(&command).await?;
-        Ok(shares.iter().any(Option::is_some))
+        let Value::Array(shares) = self.connection.command(&command).await? else { return Ok(false) };
+        Ok(shares.iter().any(|share| *share != Value::Nil))
     }
 
     /// How many entries another consumer has acknowledged, and claimed as lost.
@@ -366,7 +372,7 @@ impl GroupReader {
         let Connection { stream, group, .. } = &self.connection;
         let groups = cmd("XINFO").arg("GROUPS").arg(stream).to_owned();
         let missing = StreamError::NoGroup { stream: stream.clone(), group: group.clone() };
-        let groups: Value = self.connection.command(&groups).await?;
+        let groups = self.connection.command(&groups).await?;
         reply::last_delivered(groups, &self.connection.group)?.ok_or(missing)
     }
 
@@ -390,13 +396,11 @@ impl Poll {
     /// The number of the entry that the group was given last, counted from the first ever added;
     /// `None` where this read alone does not tell.
     fn position(&self) -> Option<u64> {
-        let Some((first, last)) = self.entries.first().zip(self.entries.last()) else {
-            return Some(self.state.added);
-        };
-        if self.state.last == Some(last.id) {
+        let Some(last) = self.entries.last_id() else { return Some(self.state.added) };
+        if self.state.last == Some(last) {
             return Some(self.state.added);
         }
-        let is_front = self.state.first == Some(first.id);
+        let is_front = self.state.first == self.entries.first_id();
         is_front.then(|| self.state.removed() + self.entries.len() as u64)
     }
 }

@@ -8,18 +8,6 @@ use super::StreamError;
 use super::reader::Consumer;
 use crate::event::EntryId;
 
-/// One entry of the stream as it is: its fields in their order, as bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// The entry ID.
-    pub id: EntryId,
-    /// Names and values.
-    pub fields: Fields,
-}
-
-/// Names and values, as bytes.
-pub type Fields = Vec<(Vec<u8>, Vec<u8>)>;
-
 /// How the stream stands at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StreamState {
@@ -40,33 +28,11 @@ impl StreamState {
     }
 }
 
-/// The entries of an answer of XREADGROUP or XREAD about one stream: those that are there,
-/// and the IDs of pending ones that were trimmed.
-pub(super) fn read_entries(reply: Value) -> Result<(Vec<Entry>, Vec<EntryId>), StreamError> {
-    const COMMAND: &str = "XREADGROUP";
-    let mut streams = match reply {
-        Value::Nil => return Ok((Vec::new(), Vec::new())),
-        reply => array(reply, COMMAND)?,
-    };
-    let Some(stream) = streams.pop() else { return Ok((Vec::new(), Vec::new())) };
-    let [_, entries] = pair(stream, COMMAND)?;
-    split_entries(entries, COMMAND)
-}
-
-/// A list of `[id, [name, value, …]]`, or of `[id, nil]` where the entry was trimmed.
-pub(super) fn split_entries(list: Value, command: &'static str) -> Result<(Vec<Entry>, Vec<EntryId>), StreamError> {
-    let list = array(list, command)?;
-    let mut entries = Vec::with_capacity(list.len());
-    let mut trimmed = Vec::new();
-    for entry in list {
-        let [id, fields] = pair(entry, command)?;
-        let id = entry_id(&id, command)?;
-        match fields {
-            Value::Nil => trimmed.push(id),
-            fields => entries.push(Entry { id, fields: field_pairs(fields, command)? }),
-        }
-    }
-    Ok((entries, trimmed))
+/// The IDs in the answer of XRANGE: a list of `[id, [name, value, …]]`.
+pub(super) fn entry_ids(list: Value) -> Result<Vec<EntryId>, StreamError> {
+    const COMMAND: &str = "XRANGE";
+    let id = |entry: Value| pair(entry, COMMAND).and_then(|[id, _]| entry_id(&id, COMMAND));
+    array(list, COMMAND)?.into_iter().map(id).collect()
 }
 
 /// The answer of XINFO STREAM.
@@ -154,15 +120,6 @@ pub(super) fn consumers(reply: Value) -> Result<Vec<Consumer>, StreamError> {
     Ok(consumers)
 }
 
-fn field_pairs(fields: Value, command: &'static str) -> Result<Fields, StreamError> {
-    let mut values = array(fields, command)?.into_iter();
-    let mut pairs = Vec::with_capacity(values.len() / 2);
-    while let (Some(name), Some(value)) = (values.next(), values.next()) {
-        pairs.push((owned_bytes(name, command)?, owned_bytes(value, command)?));
-    }
-    Ok(pairs)
-}
-
 /// A list of alternating names and values.
 fn named(reply: Value, command: &'static str) -> Result<Vec<(Vec<u8>, Value)>, StreamError> {
     let mut values = array(reply, command)?.into_iter();
@@ -192,9 +149,8 @@ fn count(value: &Value, command: &'static str) -> Result<u64, StreamError> {
     }
 }
 
-fn entry_id(value: &Value, command: &'static str) -> Result<EntryId, StreamError> {
-    let text = bytes(value).and_then(|bytes| std::str::from_utf8(bytes).ok());
-    text.and_then(|text| text.parse().ok()).ok_or_else(|| unexpected(command, "an entry ID", value))
+pub(super) fn entry_id(value: &Value, command: &'static str) -> Result<EntryId, StreamError> {
+    bytes(value).and_then(EntryId::parse).ok_or_else(|| unexpected(command, "an entry ID", value))
 }
 
 fn bytes(value: &Value) -> Option<&[u8]> {
