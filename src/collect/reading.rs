@@ -17,7 +17,7 @@ use crate::stream::{GroupReader, Poll, Settled, Start};
 /// Entries read, made durable and acknowledged in one step. Two such steps overlap: together
 /// they stay far below the length that producers keep in the stream, so that a crash loses
 /// nothing that Redis still has.
-const POLL_ENTRIES: usize = 2_000;
+const POLL_ENTRIES: usize = 1_000;
 /// How long to wait for entries before looking after the store.
 const IDLE_WAIT: Duration = Duration::from_secs(1);
 /// A collector asks for entries every [`IDLE_WAIT`]; one that has been silent that long is gone,

@@ -18,13 +18,13 @@ use super::{StoreError, disk};
 use crate::event::{EntryId, ParseEntryIdError, TIMESTAMP_MS_MAX};
 
 /// Rows handed to the Parquet library at once.
-const BATCH_ROWS_MAX: usize = 8_192;
+const BATCH_ROWS_MAX: usize = 1_024;
 /// The same bound for rows with large `data`.
 const BATCH_DATA_BYTES_MAX: usize = 1 << 20;
 /// Rows of a row group: few enough that a question for one job decodes little.
 const ROW_GROUP_ROWS_MAX: usize = 128 << 10;
 /// Encoded bytes of a row group under construction: what bounds the writer's memory.
-const ROW_GROUP_BYTES_MAX: usize = 8 << 20;
+const ROW_GROUP_BYTES_MAX: usize = 4 << 20;
 /// A bloom filter answers "may this file hold this id" for engines that don't know our index.
 const BLOOM_FALSE_POSITIVES: f64 = 0.01;
 
