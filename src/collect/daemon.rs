@@ -152,10 +152,22 @@ impl Daemon<'_> {
             return Err(error);
         }
         let wait = self.trouble.next_wait(&error);
+        if let CollectError::Store(error) = &error {
+            self.tell(&error.to_string()).await;
+        }
         self.pause(wait).await;
         match desk {
             Some(desk) => Ok(self.upkeep.tick(&mut desk.intake().store)?),
             None => Ok(()),
+        }
+    }
+
+    /// Leaves word of what is wrong with the store where `health` looks. Not in the store.
+    async fn tell(&self, trouble: &str) {
+        let Settings { address, stream, consumer, .. } = self.settings;
+        // Where Redis is away as well, `health` sees that by itself.
+        if let Ok(connection) = Connection::open(address, stream, GROUP).await {
+            let _ = GroupReader::new(connection, consumer).report_trouble(Some(trouble)).await;
         }
     }
 

@@ -31,7 +31,7 @@ pub enum Status {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// `redis`, `store`, `collector`, `behind`, `losses`, `consumers`.
+    /// `redis`, `store`, `collector`, `behind`, `storing`, `losses`, `consumers`.
     pub name: &'static str,
     /// How it came out.
     pub status: Status,
@@ -63,6 +63,7 @@ pub async fn check_health(settings: &Settings) -> Vec<Check> {
             let mut reader = GroupReader::new(connection, &settings.consumer);
             checks.push(Check::good("redis", format!("{} answers", settings.address)));
             checks.push(check_behind(&mut reader, &settings.stream).await);
+            checks.extend(check_trouble(&mut reader).await);
             checks.extend(check_losses(&mut reader, &settings.layout).await);
             checks.extend(check_consumers(&mut reader, settings).await);
         }
@@ -121,6 +122,13 @@ async fn check_behind(reader: &mut GroupReader, stream: &str) -> Check {
     } else {
         Check::good("behind", detail)
     }
+}
+
+/// What the collector has said that keeps it from storing entries.
+async fn check_trouble(reader: &mut GroupReader) -> Option<Check> {
+    let trouble = reader.trouble().await.ok()??;
+    let detail = format!("the collector has stopped taking entries: {trouble}");
+    Some(Check::bad("storing", detail, "it goes on by itself once that is mended"))
 }
 
 /// What was trimmed before it was read, in all and lately. `None` where nobody has read yet.

@@ -104,6 +104,7 @@ impl Reading<'_> {
         for name in predecessors {
             self.take_over(&name).await?;
         }
+        self.reader.report_trouble(None).await?;
         self.adopt(adoption).await?;
         self.take_pending().await.map(drop)
     }

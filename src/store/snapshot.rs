@@ -92,7 +92,11 @@ impl Snapshot {
         let mut quarantine = read_sidecars::<Quarantined>(&quarantine_files, &mut skipped);
         let mut losses = read_sidecars::<Loss>(&loss_files, &mut skipped);
         let mut segments = Vec::new();
-        for (path, name, reader) in journal {
+        let names: Vec<SegmentName> = journal.iter().map(|(_, name, _)| name.clone()).collect();
+        for (index, (path, name, reader)) in journal.into_iter().enumerate() {
+            if is_sealed_by_name(&names[index..], &partitions, &gone) {
+                continue;
+            }
             let contents = match Contents::read(reader) {
                 Ok(contents) => contents,
                 Err(error) => {
@@ -115,6 +119,16 @@ impl Snapshot {
         let retired = retain::retired_events(layout)?;
         Ok(Self { partitions, segments, writers, quarantine, losses, retired, skipped })
     }
+}
+
+/// Do the names alone tell that the first of these segments is sealed? Its IDs lie between those
+/// after which it and the next one of its writer begin, and sealing takes all of them at once.
+/// Segments that were superseded stay for a while; a reader need not open them.
+fn is_sealed_by_name(segments: &[SegmentName], partitions: &[Partition], gone: &[(SealedName, PathBuf)]) -> bool {
+    let [segment, next, ..] = segments else { return false };
+    let sealed = partitions.iter().map(|file| &file.name).chain(gone.iter().map(|(name, _)| name));
+    let mut sealed = sealed.filter(|name| name.ids.last > segment.after && name.ids.first <= next.after);
+    segment.writer == next.writer && sealed.any(|name| name.writer == segment.writer)
 }
 
 /// What a segment holds.

@@ -13,8 +13,10 @@ use super::seal::{SealTask, Sealed, answer_seal_request};
 use super::{StoreError, disk};
 use crate::event::{EntryId, Event};
 
-/// A journal segment of this size makes a good Parquet file, and is sealed before its hour ends.
-const SEGMENT_BYTES_MAX: u64 = 128 << 20;
+/// A segment of this size is sealed before its hour ends: a query decodes all that is not sealed
+/// yet, which takes it some 20 ms then. Compaction makes large files of the small ones when the
+/// hour is over.
+const SEGMENT_BYTES_MAX: u64 = 16 << 20;
 /// How long a superseded file stays for readers, and for copies under way, that listed it.
 pub const SUPERSEDED_GRACE: Duration = Duration::from_secs(15 * 60);
 

@@ -31,6 +31,8 @@ const BASE: &str = "base";
 const BEGUN: &str = "begun";
 pub(super) const ACKNOWLEDGED: &str = "acknowledged";
 pub(super) const LOST: &str = "lost";
+/// What keeps a consumer from storing entries, in words.
+pub(super) const TROUBLE: &str = "trouble";
 
 /// The hash of one group.
 pub(super) fn key(stream: &str, group: &str) -> String {

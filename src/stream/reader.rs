@@ -321,6 +321,32 @@ impl GroupReader {
         reply::consumers(self.connection.command(&command).await?)
     }
 
+    /// Tells whoever asks what keeps this consumer from storing entries; `None`: nothing does.
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn report_trouble(&mut self, trouble: Option<&str>) -> Result<(), StreamError> {
+        let field = accounts::own(accounts::TROUBLE, &self.consumer);
+        let command = match trouble {
+            Some(trouble) => cmd("HSET").arg(self.accounts_key()).arg(field).arg(trouble).to_owned(),
+            None => cmd("HDEL").arg(self.accounts_key()).arg(field).to_owned(),
+        };
+        self.connection.command(&command).await.map(drop)
+    }
+
+    /// What keeps this consumer from storing entries, as it has told; `None` where nothing does.
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn trouble(&mut self) -> Result<Option<String>, StreamError> {
+        let field = accounts::own(accounts::TROUBLE, &self.consumer);
+        let command = cmd("HGET").arg(self.accounts_key()).arg(field).to_owned();
+        Ok(match self.connection.command(&command).await? {
+            Value::BulkString(text) => Some(String::from_utf8_lossy(&text).into_owned()),
+            _ => None,
+        })
+    }
+
     /// Do the accounts know one of these consumers? They do from its first start on, as long as
     /// the stream lives.
     ///

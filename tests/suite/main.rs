@@ -7,6 +7,7 @@ mod answers;
 mod collecting;
 mod command_line;
 mod crashes;
+mod disk_faults;
 mod faults;
 mod health;
 mod other_engines;

@@ -267,8 +267,14 @@ impl Store {
 
     /// Starts a collector in the background.
     pub fn collect(&self, more: &[&str]) -> Collector {
+        self.collect_with(more, &[])
+    }
+
+    /// The same with more in its environment.
+    pub fn collect_with(&self, more: &[&str], environment: &[(&str, PathBuf)]) -> Collector {
         let log = self.folder.path().join(format!("collector-{}.log", free_port()));
         let mut command = self.command(&["--color", "never", "collect"]);
+        command.envs(environment.iter().map(|(name, value)| (name, value)));
         command.args(more).stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log).unwrap());
         Collector { process: command.spawn().unwrap(), log }
     }
@@ -291,6 +297,14 @@ impl Collector {
     #[track_caller]
     pub fn says(&self, words: &str) {
         eventually(&format!("the collector says `{words}`"), || self.log().contains(words));
+    }
+
+    /// The most memory it has used so far, in kB.
+    #[allow(dead_code, reason = "not for the chaos tests")]
+    pub fn peak_kb(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
     /// Sends a signal by name: TERM, INT, STOP, CONT.

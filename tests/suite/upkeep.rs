@@ -56,8 +56,9 @@ fn verify_checks_the_files_and_the_law() {
            0  unaccounted for: the law holds
 ";
     assert_eq!(law, expected);
-    // A stored event that is gone shows in the files' own terms, and in the law's.
+    // Events that are gone, from the journal, too, are missed.
     fs::remove_file(&sealed_files(&store)[0]).unwrap();
+    fs::remove_dir_all(store.path().join("_journal")).unwrap();
     let ended = store.run(&["verify", "--redis", &redis.url()]);
     assert_eq!(ended.status, 1);
     assert!(ended.stdout.contains("THE LAW IS BROKEN, entries are missing"), "{}", ended.stdout);
