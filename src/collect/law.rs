@@ -2,7 +2,7 @@
 
 use super::{CollectError, GROUP, Settings};
 use crate::event::EntryId;
-use crate::store::{Snapshot, Tally};
+use crate::store::{Share, Snapshot, Tally};
 use crate::stream::{Accounts, Connection, GroupReader, StreamState};
 
 /// How often to look anew where entries moved while we looked.
@@ -68,28 +68,28 @@ pub async fn check_law(settings: &Settings) -> Result<Law, CollectError> {
 async fn look(reader: &mut GroupReader, settings: &Settings) -> Result<Law, CollectError> {
     let before = reader.accounts().await?;
     let tally = Tally::of(&Snapshot::read(&settings.layout)?)?;
-    let shares = Shares::of(reader, &tally).await?;
+    let shares = Shares::of(reader, tally).await?;
     let unread = reader.unread().await?.count;
     let after = reader.accounts().await?;
-    Ok(law(&tally, &shares, unread, &before, &after))
+    Ok(law(&shares, unread, &before, &after))
 }
 
 /// Redis as it stands at one moment.
 type Look = (StreamState, Accounts);
 
-fn law(tally: &Tally, shares: &Shares, unread: u64, earlier: &Look, now: &Look) -> Law {
+fn law(shares: &Shares, unread: u64, earlier: &Look, now: &Look) -> Law {
     let (state, after) = now;
     let position = after.position().unwrap_or_default();
     let unnoticed = state.added.saturating_sub(unread).saturating_sub(position);
     let all = after.acknowledged + after.pending + after.lost;
     Law {
         added: state.added.saturating_sub(after.begun),
-        stored: tally.stored,
-        quarantined: tally.quarantined,
-        lost: tally.lost,
+        stored: shares.held.stored,
+        quarantined: shares.held.quarantined,
+        lost: shares.held.lost,
         in_flight: shares.in_flight,
         unread,
-        trimmed: unnoticed + shares.lost.saturating_sub(tally.lost),
+        trimmed: unnoticed + shares.lost.saturating_sub(shares.held.lost),
         elsewhere: all.saturating_sub(shares.own),
         moved: moved(earlier, now),
     }
@@ -102,25 +102,32 @@ fn moved((state_before, before): &Look, (state, after): &Look) -> u64 {
     added + read + after.acknowledged.abs_diff(before.acknowledged) + after.pending.abs_diff(before.pending)
 }
 
-/// What the group's accounts say of the collectors of this store.
+/// What the collectors of this store have, by its files and by the group's accounts.
 struct Shares {
+    /// What the files hold.
+    held: Share,
     /// Entries that they were given, or found to be lost.
     own: u64,
     /// Entries that they found to be lost.
     lost: u64,
-    /// Those of them that are not durable yet.
+    /// Entries that they were given, and that are not durable yet.
     in_flight: u64,
 }
 
 impl Shares {
-    async fn of(reader: &mut GroupReader, tally: &Tally) -> Result<Self, CollectError> {
-        let mut shares = Self { own: 0, lost: 0, in_flight: 0 };
-        for (name, watermark) in &tally.watermarks {
-            let (acknowledged, lost) = reader.shares_of(name).await?;
-            let pending = reader.pending_ids(name).await?;
+    async fn of(reader: &mut GroupReader, tally: Tally) -> Result<Self, CollectError> {
+        let mut shares = Self { held: Share::NONE, own: 0, lost: 0, in_flight: 0 };
+        for (name, held) in tally.writers {
+            if !reader.has_accounts_of(std::slice::from_ref(&name)).await? {
+                // Not from this stream: a simulation, or a copy of another store's files.
+                continue;
+            }
+            let (acknowledged, lost) = reader.shares_of(&name).await?;
+            let pending = reader.pending_ids(&name).await?;
+            shares.held = shares.held.and(held);
             shares.lost += lost;
             shares.own += acknowledged + lost + pending.len() as u64;
-            shares.in_flight += above(&pending, *watermark);
+            shares.in_flight += above(&pending, held.watermark);
         }
         Ok(shares)
     }

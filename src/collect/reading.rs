@@ -159,7 +159,7 @@ impl Reading<'_> {
             }
             // While one step is committed, the next is read.
             while !poll.entries.is_empty() {
-                self.begin_epoch_where_reset(&poll)?;
+                self.begin_epoch_where_reset(&poll).await?;
                 let step = self.desk.spawn(move |intake| intake.take_new(&poll));
                 if *self.shutdown.borrow() {
                     let settled = joined(step.await)?;
@@ -242,11 +242,16 @@ impl Reading<'_> {
         })
     }
 
-    /// IDs that fall back while we read show a stream that was put back under us.
-    fn begin_epoch_where_reset(&self, poll: &Poll) -> Result<(), StoreError> {
+    /// Notices a stream that is another one, or was put back under us, while we read it.
+    async fn begin_epoch_where_reset(&mut self, poll: &Poll) -> Result<(), CollectError> {
         let floor = self.desk.intake().store.floor();
+        let position = poll.accounts.position();
         if poll.state.last.is_some_and(|last| last < floor) {
-            self.begin_epoch(EntryId::ZERO, poll.accounts.position().unwrap_or_default())?;
+            self.begin_epoch(EntryId::ZERO, position.unwrap_or_default())?;
+        } else if let Some(position) = position.filter(|_| !poll.accounts.is_known) {
+            // Another store has met the new stream before us, and made the group.
+            self.begin_epoch(floor, position)?;
+            self.reader.agree_on(0).await?;
         }
         Ok(())
     }

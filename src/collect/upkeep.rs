@@ -124,6 +124,10 @@ impl Upkeep {
         match self.running.take().map(JoinHandle::join) {
             None | Some(Ok(Ok(Done::Tidied))) => {}
             Some(Ok(Ok(Done::Sealed(sealed)))) => {
+                if let Some((kept_as, bytes)) = &sealed.damaged {
+                    let path = kept_as.display();
+                    error!("{bytes} bytes of the journal were damaged on the disk and are not sealed; kept as {path}");
+                }
                 if let Some(path) = &sealed.parquet {
                     info!("sealed {} events into {}", sealed.rows, path.display());
                 }

@@ -42,13 +42,13 @@ impl Hour {
     }
 
     /// The hour of a folder `date=…/hour=…`; `None` where the values are no date and hour.
-    pub fn from_partition(date: &str, hour: &str) -> Option<Self> {
-        let date: jiff::civil::Date = date.parse().ok()?;
+    pub fn from_partition(date_text: &str, hour: &str) -> Option<Self> {
+        let date: jiff::civil::Date = date_text.parse().ok()?;
         let start = date.at(hour.parse().ok().filter(|hour| (0..24).contains(hour))?, 0, 0, 0);
         let start = start.to_zoned_datetime(jiff::tz::TimeZone::UTC).ok()?;
         let parsed = Self::of_ms(start.timestamp().as_millisecond());
-        // Only the exact spelling: `hour=4` would be another folder than ours.
-        (parsed.hour() == hour).then_some(parsed)
+        // Only the exact spelling: `hour=4` and `date=20250927` would be other folders than ours.
+        (parsed.hour() == hour && parsed.date() == date_text).then_some(parsed)
     }
 
     fn format(self, pattern: &str) -> String {

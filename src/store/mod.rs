@@ -21,6 +21,7 @@ mod sidecar;
 mod snapshot;
 mod superseded;
 mod tally;
+mod torn;
 mod verify;
 mod writer;
 
@@ -36,7 +37,7 @@ pub use seal::{SealTask, Sealed, request_seal};
 pub use sealed::PartitionWriter;
 pub use snapshot::{Partition, Segment, Snapshot};
 pub use superseded::remove_superseded_files;
-pub use tally::Tally;
+pub use tally::{Share, Tally};
 pub use verify::{Finding, Kind, Progress, Repaired, Report, repair, verify};
 pub use writer::{Batch, Item, Recovered, SUPERSEDED_GRACE, StoreWriter};
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::journal::SegmentReader;
 use super::layout::{Layout, SegmentName};
 use super::sealed::PartitionWriter;
+use super::torn::keep_torn;
 use super::{StoreError, disk, sidecar};
 
 /// A segment that nothing is appended to any more, waiting to be sealed. Independent of
@@ -24,6 +25,8 @@ pub struct Sealed {
     pub parquet: Option<PathBuf>,
     /// How many events it holds.
     pub rows: u64,
+    /// Bytes of the segment that are no whole commit: where they are kept now, and how many.
+    pub damaged: Option<(PathBuf, u64)>,
 }
 
 impl SealTask {
@@ -53,11 +56,13 @@ impl SealTask {
             quarantined.extend(commit.quarantined);
             losses.extend(commit.losses);
         }
+        // A crash tears only the newest segment; this one was damaged later.
+        let damaged = keep_torn(&self.layout, &path, reader.valid_bytes())?;
         // The sidecars first: once the Parquet file is there, the segment may go.
         let temporary = self.layout.journal().join(format!("{writer}.sidecar.tmp"));
         sidecar::write(&self.layout, &self.layout.quarantine(), &temporary, writer, &quarantined)?;
         sidecar::write(&self.layout, &self.layout.losses(), &temporary, writer, &losses)?;
-        Ok(Sealed { segment: path, parquet: parquet.finish()?, rows })
+        Ok(Sealed { segment: path, parquet: parquet.finish()?, rows, damaged })
     }
 }
 

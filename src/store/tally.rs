@@ -9,17 +9,40 @@ use super::error::IoContext as _;
 use super::{Partition, Snapshot, StoreError, Writer};
 use crate::event::EntryId;
 
-/// Counts of the newest epoch.
+/// What each writer has stored in the newest epoch, by its name.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Tally {
+    /// The writers.
+    pub writers: BTreeMap<String, Share>,
+}
+
+/// What a writer has stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share {
     /// Events; those that retention has taken out, too.
     pub stored: u64,
     /// Entries that are no events.
     pub quarantined: u64,
     /// Entries stored as lost.
     pub lost: u64,
-    /// Every writer's name, and the highest ID that it has stored.
-    pub watermarks: BTreeMap<String, EntryId>,
+    /// The highest ID.
+    pub watermark: EntryId,
+}
+
+impl Share {
+    /// Nothing.
+    pub const NONE: Self = Self { stored: 0, quarantined: 0, lost: 0, watermark: EntryId::ZERO };
+
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            stored: self.stored + other.stored,
+            quarantined: self.quarantined + other.quarantined,
+            lost: self.lost + other.lost,
+            watermark: self.watermark.max(other.watermark),
+        }
+    }
 }
 
 impl Tally {
@@ -30,39 +53,36 @@ impl Tally {
     pub fn of(snapshot: &Snapshot) -> Result<Self, StoreError> {
         let mut tally = Self::default();
         let Some(epoch) = newest_epoch(snapshot) else { return Ok(tally) };
-        for writer in &snapshot.writers {
-            tally.raise(writer, epoch, EntryId::ZERO);
-        }
-        for partition in &snapshot.partitions {
-            if tally.raise(&partition.name.writer, epoch, partition.name.ids.last) {
-                tally.stored += rows(partition)?;
+        let mut add = |writer: &Writer, share: Share| {
+            if writer.epoch() == epoch {
+                let sum = tally.writers.entry(writer.name().to_owned()).or_insert(Share::NONE);
+                *sum = sum.and(share);
             }
+        };
+        snapshot.writers.iter().for_each(|writer| add(writer, Share::NONE));
+        for partition in snapshot.partitions.iter().filter(|file| file.name.writer.epoch() == epoch) {
+            let (stored, watermark) = (rows(partition)?, partition.name.ids.last);
+            add(&partition.name.writer, Share { stored, watermark, ..Share::NONE });
         }
         for segment in &snapshot.segments {
-            if tally.raise(&segment.name.writer, epoch, segment.ids.last) {
-                tally.stored += segment.batches.iter().map(|batch| batch.num_rows() as u64).sum::<u64>();
-            }
+            let stored = segment.batches.iter().map(|batch| batch.num_rows() as u64).sum();
+            add(&segment.name.writer, Share { stored, watermark: segment.ids.last, ..Share::NONE });
         }
         for (writer, entry) in &snapshot.quarantine {
-            tally.quarantined += u64::from(tally.raise(writer, epoch, entry.id));
+            add(writer, Share { quarantined: 1, watermark: entry.id, ..Share::NONE });
         }
-        let retired = snapshot.retired.iter().filter(|(writer, _)| writer.epoch() == epoch);
-        tally.stored += retired.map(|(_, events)| events).sum::<u64>();
         for (writer, loss) in &snapshot.losses {
-            if writer.epoch() == epoch {
-                tally.lost += loss.lost;
-            }
+            add(writer, Share { lost: loss.lost, ..Share::NONE });
+        }
+        for (writer, stored) in &snapshot.retired {
+            add(writer, Share { stored: *stored, ..Share::NONE });
         }
         Ok(tally)
     }
 
-    /// Takes note of what a writer has stored; `false` where that was in another epoch.
-    fn raise(&mut self, writer: &Writer, epoch: u32, last: EntryId) -> bool {
-        if writer.epoch() == epoch {
-            let watermark = self.watermarks.entry(writer.name().to_owned()).or_insert(EntryId::ZERO);
-            *watermark = last.max(*watermark);
-        }
-        writer.epoch() == epoch
+    /// All writers together.
+    pub fn sum(&self) -> Share {
+        self.writers.values().copied().fold(Share::NONE, Share::and)
     }
 }
 

@@ -45,8 +45,9 @@ pub(super) fn own(field: &str, consumer: &str) -> String {
 }
 
 /// The fields that [`Accounts::read`] expects, in this order.
-pub(super) fn fields(consumer: &str) -> [String; 5] {
-    [BASE.into(), BEGUN.into(), ACKNOWLEDGED.into(), LOST.into(), own(LOST, consumer)]
+pub(super) fn fields(consumer: &str) -> [String; 6] {
+    let own_acknowledged = own(ACKNOWLEDGED, consumer);
+    [BASE.into(), BEGUN.into(), ACKNOWLEDGED.into(), LOST.into(), own(LOST, consumer), own_acknowledged]
 }
 
 /// How the accounts stand at one moment.
@@ -65,12 +66,14 @@ pub struct Accounts {
     pub lost: u64,
     /// Those of them that this consumer has claimed, and stores.
     pub own_lost: u64,
+    /// Is this consumer known? It is from its first start on, as long as the stream lives.
+    pub is_known: bool,
 }
 
 impl Accounts {
     /// From the answers of HMGET and XPENDING.
     pub(super) fn read(hash: Value, pending: Value) -> Result<Self, StreamError> {
-        let [base, begun, acknowledged, lost, own_lost] = reply::numbers(hash, "HMGET")?;
+        let [base, begun, acknowledged, lost, own_lost, own_acknowledged] = reply::numbers(hash, "HMGET")?;
         let count = |number: Option<i64>| number.unwrap_or(0).max(0).unsigned_abs();
         Ok(Self {
             base,
@@ -79,6 +82,7 @@ impl Accounts {
             pending: reply::pending_count(pending)?,
             lost: count(lost),
             own_lost: count(own_lost),
+            is_known: own_acknowledged.is_some(),
         })
     }
 
@@ -131,6 +135,18 @@ redis.call('DEL', KEYS[2])
 redis.call('HSET', KEYS[2], 'base', start - ARGV[4], 'begun', begun,
   'lost', ARGV[4], 'lost:' .. ARGV[2], ARGV[4], 'acknowledged:' .. ARGV[2], 0)
 return 1";
+
+/// Acknowledges entries, and counts those that were pending indeed: after a reset of the stream
+/// they are not.
+///
+/// KEYS: stream, hash. ARGV: group, the two fields to count in, the IDs.
+pub(super) const ACKNOWLEDGE: &str = r"
+local count = redis.call('XACK', KEYS[1], ARGV[1], unpack(ARGV, 4))
+if count > 0 then
+  redis.call('HINCRBY', KEYS[2], ARGV[2], count)
+  redis.call('HINCRBY', KEYS[2], ARGV[3], count)
+end
+return count";
 
 /// Sets the base, where it is still what the caller saw (`-`: none).
 ///

@@ -226,21 +226,18 @@ impl GroupReader {
 
     /// What was stored counts as acknowledged, what is gone as lost, to be stored as such.
     fn add_acknowledgement(&self, transaction: &mut Pipeline, settled: &Settled) {
-        if settled.is_empty() {
-            return;
-        }
-        let mut acknowledge = cmd("XACK");
-        acknowledge.arg(&self.connection.stream).arg(&self.connection.group);
-        for id in settled.stored.iter().chain(&settled.gone) {
-            acknowledge.arg(id.to_string());
-        }
-        transaction.add_command(acknowledge);
-        for (field, entries) in [(accounts::ACKNOWLEDGED, &settled.stored), (accounts::LOST, &settled.gone)] {
-            for field in [field.to_owned(), accounts::own(field, &self.consumer)] {
-                let mut count = cmd("HINCRBY");
-                count.arg(self.accounts_key()).arg(field).arg(entries.len());
-                transaction.add_command(count);
+        for (field, ids) in [(accounts::ACKNOWLEDGED, &settled.stored), (accounts::LOST, &settled.gone)] {
+            if ids.is_empty() {
+                continue;
             }
+            let Connection { stream, group, .. } = &self.connection;
+            let mut acknowledge = cmd("EVAL");
+            acknowledge.arg(accounts::ACKNOWLEDGE).arg(2).arg(stream).arg(self.accounts_key());
+            acknowledge.arg(group).arg(field).arg(accounts::own(field, &self.consumer));
+            for id in ids {
+                acknowledge.arg(id.to_string());
+            }
+            transaction.add_command(acknowledge);
         }
     }
 

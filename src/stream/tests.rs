@@ -95,7 +95,7 @@ fn the_password_is_never_shown() {
 
 #[test]
 fn what_was_delivered_and_lost_makes_the_position() {
-    let hash = Value::Array(vec![bulk("-3"), bulk("7"), bulk("100"), bulk("20"), Value::Nil]);
+    let hash = Value::Array(vec![bulk("-3"), bulk("7"), bulk("100"), bulk("20"), Value::Nil, Value::Nil]);
     let pending = Value::Array(vec![Value::Int(13), bulk("1-0"), bulk("9-0"), Value::Nil]);
     let accounts = Accounts::read(hash, pending).unwrap();
     assert_eq!((accounts.position(), accounts.begun, accounts.own_lost), (Some(130), 7, 0));

@@ -254,7 +254,8 @@ impl Round {
         );
         assert_eq!(self.redis.pending(), 0, "nothing is left pending");
         for store in &self.stores {
-            store.output(&["verify", "--redis", &self.redis.url()]);
+            let ended = store.run(&["verify", "--redis", &self.redis.url()]);
+            assert_eq!(ended.status, 0, "{}{}", ended.stdout, ended.stderr);
         }
         tally.added += added;
         tally.stored += stored.len() as u64;

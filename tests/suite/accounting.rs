@@ -155,7 +155,7 @@ impl Run {
 
     /// What a store holds: stored, quarantined or lost.
     fn held(&self, store: usize) -> u64 {
-        let tally = Tally::of(&Snapshot::read(&self.stores[store].1.layout).unwrap()).unwrap();
+        let tally = Tally::of(&Snapshot::read(&self.stores[store].1.layout).unwrap()).unwrap().sum();
         tally.stored + tally.quarantined + tally.lost
     }
 }

@@ -172,3 +172,31 @@ fn copy_journal(from: &Layout, to: &Layout) {
         fs::copy(&path, to.journal().join(path.file_name().unwrap())).unwrap();
     }
 }
+
+#[test]
+fn what_was_damaged_in_a_closed_segment_is_kept_aside_when_it_is_sealed() {
+    let (_folder, layout) = layout();
+    let mut store = open(&layout);
+    commit(&mut store, &[at(0, 1)]);
+    commit(&mut store, &[at(0, 2)]);
+    store.close_segment().unwrap();
+    let segment = &journal_files(&layout)[0];
+    let mut bytes = fs::read(segment).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(segment, bytes).unwrap();
+    let sealed = seal_all(&mut store).remove(0);
+    let (kept_as, bytes) = sealed.damaged.unwrap();
+    assert_eq!((sealed.rows, fs::metadata(kept_as).unwrap().len()), (1, bytes));
+}
+
+#[test]
+fn files_from_elsewhere_say_nothing_about_what_was_read() {
+    let (_folder, layout) = layout();
+    let mut partition = PartitionWriter::create(&layout, &Writer::new("simulate").unwrap()).unwrap();
+    let fields = [("service", "worker"), ("eventType", "job.claimed")];
+    let event = decode(at(99, 1), &fields).unwrap();
+    partition.push(&Row::from(&event)).unwrap();
+    partition.finish().unwrap();
+    assert_eq!(open(&layout).floor(), EntryId::ZERO);
+}

@@ -123,7 +123,7 @@ fn the_oldest_hours_go_by_age_and_by_size_and_never_one_in_the_journal() {
     assert_eq!(remove_superseded_files(&layout, Duration::ZERO).unwrap(), 3);
     assert!(!layout.partition(Hour::of_ms(HOUR_14 as i64)).exists(), "empty folders go, too");
     assert_eq!(ids(&layout), [at(3, 1), at(3, 2)]);
-    assert_eq!(Tally::of(&Snapshot::read(&layout).unwrap()).unwrap().stored, 5);
+    assert_eq!(Tally::of(&Snapshot::read(&layout).unwrap()).unwrap().sum().stored, 5);
     assert_eq!(fs::read_dir(layout.retired()).unwrap().count(), 1, "one record a writer");
 }
 

@@ -8,8 +8,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::io::Read as _;
+use std::path::Path;
 
 use super::{OpenSegment, Recovered, StoreWriter};
 use crate::event::EntryId;
@@ -19,6 +19,7 @@ use crate::store::layout::{Hour, Layout, SealedName, SegmentName, Writer};
 use crate::store::sealed::PARQUET;
 use crate::store::sidecar::NDJSON;
 use crate::store::snapshot::list;
+use crate::store::torn::keep_torn;
 use crate::store::{StoreError, disk};
 
 /// What the names of files under construction end in.
@@ -30,12 +31,14 @@ impl StoreWriter {
         self.remove_leftovers()?;
         let sealed = SealedUpTo::of(&self.layout)?;
         let segments = segments(&self.layout)?;
-        let writers = segments.iter().map(|name| &name.writer).chain(sealed.entries.keys()).chain(sealed.losses.keys());
+        // Files of names that have no segment here may come from anywhere: a copy of another
+        // store's, a simulation. They say nothing about what this store has read.
+        let own = sealed.entries.keys().chain(sealed.losses.keys()).filter(|writer| writer.name() == self.own);
+        let writers = segments.iter().map(|name| &name.writer).chain(own);
         let epoch = writers.map(Writer::epoch).max().unwrap_or_default();
         self.writer = self.writer.in_epoch(epoch);
         self.watermark = sealed.entries_of(&self.writer);
-        let in_epoch = sealed.entries.iter().filter(|(writer, _)| writer.epoch() == epoch);
-        self.floor = in_epoch.map(|(_, last)| *last).max().unwrap_or(EntryId::ZERO);
+        self.floor = self.watermark;
         let mut segments = self.scan(segments)?.into_iter().peekable();
         while let Some((name, scan)) = segments.next() {
             let is_newest = segments.peek().is_none_or(|(next, _)| next.writer != name.writer);
@@ -64,8 +67,7 @@ impl StoreWriter {
             match Scan::of(&path)? {
                 Some(scan) => scanned.push((name, scan)),
                 None => {
-                    let mut found = File::open(&path).doing("open", &path)?;
-                    self.keep_torn(&path, &mut found, 0)?;
+                    self.keep_torn(&path, 0)?;
                     disk::remove(&path)?;
                 }
             }
@@ -103,25 +105,15 @@ impl StoreWriter {
 
     /// Writes what is whole of a segment anew, and keeps the rest aside.
     fn mend(&mut self, path: &Path, scan: &Scan) -> Result<(), StoreError> {
-        let mut found = File::open(path).doing("open", path)?;
-        self.keep_torn(path, &mut found, scan.valid_bytes)?;
-        found.rewind().doing("read", path)?;
-        disk::write_whole(&temporary(path), path, &mut found.take(scan.valid_bytes))
+        self.keep_torn(path, scan.valid_bytes)?;
+        let found = File::open(path).doing("open", path)?;
+        disk::write_whole(&path.with_extension("journal.tmp"), path, &mut found.take(scan.valid_bytes))
     }
 
-    /// Copies what follows the last whole commit, if anything does, into the quarantine folder.
-    fn keep_torn(&mut self, path: &Path, found: &mut File, valid_bytes: u64) -> Result<(), StoreError> {
-        let bytes = found.metadata().doing("read", path)?.len().saturating_sub(valid_bytes);
-        if bytes == 0 {
-            return Ok(());
-        }
-        let folder = self.layout.quarantine();
-        disk::create_dir(&self.layout, &folder)?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let kept_as = folder.join(format!("{name}.{valid_bytes}.torn"));
-        found.seek(SeekFrom::Start(valid_bytes)).doing("read", path)?;
-        disk::write_whole(&temporary(path), &kept_as, found)?;
-        self.recovered.push(Recovered::TornTail { kept_as, bytes });
+    /// Keeps what follows the last whole commit aside, and remembers to say so.
+    fn keep_torn(&mut self, path: &Path, whole: u64) -> Result<(), StoreError> {
+        let kept = keep_torn(&self.layout, path, whole)?;
+        self.recovered.extend(kept.map(|(kept_as, bytes)| Recovered::TornTail { kept_as, bytes }));
         Ok(())
     }
 
@@ -143,10 +135,6 @@ impl StoreWriter {
         }
         self.rotate()
     }
-}
-
-fn temporary(segment: &Path) -> PathBuf {
-    segment.with_extension("journal.tmp")
 }
 
 /// Every segment of the journal, by writer, oldest first.
