@@ -194,23 +194,23 @@ impl Reading<'_> {
             self.reader.create_group(start, recorded).await?;
         }
         let (state, accounts) = self.reader.accounts().await?;
-        let floor = self.desk.intake().store.floor();
-        if let Some(last) = state.last.filter(|last| *last < floor) {
+        let (floor, mut names) = {
+            let intake = self.desk.intake();
+            (intake.store.floor(), intake.store.predecessors()?)
+        };
+        names.push(self.settings.consumer.clone());
+        let fell_back = state.last.filter(|last| *last < floor);
+        let is_known = accounts.position().is_none() || self.reader.has_accounts_of(&names).await?;
+        if floor > EntryId::ZERO && !is_known {
+            // Another store has met the new stream before us, and made the group.
+            let after = if fell_back.is_some() { EntryId::ZERO } else { floor };
+            self.begin_epoch(after, accounts.position().unwrap_or_default())?;
+        } else if let Some(last) = fell_back {
             // The group is there, so this is the same stream, gone back: what it still holds we
             // have, and what follows may repeat IDs that were given out after it.
             self.begin_epoch(last, state.added)?;
             self.reader.begin_anew(state.added).await?;
             return Ok(());
-        }
-        let (mut names, has_stored) = {
-            let intake = self.desk.intake();
-            (intake.store.predecessors()?, floor > EntryId::ZERO)
-        };
-        names.push(self.settings.consumer.clone());
-        let position = accounts.position();
-        if has_stored && position.is_some() && !self.reader.has_accounts_of(&names).await? {
-            // Another store has met the new stream before us, and made the group.
-            self.begin_epoch(floor, position.unwrap_or_default())?;
         }
         let recorded = {
             let mut intake = self.desk.intake();

@@ -178,9 +178,11 @@ local share = 'lost:' .. ARGV[1]
 redis.call('HSETNX', KEYS[1], 'acknowledged:' .. ARGV[1], 0)
 local more = ARGV[2] - (redis.call('HGET', KEYS[1], share) or 0)
 if redis.call('HEXISTS', KEYS[1], 'base') == 0 or (more <= 0 and ARGV[3] == '-') then return 0 end
-redis.call('HINCRBY', KEYS[1], share, more)
-redis.call('HINCRBY', KEYS[1], 'lost', more)
-redis.call('HINCRBY', KEYS[1], 'base', -more)
+if more ~= 0 then
+  redis.call('HINCRBY', KEYS[1], share, more)
+  redis.call('HINCRBY', KEYS[1], 'lost', more)
+  redis.call('HINCRBY', KEYS[1], 'base', -more)
+end
 if ARGV[3] ~= '-' then redis.call('HSET', KEYS[1], 'begun', ARGV[3]) end
 return more";
 
