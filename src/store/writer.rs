@@ -1,17 +1,20 @@
 //! The writing side: one collector, its journal, and what has to be sealed.
 
+mod batch;
 mod recovery;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::journal::{Commit, Header, Loss, Quarantined, Row, SegmentWriter};
+pub use batch::{Batch, Item, Recovered};
+
+use super::journal::{Commit, Header, Loss, Row, SegmentWriter};
 use super::layout::{Hour, Layout, SegmentName, Writer};
 use super::lock::Lock;
 use super::seal::{SealTask, Sealed, answer_seal_request};
 use super::{StoreError, disk};
-use crate::event::{EntryId, Event};
+use crate::event::EntryId;
 
 /// A segment of this size is sealed before its hour ends: a query decodes all that is not sealed
 /// yet, which takes it some 20 ms then. Compaction makes large files of the small ones when the
@@ -19,57 +22,6 @@ use crate::event::{EntryId, Event};
 const SEGMENT_BYTES_MAX: u64 = 16 << 20;
 /// How long a superseded file stays for readers, and for copies under way, that listed it.
 pub const SUPERSEDED_GRACE: Duration = Duration::from_secs(15 * 60);
-
-/// One entry of the stream, understood or not.
-#[derive(Debug)]
-pub enum Item<'a> {
-    /// It is an event.
-    Event(Event<'a>),
-    /// It is none, and is kept whole.
-    Quarantined(Quarantined),
-}
-
-impl Item<'_> {
-    /// The entry ID.
-    pub fn id(&self) -> EntryId {
-        match self {
-            Self::Event(event) => event.id,
-            Self::Quarantined(entry) => entry.id,
-        }
-    }
-
-    /// The partition; an entry that is no event goes with its neighbours.
-    fn hour(&self) -> Option<Hour> {
-        match self {
-            Self::Event(event) => event.id.ingested_at().map(Hour::of_ms),
-            Self::Quarantined(_) => None,
-        }
-    }
-}
-
-/// What was read from the stream in one step.
-#[derive(Debug)]
-pub struct Batch<'a> {
-    /// The entries, each above the last and above the watermark.
-    pub items: &'a [Item<'a>],
-    /// How many entries ever added to the stream are accounted for without these.
-    pub position: u64,
-    /// What was found to be missing before the first of them.
-    pub loss: Option<Loss>,
-}
-
-/// What opening a store found and mended.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Recovered {
-    /// The end of a segment was cut short: the bytes were moved to the quarantine folder.
-    /// They were never acknowledged.
-    TornTail {
-        /// Where the bytes are now.
-        kept_as: PathBuf,
-        /// How many.
-        bytes: u64,
-    },
-}
 
 /// Appends to a store. Holds its lock: one at a time.
 pub struct StoreWriter {

@@ -7,6 +7,7 @@ mod accounts;
 mod connection;
 mod entries;
 mod error;
+mod inquiry;
 mod producer;
 mod reader;
 mod reply;
@@ -16,8 +17,9 @@ pub use accounts::Accounts;
 pub use connection::{Connection, RedisAddress};
 pub use entries::{Entries, Entry};
 pub use error::StreamError;
+pub use inquiry::{Consumer, Unread};
 pub use producer::Producer;
-pub use reader::{Consumer, GroupReader, Poll, Settled, Start, Unread};
+pub use reader::{GroupReader, Poll, Settled, Start};
 pub use reply::StreamState;
 
 /// The stream's name where none is set.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::Value;
 
 use super::StreamError;
-use super::reader::Consumer;
+use super::inquiry::Consumer;
 use crate::event::EntryId;
 
 /// How the stream stands at one moment.

@@ -12,17 +12,19 @@ mod proxy;
 #[path = "../suite/support.rs"]
 mod support;
 
-use std::collections::HashSet;
-use std::time::Duration;
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
 
 use producer::Producer;
 use proxy::Proxy;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use support::{Collector, Persistence, Redis, Store, eventually};
+use support::{Collector, Persistence, Redis, Store};
 
 const KILLS_PER_ROUND: usize = 8;
+/// How long collectors may take to read all there is, on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Who works on what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -196,13 +198,30 @@ impl Round {
     }
 
     fn wait_until_read(&self) {
-        eventually("all is read and acknowledged", || {
-            let groups: Vec<std::collections::HashMap<String, redis::Value>> =
-                self.redis.command("XINFO GROUPS emp:events");
-            let stream: std::collections::HashMap<String, redis::Value> = self.redis.command("XINFO STREAM emp:events");
-            groups.first().is_some_and(|group| group["last-delivered-id"] == stream["last-generated-id"])
-                && self.redis.pending() == 0
-        });
+        let begun = Instant::now();
+        while !self.is_read() {
+            assert!(begun.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain until all is read\n{}", self.describe());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn is_read(&self) -> bool {
+        let groups: Vec<HashMap<String, redis::Value>> = self.redis.command("XINFO GROUPS emp:events");
+        let stream: HashMap<String, redis::Value> = self.redis.command("XINFO STREAM emp:events");
+        groups.first().is_some_and(|group| group["last-delivered-id"] == stream["last-generated-id"])
+            && self.redis.pending() == 0
+    }
+
+    /// Who holds what, and what each collector said last.
+    fn describe(&self) -> String {
+        let consumers: redis::Value = self.redis.command("XINFO CONSUMERS emp:events emp-collector");
+        let mut text = format!("{consumers:?}\n");
+        for (_, name, collector) in &self.collectors {
+            let log = collector.as_ref().map(Collector::log).unwrap_or_default();
+            let last: Vec<&str> = log.lines().rev().take(8).collect();
+            text.push_str(&format!("{name}:\n{}\n", last.into_iter().rev().collect::<Vec<_>>().join("\n")));
+        }
+        text
     }
 
     fn pause_producer(&mut self) {
