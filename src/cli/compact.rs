@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::failure::Outcome;
 use super::options::Options;
-use crate::store::{CompactTask, SUPERSEDED_GRACE, StoreWriter, remove_superseded_files};
+use crate::store::{CompactTask, SUPERSEDED_GRACE, StoreError, StoreWriter, remove_superseded_files};
 
 /// Put the files of each hour together
 ///
@@ -23,7 +23,13 @@ pub(super) struct Compact {}
 impl Compact {
     pub fn run(self, options: &Options) -> Outcome {
         let layout = options.existing_layout()?;
-        let _lock = StoreWriter::lock(&layout)?;
+        let _lock = match StoreWriter::lock(&layout) {
+            Err(StoreError::Locked { root }) => {
+                println!("a collector is at work on {}, and does this by itself", root.display());
+                return Ok(ExitCode::SUCCESS);
+            }
+            lock => lock?,
+        };
         let tasks = CompactTask::find(&layout, Timestamp::now().as_millisecond())?;
         let shows_progress = std::io::stderr().is_terminal();
         let (mut replaced, mut events) = (0, 0);

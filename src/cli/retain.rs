@@ -38,7 +38,8 @@ impl Retain {
         let (verb, retired) = if self.dry_run {
             ("would go", find_retired(&layout, &retention, now)?)
         } else {
-            let _lock = StoreWriter::lock(&layout)?;
+            let _lock = StoreWriter::lock(&layout)
+                .map_err(|error| anyhow::anyhow!("{error}; stop it, or start it with --retain and --retain-bytes"))?;
             let retired = retain(&layout, &retention, now)?;
             // Asked for by hand, it frees the disk at once.
             remove_superseded_files(&layout, Duration::ZERO)?;

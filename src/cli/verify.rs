@@ -74,7 +74,8 @@ fn write_text(
         1 => "1 file is not as it should be".to_owned(),
         count => format!("{count} files are not as they should be"),
     };
-    writeln!(out, "{files} files read, {}, {events} events: {verdict}", show_bytes(*bytes))?;
+    let read = if *files == 1 { "1 file read".to_owned() } else { format!("{files} files read") };
+    writeln!(out, "{read}, {}, {events} events: {verdict}", show_bytes(*bytes))?;
     let Some(law) = law else { return Ok(()) };
     let rows = [
         ("stored", law.stored),

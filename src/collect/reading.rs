@@ -12,7 +12,7 @@ use super::upkeep::Upkeep;
 use super::{CollectError, Settings, Totals};
 use crate::event::EntryId;
 use crate::store::{RecordedLosses, StoreError};
-use crate::stream::{GroupReader, Poll, Settled, Start};
+use crate::stream::{GroupReader, Poll, Settled, Start, StreamError};
 
 /// Entries read, made durable and acknowledged in one step. Two such steps overlap: together
 /// they stay far below the length that producers keep in the stream, so that a crash loses
@@ -106,7 +106,21 @@ impl Reading<'_> {
         }
         self.reader.report_trouble(None).await?;
         self.adopt(adoption).await?;
+        self.fence().await?;
         self.take_pending().await.map(drop)
+    }
+
+    /// Ends what an earlier connection of the same consumer may have left on its way.
+    async fn fence(&mut self) -> Result<(), CollectError> {
+        match self.reader.fence().await {
+            Err(error @ StreamError::Refused { .. }) => {
+                warn!(
+                    "{error}; without CLIENT LIST and CLIENT KILL, a request on its way in a crash may cost its entries"
+                );
+                Ok(())
+            }
+            fenced => Ok(fenced?),
+        }
     }
 
     async fn adopt(&mut self, adoption: &mut Adoption) -> Result<(), CollectError> {
@@ -267,6 +281,7 @@ impl Reading<'_> {
     /// Stores what another consumer was given and has not acknowledged, under its own name.
     async fn take_over(&mut self, name: &str) -> Result<u64, CollectError> {
         self.become_writer(name)?;
+        self.fence().await?;
         let taken = self.take_pending().await?;
         let recorded = self.desk.intake().recorded.lost;
         let own = self.settings.consumer.clone();

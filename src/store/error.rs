@@ -15,7 +15,7 @@ pub enum StoreError {
         source: io::Error,
     },
     /// Another collector works on the store.
-    #[error("another collector is working on the store {}", root.display())]
+    #[error("a collector is at work on the store {}", root.display())]
     Locked {
         /// The store's folder.
         root: PathBuf,

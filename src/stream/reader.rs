@@ -72,6 +72,29 @@ impl GroupReader {
         }
     }
 
+    /// Makes sure that nothing is read under this consumer's name any more but over this
+    /// connection.
+    ///
+    /// A connection that broke, or whose process died, may have left a request on its way. Were it
+    /// carried out after the pending entries were looked through, what it reads would be pending
+    /// unseen, and once entries above it are stored it could not be told from what is stored.
+    /// Redis drops what a client has asked for that it ends.
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn fence(&mut self) -> Result<(), StreamError> {
+        let name = client_name(&self.connection.stream, &self.consumer);
+        let mut list = cmd("CLIENT");
+        list.arg("LIST").arg("TYPE").arg("normal");
+        let clients = reply::clients(self.connection.command(&list).await?);
+        for id in clients.into_iter().filter(|client| client.name == name).map(|client| client.id) {
+            let mut kill = cmd("CLIENT");
+            kill.arg("KILL").arg("ID").arg(id).arg("SKIPME").arg("yes");
+            self.connection.command(&kill).await?;
+        }
+        self.connection.command(cmd("CLIENT").arg("SETNAME").arg(name)).await.map(drop)
+    }
+
     /// Makes the group, at the stream's beginning, with its accounts, and the stream, where
     /// they are missing. `recorded` is what this consumer has stored as lost.
     ///
@@ -243,6 +266,12 @@ impl GroupReader {
     pub(super) fn xinfo_stream(&self) -> Cmd {
         cmd("XINFO").arg("STREAM").arg(&self.connection.stream).to_owned()
     }
+}
+
+/// What Redis calls the connections of a consumer; it takes no spaces there.
+fn client_name(stream: &str, consumer: &str) -> String {
+    let plain = |c: char| if c.is_ascii_graphic() { c } else { '-' };
+    format!("emp-events:{stream}:{consumer}").chars().map(plain).collect()
 }
 
 impl Poll {

@@ -101,6 +101,22 @@ pub(super) fn pending_ids(reply: Value) -> Result<Vec<EntryId>, StreamError> {
     array(reply, COMMAND)?.into_iter().map(id).collect()
 }
 
+/// A connection that Redis has.
+pub(super) struct Client {
+    pub id: u64,
+    pub name: String,
+}
+
+/// The answer of CLIENT LIST: a line for each, of words `name=value`.
+pub(super) fn clients(reply: Value) -> Vec<Client> {
+    let text = bytes(&reply).map(String::from_utf8_lossy).unwrap_or_default();
+    let value = |line: &str, name: &str| {
+        line.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default().to_owned()
+    };
+    let client = |line: &str| Some(Client { id: value(line, "id").parse().ok()?, name: value(line, "name") });
+    text.lines().filter_map(client).collect()
+}
+
 /// The answer of XINFO CONSUMERS.
 pub(super) fn consumers(reply: Value) -> Result<Vec<Consumer>, StreamError> {
     const COMMAND: &str = "XINFO CONSUMERS";

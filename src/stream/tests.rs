@@ -2,7 +2,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use redis::Value;
 
-use super::reply::{consumers, entry_ids, last_delivered, numbers, pending_count, pending_ids, stream_state};
+use super::reply::{clients, consumers, entry_ids, last_delivered, numbers, pending_count, pending_ids, stream_state};
 use super::resp::{Answer, Parser};
 use super::*;
 use crate::event::EntryId;
@@ -86,6 +86,13 @@ fn what_is_no_answer_is_refused() {
 }
 
 #[test]
+fn connections_are_known_by_their_names() {
+    let list = bulk("id=7 addr=127.0.0.1:5 laddr=x name= age=1\nid=12 addr=x name=emp-events:s:c db=0\n");
+    let found: Vec<_> = clients(list).into_iter().map(|client| (client.id, client.name)).collect();
+    assert_eq!(found, [(7, String::new()), (12, "emp-events:s:c".to_owned())]);
+}
+
+#[test]
 fn the_password_is_never_shown() {
     let wrong = RedisAddress::parse("http://user:secret@host").unwrap_err().to_string();
     assert!(!wrong.contains("secret"), "{wrong}");
@@ -125,7 +132,8 @@ proptest! {
         let _ = numbers::<3>(reply.clone(), "HMGET");
         let _ = pending_count(reply.clone());
         let _ = pending_ids(reply.clone());
-        let _ = consumers(reply);
+        let _ = consumers(reply.clone());
+        let _ = clients(reply);
     }
 
     /// However an answer is cut into pieces, it is the same answer.

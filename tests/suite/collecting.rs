@@ -80,7 +80,7 @@ fn a_second_collector_stands_by_and_takes_over() {
     redis.add(10, 100);
     eventually("the first stores", || store.events() == 10);
     let second = store.collect(&[]);
-    second.says("another collector is working on the store");
+    second.says("a collector is at work on the store");
     first.crash();
     redis.add(10, 100);
     eventually("the second stores", || store.events() == 20);

@@ -95,3 +95,21 @@ fn entries_that_were_stored_and_not_acknowledged_are_only_acknowledged() {
     assert_eq!(redis.pending(), 0);
     store.assert_accounts_for(5);
 }
+
+#[test]
+fn a_request_on_its_way_when_its_collector_died_is_not_carried_out_later() {
+    let redis = Redis::start();
+    let store = Store::of(&redis);
+    redis.add(5, 100);
+    store.output(&["collect", "--once", "--consumer", "c1"]);
+    // A connection of the dead collector, as Redis still has it.
+    let mut stale = redis.connection();
+    redis::cmd("CLIENT").arg("SETNAME").arg("emp-events:emp:events:c1").query::<()>(&mut stale).unwrap();
+    store.output(&["collect", "--once", "--consumer", "c1"]);
+    redis.add(5, 100);
+    let mut read = redis::cmd("XREADGROUP");
+    read.arg("GROUP").arg("emp-collector").arg("c1").arg("STREAMS").arg("emp:events").arg(">");
+    assert!(read.query::<redis::Value>(&mut stale).is_err(), "Redis has dropped it");
+    store.output(&["collect", "--once", "--consumer", "c1"]);
+    store.assert_accounts_for(10);
+}

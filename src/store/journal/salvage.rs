@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::frame::{self, Frame, MAGIC};
 use super::{Commit, Header};
+use crate::event::EntryId;
 use crate::store::StoreError;
 use crate::store::error::IoContext as _;
 use crate::store::layout::SegmentName;
@@ -17,6 +18,8 @@ pub(in crate::store) struct Salvaged {
     pub commits: u64,
     /// Events in them.
     pub events: u64,
+    /// The first of those.
+    pub first: Option<EntryId>,
     /// Frames that are not whole, with whole ones behind them.
     pub broken: u64,
     /// Bytes at the end that are no whole frame.
@@ -65,6 +68,7 @@ pub(in crate::store) fn salvage(
                 continue;
             }
             last = commit.last().unwrap_or(last);
+            salvaged.first = salvaged.first.or(first);
             salvaged.commits += 1;
             salvaged.events += commit.rows.len() as u64;
             write_frame(output, &payload).doing("write", path)?;
