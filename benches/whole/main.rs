@@ -18,11 +18,20 @@ fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
-    questions::run();
+    // `cargo bench --bench whole -- drain` runs that part alone.
+    let parts: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let is_wanted = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
+    if is_wanted("questions") {
+        questions::run();
+    }
     let folder = tempfile::tempdir().unwrap();
     let _server = redis::start(folder.path());
-    drain::run(folder.path());
-    steady::run(folder.path());
+    if is_wanted("drain") {
+        drain::run(folder.path());
+    }
+    if is_wanted("steady") {
+        steady::run(folder.path());
+    }
 }
 
 /// The binary, free of what the caller's own environment sets.

@@ -124,7 +124,7 @@ impl Options {
     }
 }
 
-/// A runtime for commands that wait for Redis: one thread is enough.
+/// A runtime for commands that wait for Redis: one thread is enough, and another one to sync.
 pub(super) fn runtime() -> std::io::Result<Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()
+    tokio::runtime::Builder::new_current_thread().max_blocking_threads(2).enable_all().build()
 }

@@ -25,6 +25,9 @@ const BATCH_DATA_BYTES_MAX: usize = 1 << 20;
 const ROW_GROUP_ROWS_MAX: usize = 128 << 10;
 /// Encoded bytes of a row group under construction: what bounds the writer's memory.
 const ROW_GROUP_BYTES_MAX: usize = 4 << 20;
+/// Bytes of a page and of a dictionary, before they are compressed: each of the columns has one of
+/// both in the making.
+const PAGE_BYTES_MAX: usize = 128 << 10;
 /// A bloom filter answers "may this file hold this id" for engines that don't know our index.
 const BLOOM_FALSE_POSITIVES: f64 = 0.01;
 
@@ -170,6 +173,8 @@ fn properties() -> WriterProperties {
         .set_created_by(CREATED_BY.to_owned())
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS_MAX))
+        .set_data_page_size_limit(PAGE_BYTES_MAX)
+        .set_dictionary_page_size_limit(PAGE_BYTES_MAX)
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_bloom_filter_position(BloomFilterPosition::AfterRowGroup)
         .set_sorting_columns(Some(vec![SortingColumn {
