@@ -5,6 +5,7 @@
 //! `event` → `stream` → `store` → `query` → `render`, wired together by `collect` (the
 //! daemon) and `cli`. ARCHITECTURE.md is the map.
 
+pub mod catalog;
 pub mod cli;
 pub mod collect;
 pub mod event;

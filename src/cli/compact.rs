@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::failure::Outcome;
 use super::options::Options;
+use crate::catalog::{Effort, bring_up_to_date};
 use crate::store::{CompactTask, SUPERSEDED_GRACE, StoreError, StoreWriter, remove_superseded_files};
 
 /// Put the files of each hour together
@@ -45,6 +46,7 @@ impl Compact {
             eprintln!();
         }
         let removed = remove_superseded_files(&layout, SUPERSEDED_GRACE)?;
+        bring_up_to_date(&layout, Effort::hurried())?;
         println!(
             "{replaced} files with {events} events became {}; removed {removed} that were replaced before",
             tasks.len()

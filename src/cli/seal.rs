@@ -5,6 +5,7 @@ use clap::Args;
 
 use super::failure::{Failure, Outcome};
 use super::options::Options;
+use crate::catalog::{Effort, bring_up_to_date};
 use crate::collect::default_consumer;
 use crate::store::{Layout, StoreError, StoreWriter, request_seal};
 
@@ -27,7 +28,10 @@ impl Seal {
     pub fn run(self, options: &Options) -> Outcome {
         let layout = options.existing_layout()?;
         match StoreWriter::open(&layout, &default_consumer(&layout)) {
-            Ok(store) => seal(store)?,
+            Ok(store) => {
+                seal(store)?;
+                bring_up_to_date(&layout, Effort::hurried())?;
+            }
             Err(StoreError::Locked { .. }) => ask_collector(&layout)?,
             Err(error) => return Err(error.into()),
         }

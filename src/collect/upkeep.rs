@@ -4,9 +4,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::Settings;
+use crate::catalog::{self, Effort};
 use crate::store::{
     CompactTask, Layout, Retention, SUPERSEDED_GRACE, SealTask, Sealed, StoreError, StoreWriter,
     remove_superseded_files, retain,
@@ -21,6 +22,9 @@ const RETRY_AFTER: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How often to look after what is sealed.
 const TIDY_EVERY: Duration = Duration::from_secs(60);
+/// How soon after sealing the catalog takes note of it. A busy collector seals every second, and the
+/// catalog is written whole; queries find a file that it does not know yet by themselves.
+const LEARN_EVERY: Duration = Duration::from_secs(5);
 
 /// Keeps a store sealed and tidy while commits go on.
 pub(super) struct Upkeep {
@@ -32,6 +36,9 @@ pub(super) struct Upkeep {
     not_before: Instant,
     closed: Instant,
     tidied: Option<Instant>,
+    learned: Option<Instant>,
+    /// Files have come or gone since the catalog took note of them.
+    has_news: bool,
     seal_is_requested: bool,
 }
 
@@ -39,6 +46,7 @@ pub(super) struct Upkeep {
 enum Done {
     Sealed(Sealed),
     Tidied,
+    Learned,
 }
 
 impl Upkeep {
@@ -53,6 +61,8 @@ impl Upkeep {
             not_before: now,
             closed: now,
             tidied: None,
+            learned: None,
+            has_news: true,
             seal_is_requested: false,
         }
     }
@@ -92,6 +102,7 @@ impl Upkeep {
         while let Some(task) = store.next_to_seal() {
             store.sealed(&task.run()?);
         }
+        learn(&self.layout);
         store.answer_seal_request()
     }
 
@@ -99,6 +110,10 @@ impl Upkeep {
     fn start_next(&mut self, store: &StoreWriter) {
         if let Some(task) = store.next_to_seal() {
             self.running = Some(std::thread::spawn(move || seal(&task)));
+        } else if self.has_news && self.learned.is_none_or(|learned| learned.elapsed() >= LEARN_EVERY) {
+            (self.learned, self.has_news) = (Some(Instant::now()), false);
+            let layout = self.layout.clone();
+            self.running = Some(std::thread::spawn(move || Ok(learn(&layout))));
         } else if self.tidied.is_none_or(|tidied| tidied.elapsed() >= TIDY_EVERY) {
             self.tidied = Some(Instant::now());
             let (layout, retention) = (self.layout.clone(), self.retention);
@@ -122,7 +137,8 @@ impl Upkeep {
     /// Waits for what is under way, if anything is.
     fn settle(&mut self, store: &mut StoreWriter) {
         match self.running.take().map(JoinHandle::join) {
-            None | Some(Ok(Ok(Done::Tidied))) => {}
+            None | Some(Ok(Ok(Done::Learned))) => {}
+            Some(Ok(Ok(Done::Tidied))) => self.has_news = true,
             Some(Ok(Ok(Done::Sealed(sealed)))) => {
                 if let Some((kept_as, bytes)) = &sealed.damaged {
                     let path = kept_as.display();
@@ -132,6 +148,7 @@ impl Upkeep {
                     info!("sealed {} events into {}", sealed.rows, path.display());
                 }
                 store.sealed(&sealed);
+                self.has_news = true;
             }
             Some(Ok(Err(error))) => {
                 error!("the store's upkeep failed: {error}; trying again in {} s", RETRY_AFTER.as_secs());
@@ -144,6 +161,14 @@ impl Upkeep {
 
 fn seal(task: &SealTask) -> Result<Done, StoreError> {
     task.run().map(Done::Sealed)
+}
+
+/// A catalog that is behind makes questions slower, and nothing else.
+fn learn(layout: &Layout) -> Done {
+    if let Err(error) = catalog::bring_up_to_date(layout, Effort::CALM) {
+        warn!("the catalog of sealed hours is behind: {error}");
+    }
+    Done::Learned
 }
 
 /// Retention first, so that nothing is put together that goes at once.

@@ -16,13 +16,20 @@ pub struct Answer {
     /// One line for each file that was left out, with the reason. The answer is right for
     /// all the others.
     pub warnings: Vec<String>,
+    first: Option<RecordBatch>,
     stream: SendableRecordBatchStream,
     limits: Limits,
 }
 
 impl Answer {
-    pub(super) fn new(stream: SendableRecordBatchStream, warnings: Vec<String>, limits: Limits) -> Self {
-        Self { schema: stream.schema(), warnings, stream, limits }
+    /// `first` came out of the stream before.
+    pub(super) fn new(
+        first: Option<RecordBatch>,
+        stream: SendableRecordBatchStream,
+        warnings: Vec<String>,
+        limits: Limits,
+    ) -> Self {
+        Self { schema: stream.schema(), warnings, first, stream, limits }
     }
 
     /// The next rows; `None` at the end.
@@ -30,6 +37,9 @@ impl Answer {
     /// # Errors
     /// [`QueryError`] where the query fails on its data, or needs more memory than it may.
     pub async fn next(&mut self) -> Result<Option<RecordBatch>, QueryError> {
+        if let Some(first) = self.first.take() {
+            return Ok(Some(first));
+        }
         let batch = self.stream.next().await.transpose();
         // The statement itself was understood long ago, so no place in it is shown.
         batch.map_err(|error| translate(&error, &Asked { sql: "", limits: &self.limits, state: None }))

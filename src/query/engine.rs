@@ -3,18 +3,21 @@
 use std::io;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use datafusion::common::ParamValues;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
-use datafusion::physical_plan::{ExecutionPlan, execute_stream};
+use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, execute_stream};
 use datafusion::prelude::SessionContext;
+use futures::StreamExt as _;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::canned::CannedQuery;
+use super::optimize::CountsFromCatalog;
 use super::session::{self, Limits};
 use super::translate::{Asked, translate, vanished};
-use super::view::Source;
+use super::view::{OnIndexing, Source, ViewError};
 use super::{Answer, QueryError, statement, tables};
 use crate::store::{Layout, StoreError};
 
@@ -31,6 +34,16 @@ pub struct Engine {
     planning: tokio::sync::Mutex<()>,
 }
 
+/// What may be set for an engine.
+#[derive(Default)]
+pub struct Settings {
+    /// What sorting, grouping and joining may use together; else a quarter of the machine.
+    pub memory_bytes: Option<u64>,
+    /// Told while the ids of files are brought into the index, which a first question about ids
+    /// has to wait for.
+    pub on_indexing: Option<OnIndexing>,
+}
+
 /// What `1h` ago and `friday` are counted from.
 pub(super) struct Clock {
     pub now: Timestamp,
@@ -44,21 +57,41 @@ impl Engine {
     /// [`QueryError::NoStore`] where the folder is missing, [`QueryError::Store`] where it
     /// cannot be read.
     pub fn open(layout: &Layout) -> Result<Self, QueryError> {
-        Self::open_within(layout, Limits::of_machine())
+        Self::open_with(layout, Settings::default())
     }
 
-    pub(super) fn open_within(layout: &Layout, limits: Limits) -> Result<Self, QueryError> {
-        let source = Source::open(layout).map_err(|error| match error {
-            StoreError::Io { ref source, ref path, .. }
+    /// The same with other than the usual settings.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with(layout: &Layout, settings: Settings) -> Result<Self, QueryError> {
+        let mut limits = Limits::of_machine();
+        limits.memory_bytes = settings.memory_bytes.unwrap_or(limits.memory_bytes);
+        Self::open_within(layout, limits, settings.on_indexing)
+    }
+
+    pub(super) fn open_within(
+        layout: &Layout,
+        limits: Limits,
+        on_indexing: Option<OnIndexing>,
+    ) -> Result<Self, QueryError> {
+        // Each takes a few milliseconds, and neither needs the other.
+        let (source, session) = std::thread::scope(|scope| {
+            let source = scope.spawn(|| Source::open(layout, on_indexing));
+            let session = session::start(&limits);
+            (source.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), session)
+        });
+        let source = Arc::new(source.map_err(|error| match error {
+            ViewError::Store(StoreError::Io { ref source, ref path, .. })
                 if source.kind() == io::ErrorKind::NotFound && path == layout.root() =>
             {
                 QueryError::NoStore { root: layout.root().to_owned() }
             }
-            other => QueryError::Store(other),
-        })?;
-        let source = Arc::new(source);
+            other => other.into(),
+        })?);
         let asked = Asked { sql: "", limits: &limits, state: None };
-        let context = context(&source, &limits).map_err(|error| translate(&error, &asked))?;
+        let context = session.and_then(|state| with_tables(state, &source));
+        let context = context.map_err(|error| translate(&error, &asked))?;
         let clock = Clock { now: Timestamp::now(), tz: TimeZone::system() };
         Ok(Self { source, context, limits, clock, planning: tokio::sync::Mutex::default() })
     }
@@ -88,20 +121,26 @@ impl Engine {
         self.run(&query.sql, Some(values)).await
     }
 
+    /// Where a file goes before the first rows are there, the collector has put its events into
+    /// another one: the statement is planned anew over what is there then.
     async fn run(&self, text: &str, values: Option<ParamValues>) -> Result<Answer, QueryError> {
         let state = self.context.state();
         let asked = Asked { sql: text, limits: &self.limits, state: Some(&state) };
-        let plan = match self.plan(&state, &asked, values.clone()).await? {
-            Ok(plan) => plan,
-            // The collector replaced files since they were listed: the new ones hold the same.
-            Err(error) if vanished(&error).is_some() => {
-                self.source.refresh()?;
-                self.plan(&state, &asked, values).await?.map_err(|error| translate(&error, &asked))?
+        let mut attempt = 1;
+        loop {
+            let begun = match self.plan(&state, &asked, values.clone()).await? {
+                Ok(plan) => begin(plan, &state).await,
+                Err(error) => Err(error),
+            };
+            match begun {
+                Ok((first, stream)) => {
+                    return Ok(Answer::new(first, stream, self.source.view().warnings(), self.limits));
+                }
+                Err(error) if vanished(&error).is_some() && attempt < ATTEMPTS_MAX => self.source.refresh()?,
+                Err(error) => return Err(translate(&error, &asked)),
             }
-            Err(error) => return Err(translate(&error, &asked)),
-        };
-        let stream = execute_stream(plan, state.task_ctx()).map_err(|error| translate(&error, &asked))?;
-        Ok(Answer::new(stream, self.source.view().warnings(), self.limits))
+            attempt += 1;
+        }
     }
 
     /// Outside, what is wrong with the statement; inside, what went wrong with planning it.
@@ -135,11 +174,25 @@ impl std::fmt::Debug for Engine {
     }
 }
 
-fn context(source: &Arc<Source>, limits: &Limits) -> Result<SessionContext, DataFusionError> {
-    let state = session::start(limits)?;
+/// Files may come and go that often before it is said that they do.
+const ATTEMPTS_MAX: usize = 3;
+
+/// Executes a plan up to its first rows, if there are any.
+async fn begin(
+    plan: Arc<dyn ExecutionPlan>,
+    state: &SessionState,
+) -> Result<(Option<RecordBatch>, SendableRecordBatchStream), DataFusionError> {
+    let mut stream = execute_stream(plan, state.task_ctx())?;
+    let first = stream.next().await.transpose()?;
+    Ok((first, stream))
+}
+
+fn with_tables(state: SessionState, source: &Arc<Source>) -> Result<SessionContext, DataFusionError> {
     let schema = state.schema_for_ref(tables::NAMES[0])?;
     for (name, table) in tables::all(source) {
         schema.register_table(name.to_owned(), table)?;
     }
-    Ok(SessionContext::new_with_state(state))
+    let context = SessionContext::new_with_state(state);
+    context.add_optimizer_rule(Arc::new(CountsFromCatalog::new(source)));
+    Ok(context)
 }

@@ -10,13 +10,14 @@ mod canned;
 mod dialect;
 mod engine;
 mod error;
-mod footer;
 pub mod moment;
 mod nearest;
+mod optimize;
 mod prune;
 mod reader;
 mod session;
 mod similar;
+mod skip;
 mod statement;
 mod tables;
 mod translate;
@@ -24,8 +25,9 @@ mod view;
 
 pub use answer::Answer;
 pub use canned::{CannedQuery, Column, Kind, Need, Parameter, canned_queries, find};
-pub use engine::Engine;
+pub use engine::{Engine, Settings};
 pub use error::QueryError;
+pub use view::OnIndexing;
 
 #[cfg(test)]
 mod tests;

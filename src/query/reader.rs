@@ -1,8 +1,9 @@
-//! How a scan reads a sealed file: its footer is in memory already, the rest comes from disk.
+//! How a scan reads a sealed file: at once, from the file itself.
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io;
 use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -16,9 +17,9 @@ use futures::future::{BoxFuture, ready};
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::ParquetMetaData;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
-use super::view::Vanished;
+use crate::catalog::Vanished;
 
 /// The type that the Parquet library wants, under a name that it exports.
 type Bytes = <PutPayload as IntoIterator>::Item;
@@ -26,7 +27,8 @@ type Bytes = <PutPayload as IntoIterator>::Item;
 /// What a scan has to know of a file; goes along with its [`PartitionedFile`].
 pub(super) struct Located {
     pub path: PathBuf,
-    pub metadata: Arc<ParquetMetaData>,
+    /// Where the catalog has it.
+    pub position: usize,
 }
 
 /// Opens files that come with [`Located`].
@@ -43,36 +45,42 @@ impl ParquetFileReaderFactory for Readers {
     ) -> Result<Box<dyn AsyncFileReader + Send>> {
         let located = file
             .extension::<Located>()
-            .ok_or_else(|| DataFusionError::Internal("a file of the store without its footer".to_owned()))?;
+            .ok_or_else(|| DataFusionError::Internal("a file of the store without its path".to_owned()))?;
         let metrics = ParquetFileMetrics::new(partition_index, file.object_meta.location.as_ref(), metrics);
-        let (path, metadata) = (located.path.clone(), Arc::clone(&located.metadata));
-        Ok(Box::new(Reader { path, metadata, metrics, file: None }))
+        Ok(Box::new(Reader { path: located.path.clone(), metrics, file: None }))
     }
 }
 
 struct Reader {
     path: PathBuf,
-    metadata: Arc<ParquetMetaData>,
     metrics: ParquetFileMetrics,
     /// Once opened it stays readable, even where the file is removed meanwhile.
     file: Option<File>,
 }
 
 impl Reader {
-    fn read(&mut self, range: &Range<u64>) -> parquet::errors::Result<Bytes> {
-        let file = match &mut self.file {
-            Some(file) => file,
-            none => none.insert(File::open(&self.path).map_err(|error| match error.kind() {
+    fn open(&mut self) -> parquet::errors::Result<&File> {
+        match &mut self.file {
+            Some(file) => Ok(file),
+            none => Ok(none.insert(File::open(&self.path).map_err(|error| match error.kind() {
                 io::ErrorKind::NotFound => ParquetError::External(Box::new(Vanished(self.path.clone()))),
                 _ => ParquetError::from(error),
-            })?),
-        };
+            })?)),
+        }
+    }
+
+    fn read(&mut self, range: &Range<u64>) -> parquet::errors::Result<Bytes> {
         let length = usize::try_from(range.end.saturating_sub(range.start))?;
         self.metrics.bytes_scanned.add(length);
         let mut bytes = vec![0; length];
-        file.seek(SeekFrom::Start(range.start))?;
-        file.read_exact(&mut bytes)?;
+        self.open()?.read_exact_at(&mut bytes, range.start)?;
         Ok(bytes.into())
+    }
+
+    /// The footer, without the page index, which the scan asks for where it needs it.
+    fn footer(&mut self) -> parquet::errors::Result<Arc<ParquetMetaData>> {
+        let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Skip);
+        Ok(Arc::new(reader.parse_and_finish(self.open()?)?))
     }
 }
 
@@ -88,7 +96,6 @@ impl AsyncFileReader for Reader {
         &'a mut self,
         _options: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, parquet::errors::Result<Arc<ParquetMetaData>>> {
-        // Without the page index, which the scan asks for where it needs it.
-        ready(Ok(Arc::clone(&self.metadata))).boxed()
+        ready(self.footer()).boxed()
     }
 }

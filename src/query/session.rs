@@ -11,6 +11,7 @@ use datafusion::execution::{SessionState, SessionStateBuilder, SessionStateDefau
 use datafusion::prelude::SessionConfig;
 
 use super::QueryError;
+use super::optimize::with_newest_first;
 
 /// The names under which `show tables` lists ours.
 const CATALOG: &str = "store";
@@ -78,7 +79,11 @@ pub(super) fn start(limits: &Limits) -> Result<SessionState> {
         .with_create_default_catalog_and_schema(true)
         .with_information_schema(true)
         .with_collect_statistics(false);
-    config.options_mut().set("datafusion.execution.time_zone", "UTC")?;
+    let options = config.options_mut();
+    options.set("datafusion.execution.time_zone", "UTC")?;
+    // So many ids from one side of a join are looked up in the index for the other: a few
+    // microseconds each.
+    options.optimizer.hash_join_inlist_pushdown_max_distinct_values = 1_000;
     let spill = DiskManagerBuilder::default()
         .with_mode(DiskManagerMode::OsTmpDirectory)
         .with_max_temp_directory_size(limits.spill_bytes);
@@ -88,6 +93,7 @@ pub(super) fn start(limits: &Limits) -> Result<SessionState> {
     let mut state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime)
+        .with_physical_optimizer_rules(with_newest_first())
         .with_expr_planners(SessionStateDefaults::default_expr_planners())
         .with_scalar_functions(SessionStateDefaults::default_scalar_functions())
         .with_higher_order_functions(SessionStateDefaults::default_higher_order_functions())

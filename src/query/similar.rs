@@ -38,14 +38,13 @@ impl Engine {
 
     /// The hour from which on the sealed files are few enough to look through.
     fn newest_hours(&self) -> Hour {
-        let view = self.source.view();
-        let partitions = &view.snapshot.partitions;
+        let sealed = self.source.view().sealed();
         let mut bytes = 0;
-        let enough = partitions.iter().rev().find(|partition| {
-            bytes += partition.bytes;
+        let enough = sealed.files.iter().rev().find(|file| {
+            bytes += file.partition.bytes;
             bytes > SEALED_BYTES_MAX
         });
-        enough.or(partitions.first()).map_or(Hour::of_ms(0), |partition| partition.hour)
+        enough.or(sealed.files.first()).map_or(Hour::of_ms(0), |file| file.partition.hour)
     }
 }
 

@@ -12,7 +12,7 @@ use super::QueryError;
 use super::nearest::nearest;
 use super::session::Limits;
 use super::tables;
-use super::view::Vanished;
+use crate::catalog::Vanished;
 
 /// The path of the file that was gone, where that is what went wrong.
 pub(super) fn vanished(error: &DataFusionError) -> Option<PathBuf> {

@@ -1,31 +1,51 @@
-//! The store as the queries of one engine see it: a snapshot, and the footers read so far.
+//! The store as the queries of one engine see it: a snapshot, and what the catalog knows about it.
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use futures::future::try_join_all;
-
-use super::footer::{Footer, FooterError};
+use super::QueryError;
+use crate::catalog::{Catalog, Effort, Sealed, SealedFiles, Vanished};
 use crate::store::{Layout, Partition, Snapshot, StoreError};
 
-/// A file was listed and is gone: the snapshot is too old to be read any more.
-#[derive(Debug, thiserror::Error)]
-#[error("{} is gone", .0.display())]
-pub(super) struct Vanished(pub PathBuf);
+/// Looks in vain for a moment in which no file goes.
+const LOOKS_MAX: usize = 5;
+/// So few files that the index of ids does not know yet are rather looked into by each query.
+const NOT_INDEXED_MAX: usize = 32;
+
+/// Told while the ids of files are brought into the index: how many are, of how many.
+pub type OnIndexing = Arc<dyn Fn(usize, usize) + Send + Sync>;
 
 /// The store's folder, and what was last seen in it.
-#[derive(Debug)]
 pub(super) struct Source {
     layout: Layout,
     view: RwLock<Arc<View>>,
+    pub on_indexing: OnIndexing,
+}
+
+/// Why the store cannot be seen.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ViewError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Vanished(#[from] Vanished),
+}
+
+impl From<ViewError> for QueryError {
+    fn from(error: ViewError) -> Self {
+        match error {
+            ViewError::Store(error) => Self::Store(error),
+            ViewError::Vanished(Vanished(path)) => Self::Unsettled { path },
+        }
+    }
 }
 
 impl Source {
     /// Looks at the store.
-    pub fn open(layout: &Layout) -> Result<Self, StoreError> {
-        let view = View::read(layout)?;
-        Ok(Self { layout: layout.clone(), view: RwLock::new(Arc::new(view)) })
+    pub fn open(layout: &Layout, on_indexing: Option<OnIndexing>) -> Result<Self, ViewError> {
+        let view = RwLock::new(Arc::new(View::read(layout)?));
+        Ok(Self { layout: layout.clone(), view, on_indexing: on_indexing.unwrap_or_else(|| Arc::new(|_, _| ())) })
     }
 
     /// What is seen now.
@@ -34,32 +54,51 @@ impl Source {
     }
 
     /// Looks again.
-    pub fn refresh(&self) -> Result<(), StoreError> {
+    pub fn refresh(&self) -> Result<(), ViewError> {
         let view = Arc::new(View::read(&self.layout)?);
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = view;
         Ok(())
     }
 }
 
-type Outcome = Result<Arc<Footer>, String>;
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Source").field("layout", &self.layout).finish_non_exhaustive()
+    }
+}
 
 /// One snapshot.
 #[derive(Debug)]
 pub(super) struct View {
+    /// Without the sealed files, which stand in [`Self::sealed`].
     pub snapshot: Snapshot,
     /// The store's folder as it was given, and without links and `..` in it.
     root: (PathBuf, PathBuf),
-    /// By path; each footer is read once, however many scans and queries need it.
-    footers: Mutex<HashMap<PathBuf, Outcome>>,
+    catalog: Mutex<Catalog>,
+    sealed: RwLock<Arc<SealedFiles>>,
+    /// Lines about files that queries have met and left out, or read in part.
+    met: Mutex<BTreeSet<String>>,
 }
 
 impl View {
-    fn read(layout: &Layout) -> Result<Self, StoreError> {
-        let snapshot = Snapshot::read(layout)?;
+    fn read(layout: &Layout) -> Result<Self, ViewError> {
+        let mut catalog = Catalog::load(layout);
+        let mut looks = 0;
+        let mut snapshot = loop {
+            let snapshot = Snapshot::read_listed_by(layout, |skipped| catalog.list(skipped))?;
+            looks += 1;
+            match catalog.learn(&snapshot.partitions) {
+                Ok(()) => break snapshot,
+                Err(vanished) if looks == LOOKS_MAX => return Err(vanished.into()),
+                Err(_) => {}
+            }
+        };
+        save(&mut catalog);
+        let sealed = RwLock::new(Arc::new(catalog.sealed(std::mem::take(&mut snapshot.partitions))));
         let given = layout.root().to_owned();
         // The folder was there a moment ago; a name that cannot be resolved stays as it is.
         let absolute = given.canonicalize().unwrap_or_else(|_| given.clone());
-        Ok(Self { snapshot, root: (given, absolute), footers: Mutex::default() })
+        Ok(Self { snapshot, root: (given, absolute), catalog: Mutex::new(catalog), sealed, met: Mutex::default() })
     }
 
     /// The path of one of the store's files from the root of the file system.
@@ -68,66 +107,77 @@ impl View {
         path.strip_prefix(given).map_or_else(|_| path.to_owned(), |inside| absolute.join(inside))
     }
 
-    /// The footers of these files, in their order; `None` where a file has to be skipped.
-    pub async fn footers(&self, files: &[&Partition]) -> Result<Vec<Option<Arc<Footer>>>, Vanished> {
-        let missing: Vec<PathBuf> = {
-            let known = self.lock();
-            files.iter().map(|file| &file.path).filter(|path| !known.contains_key(*path)).cloned().collect()
-        };
-        let read = read_all(missing).await?;
-        let mut known = self.lock();
-        known.extend(read);
-        Ok(files.iter().map(|file| known.get(&file.path)?.as_ref().ok().cloned()).collect())
+    /// The sealed files, and what is known about them.
+    pub fn sealed(&self) -> Arc<SealedFiles> {
+        Arc::clone(&self.sealed.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// How many footers have been read.
-    #[cfg(test)]
-    pub fn footers_read(&self) -> usize {
-        self.lock().len()
+    /// The same for a question about ids: where the index does not know many of the files, it
+    /// learns them first, if that can be kept for the next question.
+    pub async fn sealed_with_ids(self: &Arc<Self>, on_indexing: &OnIndexing) -> Arc<SealedFiles> {
+        let missing = self.sealed().not_indexed();
+        if missing > NOT_INDEXED_MAX && lock(&self.catalog).can_be_saved() {
+            let (view, on_indexing) = (Arc::clone(self), Arc::clone(on_indexing));
+            let task = tokio::task::spawn_blocking(move || view.index(&*on_indexing));
+            // It fails to be joined only where the runtime is being shut down, or where it
+            // panicked, which is then the query's panic.
+            task.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+        }
+        self.sealed()
+    }
+
+    fn index(&self, on_indexing: &(dyn Fn(usize, usize) + Send + Sync)) {
+        let mut catalog = lock(&self.catalog);
+        // Another scan may have done it meanwhile.
+        let known = self.sealed();
+        let missing = known.not_indexed();
+        if missing == 0 {
+            return;
+        }
+        let files: Vec<Partition> = known.files.iter().map(|file| file.partition.clone()).collect();
+        // A cache that cannot be written is no reason not to answer.
+        let _ = catalog.index(&files, Effort::hurried(), &|done| on_indexing(done, missing));
+        save(&mut catalog);
+        let sealed = Arc::new(catalog.sealed(files));
+        *self.sealed.write().unwrap_or_else(PoisonError::into_inner) = sealed;
+    }
+
+    /// Which of these files can be read as events; of the others, and of those that differ from
+    /// ours, a line goes to the [`Self::warnings`].
+    pub fn usable<'a>(&self, files: Vec<&'a Sealed>) -> Vec<&'a Sealed> {
+        let mut met = lock(&self.met);
+        files
+            .into_iter()
+            .filter(|file| {
+                let path = file.partition.path.display();
+                match &file.facts {
+                    Err(reason) => met.insert(format!("skipped {path}: {reason}")),
+                    Ok(facts) => facts.note.as_ref().is_some_and(|note| met.insert(format!("read {path}: {note}"))),
+                };
+                file.facts.is_ok()
+            })
+            .collect()
     }
 
     /// A line for each file that was left out, as far as queries have met it.
     pub fn warnings(&self) -> Vec<String> {
         let listed = self.snapshot.skipped.iter().map(|error| match error {
-            StoreError::Damaged { path, detail } => skipped(path, detail),
+            StoreError::Damaged { path, detail } => format!("skipped {}: {detail}", path.display()),
             other => format!("skipped a file: {other}"),
         });
         let mut warnings: Vec<String> = listed.collect();
-        let known = self.lock();
-        warnings.extend(known.iter().filter_map(|(path, outcome)| Some(skipped(path, outcome.as_ref().err()?))));
+        warnings.extend(lock(&self.met).iter().cloned());
         warnings.sort();
         warnings
     }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<PathBuf, Outcome>> {
-        // Nothing that holds the lock can panic half-way through a change.
-        self.footers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-fn skipped(path: &Path, reason: &str) -> String {
-    format!("skipped {}: {reason}", path.display())
+fn save(catalog: &mut Catalog) {
+    // It only makes the next question faster, and nobody waits for that.
+    let _ = catalog.save();
 }
 
-/// Reads footers on as many threads as there are processors.
-async fn read_all(paths: Vec<PathBuf>) -> Result<Vec<(PathBuf, Outcome)>, Vanished> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let share = paths.len().div_ceil(threads).max(1);
-    let tasks = paths.chunks(share).map(|share| {
-        let share = share.to_vec();
-        tokio::task::spawn_blocking(move || share.into_iter().map(read).collect::<Result<Vec<_>, _>>())
-    });
-    // A task fails to be joined only where the runtime is being shut down, or where reading
-    // panicked, which is then the query's panic.
-    let read = try_join_all(tasks).await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
-    let read: Vec<Vec<_>> = read.into_iter().collect::<Result<_, _>>()?;
-    Ok(read.into_iter().flatten().collect())
-}
-
-fn read(path: PathBuf) -> Result<(PathBuf, Outcome), Vanished> {
-    match Footer::read(&path) {
-        Ok(footer) => Ok((path, Ok(Arc::new(footer)))),
-        Err(FooterError::Unusable(reason)) => Ok((path, Err(reason))),
-        Err(FooterError::Vanished) => Err(Vanished(path)),
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing that holds a lock here leaves things half changed where it panics.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Planted, Settings, Simulation};
+use crate::catalog::{Effort, bring_up_to_date};
 use crate::event::{self, Draft, EntryId, Rejection};
 use crate::store::{Hour, Layout, PartitionWriter, Row, Snapshot, StoreError, Writer};
 
@@ -119,6 +120,7 @@ pub fn into_store(
         }
         Ok::<_, SimulateError>((written, events))
     })?;
+    bring_up_to_date(layout, Effort::hurried())?;
     let incidents = simulation.planted().to_vec();
     Ok(Summary { events, files: written.files, bytes: written.bytes, elapsed: begun.elapsed(), incidents })
 }

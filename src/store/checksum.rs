@@ -13,8 +13,8 @@ use super::StoreError;
 use super::disk::DiskFile;
 use super::error::IoContext as _;
 
-/// The key in the footer.
-pub(super) const KEY: &str = "emp-events.crc32";
+/// The key in the footer of a sealed file under which the checksum of the whole file stands.
+pub const KEY: &str = "emp-events.crc32";
 /// What stands under it until the sum is known: as many hexadecimal digits.
 pub(super) const PLACEHOLDER: &str = "00000000";
 /// Between key and value in the footer's encoding: the type of the field, and its length.

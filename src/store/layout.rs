@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 use crate::event::EntryId;
 
 /// One hour of arrival in UTC: a partition. Counted in whole hours since the epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Hour(i64);
 
 const HOUR_MS: i64 = 3_600_000;
@@ -33,12 +34,19 @@ impl Hour {
 
     /// The partition value `date`: `2025-09-27`.
     pub fn date(self) -> String {
-        self.format("%Y-%m-%d")
+        let start = Timestamp::from_millisecond(self.start_ms()).unwrap_or(Timestamp::MAX);
+        jiff::tz::Offset::UTC.to_datetime(start).date().to_string()
     }
 
     /// The partition value `hour`: `04`.
     pub fn hour(self) -> String {
-        self.format("%H")
+        format!("{:02}", self.of_day())
+    }
+
+    /// The hour of the day, from 0 to 23.
+    pub fn of_day(self) -> u8 {
+        // The remainder of a division by 24 fits.
+        self.0.rem_euclid(24) as u8
     }
 
     /// The hour of a folder `date=…/hour=…`; `None` where the values are no date and hour.
@@ -50,18 +58,13 @@ impl Hour {
         // Only the exact spelling: `hour=4` and `date=20250927` would be other folders than ours.
         (parsed.hour() == hour && parsed.date() == date_text).then_some(parsed)
     }
-
-    fn format(self, pattern: &str) -> String {
-        let start = Timestamp::from_millisecond(self.start_ms()).unwrap_or(Timestamp::MAX);
-        start.strftime(pattern).to_string()
-    }
 }
 
 /// Who wrote a file: a collector's name, and the epoch of the stream it read.
 ///
 /// Entry IDs rise only within one life of the stream, so each reset of it begins a new
 /// epoch: `web1-3fa9`, then `web1-3fa9.e1`, `web1-3fa9.e2`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Writer {
     name: String,
     epoch: u32,
@@ -123,7 +126,7 @@ impl FromStr for Writer {
 }
 
 /// A range of entry IDs, both ends within it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdRange {
     /// The lowest ID.
     pub first: EntryId,
@@ -156,6 +159,11 @@ impl SealedName {
         let ids = IdRange { first: first.parse().ok()?, last: last.parse().ok()? };
         let name = Self { writer: writer.parse().ok()?, ids };
         (ids.first <= ids.last && name.with_extension(extension) == file_name).then_some(name)
+    }
+
+    /// Reads the file name of sealed events.
+    pub fn of_parquet(file_name: &str) -> Option<Self> {
+        Self::parse(file_name, super::sealed::PARQUET)
     }
 
     /// The file name with that extension.
@@ -236,6 +244,11 @@ impl Layout {
     /// What retention has taken out of the store.
     pub fn retired(&self) -> PathBuf {
         self.root.join("_retired")
+    }
+
+    /// What is known about the sealed files: derived from them, and made anew where it is missing.
+    pub fn index(&self) -> PathBuf {
+        self.root.join("_index")
     }
 
     /// Asks the collector at work to seal what it has; it removes the file when it has done so.

@@ -25,6 +25,7 @@ mod torn;
 mod verify;
 mod writer;
 
+pub use checksum::KEY as CHECKSUM_KEY;
 pub use compact::{CompactTask, Compacted};
 pub use error::StoreError;
 pub use journal::{Loss, Quarantined, Row};
@@ -35,7 +36,7 @@ pub use retain::{Retention, Retired, find_retired, retain, retired_events};
 pub use schema::{file_schema, partition_fields};
 pub use seal::{SealTask, Sealed, request_seal};
 pub use sealed::PartitionWriter;
-pub use snapshot::{Partition, Segment, Snapshot};
+pub use snapshot::{Partition, Segment, Snapshot, visible_partitions};
 pub use superseded::remove_superseded_files;
 pub use tally::{Share, Tally};
 pub use verify::{Finding, Kind, Progress, Repaired, Report, repair, verify};

@@ -80,11 +80,23 @@ impl Snapshot {
     /// # Errors
     /// [`StoreError`] where the store's folder is missing or cannot be listed.
     pub fn read(layout: &Layout) -> Result<Self, StoreError> {
+        Self::read_listed_by(layout, |skipped| list_partitions(layout, skipped))
+    }
+
+    /// The same, with the sealed files from `list`: every one that is there when it is called, by
+    /// hour, writer and first ID, the longer range first; what is not ours goes to its argument.
+    ///
+    /// # Errors
+    /// As [`Self::read`], and what `list` fails with.
+    pub fn read_listed_by(
+        layout: &Layout,
+        list: impl FnOnce(&mut Vec<StoreError>) -> Result<Vec<Partition>, StoreError>,
+    ) -> Result<Self, StoreError> {
         fs::metadata(layout.root()).doing("open the store", layout.root())?;
         let mut skipped = Vec::new();
         let journal = open_segments(layout)?;
         let writers = journal.iter().map(|(_, name, _)| name.writer.clone()).collect();
-        let partitions = visible_partitions(layout, &mut skipped)?;
+        let partitions = visible_partitions(layout, list, &mut skipped)?;
         let gone = retain::ranges(layout)?;
         let quarantine_files = list_sidecars(&layout.quarantine())?;
         let loss_files = list_sidecars(&layout.losses())?;
@@ -224,9 +236,18 @@ pub(super) fn segment_starts(layout: &Layout) -> Result<Vec<SegmentStart>, Store
     Ok(starts)
 }
 
-/// The sealed files that count.
-pub(super) fn visible_partitions(layout: &Layout, skipped: &mut Vec<StoreError>) -> Result<Vec<Partition>, StoreError> {
-    let (mut partitions, _) = part_superseded(list_partitions(layout, skipped)?);
+/// The sealed files that count, of those that `list` finds: every one that is there when it is
+/// called, by hour, writer and first ID, the longer range first; what is not ours goes to its
+/// argument, and so to `skipped`.
+///
+/// # Errors
+/// [`StoreError`] where a folder cannot be listed.
+pub fn visible_partitions(
+    layout: &Layout,
+    list: impl FnOnce(&mut Vec<StoreError>) -> Result<Vec<Partition>, StoreError>,
+    skipped: &mut Vec<StoreError>,
+) -> Result<Vec<Partition>, StoreError> {
+    let (mut partitions, _) = part_superseded(list(skipped)?);
     // Listed last: an hour that goes meanwhile is gone, or was still seen whole.
     let retired = retain::ranges(layout)?;
     partitions.retain(|file| {

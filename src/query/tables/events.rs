@@ -12,25 +12,24 @@ use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
 use datafusion::common::{Statistics, project_schema};
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, FileSource as _, ParquetSource};
 use datafusion::datasource::table_schema::TableSchema;
-use datafusion::error::{DataFusionError, Result};
+use datafusion::error::Result;
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown, TableType};
 use datafusion::object_store::path::Path as ObjectPath;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder};
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::scalar::ScalarValue;
 
-use crate::query::footer::Footer;
-use crate::query::prune::{Bounds, Pruner};
+use crate::catalog::{BOUNDED_COLUMNS, Facts, Sealed, SealedFiles};
+use crate::query::prune::{Pruner, asks_for_ids, holding_ids};
 use crate::query::reader::{Located, Readers};
+use crate::query::skip::Skipping;
 use crate::query::view::{Source, View};
-use crate::store::{self, Partition, Segment};
-
-/// A sealed file that is to be read.
-type Sealed<'a> = (&'a Partition, Arc<Footer>);
+use crate::store::{self, Segment};
 
 #[derive(Debug)]
 pub(in crate::query) struct Events {
@@ -81,13 +80,15 @@ impl TableProvider for Events {
         let schema = schema();
         let pruner = Pruner::new(state, &schema, filters);
         let mut inputs: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
-        let sealed = sealed_files(&view, &pruner).await?;
-        if !sealed.is_empty() {
-            inputs.push(scan_sealed(state, &view, &sealed, projection, limit, picks_few(filters))?);
+        let all = match asks_for_ids(filters) {
+            true => view.sealed_with_ids(&self.source.on_indexing).await,
+            false => view.sealed(),
+        };
+        let chosen = choose(&view, &all, &pruner, filters);
+        if !chosen.files.is_empty() {
+            inputs.push(scan_sealed(state, &view, &all, &chosen, projection, limit, picks_few(filters))?);
         }
-        let segments = pruner.keep(view.snapshot.segments.iter().collect(), |segments| {
-            Bounds::of_names(segments.iter().map(|segment: &&Segment| (segment.hour, &segment.ids)))
-        });
+        let segments = pruner.keep_segments(&view.snapshot.segments);
         if !segments.is_empty() {
             inputs.push(scan_segments(&schema, &segments, projection, limit)?);
         }
@@ -99,17 +100,25 @@ impl TableProvider for Events {
     }
 }
 
-/// The sealed files that may hold matching rows: judged by their names first, so that the
-/// others are not even opened, then by their footers.
-async fn sealed_files<'a>(view: &'a View, pruner: &Pruner) -> Result<Vec<Sealed<'a>>> {
-    let named = pruner.keep(view.snapshot.partitions.iter().collect(), |partitions| {
-        Bounds::of_names(partitions.iter().map(|partition: &&Partition| (partition.hour, &partition.name.ids)))
-    });
-    let footers = view.footers(&named).await.map_err(|vanished| DataFusionError::External(Box::new(vanished)))?;
-    let readable = named.into_iter().zip(footers).filter_map(|(partition, footer)| Some((partition, footer?)));
-    Ok(pruner.keep(readable.collect(), |files: &[Sealed<'_>]| {
-        Bounds::of_timestamps(files.iter().map(|(_, footer)| footer.timestamps))
-    }))
+/// The sealed files that are to be read, and how many need not be, and why.
+struct Chosen<'a> {
+    files: Vec<&'a Sealed>,
+    all: usize,
+    without_ids: usize,
+    out_of_bounds: usize,
+}
+
+/// The files that may hold matching rows: those that hold the ids that are asked for, and of these
+/// those whose bounds and values allow for it.
+fn choose<'a>(view: &View, all: &'a SealedFiles, pruner: &Pruner, filters: &[Expr]) -> Chosen<'a> {
+    let with_ids: Vec<&Sealed> = match holding_ids(all, filters) {
+        Some(holding) => all.files.iter().zip(holding).filter_map(|(file, holds)| holds.then_some(file)).collect(),
+        None => all.files.iter().collect(),
+    };
+    let without_ids = all.files.len() - with_ids.len();
+    let within_bounds = pruner.keep_sealed(all, with_ids);
+    let out_of_bounds = all.files.len() - without_ids - within_bounds.len();
+    Chosen { files: view.usable(within_bounds), all: all.files.len(), without_ids, out_of_bounds }
 }
 
 /// Does a filter ask for the few rows of one id? Filtering while decoding pays then: whole
@@ -127,7 +136,8 @@ fn picks_few(filters: &[Expr]) -> bool {
 fn scan_sealed(
     state: &dyn Session,
     view: &View,
-    files: &[Sealed<'_>],
+    all: &Arc<SealedFiles>,
+    chosen: &Chosen<'_>,
     projection: Option<&Vec<usize>>,
     limit: Option<usize>,
     filter_while_decoding: bool,
@@ -135,8 +145,7 @@ fn scan_sealed(
     let partition_fields: Vec<FieldRef> = store::partition_fields().into_iter().map(Arc::new).collect();
     let table =
         TableSchema::builder(Arc::new(Schema::new(file_fields()))).with_table_partition_cols(partition_fields).build();
-    let partitioned: Result<Vec<_>> =
-        files.iter().map(|(partition, footer)| partitioned_file(view, partition, footer)).collect();
+    let partitioned: Result<Vec<_>> = chosen.files.iter().map(|file| partitioned_file(view, file)).collect();
     // Row group statistics, page index and bloom filters are on, each by name: our own
     // settings, not the library's defaults.
     let source = ParquetSource::new(table)
@@ -144,37 +153,47 @@ fn scan_sealed(
         .with_enable_page_index(true)
         .with_bloom_filter_on_read(true)
         .with_pushdown_filters(filter_while_decoding);
+    tell(source.metrics(), chosen);
     let groups = FileGroup::new(partitioned?).split_files(state.config().target_partitions());
-    let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
+    let source = Arc::new(Skipping::new(Arc::new(source), Arc::clone(all)));
+    let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), source)
         .with_file_groups(groups)
-        .with_statistics(statistics_of_all(files))
+        .with_statistics(statistics_of_all(&chosen.files))
         .with_projection_indices(projection.cloned())?
         .with_limit(limit)
         .build();
     Ok(DataSourceExec::from_data_source(config))
 }
 
-fn partitioned_file(view: &View, partition: &Partition, footer: &Footer) -> Result<PartitionedFile> {
-    let text = |value: String| ScalarValue::Utf8(Some(value));
-    let mut file = PartitionedFile::new("", partition.bytes)
-        .with_partition_values(vec![text(partition.hour.date()), text(partition.hour.hour())])
-        .with_arrow_schema(Arc::clone(&footer.schema))
-        .with_extension(Located { path: partition.path.clone(), metadata: Arc::clone(&footer.metadata) })
-        .with_statistics(Arc::new(statistics(
-            store::file_schema().fields().len(),
-            footer.rows,
-            footer.timestamps,
-            footer.ingested,
-        )));
-    file.object_meta.location = ObjectPath::from_absolute_path(view.absolute(&partition.path))?;
-    Ok(file)
+/// What `explain analyze` shows of the files that were skipped.
+fn tell(metrics: &ExecutionPlanMetricsSet, chosen: &Chosen<'_>) {
+    let count = |name: &'static str, files: usize| MetricBuilder::new(metrics).global_counter(name).add(files);
+    count("files_of_the_store", chosen.all);
+    count("files_skipped_by_id_index", chosen.without_ids);
+    count("files_skipped_by_statistics", chosen.out_of_bounds);
 }
 
-fn statistics_of_all(files: &[Sealed<'_>]) -> Statistics {
-    let rows = files.iter().map(|(_, footer)| footer.rows).sum();
-    let timestamps = widest(files.iter().map(|(_, footer)| footer.timestamps));
-    let ingested = widest(files.iter().map(|(_, footer)| footer.ingested));
-    statistics(schema().fields().len(), rows, timestamps, ingested)
+fn partitioned_file(view: &View, file: &Sealed) -> Result<PartitionedFile> {
+    let Sealed { partition, position, .. } = file;
+    let text = |value: String| ScalarValue::Utf8(Some(value));
+    let mut partitioned = PartitionedFile::new("", partition.bytes)
+        .with_partition_values(vec![text(partition.hour.date()), text(partition.hour.hour())])
+        .with_extension(Located { path: partition.path.clone(), position: *position });
+    partitioned.object_meta.location = ObjectPath::from_absolute_path(view.absolute(&partition.path))?;
+    Ok(partitioned)
+}
+
+fn statistics_of_all(files: &[&Sealed]) -> Statistics {
+    let facts = || files.iter().filter_map(|file| file.facts.as_ref().ok());
+    let all = Facts {
+        rows: facts().map(|facts| facts.rows).sum(),
+        timestamps: widest(facts().map(|facts| facts.timestamps)),
+        ingested: widest(facts().map(|facts| facts.ingested)),
+        durations: None,
+        nulls: [None; BOUNDED_COLUMNS.len()],
+        note: None,
+    };
+    statistics(schema().fields().len(), &all)
 }
 
 /// The bounds of all; `None` where one of them is not known.
@@ -186,11 +205,12 @@ fn widest(bounds: impl Iterator<Item = Option<(i64, i64)>>) -> Option<(i64, i64)
 }
 
 /// Exact counts and times let `count(*)` and `max(timestamp)` be answered without data.
-fn statistics(columns: usize, rows: usize, timestamps: Option<(i64, i64)>, ingested: Option<(i64, i64)>) -> Statistics {
+fn statistics(columns: usize, facts: &Facts) -> Statistics {
     let time = |ms: i64| Precision::Exact(ScalarValue::TimestampMillisecond(Some(ms), Some("UTC".into())));
-    let mut statistics = Statistics { num_rows: Precision::Exact(rows), ..Statistics::default() };
+    let rows = usize::try_from(facts.rows).map_or(Precision::Absent, Precision::Exact);
+    let mut statistics = Statistics { num_rows: rows, ..Statistics::default() };
     statistics.column_statistics.resize_with(columns, Default::default);
-    for (name, bounds) in [("timestamp", timestamps), ("ingested_at", ingested)] {
+    for (name, bounds) in [("timestamp", facts.timestamps), ("ingested_at", facts.ingested)] {
         // Both columns stand in the files' own schema, which the table's begins with.
         let column = store::file_schema().index_of(name).ok().and_then(|at| statistics.column_statistics.get_mut(at));
         if let (Some(column), Some((least, greatest))) = (column, bounds) {
@@ -226,9 +246,9 @@ fn with_partition_columns(schema: &SchemaRef, segment: &Segment, batch: &RecordB
     Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
 }
 
-/// The least and the greatest `timestamp` of a segment's batches.
-pub(super) fn timestamps(batches: &[RecordBatch]) -> Option<(i64, i64)> {
-    let columns = batches.iter().filter_map(|batch| batch.column_by_name("timestamp"));
+/// The least and the greatest value of a column of times in these batches, in ms.
+pub(in crate::query) fn times(batches: &[RecordBatch], name: &str) -> Option<(i64, i64)> {
+    let columns = batches.iter().filter_map(|batch| batch.column_by_name(name));
     let columns: Vec<_> = columns.filter_map(|column| column.as_primitive_opt::<TimestampMillisecondType>()).collect();
     let least = columns.iter().filter_map(|column| min(column)).min()?;
     Some((least, columns.iter().filter_map(|column| max(column)).max()?))

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 
-pub(super) use events::Events;
+pub(super) use events::{Events, times};
 pub(super) use records::{Files, Losses, Quarantine, Records};
 
 use super::view::Source;

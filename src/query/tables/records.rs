@@ -8,19 +8,18 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use async_trait::async_trait;
 use datafusion::catalog::memory::MemorySourceConfig;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::error::{DataFusionError, Result};
+use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
 use crate::query::view::{Source, View};
-use crate::store::{Partition, Segment};
+use crate::store::Segment;
 
 /// A table that is small enough to be built whole for each scan.
-#[async_trait]
 pub(in crate::query) trait Record: Send + Sync + 'static {
     fn fields() -> Vec<Field>;
     /// The columns, in the order of the fields.
-    async fn columns(view: &View) -> Result<Vec<ArrayRef>>;
+    fn columns(view: &View) -> Result<Vec<ArrayRef>>;
 }
 
 pub(in crate::query) struct Records<R> {
@@ -62,7 +61,7 @@ impl<R: Record> TableProvider for Records<R> {
         _filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let columns = R::columns(&self.source.view()).await?;
+        let columns = R::columns(&self.source.view())?;
         let batch = RecordBatch::try_new(self.schema(), columns)?;
         Ok(MemorySourceConfig::try_new_exec(&[vec![batch]], self.schema(), projection.cloned())?)
     }
@@ -96,7 +95,6 @@ fn times(values: impl Iterator<Item = Option<i64>>) -> ArrayRef {
 /// What the stream trimmed before it was read.
 pub(in crate::query) struct Losses;
 
-#[async_trait]
 impl Record for Losses {
     fn fields() -> Vec<Field> {
         vec![
@@ -108,7 +106,7 @@ impl Record for Losses {
         ]
     }
 
-    async fn columns(view: &View) -> Result<Vec<ArrayRef>> {
+    fn columns(view: &View) -> Result<Vec<ArrayRef>> {
         let losses = &view.snapshot.losses;
         Ok(vec![
             texts(losses.iter().map(|(writer, _)| writer.to_string())),
@@ -123,13 +121,12 @@ impl Record for Losses {
 /// Entries that are no events.
 pub(in crate::query) struct Quarantine;
 
-#[async_trait]
 impl Record for Quarantine {
     fn fields() -> Vec<Field> {
         vec![text("id", false), text("reason", false), text("entry", false), time("noticed_at", false)]
     }
 
-    async fn columns(view: &View) -> Result<Vec<ArrayRef>> {
+    fn columns(view: &View) -> Result<Vec<ArrayRef>> {
         let entries = &view.snapshot.quarantine;
         Ok(vec![
             texts(entries.iter().map(|(_, entry)| entry.id.to_string())),
@@ -156,7 +153,6 @@ struct FileRow {
     timestamps: Option<(i64, i64)>,
 }
 
-#[async_trait]
 impl Record for Files {
     fn fields() -> Vec<Field> {
         vec![
@@ -172,19 +168,18 @@ impl Record for Files {
         ]
     }
 
-    async fn columns(view: &View) -> Result<Vec<ArrayRef>> {
-        let partitions: Vec<&Partition> = view.snapshot.partitions.iter().collect();
-        let footers =
-            view.footers(&partitions).await.map_err(|vanished| DataFusionError::External(Box::new(vanished)))?;
-        let sealed = partitions.iter().zip(&footers).map(|(partition, footer)| FileRow {
-            path: partition.path.display().to_string(),
+    fn columns(view: &View) -> Result<Vec<ArrayRef>> {
+        let sealed = view.sealed();
+        view.usable(sealed.files.iter().collect());
+        let sealed = sealed.files.iter().map(|file| FileRow {
+            path: file.partition.path.display().to_string(),
             kind: "parquet",
-            writer: partition.name.writer.to_string(),
-            first_id: partition.name.ids.first.to_string(),
-            last_id: partition.name.ids.last.to_string(),
-            rows: footer.as_ref().map(|footer| footer.rows as u64),
-            bytes: partition.bytes,
-            timestamps: footer.as_ref().and_then(|footer| footer.timestamps),
+            writer: file.partition.name.writer.to_string(),
+            first_id: file.partition.name.ids.first.to_string(),
+            last_id: file.partition.name.ids.last.to_string(),
+            rows: file.facts.as_ref().ok().map(|facts| facts.rows),
+            bytes: file.partition.bytes,
+            timestamps: file.facts.as_ref().ok().and_then(|facts| facts.timestamps),
         });
         let rows: Vec<FileRow> = sealed.chain(view.snapshot.segments.iter().map(segment_row)).collect();
         Ok(vec![
@@ -210,6 +205,6 @@ fn segment_row(segment: &Segment) -> FileRow {
         last_id: segment.ids.last.to_string(),
         rows: Some(segment.batches.iter().map(|batch| batch.num_rows() as u64).sum()),
         bytes: segment.bytes,
-        timestamps: super::events::timestamps(&segment.batches),
+        timestamps: super::events::times(&segment.batches, "timestamp"),
     }
 }

@@ -117,7 +117,7 @@ fn types_that_do_not_fit() {
 fn a_query_too_large_for_its_share_of_memory() {
     let store = TestStore::new();
     let limits = Limits { memory_bytes: 4 << 20, spill_bytes: 1 << 20 };
-    let engine = Engine::open_within(&store.layout, limits).unwrap();
+    let engine = Engine::open_within(&store.layout, limits, None).unwrap();
     assert_snapshot!(
         refusal(&engine, "select array_agg(value) from generate_series(1, 1000000)"),
         @"the query needs more than 4 MiB of memory: ask for fewer rows or columns, or for a shorter time"

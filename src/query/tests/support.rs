@@ -48,6 +48,11 @@ impl TestEvent {
         self
     }
 
+    pub fn user(mut self, user: &str) -> Self {
+        self.draft.user_id = Some(user.to_owned());
+        self
+    }
+
     pub fn level(mut self, level: Level) -> Self {
         self.draft.level = level;
         self
