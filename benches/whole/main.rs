@@ -9,6 +9,7 @@ mod peak;
 mod questions;
 mod redis;
 mod steady;
+mod stores;
 
 use std::process::{Child, Command};
 use std::time::Duration;
@@ -23,6 +24,7 @@ fn main() {
     let is_wanted = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
     if is_wanted("questions") {
         questions::run();
+        stores::run();
     }
     let folder = tempfile::tempdir().unwrap();
     let _server = redis::start(folder.path());

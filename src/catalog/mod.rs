@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 pub use facts::{BOUNDED_COLUMNS, Facts};
+pub use ids::Among;
 pub use index::Effort;
 pub use sealed::{Sealed, SealedFiles};
 

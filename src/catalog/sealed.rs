@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use super::facts::Facts;
-use super::ids::{self, ID_COLUMNS, Run};
+use super::ids::{self, Among, ID_COLUMNS, Run};
 use super::values::{VALUE_COLUMNS, ValueNumbers, Values};
 use super::{Catalog, Place};
 use crate::store::Partition;
@@ -71,12 +71,12 @@ impl SealedFiles {
         self.files.iter().filter(|file| file.place.is_none() && file.facts.is_ok()).count()
     }
 
-    /// Which of the files may hold one of these ids in that column; `None` where the index has
-    /// nothing to say about the column.
-    pub fn holding(&self, column: &str, wanted: &[&str]) -> Option<Vec<bool>> {
+    /// Which of the files may hold one of these ids in that column, in such events; `None` where the
+    /// index has nothing to say about the column.
+    pub fn holding(&self, column: &str, wanted: &[&str], among: Among) -> Option<Vec<bool>> {
         let column = ID_COLUMNS.iter().position(|name| *name == column)?;
         let mut may_hold: Vec<bool> = self.files.iter().map(|file| file.place.is_none()).collect();
-        let hashes: Vec<u64> = wanted.iter().map(|id| ids::hash(column, id)).collect();
+        let hashes: Vec<u64> = wanted.iter().map(|id| ids::hash(column, id, among)).collect();
         for indexed in self.runs.get_or_init(|| self.open_runs()).values() {
             indexed.mark(&hashes, &mut may_hold);
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::{Catalog, Effort};
+use super::{Among, Catalog, Effort};
 use crate::event::{self, Draft, EntryId};
 use crate::store::{Batch, Hour, Item, Layout, StoreWriter, visible_partitions};
 
@@ -51,7 +51,7 @@ fn held(layout: &Layout, effort: Effort) -> BTreeMap<u8, BTreeSet<Hour>> {
     assert_eq!(sealed.not_indexed(), 0);
     (0..=u8::MAX)
         .map(|job| {
-            let holding = sealed.holding("job_id", &[&format!("j{job}")]).unwrap();
+            let holding = sealed.holding("job_id", &[&format!("j{job}")], Among::All).unwrap();
             let hours = sealed.files.iter().zip(holding).filter(|(_, holds)| *holds);
             (job, hours.map(|(file, _)| file.partition.hour).collect())
         })

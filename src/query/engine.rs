@@ -17,9 +17,9 @@ use super::canned::CannedQuery;
 use super::optimize::CountsFromCatalog;
 use super::session::{self, Limits};
 use super::translate::{Asked, translate, vanished};
-use super::view::{OnIndexing, Source, ViewError};
+use super::view::{OnIndexing, Source};
 use super::{Answer, QueryError, statement, tables};
-use crate::store::{Layout, StoreError};
+use crate::store::Layout;
 
 /// Answers questions about one store, as it was when the engine was opened.
 ///
@@ -75,20 +75,12 @@ impl Engine {
         limits: Limits,
         on_indexing: Option<OnIndexing>,
     ) -> Result<Self, QueryError> {
-        // Each takes a few milliseconds, and neither needs the other.
-        let (source, session) = std::thread::scope(|scope| {
-            let source = scope.spawn(|| Source::open(layout, on_indexing));
-            let session = session::start(&limits);
-            (source.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), session)
-        });
-        let source = Arc::new(source.map_err(|error| match error {
-            ViewError::Store(StoreError::Io { ref source, ref path, .. })
-                if source.kind() == io::ErrorKind::NotFound && path == layout.root() =>
-            {
-                QueryError::NoStore { root: layout.root().to_owned() }
-            }
-            other => other.into(),
-        })?);
+        if std::fs::metadata(layout.root()).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            return Err(QueryError::NoStore { root: layout.root().to_owned() });
+        }
+        // The store is looked at beside what follows.
+        let source = Arc::new(Source::open(layout, on_indexing));
+        let session = session::start(&limits);
         let asked = Asked { sql: "", limits: &limits, state: None };
         let context = session.and_then(|state| with_tables(state, &source));
         let context = context.map_err(|error| translate(&error, &asked))?;
@@ -134,10 +126,11 @@ impl Engine {
             };
             match begun {
                 Ok((first, stream)) => {
-                    return Ok(Answer::new(first, stream, self.source.view().warnings(), self.limits));
+                    let warnings = self.source.seen().map(|view| view.warnings()).unwrap_or_default();
+                    return Ok(Answer::new(first, stream, warnings, self.limits));
                 }
-                Err(error) if vanished(&error).is_some() && attempt < ATTEMPTS_MAX => self.source.refresh()?,
-                Err(error) => return Err(translate(&error, &asked)),
+                Err(error) if vanished(&error).is_some() && attempt < ATTEMPTS_MAX => self.source.refresh(),
+                Err(error) => return Err(self.source.failure().unwrap_or_else(|| translate(&error, &asked))),
             }
             attempt += 1;
         }

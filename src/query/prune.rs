@@ -8,12 +8,12 @@ use arrow::datatypes::SchemaRef;
 use datafusion::catalog::Session;
 use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::{Column, DFSchema, ScalarValue};
-use datafusion::logical_expr::utils::conjunction;
+use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::pruning::{PruningPredicate, PruningPredicateBuilder};
 
-use crate::catalog::{BOUNDED_COLUMNS, Sealed, SealedFiles};
+use crate::catalog::{Among, BOUNDED_COLUMNS, Sealed, SealedFiles};
 use crate::store::{Hour, IdRange, Segment};
 
 /// The filters of a scan, as a question to what is known about files.
@@ -153,7 +153,7 @@ impl PruningStatistics for Known<'_> {
     fn contained(&self, column: &Column, values: &HashSet<ScalarValue>) -> Option<BooleanArray> {
         let (all, files) = self.facts?;
         let values: Vec<&str> = values.iter().filter_map(|value| value.try_as_str().flatten()).collect();
-        if let Some(holding) = all.holding(&column.name, &values) {
+        if let Some(holding) = all.holding(&column.name, &values, Among::All) {
             return Some(files.iter().map(|file| (!holding[file.position]).then_some(false)).collect());
         }
         let may_have = files.iter().map(|file| all.may_have(file, &column.name, &values).filter(|may_have| !may_have));
@@ -174,25 +174,35 @@ pub(super) fn asks_for_ids(filters: &[Expr]) -> bool {
 /// Which of the files may hold ids that the filters ask for, as the index tells; `None` where
 /// they don't ask for any.
 pub(super) fn holding_ids(files: &SealedFiles, filters: &[Expr]) -> Option<Vec<bool>> {
-    filters.iter().filter_map(|filter| holding(files, filter)).reduce(|a, b| combine(a, &b, |a, b| a & b))
+    all_of(files, filters.iter().flat_map(split_conjunction), Among::All)
 }
 
-fn holding(files: &SealedFiles, filter: &Expr) -> Option<Vec<bool>> {
+/// Of filters that all have to be true.
+fn all_of<'a>(files: &SealedFiles, filters: impl Iterator<Item = &'a Expr>, among: Among) -> Option<Vec<bool>> {
+    let filters: Vec<&Expr> = filters.collect();
+    let among = if filters.iter().any(|filter| asks_for_errors(filter)) { Among::Errors } else { among };
+    filters.into_iter().filter_map(|filter| holding(files, filter, among)).reduce(|a, b| combine(a, &b, |a, b| a & b))
+}
+
+fn holding(files: &SealedFiles, filter: &Expr, among: Among) -> Option<Vec<bool>> {
     match filter {
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
-            match (holding(files, left), holding(files, right)) {
-                (Some(left), Some(right)) => Some(combine(left, &right, |a, b| a & b)),
-                (left, right) => left.or(right),
-            }
-        }
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
-            Some(combine(holding(files, left)?, &holding(files, right)?, |a, b| a | b))
+            let of = |side| all_of(files, split_conjunction(side).into_iter(), among);
+            Some(combine(of(left)?, &of(right)?, |a, b| a | b))
         }
         filter => {
             let (column, ids) = wanted_ids(filter)?;
-            files.holding(column, &ids)
+            files.holding(column, &ids, among)
         }
     }
+}
+
+/// Is it `level = 'error'`?
+fn asks_for_errors(filter: &Expr) -> bool {
+    let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) = filter else { return false };
+    let is_level = |expr: &Expr| matches!(expr, Expr::Column(column) if column.name == "level");
+    let is_error = |expr: &Expr| matches!(expr, Expr::Literal(value, _) if value.try_as_str() == Some(Some("error")));
+    (is_level(left) && is_error(right)) || (is_error(left) && is_level(right))
 }
 
 fn combine(mut a: Vec<bool>, b: &[bool], with: fn(bool, bool) -> bool) -> Vec<bool> {

@@ -5,13 +5,13 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::physical_plan::{ParquetFileMetrics, ParquetFileReaderFactory};
+use datafusion::datasource::physical_plan::ParquetFileReaderFactory;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::object_store::PutPayload;
-use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder};
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
@@ -32,13 +32,16 @@ pub(super) struct Located {
 }
 
 /// Opens files that come with [`Located`].
-#[derive(Debug)]
-pub(super) struct Readers;
+#[derive(Debug, Default)]
+pub(super) struct Readers {
+    /// One for all files: a metric for each of thousands takes more memory than their data.
+    bytes_scanned: OnceLock<Count>,
+}
 
 impl ParquetFileReaderFactory for Readers {
     fn create_reader(
         &self,
-        partition_index: usize,
+        _partition_index: usize,
         file: PartitionedFile,
         _metadata_size_hint: Option<usize>,
         metrics: &ExecutionPlanMetricsSet,
@@ -46,14 +49,15 @@ impl ParquetFileReaderFactory for Readers {
         let located = file
             .extension::<Located>()
             .ok_or_else(|| DataFusionError::Internal("a file of the store without its path".to_owned()))?;
-        let metrics = ParquetFileMetrics::new(partition_index, file.object_meta.location.as_ref(), metrics);
-        Ok(Box::new(Reader { path: located.path.clone(), metrics, file: None }))
+        let bytes_scanned =
+            self.bytes_scanned.get_or_init(|| MetricBuilder::new(metrics).global_counter("bytes_scanned")).clone();
+        Ok(Box::new(Reader { path: located.path.clone(), bytes_scanned, file: None }))
     }
 }
 
 struct Reader {
     path: PathBuf,
-    metrics: ParquetFileMetrics,
+    bytes_scanned: Count,
     /// Once opened it stays readable, even where the file is removed meanwhile.
     file: Option<File>,
 }
@@ -71,7 +75,7 @@ impl Reader {
 
     fn read(&mut self, range: &Range<u64>) -> parquet::errors::Result<Bytes> {
         let length = usize::try_from(range.end.saturating_sub(range.start))?;
-        self.metrics.bytes_scanned.add(length);
+        self.bytes_scanned.add(length);
         let mut bytes = vec![0; length];
         self.open()?.read_exact_at(&mut bytes, range.start)?;
         Ok(bytes.into())

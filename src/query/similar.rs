@@ -20,7 +20,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::sql`].
     pub async fn similar_jobs(&self, job_id: &str) -> Result<Vec<String>, QueryError> {
-        let since = jiff::Timestamp::from_millisecond(self.newest_hours().start_ms()).unwrap_or(jiff::Timestamp::MIN);
+        let since = jiff::Timestamp::from_millisecond(self.newest_hours()?.start_ms()).unwrap_or(jiff::Timestamp::MIN);
         let sql = format!(
             "select distinct job_id from events where job_id is not null and ingested_at >= timestamp '{since}' \
              limit {JOBS_MAX}"
@@ -37,14 +37,15 @@ impl Engine {
     }
 
     /// The hour from which on the sealed files are few enough to look through.
-    fn newest_hours(&self) -> Hour {
-        let sealed = self.source.view().sealed();
+    fn newest_hours(&self) -> Result<Hour, QueryError> {
+        let view = self.source.view_or_failure()?;
+        let sealed = view.sealed();
         let mut bytes = 0;
         let enough = sealed.files.iter().rev().find(|file| {
             bytes += file.partition.bytes;
             bytes > SEALED_BYTES_MAX
         });
-        enough.or(sealed.files.first()).map_or(Hour::of_ms(0), |file| file.partition.hour)
+        Ok(enough.or(sealed.files.first()).map_or(Hour::of_ms(0), |file| file.partition.hour))
     }
 }
 

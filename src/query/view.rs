@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread::JoinHandle;
+
+use datafusion::error::DataFusionError;
 
 use super::QueryError;
 use crate::catalog::{Catalog, Effort, Sealed, SealedFiles, Vanished};
@@ -19,45 +22,106 @@ pub type OnIndexing = Arc<dyn Fn(usize, usize) + Send + Sync>;
 /// The store's folder, and what was last seen in it.
 pub(super) struct Source {
     layout: Layout,
-    view: RwLock<Arc<View>>,
+    state: Mutex<State>,
     pub on_indexing: OnIndexing,
+}
+
+enum State {
+    /// A thread looks, while the question is being understood, which may turn out to need no table.
+    Looking(JoinHandle<Result<View, ViewError>>),
+    Seen(Arc<View>),
+    /// Why nothing can be seen; taken by whoever says so.
+    Failed(Option<ViewError>),
 }
 
 /// Why the store cannot be seen.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ViewError {
+enum ViewError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
     Vanished(#[from] Vanished),
 }
 
-impl From<ViewError> for QueryError {
-    fn from(error: ViewError) -> Self {
-        match error {
-            ViewError::Store(error) => Self::Store(error),
-            ViewError::Vanished(Vanished(path)) => Self::Unsettled { path },
-        }
+/// [`Source::failure`] tells why.
+#[derive(Debug, thiserror::Error)]
+#[error("the store cannot be seen")]
+pub(super) struct Unseen;
+
+impl From<Unseen> for DataFusionError {
+    fn from(unseen: Unseen) -> Self {
+        Self::External(Box::new(unseen))
     }
 }
 
 impl Source {
-    /// Looks at the store.
-    pub fn open(layout: &Layout, on_indexing: Option<OnIndexing>) -> Result<Self, ViewError> {
-        let view = RwLock::new(Arc::new(View::read(layout)?));
-        Ok(Self { layout: layout.clone(), view, on_indexing: on_indexing.unwrap_or_else(|| Arc::new(|_, _| ())) })
+    /// Begins to look at the store.
+    pub fn open(layout: &Layout, on_indexing: Option<OnIndexing>) -> Self {
+        let on_indexing = on_indexing.unwrap_or_else(|| Arc::new(|_, _| ()));
+        Self { layout: layout.clone(), state: Mutex::new(State::look(layout)), on_indexing }
     }
 
     /// What is seen now.
-    pub fn view(&self) -> Arc<View> {
-        Arc::clone(&self.view.read().unwrap_or_else(PoisonError::into_inner))
+    pub fn view(&self) -> Result<Arc<View>, Unseen> {
+        let mut state = lock(&self.state);
+        if let State::Looking(_) = *state {
+            *state = std::mem::replace(&mut *state, State::Failed(None)).seen();
+        }
+        match &*state {
+            State::Seen(view) => Ok(Arc::clone(view)),
+            _ => Err(Unseen),
+        }
+    }
+
+    /// The same, for whoever can say why there is nothing.
+    pub fn view_or_failure(&self) -> Result<Arc<View>, QueryError> {
+        loop {
+            match self.view() {
+                Ok(view) => return Ok(view),
+                // Where somebody else has said why, it is looked at again.
+                Err(Unseen) => self.failure().map_or(Ok(()), Err)?,
+            }
+        }
+    }
+
+    /// What is seen now, if anything had to be looked at.
+    pub fn seen(&self) -> Option<Arc<View>> {
+        match &*lock(&self.state) {
+            State::Seen(view) => Some(Arc::clone(view)),
+            _ => None,
+        }
+    }
+
+    /// Why nothing can be seen, if that was the matter. The next question looks again.
+    pub fn failure(&self) -> Option<QueryError> {
+        let mut state = lock(&self.state);
+        let State::Failed(error) = &mut *state else { return None };
+        let error = error.take();
+        *state = State::look(&self.layout);
+        Some(match error? {
+            ViewError::Store(error) => QueryError::Store(error),
+            ViewError::Vanished(Vanished(path)) => QueryError::Unsettled { path },
+        })
     }
 
     /// Looks again.
-    pub fn refresh(&self) -> Result<(), ViewError> {
-        let view = Arc::new(View::read(&self.layout)?);
-        *self.view.write().unwrap_or_else(PoisonError::into_inner) = view;
-        Ok(())
+    pub fn refresh(&self) {
+        *lock(&self.state) = State::look(&self.layout);
+    }
+}
+
+impl State {
+    fn look(layout: &Layout) -> Self {
+        let layout = layout.clone();
+        Self::Looking(std::thread::spawn(move || View::read(&layout)))
+    }
+
+    fn seen(self) -> Self {
+        let Self::Looking(thread) = self else { return self };
+        match thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)) {
+            Ok(view) => Self::Seen(Arc::new(view)),
+            Err(error) => Self::Failed(Some(error)),
+        }
     }
 }
 

@@ -4,15 +4,13 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::Path;
 
-use arrow::array::AsArray as _;
+use arrow::array::{Array as _, AsArray as _};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 
-use super::{ID_COLUMNS, hash};
+use super::{Among, ID_COLUMNS, hash};
 use crate::catalog::values::VALUE_COLUMNS;
 
 /// Rows decoded at once: one column at a time, so that this stays small.
@@ -41,35 +39,28 @@ impl IdSet {
 /// Reads the columns of ids of the file at `path`, one after the other. `None` where it cannot be
 /// read: then the index does not know the file, and a query looks into it.
 pub(in crate::catalog) fn collect(path: &Path) -> Option<IdSet> {
+    let columns = Columns::open(path)?;
     let mut set = IdSet::default();
-    let file = File::open(path).ok()?;
-    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).ok()?;
-    let schema = metadata.schema();
-    let each = |name: &str, take: &mut dyn FnMut(&str)| -> Option<()> {
-        // A column that the file lacks is null in each row.
-        let Some((index, _)) = schema.column_with_name(name) else { return Some(()) };
-        let column = ProjectionMask::roots(metadata.parquet_schema(), [index]);
-        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file.try_clone().ok()?, metadata.clone());
-        let reader = reader.with_projection(column).with_batch_size(READ_ROWS).build().ok()?;
-        each_text(reader, take)
-    };
     for (column, name) in ID_COLUMNS.iter().enumerate() {
         let (mut last, mut unsorted) = (String::new(), set.hashes.len());
-        each(name, &mut |id| {
+        columns.each(name, true, &mut |id, is_error| {
+            if is_error {
+                set.hashes.push(hash(column, id, Among::Errors));
+            }
             // Events of one job tend to follow each other.
             if id != last {
-                set.hashes.push(hash(column, id));
+                set.hashes.push(hash(column, id, Among::All));
                 last.replace_range(.., id);
-                if set.hashes.len() - unsorted >= HASHES_MAX {
-                    sort(&mut set.hashes);
-                    unsorted = set.hashes.len();
-                }
+            }
+            if set.hashes.len() - unsorted >= HASHES_MAX {
+                sort(&mut set.hashes);
+                unsorted = set.hashes.len();
             }
         })?;
         sort(&mut set.hashes);
     }
     for (values, name) in set.values.iter_mut().zip(VALUE_COLUMNS) {
-        each(name, &mut |value| {
+        columns.each(name, false, &mut |value, _| {
             if !values.contains(value) && values.len() < VALUES_MAX {
                 values.insert(value.to_owned());
             }
@@ -83,12 +74,45 @@ fn sort(hashes: &mut Vec<u64>) {
     hashes.dedup();
 }
 
-fn each_text(reader: ParquetRecordBatchReader, take: &mut dyn FnMut(&str)) -> Option<()> {
-    for batch in reader {
-        let batch = batch.ok()?;
-        // Other writers may have chosen another type of text.
-        let column = cast(batch.column(0), &DataType::Utf8).ok()?;
-        column.as_string::<i32>().iter().flatten().for_each(&mut *take);
+const LEVEL: &str = "level";
+
+/// The columns of a file.
+struct Columns {
+    file: File,
+    metadata: ArrowReaderMetadata,
+}
+
+impl Columns {
+    fn open(path: &Path) -> Option<Self> {
+        let file = File::open(path).ok()?;
+        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).ok()?;
+        Some(Self { file, metadata })
     }
-    Some(())
+
+    /// Every value of a column that is not null, and, where that is asked for, whether its event is
+    /// an error.
+    fn each(&self, name: &str, with_level: bool, take: &mut dyn FnMut(&str, bool)) -> Option<()> {
+        let schema = self.metadata.schema();
+        // A column that the file lacks is null in each row.
+        let Some((index, _)) = schema.column_with_name(name) else { return Some(()) };
+        let level = schema.column_with_name(LEVEL).map(|(index, _)| index).filter(|_| with_level);
+        let columns = ProjectionMask::roots(self.metadata.parquet_schema(), level.into_iter().chain([index]));
+        let file = self.file.try_clone().ok()?;
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
+        for batch in reader.with_projection(columns).with_batch_size(READ_ROWS).build().ok()? {
+            let batch = batch.ok()?;
+            // Other writers may have chosen another type of text.
+            let text = |name| cast(batch.column_by_name(name)?, &DataType::Utf8).ok();
+            let values = text(name)?;
+            let levels = if level.is_some() { Some(text(LEVEL)?) } else { None };
+            let levels = levels.as_ref().map(|levels| levels.as_string::<i32>());
+            for (row, value) in values.as_string::<i32>().iter().enumerate() {
+                let is_error = levels.is_some_and(|levels| levels.is_valid(row) && levels.value(row) == "error");
+                if let Some(value) = value {
+                    take(value, is_error);
+                }
+            }
+        }
+        Some(())
+    }
 }

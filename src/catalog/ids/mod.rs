@@ -31,7 +31,19 @@ pub(super) struct Place {
 /// the one asked for in 1 of 28 million questions; the scan then finds nothing in its file.
 const HASH_BITS: u32 = 48;
 
-/// What the index keeps of an id: the first 48 bits of its hash, in which its column counts, too.
-pub(super) fn hash(column: usize, id: &str) -> u64 {
-    xxh3_64_with_seed(id.as_bytes(), column as u64) >> (64 - HASH_BITS)
+/// In which events an id is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Among {
+    /// In any.
+    All,
+    /// In those of the level `error`. A user or a worker occurs in most hours, and an error in
+    /// most hours, but both together in few.
+    Errors,
+}
+
+/// What the index keeps of an id: the first 48 bits of its hash, in which its column counts, too,
+/// and where it occurs.
+pub(super) fn hash(column: usize, id: &str, among: Among) -> u64 {
+    let seed = column + if among == Among::Errors { ID_COLUMNS.len() } else { 0 };
+    xxh3_64_with_seed(id.as_bytes(), seed as u64) >> (64 - HASH_BITS)
 }

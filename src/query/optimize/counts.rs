@@ -44,14 +44,14 @@ impl OptimizerRule for CountsFromCatalog {
 
     fn rewrite(&self, plan: LogicalPlan, _config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
         let LogicalPlan::Aggregate(aggregate) = &plan else { return Ok(Transformed::no(plan)) };
-        match rewritten(aggregate, &self.source.view())? {
+        match rewritten(aggregate, &self.source)? {
             Some(rewritten) => Ok(Transformed::yes(rewritten)),
             None => Ok(Transformed::no(plan)),
         }
     }
 }
 
-fn rewritten(aggregate: &Aggregate, view: &View) -> Result<Option<LogicalPlan>> {
+fn rewritten(aggregate: &Aggregate, source: &Source) -> Result<Option<LogicalPlan>> {
     if !aggregate.group_expr.iter().all(is_about_hours) {
         return Ok(None);
     }
@@ -59,12 +59,13 @@ fn rewritten(aggregate: &Aggregate, view: &View) -> Result<Option<LogicalPlan>> 
     if !reads_events_by_hours(&aggregate.input) {
         return Ok(None);
     }
+    let view = source.view()?;
     // A scan tells of the files that cannot be read only where the filters don't rule them out.
     let is_damaged = view.sealed().files.iter().any(|file| file.facts.is_err());
     if is_damaged && has_filters(&aggregate.input) {
         return Ok(None);
     }
-    let Some(files) = table_of_files(view, &asked)? else { return Ok(None) };
+    let Some(files) = table_of_files(&view, &asked)? else { return Ok(None) };
     let input = with_files(&aggregate.input, &files)?;
     // The rows of no file are none, of which there is no sum.
     let answers: Vec<Expr> = asked.iter().map(|asked| asked.aggregate()).collect();

@@ -76,7 +76,7 @@ impl TableProvider for Events {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let view = self.source.view();
+        let view = self.source.view()?;
         let schema = schema();
         let pruner = Pruner::new(state, &schema, filters);
         let mut inputs: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
@@ -149,7 +149,7 @@ fn scan_sealed(
     // Row group statistics, page index and bloom filters are on, each by name: our own
     // settings, not the library's defaults.
     let source = ParquetSource::new(table)
-        .with_parquet_file_reader_factory(Arc::new(Readers))
+        .with_parquet_file_reader_factory(Arc::new(Readers::default()))
         .with_enable_page_index(true)
         .with_bloom_filter_on_read(true)
         .with_pushdown_filters(filter_while_decoding);

@@ -61,7 +61,7 @@ impl<R: Record> TableProvider for Records<R> {
         _filters: &[Expr],
         _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let columns = R::columns(&self.source.view())?;
+        let columns = R::columns(&*self.source.view()?)?;
         let batch = RecordBatch::try_new(self.schema(), columns)?;
         Ok(MemorySourceConfig::try_new_exec(&[vec![batch]], self.schema(), projection.cloned())?)
     }

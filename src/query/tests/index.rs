@@ -104,7 +104,8 @@ fn a_question_reads_only_the_files_that_hold_what_it_asks_for() {
     assert_eq!(read("select * from events where job_id in ('j3', 'j20')"), 4);
     assert_eq!(read("select * from events where job_id = 'j12' or job_id = 'j30'"), 4);
     assert_eq!(read("select * from events where job_id = 'j12' or user_id = 'u2'"), 15);
-    assert_eq!(read("select * from events where user_id = 'u0' and level = 'error'"), 5);
+    assert_eq!(read("select * from events where user_id = 'u1' and level = 'error'"), 0);
+    assert_eq!(read("select * from events where level = 'error' and (job_id = 'j3' or user_id = 'u0')"), 5);
     assert_eq!(read("select * from events where service = 'webhook-service'"), 1);
     assert_eq!(read("select * from events where level <> 'error' and service = 'nobody'"), 0);
     assert_eq!(read("select * from events where timestamp >= '2025-09-29T04:00:00Z'"), 2);
