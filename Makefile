@@ -19,8 +19,8 @@ demo: ## events through a real Redis into a store, then five answers about them
 	cargo build $(CARGO_FLAGS)
 	@scripts/demo.sh
 
-test: ## all tests, against real Redis servers and a real DuckDB
-	@scripts/need.sh cc redis python
+test: ## all tests, against real Redis servers, and DuckDB, Polars, pandas, ClickHouse and Spark
+	@scripts/need.sh cc redis python java
 	PATH="$$(scripts/need.sh --tools-path):$$PATH" cargo test $(CARGO_FLAGS)
 
 chaos: ## a thousand kills, with everything else that can go wrong, and the law after each round

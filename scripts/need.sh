@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure of the tools that a make target needs, and says what it installs before it does.
 #
-#   scripts/need.sh cc redis python node   each of these, installed where missing
+#   scripts/need.sh cc redis python java node   each of these, installed where missing
 #   scripts/need.sh --tools-path       the folder of the Python tools' programs
 #
 # System packages come from apt (as root, or with sudo). Python's tools go into a virtual
@@ -47,6 +47,11 @@ need_python() {
     cp "$wanted" "$tools/requirements.txt"
 }
 
+# Spark runs on it.
+need_java() {
+    command -v java >/dev/null || install_packages default-jre-headless
+}
+
 # What the benchmark's Node collector needs, beside it: require() looks there.
 need_node() {
     local folder=benches/whole/collectors
@@ -61,6 +66,7 @@ for tool in "$@"; do
         cc) need_cc ;;
         redis) need_redis ;;
         python) need_python ;;
+        java) need_java ;;
         node) need_node ;;
         --tools-path) printf '%s\n' "$tools/bin" ;;
         *) say "unknown tool: $tool"; exit 2 ;;

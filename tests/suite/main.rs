@@ -8,6 +8,7 @@ mod collecting;
 mod command_line;
 mod crashes;
 mod disk_faults;
+mod engines;
 mod faults;
 mod health;
 mod other_engines;
