@@ -3,6 +3,7 @@
 use std::io::{BufWriter, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
 use arrow::array::RecordBatch;
@@ -12,7 +13,7 @@ use jiff::tz::TimeZone;
 
 use super::failure::{Failure, Outcome};
 use super::options::{FormatOption, Options};
-use crate::query::{Answer, CannedQuery, Engine, QueryError, canned_queries, find};
+use crate::query::{Answer, CannedQuery, Engine, OnIndexing, QueryError, Settings, canned_queries, find};
 use crate::render::{AnswerWriter, Format, Screen};
 
 /// Rows of a table on a terminal: more are cut in the middle, and the footer says so.
@@ -85,7 +86,20 @@ pub(super) async fn gather(answer: Answer) -> Result<Vec<RecordBatch>, Failure> 
 
 /// The store of the options, asked by their clock.
 pub(super) fn engine(options: &Options) -> Result<Engine, Failure> {
-    Ok(Engine::open(&options.layout())?.with_clock(Timestamp::now(), time_zone(options)?))
+    let settings = Settings { memory_bytes: options.memory, on_indexing: on_indexing() };
+    Ok(Engine::open_with(&options.layout(), settings)?.with_clock(Timestamp::now(), time_zone(options)?))
+}
+
+/// Says on a terminal why a first question about ids takes longer.
+fn on_indexing() -> Option<OnIndexing> {
+    let tell = |done: usize, all: usize| {
+        if done == all {
+            eprint!("\r\x1b[K");
+        } else if done % 64 == 0 {
+            eprint!("\rreading the ids of {all} files, for this and all further questions: {done}");
+        }
+    };
+    std::io::stderr().is_terminal().then(|| Arc::new(tell) as OnIndexing)
 }
 
 /// A runtime for queries: as many threads as the machine has cores.
@@ -127,7 +141,7 @@ fn time_zone(options: &Options) -> Result<TimeZone, Failure> {
     }
 }
 
-fn warn(warnings: &[String]) {
+pub(super) fn warn(warnings: &[String]) {
     for warning in warnings {
         eprintln!("emp-events: {warning}");
     }

@@ -8,6 +8,8 @@ mod answer;
 mod collect;
 mod compact;
 mod emit;
+#[cfg(feature = "query")]
+mod export;
 mod failure;
 #[cfg(feature = "query")]
 mod gaps;

@@ -29,6 +29,11 @@ pub(super) struct Options {
     /// Colours; NO_COLOR turns `auto` off
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto")]
     color: ColorOption,
+    /// What a question may use for sorting, grouping and joining, such as 512MiB [default: a quarter
+    /// of the machine's memory]
+    #[cfg(feature = "query")]
+    #[arg(long, global = true, value_name = "SIZE", env = "EMP_EVENTS_MEMORY", value_parser = super::sizes::bytes)]
+    pub memory: Option<u64>,
     /// Time zone of the times shown, such as UTC or Europe/Berlin [default: this machine's]
     #[arg(long, global = true, value_name = "ZONE", env = "EMP_EVENTS_TZ")]
     pub tz: Option<String>,

@@ -1,8 +1,10 @@
 use std::io::{IsTerminal as _, Read as _};
+use std::path::PathBuf;
 
 use clap::Args;
 
 use super::answer::ask;
+use super::export::export;
 use super::failure::{Failure, Outcome};
 use super::options::Options;
 
@@ -16,16 +18,24 @@ Examples:
   emp-events sql \"select * from events where job_id='job_123' order by timestamp\"
   emp-events sql \"select data->>'connectorType' as connector, count(*) from events group by 1\"
   emp-events sql --format csv \"select service, count(*) from events group by 1\" > services.csv
+  emp-events sql -o errors.parquet \"select * from events where level='error'\"
   emp-events sql < query.sql")]
 pub(super) struct Sql {
     /// One statement; read from stdin where it is missing
     query: Option<String>,
+    /// Write the answer to a file, of the kind that its name ends in: .parquet, .csv, .ndjson,
+    /// .json, .md
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
 }
 
 impl Sql {
     pub fn run(self, options: &Options) -> Outcome {
         let query = self.query.map_or_else(from_stdin, Ok)?;
-        ask(options, async |engine| engine.sql(&query).await)
+        match self.output {
+            Some(path) => export(options, &query, &path),
+            None => ask(options, async |engine| engine.sql(&query).await),
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod grid;
 mod machine;
 mod markdown;
 mod paint;
+mod parquet;
 mod rows;
 mod table;
 mod text;
@@ -26,6 +27,7 @@ use std::str::FromStr;
 
 pub use answer::{AnswerWriter, write_answer};
 pub use jiff::tz::TimeZone;
+pub use parquet::ParquetFile;
 pub use timeline::write_timeline;
 
 /// How an answer is written.
