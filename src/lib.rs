@@ -10,6 +10,8 @@ pub mod cli;
 pub mod collect;
 pub mod event;
 #[cfg(feature = "query")]
+pub mod prompt;
+#[cfg(feature = "query")]
 pub mod query;
 #[cfg(feature = "query")]
 pub mod render;

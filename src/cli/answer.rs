@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 
 use super::failure::{Failure, Outcome};
 use super::options::{FormatOption, Options};
+use crate::prompt::watched;
 use crate::query::{Answer, CannedQuery, Engine, OnIndexing, QueryError, Settings, canned_queries, find};
 use crate::render::{AnswerWriter, Format, Screen};
 
@@ -65,10 +66,10 @@ pub(super) fn ask(options: &Options, question: impl AsyncFnOnce(&Engine) -> Resu
     let mut out = BufWriter::new(std::io::stdout().lock());
     runtime()?.block_on(async {
         let engine = engine(options)?;
-        let mut answer = question(&engine).await?;
+        let mut answer = watched(&engine, question(&engine)).await?;
         warn(&answer.warnings);
         let mut writer = AnswerWriter::new(&mut out, format(options), &screen, answer.schema.clone());
-        while let Some(batch) = answer.next().await? {
+        while let Some(batch) = watched(&engine, answer.next()).await? {
             writer.write(&batch)?;
         }
         writer.finish(Some(begun.elapsed()))?;
@@ -86,8 +87,15 @@ pub(super) async fn gather(answer: Answer) -> Result<Vec<RecordBatch>, Failure> 
 
 /// The store of the options, asked by their clock.
 pub(super) fn engine(options: &Options) -> Result<Engine, Failure> {
+    time_zone(options)?;
+    Ok(engine_of(options)?)
+}
+
+/// The same where the time zone was checked before.
+pub(super) fn engine_of(options: &Options) -> Result<Engine, QueryError> {
     let settings = Settings { memory_bytes: options.memory, on_indexing: on_indexing() };
-    Ok(Engine::open_with(&options.layout(), settings)?.with_clock(Timestamp::now(), time_zone(options)?))
+    let zone = time_zone(options).unwrap_or_else(|_| TimeZone::system());
+    Ok(Engine::open_with(&options.layout(), settings)?.with_clock(Timestamp::now(), zone))
 }
 
 /// Says on a terminal why a first question about ids takes longer.

@@ -10,6 +10,7 @@ use super::answer::{engine, format, runtime, screen, warn};
 use super::failure::{Failure, Outcome};
 use super::options::Options;
 use super::sizes::show_bytes;
+use crate::prompt::watched;
 use crate::query::Answer;
 use crate::render::{AnswerWriter, Format, ParquetFile};
 
@@ -71,7 +72,7 @@ pub(super) fn export(options: &Options, query: &str, path: &Path) -> Outcome {
 /// Writes all rows; how many there were.
 async fn write(options: &Options, query: &str, kind: Kind, path: &Path) -> Result<u64, Failure> {
     let engine = engine(options)?;
-    let answer = engine.sql(query).await?;
+    let answer = watched(&engine, engine.sql(query)).await?;
     warn(&answer.warnings);
     let failed = |error: io::Error| anyhow::anyhow!("cannot write {}: {error}", path.display());
     let out = BufWriter::new(File::create(path).map_err(failed)?);

@@ -1,12 +1,15 @@
 use std::io::{IsTerminal as _, Read as _};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::Args;
 
-use super::answer::ask;
+use super::answer::{ask, engine, engine_of, format, runtime, screen};
 use super::export::export;
 use super::failure::{Failure, Outcome};
 use super::options::Options;
+use crate::prompt::Prompt;
+use crate::render::Format;
 
 /// Ask the store in SQL
 ///
@@ -19,9 +22,10 @@ Examples:
   emp-events sql \"select data->>'connectorType' as connector, count(*) from events group by 1\"
   emp-events sql --format csv \"select service, count(*) from events group by 1\" > services.csv
   emp-events sql -o errors.parquet \"select * from events where level='error'\"
-  emp-events sql < query.sql")]
+  emp-events sql < query.sql
+  emp-events sql                                 a prompt, on a terminal")]
 pub(super) struct Sql {
-    /// One statement; read from stdin where it is missing
+    /// One statement; read from stdin where it is missing, or asked for at a prompt
     query: Option<String>,
     /// Write the answer to a file, of the kind that its name ends in: .parquet, .csv, .ndjson,
     /// .json, .md
@@ -31,7 +35,11 @@ pub(super) struct Sql {
 
 impl Sql {
     pub fn run(self, options: &Options) -> Outcome {
-        let query = self.query.map_or_else(from_stdin, Ok)?;
+        let query = match self.query {
+            Some(query) => query,
+            None if std::io::stdin().is_terminal() && self.output.is_none() => return prompt(options),
+            None => from_stdin()?,
+        };
         match self.output {
             Some(path) => export(options, &query, &path),
             None => ask(options, async |engine| engine.sql(&query).await),
@@ -39,13 +47,21 @@ impl Sql {
     }
 }
 
+fn prompt(options: &Options) -> Outcome {
+    let runtime = runtime()?;
+    let screen = screen(options)?;
+    // Wrong options are told before the first question.
+    engine(options)?;
+    let height = terminal_size::terminal_size().map_or(usize::MAX, |(_, height)| usize::from(height.0));
+    let open = || engine_of(options);
+    let store = options.store.display().to_string();
+    Prompt { open: &open, screen, height, format: options.format.map_or(Format::Table, |_| format(options)), store }
+        .run(&runtime)?;
+    Ok(ExitCode::SUCCESS)
+}
+
 fn from_stdin() -> Result<String, Failure> {
-    let mut stdin = std::io::stdin();
-    if stdin.is_terminal() {
-        let usage = "give a query, as in `emp-events sql \"select count(*) from events\"`, or pipe one in";
-        return Err(Failure::Usage(usage.to_owned()));
-    }
     let mut query = String::new();
-    stdin.read_to_string(&mut query)?;
+    std::io::stdin().read_to_string(&mut query)?;
     Ok(query)
 }

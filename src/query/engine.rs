@@ -1,10 +1,12 @@
 //! The engine: one store, asked in SQL.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
+use datafusion::catalog::memory::DataSourceExec;
 use datafusion::common::ParamValues;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
 use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, execute_stream};
@@ -27,9 +29,11 @@ use crate::store::Layout;
 /// An engine looks again by itself where files have gone since.
 pub struct Engine {
     pub(super) source: Arc<Source>,
-    context: SessionContext,
-    limits: Limits,
+    pub(super) context: SessionContext,
+    pub(super) limits: Limits,
     clock: Clock,
+    /// What runs, for whoever wants to know how far it is.
+    running: Mutex<Option<Arc<dyn ExecutionPlan>>>,
     /// Held while a statement is planned: all its scans must see one snapshot.
     planning: tokio::sync::Mutex<()>,
 }
@@ -85,7 +89,7 @@ impl Engine {
         let context = session.and_then(|state| with_tables(state, &source));
         let context = context.map_err(|error| translate(&error, &asked))?;
         let clock = Clock { now: Timestamp::now(), tz: TimeZone::system() };
-        Ok(Self { source, context, limits, clock, planning: tokio::sync::Mutex::default() })
+        Ok(Self { source, context, limits, clock, running: Mutex::default(), planning: tokio::sync::Mutex::default() })
     }
 
     /// The same engine with another clock and time zone for the parameters of canned queries.
@@ -113,6 +117,14 @@ impl Engine {
         self.run(&query.sql, Some(values)).await
     }
 
+    /// How many files the question that was asked last has read or skipped, and of how many; `None`
+    /// where it reads none.
+    pub fn progress(&self) -> Option<(usize, usize)> {
+        let plan = self.running.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let (done, all) = files_of(&plan);
+        (all > 0).then_some((done, all))
+    }
+
     /// Where a file goes before the first rows are there, the collector has put its events into
     /// another one: the statement is planned anew over what is there then.
     async fn run(&self, text: &str, values: Option<ParamValues>) -> Result<Answer, QueryError> {
@@ -121,7 +133,10 @@ impl Engine {
         let mut attempt = 1;
         loop {
             let begun = match self.plan(&state, &asked, values.clone()).await? {
-                Ok(plan) => begin(plan, &state).await,
+                Ok(plan) => {
+                    *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&plan));
+                    begin(plan, &state).await
+                }
                 Err(error) => Err(error),
             };
             match begun {
@@ -165,6 +180,18 @@ impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Engine").field("limits", &self.limits).finish_non_exhaustive()
     }
+}
+
+/// The files that the scans of a plan are through with, and all of them.
+fn files_of(plan: &Arc<dyn ExecutionPlan>) -> (usize, usize) {
+    let scanned = plan.downcast_ref::<DataSourceExec>().and_then(|scan| {
+        let config = scan.data_source().downcast_ref::<FileScanConfig>()?;
+        let all = config.file_groups.iter().map(FileGroup::len).sum();
+        let done = plan.metrics().and_then(|metrics| metrics.sum_by_name("files_processed"));
+        Some((done.map_or(0, |done| done.as_usize()), all))
+    });
+    let below = plan.children().into_iter().map(files_of);
+    below.chain(scanned).fold((0, 0), |(done, all), (more_done, more)| (done + more_done, all + more))
 }
 
 /// Files may come and go that often before it is said that they do.

@@ -11,6 +11,7 @@ mod dialect;
 mod engine;
 mod error;
 pub mod moment;
+mod names;
 mod nearest;
 mod optimize;
 mod prune;
@@ -27,6 +28,8 @@ pub use answer::Answer;
 pub use canned::{CannedQuery, Column, Kind, Need, Parameter, canned_queries, find};
 pub use engine::{Engine, Settings};
 pub use error::QueryError;
+pub use names::Names;
+pub use nearest::nearest;
 pub use view::OnIndexing;
 
 #[cfg(test)]

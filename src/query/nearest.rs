@@ -1,7 +1,7 @@
 //! "Did you mean": the name that the user had in mind.
 
 /// The candidate closest to `name`, where one is close enough to be meant.
-pub(super) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let wanted = name.to_lowercase();
     let distance_max = (wanted.chars().count() / 3).clamp(1, 4);
     candidates

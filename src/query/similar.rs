@@ -37,7 +37,7 @@ impl Engine {
     }
 
     /// The hour from which on the sealed files are few enough to look through.
-    fn newest_hours(&self) -> Result<Hour, QueryError> {
+    pub(super) fn newest_hours(&self) -> Result<Hour, QueryError> {
         let view = self.source.view_or_failure()?;
         let sealed = view.sealed();
         let mut bytes = 0;

@@ -10,6 +10,7 @@ use super::machine::{Csv, Json, Ndjson};
 use super::markdown::Markdown;
 use super::rows::Rows;
 use super::table::Table;
+use super::tall::Tall;
 use super::{Format, Screen};
 
 /// Writes one answer. Every format holds at most a batch or two in memory, except a table
@@ -30,6 +31,11 @@ impl<'a> AnswerWriter<'a> {
             Format::Markdown => Box::new(Markdown::new(schema)),
         };
         Self { out, rows }
+    }
+
+    /// Begins a table whose rows stand upright, a column a line.
+    pub fn tall(out: &'a mut dyn Write, screen: &'a Screen, schema: SchemaRef) -> Self {
+        Self { out, rows: Box::new(Tall::new(screen, schema)) }
     }
 
     /// Adds rows. The batch must have the columns that the answer began with.

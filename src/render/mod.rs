@@ -18,6 +18,7 @@ mod paint;
 mod parquet;
 mod rows;
 mod table;
+mod tall;
 mod text;
 mod timeline;
 pub mod units;
