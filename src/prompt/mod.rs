@@ -199,3 +199,6 @@ fn history_file() -> Option<PathBuf> {
     let state = variable("XDG_STATE_HOME").or_else(|| Some(variable("HOME")?.join(".local/state")))?;
     Some(state.join("emp-events").join("history"))
 }
+
+#[cfg(test)]
+mod tests;

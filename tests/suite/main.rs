@@ -12,5 +12,6 @@ mod engines;
 mod faults;
 mod health;
 mod other_engines;
+mod prompt;
 mod support;
 mod upkeep;

@@ -1,0 +1,44 @@
+"""Types into the prompt on a pseudo-terminal, and prints what it showed.
+
+Arguments: the binary, the store, then pairs of a text to wait for and a text to type.
+"""
+import os
+import pty
+import select
+import sys
+import time
+
+binary, store, *steps = sys.argv[1:]
+process, terminal = pty.fork()
+if process == 0:
+    os.environ["TERM"] = "xterm"
+    os.execv(binary, [binary, "--store", store, "--color", "never", "sql"])
+
+screen, seen = "", 0
+
+
+def read(seconds):
+    """What the prompt shows within that time; None once it has ended."""
+    global screen
+    if not select.select([terminal], [], [], seconds)[0]:
+        return True
+    try:
+        screen += os.read(terminal, 65536).decode("utf-8", "replace")
+        return True
+    except OSError:
+        return None
+
+
+for wanted, typed in zip(steps[::2], steps[1::2]):
+    until = time.monotonic() + 60
+    while wanted not in screen[seen:]:
+        if time.monotonic() > until or read(1) is None:
+            sys.exit(f"waited in vain for {wanted!r}; the screen shows:\n{screen}")
+    seen = len(screen)
+    # A line that was sent before the prompt reads again would be echoed twice.
+    time.sleep(0.3)
+    os.write(terminal, typed.encode())
+while read(30) is not None:
+    pass
+print(screen)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
