@@ -41,8 +41,8 @@ select
     to_service,
     count(*) as handoffs,
     round(avg(ms) filter (where ms >= 0), 1) as avg_ms,
-    round(percentile_cont(0.5) within group (order by cast(ms as double)) filter (where ms >= 0), 1) as p50_ms,
-    round(percentile_cont(0.95) within group (order by cast(ms as double)) filter (where ms >= 0), 1) as p95_ms,
+    round(quantile_cont(ms, 0.5) filter (where ms >= 0), 1) as p50_ms,
+    round(quantile_cont(ms, 0.95) filter (where ms >= 0), 1) as p95_ms,
     max(ms) filter (where ms >= 0) as max_ms,
     count(*) filter (where ms < 0) as skewed,
     first_value(job_id order by ms desc, job_id) filter (where ms >= 0) as worst_job

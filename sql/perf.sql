@@ -22,9 +22,9 @@ select
     event_type,
     count(*) as count,
     round(avg(duration_ms), 1) as avg_ms,
-    round(percentile_cont(0.5) within group (order by duration_ms), 1) as p50_ms,
-    round(percentile_cont(0.95) within group (order by duration_ms), 1) as p95_ms,
-    round(percentile_cont(0.99) within group (order by duration_ms), 1) as p99_ms,
+    round(quantile_cont(duration_ms, 0.5), 1) as p50_ms,
+    round(quantile_cont(duration_ms, 0.95), 1) as p95_ms,
+    round(quantile_cont(duration_ms, 0.99), 1) as p99_ms,
     round(max(duration_ms), 1) as max_ms,
     count(*) filter (where level = 'error') as errors,
     round(cast(count(*) filter (where level = 'error') as double) / count(*), 4) as error_share

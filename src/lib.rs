@@ -18,3 +18,5 @@ pub mod render;
 pub mod simulate;
 pub mod store;
 pub mod stream;
+#[cfg(feature = "query")]
+pub mod units;

@@ -103,7 +103,7 @@ fn on_indexing() -> Option<OnIndexing> {
     let tell = |done: usize, all: usize| {
         if done == all {
             eprint!("\r\x1b[K");
-        } else if done % 64 == 0 {
+        } else if done.is_multiple_of(64) {
             eprint!("\rreading the ids of {all} files, for this and all further questions: {done}");
         }
     };

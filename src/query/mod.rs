@@ -10,6 +10,7 @@ mod canned;
 mod dialect;
 mod engine;
 mod error;
+mod functions;
 pub mod moment;
 mod names;
 mod nearest;

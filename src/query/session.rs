@@ -10,8 +10,8 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SessionState, SessionStateBuilder, SessionStateDefaults};
 use datafusion::prelude::SessionConfig;
 
-use super::QueryError;
 use super::optimize::with_newest_first;
+use super::{QueryError, functions};
 
 /// The names under which `show tables` lists ours.
 const CATALOG: &str = "store";
@@ -102,5 +102,6 @@ pub(super) fn start(limits: &Limits) -> Result<SessionState> {
         .with_table_function_list(SessionStateDefaults::default_table_functions())
         .build();
     datafusion_functions_json::register_all(&mut state)?;
+    functions::register(&mut state)?;
     Ok(state)
 }

@@ -21,11 +21,11 @@ mod table;
 mod tall;
 mod text;
 mod timeline;
-pub mod units;
 
 use std::fmt;
 use std::str::FromStr;
 
+pub use crate::units;
 pub use answer::{AnswerWriter, write_answer};
 pub use jiff::tz::TimeZone;
 pub use parquet::ParquetFile;

@@ -97,13 +97,20 @@ fn a_file_that_cannot_be_written_is_refused_in_one_line() {
 
 #[test]
 fn a_question_that_needs_more_memory_than_it_may_spills_or_says_so() {
-    let ask =
-        |query: &str| run(emp_events().args(["--store", SAMPLE, "--memory", "24MiB", "--format", "csv", "sql", query]));
-    let sorted =
-        ask("select count(*) from (select row_number() over (order by data, id) as n from events) where n > 0");
-    assert_eq!((sorted.status, sorted.stdout.as_str()), (0, "count(*)\n43211\n"), "{}", sorted.stderr);
-    let joined = ask("select array_agg(a.data || b.data) from events a join events b on a.service = b.service");
+    let ask = |memory: &str, query: &str| {
+        run(emp_events().args(["--store", SAMPLE, "--memory", memory, "--format", "csv", "sql", query]))
+    };
+    let says_so = |refused: &str| {
+        refused.contains("of memory: ask for fewer rows or columns") && refused.trim().lines().count() == 1
+    };
+    for memory in ["8MiB", "32MiB", "48MiB", "256MiB"] {
+        let sort = "select count(*) from (select row_number() over (order by data, id) as n from events) where n > 0";
+        let sorted = ask(memory, sort);
+        let is_right = (sorted.status, sorted.stdout.as_str()) == (0, "count(*)\n43211\n");
+        assert!(is_right || (memory != "256MiB" && says_so(&sorted.stderr)), "{memory}: {sorted:?}");
+    }
+    let joined =
+        ask("24MiB", "select array_agg(a.data || b.data) from events a join events b on a.service = b.service");
     assert_eq!(joined.status, 1);
-    assert!(joined.stderr.contains("of memory: ask for fewer rows or columns"), "{}", joined.stderr);
-    assert_eq!(joined.stderr.trim().lines().count(), 1, "{}", joined.stderr);
+    assert!(says_so(&joined.stderr), "{}", joined.stderr);
 }

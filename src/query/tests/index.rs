@@ -31,6 +31,9 @@ fn events(prefix: &str, hours: std::ops::Range<i64>) -> Vec<TestEvent> {
     events
 }
 
+/// What happens to the bytes of a file.
+type Damage = fn(&[u8]) -> Vec<u8>;
+
 const QUESTIONS: [&str; 16] = [
     "select id, service from events where job_id = 'j7' order by id",
     "select count(*) from events where job_id = 'nobody'",
@@ -153,7 +156,7 @@ fn a_damaged_index_changes_no_answer() {
     let intact: Vec<(PathBuf, Vec<u8>)> =
         index_files(&store).into_iter().map(|path| (path.clone(), fs::read(&path).unwrap())).collect();
     assert!(intact.len() >= 2, "{intact:?}");
-    let damages: [fn(&[u8]) -> Vec<u8>; 6] = [
+    let damages: [Damage; 6] = [
         |_| Vec::new(),
         |bytes| bytes[..bytes.len() / 2].to_vec(),
         |bytes| bytes[..bytes.len() - 1].to_vec(),

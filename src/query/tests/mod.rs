@@ -1,6 +1,7 @@
 mod canned;
 mod damage;
 mod errors;
+mod functions;
 mod index;
 mod moments;
 mod pruning;

@@ -1,0 +1,26 @@
+//! SQL functions that questions about jobs need and the query engine lacks. `docs/functions.md`
+//! describes them, with examples.
+
+mod duration;
+mod gap;
+mod quantile;
+mod since;
+
+use std::sync::Arc;
+
+use datafusion::error::Result;
+use datafusion::execution::{FunctionRegistry as _, SessionState};
+use datafusion::functions::datetime::date_bin;
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
+
+/// Makes the functions known to a session.
+pub(super) fn register(state: &mut SessionState) -> Result<()> {
+    state.register_udf(Arc::new(ScalarUDF::from(since::Since::new())))?;
+    state.register_udf(Arc::new(ScalarUDF::from(duration::FormatDuration::new())))?;
+    // Under DuckDB's name, too.
+    state.register_udf(Arc::new(date_bin().as_ref().clone().with_aliases(["time_bucket"])))?;
+    state.register_udaf(Arc::new(AggregateUDF::from(quantile::Quantile::exact())))?;
+    state.register_udaf(Arc::new(AggregateUDF::from(quantile::Quantile::approximate())))?;
+    state.register_udwf(Arc::new(WindowUDF::from(gap::GapMs::new())))?;
+    Ok(())
+}

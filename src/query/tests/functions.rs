@@ -1,0 +1,70 @@
+//! Functions of our own, through SQL.
+
+use insta::assert_snapshot;
+
+use super::support::*;
+
+#[test]
+fn quantiles_are_exact_or_within_a_thousandth() {
+    let store = TestStore::new();
+    let values = "(select value * 1.5 as x, value % 3 as g from generate_series(1, 10001))";
+    let ask = |sql: &str| store.ask(&sql.replace("VALUES", values));
+    // The reference is the engine's own exact function.
+    let both = "select g, abs(quantile_cont(x, 0.95) - percentile_cont(0.95) within group (order by x)) < 1e-9 as exact, \
+                abs(approx_quantile(x, 0.95) / quantile_cont(x, 0.95) - 1) < 0.001 as near \
+                from VALUES group by g order by g";
+    assert_snapshot!(ask(both), @r"
+    0 | true | true
+    1 | true | true
+    2 | true | true
+    ");
+    assert_eq!(
+        ask("select quantile_cont(x, 0.5), quantile_cont(x, 0), quantile_cont(x, 1) from VALUES"),
+        "7501.5 | 1.5 | 15001.5"
+    );
+    assert_eq!(ask("select quantile_cont(x, 0.5) filter (where x < 4) from VALUES"), "2.25");
+    assert_eq!(ask("select quantile_cont(x, 0.5) from VALUES where x < 0"), "null");
+    assert_eq!(ask("select quantile_cont(-x, 0), approx_quantile(0, 0.5) from VALUES"), "-15001.5 | 0.0");
+    assert_eq!(ask("select quantile_cont(x, 0.5) from (values (cast(null as double)), (3.0)) t(x)"), "3.0");
+    assert_snapshot!(store.refusal("select quantile_cont(duration_ms, 2) from events"), @"the second argument of quantile_cont is a number from 0 to 1, such as 0.95");
+}
+
+#[test]
+fn since_is_a_time_that_rules_files_out() {
+    let store = TestStore::new();
+    store.sealed(&[event(0, "worker", "job.created", "j1"), event(HOUR, "worker", "job.created", "j2")]);
+    assert_eq!(store.ask("select job_id from events where timestamp >= since('2025-09-27T15:00Z')"), "j2");
+    let plan = store.ask("explain select job_id from events where timestamp >= since('2025-09-27T15:00Z')");
+    assert_eq!(plan.matches(".parquet").count(), 1, "{plan}");
+    assert_eq!(store.ask("select count(*) from events where timestamp >= since('1h')"), "0");
+    assert_eq!(store.ask("select now() - since('1h') between interval '59 minutes' and interval '61 minutes'"), "true");
+    assert!(store.refusal("select since('soon')").starts_with("`soon` is not a time: try `1h`"));
+}
+
+#[test]
+fn gaps_and_durations() {
+    let store = TestStore::new();
+    store.sealed(&[
+        event(0, "worker", "job.created", "j1"),
+        event(1_500, "worker", "job.claimed", "j1"),
+        event(1_600, "worker", "job.created", "j2"),
+        event(157_500, "worker", "job.completed", "j1"),
+    ]);
+    let sql = "select job_id, gap_ms(timestamp) over (partition by job_id order by id) as gap from events order by id";
+    assert_snapshot!(store.ask(sql), @r"
+    j1 | null
+    j1 | 1500
+    j2 | null
+    j1 | 156000
+    ");
+    assert_eq!(
+        store.ask("select format_duration(156000), format_duration(8200), format_duration(null)"),
+        "2 m 36 s | 8.2 s | null"
+    );
+    let bucket =
+        "select time_bucket(interval '1 minute', timestamp) as minute, count(*) from events group by 1 order by 1";
+    assert_snapshot!(store.ask(bucket), @r"
+    2025-09-27T14:00:00Z | 3
+    2025-09-27T14:02:00Z | 1
+    ");
+}
