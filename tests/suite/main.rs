@@ -13,5 +13,6 @@ mod faults;
 mod health;
 mod other_engines;
 mod prompt;
+mod read_only_store;
 mod support;
 mod upkeep;
