@@ -26,8 +26,8 @@ impl Effort {
         Self { threads: std::thread::available_parallelism().map_or(1, usize::from), files: 1_024 }
     }
 
-    /// Beside other work, in a few megabytes.
-    pub const CALM: Self = Self { threads: 1, files: 32 };
+    /// Beside other work, in a few megabytes: no more than the ids of one file are held.
+    pub const CALM: Self = Self { threads: 1, files: 1 };
 }
 
 /// Merged before there are more runs than that; each costs a question two reads.
@@ -50,6 +50,7 @@ pub(super) fn extend(
             continue;
         }
         let run = write(&catalog.storage, &sets)?;
+        catalog.unsaved_runs.insert(run);
         let values: Vec<Values> = sets.iter().map(|(_, set)| catalog.saved.numbers.learn(set.values())).collect();
         let indexed: Vec<Partition> = sets.iter().map(|(file, _)| (*file).clone()).collect();
         catalog.saved.folders.for_each_known(&indexed, |index, file| {
@@ -60,8 +61,10 @@ pub(super) fn extend(
             }
         });
         catalog.has_learned = true;
+        drop(sets);
+        merge_runs(catalog)?;
     }
-    merge_runs(catalog)
+    Ok(())
 }
 
 /// The ids of these files, in their order.
@@ -87,6 +90,13 @@ fn collect_all(files: &[&Partition], threads: usize, tell: &(dyn Fn() + Sync)) -
 
 /// Writes the ids of these files, which are numbered as they come, into a new run.
 fn write(storage: &Storage, sets: &[(&Partition, IdSet)]) -> io::Result<u64> {
+    if let [(_, set)] = sets {
+        return storage.write_run(|file| {
+            let mut builder = RunBuilder::new(file, 1, set.hashes.len());
+            set.hashes.iter().try_for_each(|hash| builder.push(*hash, &[0]))?;
+            builder.finish()
+        });
+    }
     let mut pairs: Vec<(u64, u32)> = Vec::with_capacity(sets.iter().map(|(_, set)| set.hashes.len()).sum());
     for (number, (_, set)) in (0..).zip(sets) {
         pairs.extend(set.hashes.iter().map(|hash| (*hash, number)));
@@ -172,7 +182,14 @@ fn merge(catalog: &mut Catalog, runs: &BTreeSet<u64>) -> io::Result<()> {
             *place = ids::Place { run, number };
         }
     }
-    catalog.retired_runs.extend(runs);
+    catalog.unsaved_runs.insert(run);
+    for run in runs {
+        // What no saved catalog refers to can go at once.
+        match catalog.unsaved_runs.remove(run) {
+            true => catalog.storage.remove_run(*run),
+            false => catalog.retired_runs.push(*run),
+        }
+    }
     catalog.has_learned = true;
     Ok(())
 }

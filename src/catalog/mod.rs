@@ -36,6 +36,8 @@ pub struct Catalog {
     has_learned: bool,
     /// Runs that nothing refers to from the next time on that this is saved.
     retired_runs: Vec<u64>,
+    /// Runs that no saved catalog refers to yet.
+    unsaved_runs: BTreeSet<u64>,
 }
 
 /// A file was listed, and is gone.
@@ -49,7 +51,14 @@ impl Catalog {
     pub fn load(layout: &Layout) -> Self {
         let storage = Place::of(layout);
         let saved = storage.load().unwrap_or_default();
-        Self { layout: layout.clone(), storage, saved, has_learned: false, retired_runs: Vec::new() }
+        Self {
+            layout: layout.clone(),
+            storage,
+            saved,
+            has_learned: false,
+            retired_runs: Vec::new(),
+            unsaved_runs: BTreeSet::new(),
+        }
     }
 
     /// Every sealed file that is there now, by hour, writer and first ID, the longer range first.
@@ -129,6 +138,7 @@ impl Catalog {
         }
         self.storage.save(&self.saved)?;
         self.has_learned = false;
+        self.unsaved_runs.clear();
         self.retired_runs.drain(..).for_each(|run| self.storage.retire_run(run));
         let places = self.saved.folders.knowledge_mut().filter_map(|known| known.place);
         let runs: BTreeSet<u64> = places.map(|place| place.run).collect();

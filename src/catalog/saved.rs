@@ -114,6 +114,14 @@ impl Place {
         Ok(())
     }
 
+    /// Removes a run that nothing has ever referred to.
+    pub fn remove_run(&self, run: u64) {
+        if let Some(folder) = &self.writable {
+            // Where that fails it is removed later, as what is left over is.
+            let _ = fs::remove_file(folder.join(run_name(run)));
+        }
+    }
+
     /// Nothing refers to the run from now on.
     pub fn retire_run(&self, run: u64) {
         let Some(folder) = &self.writable else { return };
