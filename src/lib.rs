@@ -7,6 +7,7 @@
 
 pub mod catalog;
 pub mod cli;
+mod closed_pipe;
 pub mod collect;
 pub mod event;
 #[cfg(feature = "query")]
@@ -20,3 +21,4 @@ pub mod store;
 pub mod stream;
 #[cfg(feature = "query")]
 pub mod units;
+mod user_folder;

@@ -6,6 +6,7 @@
 
 mod drain;
 mod peak;
+mod peers;
 mod questions;
 mod redis;
 mod steady;

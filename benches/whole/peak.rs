@@ -23,3 +23,16 @@ pub fn run(command: &mut Command) -> (String, u64) {
     process.stderr.take().unwrap().read_to_string(&mut said).unwrap();
     (said, peak_kb)
 }
+
+/// The peak of a process that may end at once, in MB, as the system says after its end.
+pub fn of_ended_mb(command: &Command) -> u64 {
+    let program = "import resource, subprocess, sys\n\
+                   subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)\n\
+                   print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)";
+    let mut measured = Command::new("python3");
+    measured.args(["-c", program]).arg(command.get_program()).args(command.get_args());
+    let output = measured.output().unwrap();
+    assert!(output.status.success(), "{command:?}");
+    // In KiB on Linux.
+    String::from_utf8(output.stdout).unwrap().trim().parse::<u64>().unwrap() * 1_024 / 1_000_000
+}

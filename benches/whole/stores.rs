@@ -2,10 +2,9 @@
 //! answer, which has to be the same.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::{Duration, Instant};
 
-use super::{emp_events, median, milliseconds};
+use super::peers::{files, in_turn, our_command, rows, their_command};
+use super::{emp_events, milliseconds, peak};
 
 const RUNS: usize = 5;
 
@@ -60,28 +59,46 @@ impl Store {
     }
 }
 
-/// An hour of the middle, some job in it, its trace and its user; and when the last hour begins.
+/// What is asked for by name.
+struct Examples {
+    job: String,
+    trace: String,
+    user: String,
+    /// When the last hour begins, in seconds since the epoch.
+    last_hour: i64,
+}
+
+impl Examples {
+    /// Some job of an early day, its trace and its user.
+    fn of(folder: &Path) -> Self {
+        let pick = |sql: &str| rows(&mut our_command(folder, sql)).remove(0);
+        let day = "(select date from (select date, row_number() over (order by date) as n from events group by date) \
+                   order by abs(n - 3) limit 1)";
+        let sql = format!(
+            "select job_id, trace_id, user_id from events \
+             where date = {day} and hour = '12' and event_type = 'job.created' and user_id is not null limit 1"
+        );
+        let picked = pick(&sql);
+        let [job, trace, user] = picked.split(',').collect::<Vec<_>>()[..] else { panic!("{picked}") };
+        let last_hour = pick("select cast(max(timestamp) as bigint) - 3600000 from events").parse::<i64>().unwrap();
+        Self { job: job.to_owned(), trace: trace.to_owned(), user: user.to_owned(), last_hour: last_hour / 1_000 }
+    }
+}
+
 fn questions(folder: &Path) -> Vec<Question> {
-    let pick = |sql: &str| rows(&mut our_command(folder, sql)).remove(0);
-    let middle = "(select date from (select date, row_number() over (order by date) as n from events group by date) \
-                  order by abs(n - 3) limit 1)";
-    let sql = format!(
-        "select job_id, trace_id, user_id from events \
-         where date = {middle} and hour = '12' and event_type = 'job.created' and user_id is not null limit 1"
-    );
-    let picked = pick(&sql);
-    let [job, trace, user] = picked.split(',').collect::<Vec<_>>()[..] else { panic!("{picked}") };
-    let last = pick("select cast(max(timestamp) as bigint) - 3600000 from events");
+    let Examples { job, trace, user, last_hour } = Examples::of(folder);
     let year: &[&str] = &["year"];
     let both: &[&str] = &["year", "week"];
     let details = "service, event_type, epoch_ms(timestamp) as ms";
+    let files = files(folder);
     let mut questions = Vec::new();
     let mut add = |name, stores, sql: String| {
-        let ours = sql.replace("EVENTS", "events").replace("epoch_ms(timestamp)", "cast(timestamp as bigint)");
-        let files = format!(
-            "read_parquet('{}/date=*/hour=*/*.parquet', hive_partitioning = true, hive_types_autocast = false)",
-            folder.display()
-        );
+        // A cast around the aggregate, since the catalog knows times and nothing about expressions of them.
+        let ours = sql
+            .replace("EVENTS", "events")
+            .replace("min(epoch_ms(timestamp))", "cast(min(timestamp) as bigint)")
+            .replace("max(epoch_ms(timestamp))", "cast(max(timestamp) as bigint)")
+            .replace("epoch_ms(timestamp)", "cast(timestamp as bigint)");
         questions.push(Question { name, stores, ours, theirs: sql.replace("EVENTS", &files) });
     };
     add("`select 1`", year, "select 1".to_owned());
@@ -111,8 +128,7 @@ fn questions(folder: &Path) -> Vec<Question> {
         "last hour's counts",
         year,
         format!(
-            "select event_type, count(*) from EVENTS where timestamp >= to_timestamp({}) group by 1 order by 1",
-            last.parse::<i64>().unwrap() / 1_000
+            "select event_type, count(*) from EVENTS where timestamp >= to_timestamp({last_hour}) group by 1 order by 1"
         ),
     );
     add("`count(*)`", year, "select count(*) from EVENTS".to_owned());
@@ -133,13 +149,6 @@ fn questions(folder: &Path) -> Vec<Question> {
         "select service, date, hour, count(*) from EVENTS group by 1, 2, 3 order by 1, 2, 3".to_owned(),
     );
     add("handoffs over all jobs", both, HANDOFFS.to_owned());
-    for question in &mut questions {
-        // The catalog knows the times, and nothing about expressions of them.
-        if question.name.starts_with("`min`") {
-            question.ours =
-                "select cast(min(timestamp) as bigint), cast(max(timestamp) as bigint) from events".to_owned();
-        }
-    }
     questions
 }
 
@@ -151,72 +160,15 @@ const HANDOFFS: &str = "with steps as (\
     from steps where from_service <> to_service group by 1, 2 order by 1, 2";
 
 fn ask(store: &str, folder: &Path, question: &Question) {
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    // The first time is not counted: a question about ids may make the index first.
-    for run in 0..=RUNS {
-        let (our_time, our_rows) = timed(&mut our_command(folder, &question.ours));
-        let (their_time, their_rows) = timed(&mut their_command(&question.theirs));
-        assert_eq!(our_rows, their_rows, "{}", question.name);
-        if run > 0 {
-            ours.push(our_time);
-            theirs.push(their_time);
-        }
-    }
-    let (ours, theirs) = (median(ours), median(theirs));
+    let (mut ours, mut theirs) = (our_command(folder, &question.ours), their_command(&question.theirs));
+    let (our_time, their_time) = in_turn(question.name, &mut ours, &mut theirs, RUNS);
     println!(
         "| {} | {store} | {} | {} | {:.1} | {} | {} |",
         question.name,
-        milliseconds(ours),
-        milliseconds(theirs),
-        theirs.as_secs_f64() / ours.as_secs_f64(),
-        peak_mb(&our_command(folder, &question.ours)),
-        peak_mb(&their_command(&question.theirs)),
+        milliseconds(our_time),
+        milliseconds(their_time),
+        their_time.as_secs_f64() / our_time.as_secs_f64(),
+        peak::of_ended_mb(&ours),
+        peak::of_ended_mb(&theirs),
     );
-}
-
-fn our_command(folder: &Path, query: &str) -> Command {
-    let mut command = emp_events();
-    command.arg("--store").arg(folder).args(["--format", "csv", "sql", query]);
-    command
-}
-
-fn their_command(query: &str) -> Command {
-    let program = "import csv, duckdb, sys\n\
-                   duckdb.sql('set enable_progress_bar = false')\n\
-                   print('-')\n\
-                   csv.writer(sys.stdout, lineterminator='\\n').writerows(duckdb.sql(sys.argv[1]).fetchall())";
-    let mut command = Command::new("python3");
-    command.args(["-c", program, query]);
-    command
-}
-
-fn timed(command: &mut Command) -> (Duration, Vec<String>) {
-    let begun = Instant::now();
-    let rows = rows(command);
-    (begun.elapsed(), rows)
-}
-
-/// The lines after the header, numbers spelt alike.
-fn rows(command: &mut Command) -> Vec<String> {
-    let output = command.output().unwrap();
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).unwrap();
-    let cell = |cell: &str| match cell.parse::<f64>() {
-        Ok(number) if cell.contains('.') => number.to_string(),
-        _ => cell.to_owned(),
-    };
-    text.lines().skip(1).map(|line| line.split(',').map(cell).collect::<Vec<_>>().join(",")).collect()
-}
-
-/// The most memory that the process had at once, as the system says after its end.
-fn peak_mb(command: &Command) -> u64 {
-    let program = "import resource, subprocess, sys\n\
-                   subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)\n\
-                   print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)";
-    let mut measured = Command::new("python3");
-    measured.args(["-c", program]).arg(command.get_program()).args(command.get_args());
-    let output = measured.output().unwrap();
-    assert!(output.status.success(), "{command:?}");
-    // In KiB on Linux.
-    String::from_utf8(output.stdout).unwrap().trim().parse::<u64>().unwrap() * 1_024 / 1_000_000
 }

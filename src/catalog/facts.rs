@@ -8,7 +8,7 @@ use std::path::Path;
 use arrow::datatypes::{DataType, Schema, TimeUnit};
 use parquet::arrow::parquet_to_arrow_schema;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
+use parquet::file::metadata::{FooterTail, ParquetMetaData, ParquetMetaDataReader, RowGroupMetaData};
 use parquet::file::statistics::Statistics;
 use serde::{Deserialize, Serialize};
 
@@ -106,11 +106,10 @@ fn read_footer(path: &Path) -> Result<Vec<u8>, FooterError> {
     let mut end = vec![0; length.min(READ_BYTES) as usize];
     let start = length - end.len() as u64;
     file.read_exact_at(&mut end, start).map_err(unreadable)?;
-    let (rest, tail) = end.split_at(end.len() - TAIL_BYTES as usize);
-    let footer_bytes = match tail {
-        [a, b, c, d, b'P', b'A', b'R', b'1'] => u64::from(u32::from_le_bytes([*a, *b, *c, *d])),
-        _ => return Err(damaged("Corrupt footer".to_owned())),
-    };
+    // It is at least as long as a tail.
+    let Some((rest, tail)) = end.split_last_chunk() else { return Err(damaged("Corrupt footer".to_owned())) };
+    let tail = FooterTail::try_new(tail).map_err(|error| damaged(parquet_message(&error)))?;
+    let footer_bytes = tail.metadata_length() as u64;
     if footer_bytes > length - TAIL_BYTES {
         return Err(damaged("Corrupt footer".to_owned()));
     }

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::facts::Knowledge;
 use super::stamp::{Stamp, now_ns};
-use crate::store::{Hour, IdRange, Partition, SealedName, StoreError, Writer};
+use super::threads::{self, for_each_share, share};
+use crate::store::{Hour, IdRange, Partition, SealedName, StoreError, Writer, is_hidden, odd_file, odd_hour};
 
 /// Every folder `date=…`, by name.
 #[derive(Debug, Default)]
@@ -64,6 +65,11 @@ impl KnownFile {
         self.knowledge.as_ref().is_some_and(|known| known.stamp == self.stamp)
     }
 
+    /// Is it, in the folder of that hour, the file that was listed as this partition?
+    fn is(&self, listed: &Partition, hour: Hour, writers: &[Writer]) -> bool {
+        hour == listed.hour && self.ids == listed.name.ids && writers[self.writer as usize] == listed.name.writer
+    }
+
     /// Takes note of what the system says of it; tells whether that has changed.
     fn look(&mut self, stat: &Stat) -> bool {
         let seen = Stamp::of_file(stat);
@@ -80,7 +86,8 @@ impl Folders {
         let saved: Encoded = postcard::from_bytes(bytes).ok()?;
         let decode =
             |dates: &[&[u8]]| dates.iter().map(|date| postcard::from_bytes(date)).collect::<Result<Vec<_>, _>>();
-        let dates = on_threads(&saved.dates, decode).into_iter().collect::<Result<Vec<Vec<DateFolder>>, _>>().ok()?;
+        let shares = saved.dates.chunks(share(saved.dates.len(), threads::all()));
+        let dates = for_each_share(shares, decode).into_iter().collect::<Result<Vec<Vec<DateFolder>>, _>>().ok()?;
         let writers = Mutex::new(saved.writers);
         Some(Self { stamp: saved.stamp, dates: dates.into_iter().flatten().collect(), writers })
     }
@@ -114,7 +121,9 @@ impl Folders {
         }
         self.stamp = seen;
         let (folder, writers) = (folder.as_fd(), &self.writers);
-        for changed in on_threads_mut(&mut self.dates, |dates| look_at_all(dates, writers, folder, root)) {
+        let share = share(self.dates.len(), threads::all());
+        let shares = self.dates.chunks_mut(share);
+        for changed in for_each_share(shares, |dates| look_at_all(dates, writers, folder, root)) {
             has_changed |= changed?;
         }
         Ok(has_changed)
@@ -127,25 +136,18 @@ impl Folders {
         let mut partitions = Vec::with_capacity(self.dates.iter().map(|date| date.hours.len()).sum());
         let mut name = String::new();
         for date in &self.dates {
-            for name in &date.odd {
-                skipped.push(StoreError::Damaged {
-                    path: root.join(&date.name).join(name),
-                    detail: "it is no `date=YYYY-MM-DD/hour=HH` folder".to_owned(),
-                });
-            }
+            skipped.extend(date.odd.iter().map(|name| odd_hour(root.join(&date.name).join(name))));
             for hour in &date.hours {
-                for name in &hour.odd {
-                    skipped.push(StoreError::Damaged {
-                        path: root.join(&date.name).join(hour.name()).join(name),
-                        detail: "its name is not `<writer>_<first id>_<last id>.parquet`".to_owned(),
-                    });
-                }
+                let folder = hour.name();
+                let odd = hour.odd.iter().map(|name| odd_file(root.join(&date.name).join(&folder).join(name)));
+                skipped.extend(odd);
                 for file in &hour.files {
                     let writer = &writers[file.writer as usize];
                     name.clear();
-                    hour.push_path(&mut name, writer, &file.ids);
-                    let mut path = PathBuf::with_capacity(root.as_os_str().len() + date.name.len() + name.len() + 2);
-                    path.extend([root, Path::new(&date.name), Path::new(&name)]);
+                    SealedName::push_parquet(&mut name, writer, &file.ids);
+                    let folders = root.as_os_str().len() + date.name.len() + folder.len();
+                    let mut path = PathBuf::with_capacity(folders + name.len() + 3);
+                    path.extend([root, Path::new(&date.name), Path::new(&folder), Path::new(&name)]);
                     let name = SealedName { writer: writer.clone(), ids: file.ids };
                     partitions.push(Partition { path, hour: hour.hour, name, bytes: file.bytes });
                 }
@@ -160,14 +162,9 @@ impl Folders {
         let writers = lock(&self.writers).clone();
         let hours = self.dates.iter().flat_map(|date| &date.hours);
         let mut known = hours.flat_map(|hour| hour.files.iter().map(move |file| (hour.hour, file)));
-        files.iter().map(move |wanted| {
-            let is_wanted = |(hour, file): &(Hour, &KnownFile)| {
-                *hour == wanted.hour
-                    && file.ids == wanted.name.ids
-                    && writers[file.writer as usize] == wanted.name.writer
-            };
-            known.find(is_wanted).map(|(_, file)| file)
-        })
+        files
+            .iter()
+            .map(move |wanted| known.find(|(hour, file)| file.is(wanted, *hour, &writers)).map(|(_, file)| file))
     }
 
     /// The same, to learn about them: each of `files` that was listed goes to `learn`.
@@ -176,12 +173,7 @@ impl Folders {
         let hours = self.dates.iter_mut().flat_map(|date| &mut date.hours);
         let mut known = hours.flat_map(|hour| hour.files.iter_mut().map(|file| (hour.hour, file)));
         for (index, wanted) in files.iter().enumerate() {
-            let is_wanted = |(hour, file): &(Hour, &mut KnownFile)| {
-                *hour == wanted.hour
-                    && file.ids == wanted.name.ids
-                    && writers[file.writer as usize] == wanted.name.writer
-            };
-            if let Some((_, file)) = known.find(is_wanted) {
+            if let Some((_, file)) = known.find(|(hour, file)| file.is(wanted, *hour, &writers)) {
                 learn(index, file);
             }
         }
@@ -207,30 +199,6 @@ struct Encoded<'a> {
 fn lock(writers: &Writers) -> MutexGuard<'_, Vec<Writer>> {
     // Whatever panicked, the list is whole: it only grows by one at a time.
     writers.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Shares work among as many threads as there are processors; the results in order.
-pub(super) fn on_threads<T: Sync, R: Send>(all: &[T], work: impl Fn(&[T]) -> R + Sync) -> Vec<R> {
-    let work = &work;
-    std::thread::scope(|scope| {
-        let tasks: Vec<_> = all.chunks(share(all.len())).map(|some| scope.spawn(move || work(some))).collect();
-        tasks.into_iter().map(|task| task.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
-    })
-}
-
-/// The same for what changes in doing so.
-fn on_threads_mut<T: Send, R: Send>(all: &mut [T], work: impl Fn(&mut [T]) -> R + Sync) -> Vec<R> {
-    let work = &work;
-    let share = share(all.len());
-    std::thread::scope(|scope| {
-        let tasks: Vec<_> = all.chunks_mut(share).map(|some| scope.spawn(move || work(some))).collect();
-        tasks.into_iter().map(|task| task.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
-    })
-}
-
-fn share(of: usize) -> usize {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    of.div_ceil(threads).max(1)
 }
 
 fn look_at_all(
@@ -327,30 +295,7 @@ impl DateFolder {
 impl HourFolder {
     /// `hour=04`.
     fn name(&self) -> String {
-        format!("hour={}", self.hour.hour())
-    }
-
-    /// `hour=04/<writer>_<first>_<last>.parquet`. Thousands of these are made for each question, so
-    /// nothing is formatted the slow way.
-    fn push_path(&self, path: &mut String, writer: &Writer, ids: &IdRange) {
-        let mut digits = itoa::Buffer::new();
-        let of_day = self.hour.of_day();
-        path.push_str("hour=");
-        path.push_str(if of_day < 10 { "0" } else { "" });
-        path.push_str(digits.format(of_day));
-        path.push('/');
-        path.push_str(writer.name());
-        if writer.epoch() > 0 {
-            path.push_str(".e");
-            path.push_str(digits.format(writer.epoch()));
-        }
-        for id in [ids.first, ids.last] {
-            path.push('_');
-            path.push_str(digits.format(id.ms));
-            path.push('-');
-            path.push_str(digits.format(id.seq));
-        }
-        path.push_str(".parquet");
+        "hour=".to_owned() + &self.hour.hour()
     }
 
     fn look(
@@ -370,11 +315,14 @@ impl HourFolder {
             self.list(writers, date, &name)?;
         }
         self.stamp = seen;
-        let mut files = std::mem::take(&mut self.files);
+        place.clear();
+        place.push_str(&name);
+        place.push('/');
+        let folder = place.len();
         let mut failure = None;
-        files.retain_mut(|file| {
-            place.clear();
-            self.push_path(place, &writers.known[file.writer as usize], &file.ids);
+        self.files.retain_mut(|file| {
+            place.truncate(folder);
+            SealedName::push_parquet(place, &writers.known[file.writer as usize], &file.ids);
             match statat(date, place.as_str(), AtFlags::empty()) {
                 Ok(stat) => has_changed |= file.look(&stat),
                 // It went since the folder was listed.
@@ -386,7 +334,6 @@ impl HourFolder {
             }
             true
         });
-        self.files = files;
         failure.map_or(Ok(has_changed), Err)
     }
 
@@ -403,8 +350,7 @@ impl HourFolder {
                 let was_known = known.iter().find(|file| file.writer == writer && file.ids == ids);
                 let new = KnownFile { writer, ids, bytes: 0, stamp: Stamp::default(), knowledge: None };
                 files.push(was_known.cloned().unwrap_or(new));
-            } else if !file_name.starts_with(['.', '_']) {
-                // Hidden files are nobody's events: an editor's, or a copy under way.
+            } else if !is_hidden(&file_name) {
                 odd.push(file_name);
             }
         }

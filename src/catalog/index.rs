@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Catalog;
 use super::ids::{self, Broken, IdSet, Run, RunBuilder};
-use super::saved::Place as Storage;
+use super::saved::Storage;
+use super::threads::{self, for_each_share, share};
 use super::values::Values;
 use crate::store::Partition;
 
@@ -23,7 +24,7 @@ pub struct Effort {
 impl Effort {
     /// As fast as the machine can: somebody is waiting.
     pub fn hurried() -> Self {
-        Self { threads: std::thread::available_parallelism().map_or(1, usize::from), files: 1_024 }
+        Self { threads: threads::all(), files: 1_024 }
     }
 
     /// Beside other work, in a few megabytes: no more than the ids of one file are held.
@@ -37,7 +38,7 @@ const RUNS_MAX: usize = 8;
 /// stays out of it. `progress` is told how many files have been read so far.
 pub(super) fn extend(
     catalog: &mut Catalog,
-    files: &[&Partition],
+    files: &[Partition],
     effort: Effort,
     progress: &(dyn Fn(usize) + Sync),
 ) -> io::Result<()> {
@@ -45,7 +46,7 @@ pub(super) fn extend(
     for chunk in files.chunks(effort.files.max(1)) {
         let sets = collect_all(chunk, effort.threads, &|| progress(read.fetch_add(1, Ordering::Relaxed) + 1));
         let sets: Vec<(&Partition, IdSet)> =
-            chunk.iter().zip(sets).filter_map(|(file, set)| Some((*file, set?))).collect();
+            chunk.iter().zip(sets).filter_map(|(file, set)| Some((file, set?))).collect();
         if sets.is_empty() {
             continue;
         }
@@ -68,28 +69,19 @@ pub(super) fn extend(
 }
 
 /// The ids of these files, in their order.
-fn collect_all(files: &[&Partition], threads: usize, tell: &(dyn Fn() + Sync)) -> Vec<Option<IdSet>> {
-    let share = files.len().div_ceil(threads.max(1)).max(1);
-    let read = |file: &&Partition| {
+fn collect_all(files: &[Partition], threads: usize, tell: &(dyn Fn() + Sync)) -> Vec<Option<IdSet>> {
+    let read = |file: &Partition| {
         let set = ids::collect(&file.path);
         tell();
         set
     };
-    if threads <= 1 {
-        return files.iter().map(read).collect();
-    }
-    std::thread::scope(|scope| {
-        let tasks = files.chunks(share).map(|files| scope.spawn(move || files.iter().map(read).collect::<Vec<_>>()));
-        let tasks: Vec<_> = tasks.collect();
-        tasks
-            .into_iter()
-            .flat_map(|task| task.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
-    })
+    let shares = files.chunks(share(files.len(), threads));
+    for_each_share(shares, |files| files.iter().map(read).collect::<Vec<_>>()).into_iter().flatten().collect()
 }
 
 /// Writes the ids of these files, which are numbered as they come, into a new run.
 fn write(storage: &Storage, sets: &[(&Partition, IdSet)]) -> io::Result<u64> {
+    // A collector does one file at a time, and in half of the memory.
     if let [(_, set)] = sets {
         return storage.write_run(|file| {
             let mut builder = RunBuilder::new(file, 1, set.hashes.len());
@@ -142,8 +134,7 @@ fn merge_runs(catalog: &mut Catalog) -> io::Result<()> {
 }
 
 fn merge(catalog: &mut Catalog, runs: &BTreeSet<u64>) -> io::Result<()> {
-    let opened: Result<Vec<(u64, Run)>, Vec<u64>> = open_all(&catalog.storage, runs);
-    let opened = match opened {
+    let opened = match open_all(&catalog.storage, runs) {
         Ok(opened) => opened,
         Err(broken) => {
             broken.iter().for_each(|run| catalog.forget_run(*run));

@@ -11,6 +11,7 @@ mod index;
 mod saved;
 mod sealed;
 mod stamp;
+mod threads;
 mod values;
 
 use std::collections::BTreeSet;
@@ -20,10 +21,12 @@ pub use facts::{BOUNDED_COLUMNS, Facts};
 pub use ids::Among;
 pub use index::Effort;
 pub use sealed::{Sealed, SealedFiles};
+pub use values::VALUE_COLUMNS;
 
 use facts::{Gone, Knowledge};
-use folders::{KnownFile, on_threads};
-use saved::{Place, Saved};
+use folders::KnownFile;
+use saved::{Saved, Storage};
+use threads::{for_each_share, share};
 
 use crate::store::{Layout, Partition, StoreError, visible_partitions};
 
@@ -31,7 +34,7 @@ use crate::store::{Layout, Partition, StoreError, visible_partitions};
 #[derive(Debug)]
 pub struct Catalog {
     layout: Layout,
-    storage: Place,
+    storage: Storage,
     saved: Saved,
     has_learned: bool,
     /// Runs that nothing refers to from the next time on that this is saved.
@@ -49,7 +52,7 @@ impl Catalog {
     /// What was saved about the store; nothing, where that is missing, damaged, or of another
     /// version.
     pub fn load(layout: &Layout) -> Self {
-        let storage = Place::of(layout);
+        let storage = Storage::of(layout);
         let saved = storage.load().unwrap_or_default();
         Self {
             layout: layout.clone(),
@@ -83,12 +86,11 @@ impl Catalog {
         if new.is_empty() {
             return Ok(());
         }
-        let learned: Vec<Knowledge> = on_threads(&new, |new| new.iter().map(learn).collect())
-            .into_iter()
-            .collect::<Result<Vec<Vec<_>>, _>>()?
-            .concat();
+        let shares = new.chunks(share(new.len(), threads::all()));
+        let learned = for_each_share(shares, |new| new.iter().map(learn).collect::<Result<Vec<_>, _>>());
+        let mut learned = learned.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten();
         let new: Vec<Partition> = new.into_iter().map(|(file, _)| file.clone()).collect();
-        self.saved.folders.for_each_known(&new, |index, file| file.knowledge = Some(learned[index].clone()));
+        self.saved.folders.for_each_known(&new, |_, file| file.knowledge = learned.next());
         self.has_learned = true;
         Ok(())
     }
@@ -104,15 +106,11 @@ impl Catalog {
         effort: Effort,
         progress: &(dyn Fn(usize) + Sync),
     ) -> std::io::Result<()> {
-        let new: Vec<Partition> = self.not_indexed(files).into_iter().cloned().collect();
-        index::extend(self, &new.iter().collect::<Vec<_>>(), effort, progress)
-    }
-
-    /// Those of the files, in their order, whose ids could be in the index and are not.
-    fn not_indexed<'a>(&'a self, files: &'a [Partition]) -> Vec<&'a Partition> {
         let known = files.iter().zip(self.saved.folders.known(files));
         let knowledge = known.filter_map(|(file, known)| Some((file, known?.knowledge.as_ref()?)));
-        knowledge.filter(|(_, known)| known.place.is_none() && known.facts.is_ok()).map(|(file, _)| file).collect()
+        let new = knowledge.filter(|(_, known)| known.place.is_none() && known.facts.is_ok());
+        let new: Vec<Partition> = new.map(|(file, _)| file.clone()).collect();
+        index::extend(self, &new, effort, progress)
     }
 
     /// Forgets a run of the index that cannot be read.
@@ -157,22 +155,20 @@ fn learn((file, known): &(&Partition, &KnownFile)) -> Result<Knowledge, Vanished
 }
 
 /// Learns all there is to learn about a store, and saves it: what a collector does as hours are
-/// sealed. How many files came into the index.
+/// sealed.
 ///
 /// # Errors
 /// [`StoreError`] where the store cannot be listed, or the catalog not be written.
-pub fn bring_up_to_date(layout: &Layout, effort: Effort) -> Result<usize, StoreError> {
+pub fn bring_up_to_date(layout: &Layout, effort: Effort) -> Result<(), StoreError> {
     let mut catalog = Catalog::load(layout);
     let files = visible_partitions(layout, |skipped| catalog.list(skipped), &mut Vec::new())?;
     // What goes meanwhile was superseded by what is learned the next time.
     if catalog.learn(&files).is_err() {
-        return Ok(0);
+        return Ok(());
     }
-    let new = catalog.not_indexed(&files).len();
     let failed = |source| StoreError::Io { action: "write", path: layout.index(), source };
     catalog.index(&files, effort, &|_| ()).map_err(failed)?;
-    catalog.save().map_err(failed)?;
-    Ok(new)
+    catalog.save().map_err(failed)
 }
 
 #[cfg(test)]

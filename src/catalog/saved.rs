@@ -17,6 +17,7 @@ use super::ids::{Broken, Run};
 use super::stamp::now_ns;
 use super::values::ValueNumbers;
 use crate::store::Layout;
+use crate::user_folder::user_folder;
 
 /// Everything that is known, but for the ids.
 #[derive(Debug, Default)]
@@ -35,14 +36,14 @@ const RUN_GRACE: Duration = Duration::from_secs(600);
 
 /// The folder of the catalog.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
+pub(super) struct Storage {
     /// The store's own, which may be read only.
     own: PathBuf,
     /// Where to write; `None` where nothing may be written.
     writable: Option<PathBuf>,
 }
 
-impl Place {
+impl Storage {
     /// The store's own folder where it may be written, else one for this store in the user's cache.
     pub fn of(layout: &Layout) -> Self {
         let own = layout.index();
@@ -172,9 +173,8 @@ fn run_of(path: &Path) -> Option<u64> {
 
 /// A folder for this store in the user's cache: `~/.cache/emp-events/…`.
 fn in_cache(layout: &Layout) -> Option<PathBuf> {
-    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let cache = variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")))?;
+    let cache = user_folder("XDG_CACHE_HOME", ".cache")?;
     let root = layout.root().canonicalize().ok()?;
     let store = xxh3_64(root.as_os_str().as_encoded_bytes());
-    Some(cache.join("emp-events").join(format!("{store:016x}")))
+    Some(cache.join(format!("{store:016x}")))
 }

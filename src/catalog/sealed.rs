@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
+use super::Catalog;
 use super::facts::Facts;
 use super::ids::{self, Among, ID_COLUMNS, Run};
+use super::saved::Storage;
 use super::values::{VALUE_COLUMNS, ValueNumbers, Values};
-use super::{Catalog, Place};
 use crate::store::Partition;
 
 /// A sealed file, and what is known about it.
@@ -28,7 +29,7 @@ pub struct SealedFiles {
     /// By hour, writer and first ID.
     pub files: Vec<Sealed>,
     numbers: ValueNumbers,
-    storage: Place,
+    storage: Storage,
     runs: OnceLock<HashMap<u64, IndexedFiles>>,
 }
 
@@ -89,12 +90,6 @@ impl SealedFiles {
         self.numbers.may_hold(file.values.as_ref()?, column, values)
     }
 
-    /// The values that are known to occur in a column of few; empty for another column.
-    pub fn values_of(&self, column: &str) -> &[String] {
-        let column = VALUE_COLUMNS.iter().position(|name| *name == column);
-        column.map_or(&[], |column| self.numbers.all(column))
-    }
-
     fn open_runs(&self) -> HashMap<u64, IndexedFiles> {
         let mut runs: HashMap<u64, IndexedFiles> = HashMap::new();
         for (position, file) in (0..).zip(&self.files) {
@@ -118,16 +113,14 @@ impl SealedFiles {
 
 impl IndexedFiles {
     fn mark(&self, hashes: &[u64], may_hold: &mut [bool]) {
-        let found: Option<Vec<u32>> = self.run.as_ref().and_then(|run| {
+        let found = self.run.as_ref().and_then(|run| {
             let found: Result<Vec<Vec<u32>>, _> = hashes.iter().map(|hash| run.find(*hash)).collect();
             Some(found.ok()?.concat())
         });
-        let all = || self.positions.iter().flatten().copied().collect();
+        let of_number = |number: u32| self.positions.get(number as usize).copied().flatten();
         let positions: Vec<u32> = match found {
-            Some(numbers) => {
-                numbers.iter().filter_map(|number| self.positions.get(*number as usize).copied().flatten()).collect()
-            }
-            None => all(),
+            Some(numbers) => numbers.into_iter().filter_map(of_number).collect(),
+            None => self.positions.iter().flatten().copied().collect(),
         };
         for position in positions {
             may_hold[position as usize] = true;

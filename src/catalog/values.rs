@@ -3,8 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The columns, as they stand in [`Values`].
-pub(super) const VALUE_COLUMNS: [&str; 3] = ["service", "event_type", "level"];
+/// The columns that usually have few different values.
+pub const VALUE_COLUMNS: [&str; 3] = ["service", "event_type", "level"];
 
 /// So many different values of a column are told apart; more are not few.
 const VALUES_MAX: usize = 128;
@@ -47,10 +47,5 @@ impl ValueNumbers {
         let known = &self.0[column];
         let number_of = |value: &&str| known.iter().position(|one| one == value);
         Some(values.iter().filter_map(number_of).any(|number| bits[number / 64] >> (number % 64) & 1 == 1))
-    }
-
-    /// Every value met so far.
-    pub fn all(&self, column: usize) -> &[String] {
-        &self.0[column]
     }
 }

@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 
 use super::failure::{Failure, Outcome};
 use super::options::{FormatOption, Options};
-use crate::prompt::watched;
+use crate::prompt::{clear, watched};
 use crate::query::{Answer, CannedQuery, Engine, OnIndexing, QueryError, Settings, canned_queries, find};
 use crate::render::{AnswerWriter, Format, Screen};
 
@@ -87,14 +87,12 @@ pub(super) async fn gather(answer: Answer) -> Result<Vec<RecordBatch>, Failure> 
 
 /// The store of the options, asked by their clock.
 pub(super) fn engine(options: &Options) -> Result<Engine, Failure> {
-    time_zone(options)?;
-    Ok(engine_of(options)?)
+    Ok(engine_in(options, time_zone(options)?)?)
 }
 
-/// The same where the time zone was checked before.
-pub(super) fn engine_of(options: &Options) -> Result<Engine, QueryError> {
+/// The same with a time zone that was understood before.
+pub(super) fn engine_in(options: &Options, zone: TimeZone) -> Result<Engine, QueryError> {
     let settings = Settings { memory_bytes: options.memory, on_indexing: on_indexing() };
-    let zone = time_zone(options).unwrap_or_else(|_| TimeZone::system());
     Ok(Engine::open_with(&options.layout(), settings)?.with_clock(Timestamp::now(), zone))
 }
 
@@ -102,7 +100,7 @@ pub(super) fn engine_of(options: &Options) -> Result<Engine, QueryError> {
 fn on_indexing() -> Option<OnIndexing> {
     let tell = |done: usize, all: usize| {
         if done == all {
-            eprint!("\r\x1b[K");
+            clear();
         } else if done.is_multiple_of(64) {
             eprint!("\rreading the ids of {all} files, for this and all further questions: {done}");
         }

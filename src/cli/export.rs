@@ -10,7 +10,7 @@ use super::answer::{engine, format, runtime, screen, warn};
 use super::failure::{Failure, Outcome};
 use super::options::Options;
 use super::sizes::show_bytes;
-use crate::prompt::watched;
+use crate::prompt::{clear, watched};
 use crate::query::Answer;
 use crate::render::{AnswerWriter, Format, ParquetFile};
 
@@ -59,7 +59,7 @@ pub(super) fn export(options: &Options, query: &str, path: &Path) -> Outcome {
             _ = tokio::signal::ctrl_c() => Ok(None),
         }
     })?;
-    clear_line();
+    clear();
     let Some(rows) = written else {
         eprintln!("emp-events: stopped; nothing was written to {}", path.display());
         return Ok(ExitCode::from(INTERRUPTED));
@@ -75,22 +75,22 @@ async fn write(options: &Options, query: &str, kind: Kind, path: &Path) -> Resul
     let answer = watched(&engine, engine.sql(query)).await?;
     warn(&answer.warnings);
     let failed = |error: io::Error| anyhow::anyhow!("cannot write {}: {error}", path.display());
-    let out = BufWriter::new(File::create(path).map_err(failed)?);
-    let out = match kind {
+    let mut out = BufWriter::new(File::create(path).map_err(failed)?);
+    let rows = match kind {
         Kind::Parquet => {
-            let mut file = ParquetFile::new(out, &answer.schema).map_err(failed)?;
+            let mut file = ParquetFile::new(&mut out, &answer.schema).map_err(failed)?;
             let rows = each_batch(answer, |batch| file.write(batch).map_err(failed)).await?;
-            (file.finish().map_err(failed)?, rows)
+            file.finish().map_err(failed)?;
+            rows
         }
         Kind::Text(format) => {
-            let (mut out, screen) = (out, screen(options)?);
+            let screen = screen(options)?;
             let mut writer = AnswerWriter::new(&mut out, format, &screen, answer.schema.clone());
             let rows = each_batch(answer, |batch| writer.write(batch).map_err(failed)).await?;
             writer.finish(None).map_err(failed)?;
-            (out, rows)
+            rows
         }
     };
-    let (mut out, rows) = out;
     out.flush().map_err(failed)?;
     out.get_ref().sync_all().map_err(failed)?;
     Ok(rows)
@@ -111,12 +111,6 @@ async fn each_batch(
         }
     }
     Ok(rows)
-}
-
-fn clear_line() {
-    if io::stderr().is_terminal() {
-        eprint!("\r\x1b[K");
-    }
 }
 
 /// A file in the store would be taken for one of its own.

@@ -1,5 +1,6 @@
-use std::io;
 use std::process::ExitCode;
+
+use crate::closed_pipe::is_closed_pipe;
 
 /// How a command ends that has no answer.
 #[derive(Debug)]
@@ -34,13 +35,6 @@ impl Failure {
             }
         }
     }
-}
-
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    let closed = |cause: &(dyn std::error::Error + 'static)| {
-        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-    };
-    error.chain().any(closed)
 }
 
 /// Was it the asking that was wrong, not the answering?

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::answer::{ask, engine, engine_of, format, runtime, screen};
+use super::answer::{ask, engine_in, format, runtime, screen};
 use super::export::export;
 use super::failure::{Failure, Outcome};
 use super::options::Options;
@@ -50,10 +50,9 @@ impl Sql {
 fn prompt(options: &Options) -> Outcome {
     let runtime = runtime()?;
     let screen = screen(options)?;
-    // Wrong options are told before the first question.
-    engine(options)?;
     let height = terminal_size::terminal_size().map_or(usize::MAX, |(_, height)| usize::from(height.0));
-    let open = || engine_of(options);
+    let zone = screen.time_zone.clone();
+    let open = || engine_in(options, zone.clone());
     let store = options.store.display().to_string();
     Prompt { open: &open, screen, height, format: options.format.map_or(Format::Table, |_| format(options)), store }
         .run(&runtime)?;

@@ -15,10 +15,9 @@ use tokio::runtime::Runtime;
 
 use super::highlight::{self, KEYWORDS};
 use super::statement::{self, Piece, pieces};
+use crate::catalog::VALUE_COLUMNS;
 use crate::query::{Engine, Names, QueryError};
 
-/// Columns whose values are offered.
-const VALUE_COLUMNS: [&str; 3] = ["service", "event_type", "level"];
 /// Nobody waits longer for Tab.
 const PATIENCE: Duration = Duration::from_millis(800);
 
@@ -30,8 +29,8 @@ pub(super) struct Words {
 }
 
 impl Words {
-    pub fn of(names: &Names) -> Self {
-        Self { tables: names.tables.iter().cloned().collect(), functions: names.functions.clone() }
+    pub fn of(names: Names) -> Self {
+        Self { tables: names.tables.into_iter().collect(), functions: names.functions }
     }
 
     /// What `\d` shows.

@@ -21,14 +21,16 @@ use rustyline::history::FileHistory;
 use rustyline::{Config, Editor};
 use tokio::runtime::Runtime;
 
-pub use progress::watched;
+pub use progress::{clear, watched};
 
 use command::Command;
 use complete::{Assistant, Words};
 use pager::Paged;
 
+use crate::closed_pipe::is_closed_pipe;
 use crate::query::{Engine, QueryError};
 use crate::render::{AnswerWriter, Format, Screen};
+use crate::user_folder::user_folder;
 
 /// Rows of a table at the prompt: a pager shows them all, and more need a file.
 const ROWS_MAX: usize = 1_000;
@@ -61,9 +63,7 @@ impl Prompt<'_> {
     /// # Errors
     /// Where the terminal cannot be read or written, or the store cannot be opened at first.
     pub fn run(mut self, runtime: &Runtime) -> anyhow::Result<()> {
-        let engine = (self.open)()?;
-        let words = Words::of(&runtime.block_on(engine.names())?);
-        drop(engine);
+        let words = Words::of((self.open)()?.names());
         self.screen.rows_max = Some(ROWS_MAX);
         let mut editor: Editor<Assistant<'_>, FileHistory> = Editor::with_config(config(self.screen.color))?;
         editor.set_helper(Some(Assistant::new(&words, self.screen.color, self.open, runtime)));
@@ -133,13 +133,14 @@ impl Prompt<'_> {
                 outcome = self.ask(statement, settings) => outcome,
                 stopped = tokio::signal::ctrl_c() => {
                     stopped?;
-                    progress::clear();
+                    clear();
                     eprintln!("interrupted");
                     Ok(())
                 }
             }
         });
         match outcome {
+            // The user has left the pager.
             Err(error) if is_closed_pipe(&error) => Ok(()),
             Err(error) => {
                 eprintln!("{error}");
@@ -177,13 +178,6 @@ fn on_or_off(is_on: bool) -> &'static str {
     if is_on { "on" } else { "off" }
 }
 
-/// The user has left the pager.
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe))
-}
-
 fn config(color: bool) -> Config {
     let mut config = Config::builder().auto_add_history(false).build();
     config.set_color_mode(if color { rustyline::ColorMode::Enabled } else { rustyline::ColorMode::Disabled });
@@ -195,9 +189,7 @@ fn config(color: bool) -> Config {
 
 /// `~/.local/state/emp-events/history`.
 fn history_file() -> Option<PathBuf> {
-    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let state = variable("XDG_STATE_HOME").or_else(|| Some(variable("HOME")?.join(".local/state")))?;
-    Some(state.join("emp-events").join("history"))
+    Some(user_folder("XDG_STATE_HOME", ".local/state")?.join("history"))
 }
 
 #[cfg(test)]

@@ -38,8 +38,8 @@ pub async fn watched<T>(engine: &Engine, work: impl Future<Output = T>) -> T {
     }
 }
 
-/// Takes the bar away.
-pub(super) fn clear() {
+/// Takes away what was drawn on the line of a terminal.
+pub fn clear() {
     if io::stderr().is_terminal() {
         eprint!("\r\x1b[K");
     }

@@ -54,7 +54,7 @@ fn tab_offers_what_fits() {
     let sample = Layout::new(concat!(env!("CARGO_MANIFEST_DIR"), "/data/sample"));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let open = || Engine::open(&sample);
-    let words = complete::Words::of(&runtime.block_on(open().unwrap().names()).unwrap());
+    let words = complete::Words::of(open().unwrap().names());
     let assistant = complete::Assistant::new(&words, false, &open, &runtime);
     let offers = |line: &str| assistant.offers(line, line.len());
     assert_eq!(offers("select jo"), (7, vec!["job_id".to_owned(), "join".to_owned()]));

@@ -30,7 +30,7 @@ use crate::store::Layout;
 pub struct Engine {
     pub(super) source: Arc<Source>,
     pub(super) context: SessionContext,
-    pub(super) limits: Limits,
+    limits: Limits,
     clock: Clock,
     /// What runs, for whoever wants to know how far it is.
     running: Mutex<Option<Arc<dyn ExecutionPlan>>>,

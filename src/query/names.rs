@@ -1,9 +1,10 @@
 //! What can be named in a statement, for whoever helps with typing it.
 
 use arrow::array::AsArray as _;
+use arrow::datatypes::{DataType, FieldRef};
 
-use super::translate::{Asked, translate};
-use super::{Engine, QueryError};
+use super::translate::functions;
+use super::{Engine, QueryError, tables};
 
 /// The names that a statement can use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,27 +20,16 @@ const VALUES_MAX: usize = 500;
 
 impl Engine {
     /// The tables, their columns, and the functions.
-    ///
-    /// # Errors
-    /// As [`Engine::sql`].
-    pub async fn names(&self) -> Result<Names, QueryError> {
-        let state = self.context.state();
-        let asked = Asked { sql: "", limits: &self.limits, state: None };
-        let failed = |error| translate(&error, &asked);
-        let schema = state.schema_for_ref(super::tables::NAMES[0]).map_err(failed)?;
-        let mut tables = Vec::new();
-        for name in super::tables::NAMES {
-            let Some(table) = schema.table(name).await.map_err(failed)? else { continue };
+    pub fn names(&self) -> Names {
+        let column = |field: &FieldRef| (field.name().clone(), kind(field.data_type()));
+        let tables = tables::all(&self.source).into_iter().map(|(name, table)| {
             let schema = table.schema();
-            let column = |field: &arrow::datatypes::FieldRef| (field.name().clone(), kind(field.data_type()));
-            tables.push((name.to_owned(), schema.fields().iter().map(column).collect()));
-        }
-        let scalar = state.scalar_functions().keys();
-        let others = state.aggregate_functions().keys().chain(state.window_functions().keys());
-        let mut functions: Vec<String> = scalar.chain(others).cloned().collect();
+            (name.to_owned(), schema.fields().iter().map(column).collect())
+        });
+        let mut functions: Vec<String> = functions(&self.context.state()).map(str::to_owned).collect();
         functions.sort_unstable();
         functions.dedup();
-        Ok(Names { tables, functions })
+        Names { tables: tables.collect(), functions }
     }
 
     /// The values of a column of `events` in its newest hours, sorted: of one that has few.
@@ -47,7 +37,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::sql`].
     pub async fn newest_values(&self, column: &str) -> Result<Vec<String>, QueryError> {
-        let since = jiff::Timestamp::from_millisecond(self.newest_hours()?.start_ms()).unwrap_or(jiff::Timestamp::MIN);
+        let since = self.newest_hours()?;
         let sql = format!(
             "select distinct {column} from events where {column} is not null \
              and ingested_at >= timestamp '{since}' order by 1 limit {VALUES_MAX}"
@@ -61,8 +51,7 @@ impl Engine {
 }
 
 /// A type in the words of SQL.
-fn kind(data_type: &arrow::datatypes::DataType) -> String {
-    use arrow::datatypes::DataType;
+fn kind(data_type: &DataType) -> String {
     match data_type {
         DataType::Utf8 => "text".to_owned(),
         DataType::Timestamp(_, Some(_)) => "timestamp (UTC, ms)".to_owned(),

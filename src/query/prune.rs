@@ -161,16 +161,6 @@ impl PruningStatistics for Known<'_> {
     }
 }
 
-/// Do the filters ask for ids that the index knows about?
-pub(super) fn asks_for_ids(filters: &[Expr]) -> bool {
-    filters.iter().any(|filter| match filter {
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::And | Operator::Or, right }) => {
-            asks_for_ids(std::slice::from_ref(left)) || asks_for_ids(std::slice::from_ref(right))
-        }
-        filter => wanted_ids(filter).is_some(),
-    })
-}
-
 /// Which of the files may hold ids that the filters ask for, as the index tells; `None` where
 /// they don't ask for any.
 pub(super) fn holding_ids(files: &SealedFiles, filters: &[Expr]) -> Option<Vec<bool>> {

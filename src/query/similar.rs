@@ -1,6 +1,7 @@
 //! "No events of job X; did you mean …".
 
 use arrow::array::AsArray as _;
+use jiff::Timestamp;
 
 use super::{Engine, QueryError};
 use crate::store::Hour;
@@ -20,7 +21,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::sql`].
     pub async fn similar_jobs(&self, job_id: &str) -> Result<Vec<String>, QueryError> {
-        let since = jiff::Timestamp::from_millisecond(self.newest_hours()?.start_ms()).unwrap_or(jiff::Timestamp::MIN);
+        let since = self.newest_hours()?;
         let sql = format!(
             "select distinct job_id from events where job_id is not null and ingested_at >= timestamp '{since}' \
              limit {JOBS_MAX}"
@@ -36,8 +37,8 @@ impl Engine {
         Ok(near.into_iter().map(|(_, job)| job).collect())
     }
 
-    /// The hour from which on the sealed files are few enough to look through.
-    pub(super) fn newest_hours(&self) -> Result<Hour, QueryError> {
+    /// The beginning of the hour from which on the sealed files are few enough to look through.
+    pub(super) fn newest_hours(&self) -> Result<Timestamp, QueryError> {
         let view = self.source.view_or_failure()?;
         let sealed = view.sealed();
         let mut bytes = 0;
@@ -45,7 +46,8 @@ impl Engine {
             bytes += file.partition.bytes;
             bytes > SEALED_BYTES_MAX
         });
-        Ok(enough.or(sealed.files.first()).map_or(Hour::of_ms(0), |file| file.partition.hour))
+        let hour = enough.or(sealed.files.first()).map_or(Hour::of_ms(0), |file| file.partition.hour);
+        Ok(Timestamp::from_millisecond(hour.start_ms()).unwrap_or(Timestamp::MIN))
     }
 }
 

@@ -39,12 +39,15 @@ pub(super) struct Asked<'a> {
 
 impl Asked<'_> {
     fn functions(&self) -> impl Iterator<Item = &str> {
-        self.state.into_iter().flat_map(|state| {
-            let scalar = state.scalar_functions().keys();
-            let names = scalar.chain(state.aggregate_functions().keys()).chain(state.window_functions().keys());
-            names.map(String::as_str)
-        })
+        self.state.into_iter().flat_map(functions)
     }
+}
+
+/// The names of a session's functions; some are of two kinds, and come twice.
+pub(super) fn functions(state: &SessionState) -> impl Iterator<Item = &str> {
+    let scalar = state.scalar_functions().keys();
+    let names = scalar.chain(state.aggregate_functions().keys()).chain(state.window_functions().keys());
+    names.map(String::as_str)
 }
 
 /// Says what was wrong with the statement, or with its execution.

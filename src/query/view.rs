@@ -176,17 +176,19 @@ impl View {
         Arc::clone(&self.sealed.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The same for a question about ids: where the index does not know many of the files, it
-    /// learns them first, if that can be kept for the next question.
-    pub async fn sealed_with_ids(self: &Arc<Self>, on_indexing: &OnIndexing) -> Arc<SealedFiles> {
-        let missing = self.sealed().not_indexed();
-        if missing > NOT_INDEXED_MAX && lock(&self.catalog).can_be_saved() {
-            let (view, on_indexing) = (Arc::clone(self), Arc::clone(on_indexing));
-            let task = tokio::task::spawn_blocking(move || view.index(&*on_indexing));
-            // It fails to be joined only where the runtime is being shut down, or where it
-            // panicked, which is then the query's panic.
-            task.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
-        }
+    /// Are there many files that the index of ids does not know, and can what it learns be kept for the
+    /// next question?
+    pub fn should_index(&self, files: &SealedFiles) -> bool {
+        files.not_indexed() > NOT_INDEXED_MAX && lock(&self.catalog).can_be_saved()
+    }
+
+    /// The sealed files once the index of ids knows all that it can.
+    pub async fn with_all_ids(self: &Arc<Self>, on_indexing: &OnIndexing) -> Arc<SealedFiles> {
+        let (view, on_indexing) = (Arc::clone(self), Arc::clone(on_indexing));
+        let task = tokio::task::spawn_blocking(move || view.index(&*on_indexing));
+        // It fails to be joined only where the runtime is being shut down, or where it panicked,
+        // which is then the query's panic.
+        task.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
         self.sealed()
     }
 

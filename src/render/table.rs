@@ -17,7 +17,7 @@ use super::text::visible;
 use super::{Screen, units};
 
 /// What stands for a null: something to see, yet no text that a value could be taken for.
-const NULL: &str = "·";
+pub(super) const NULL: &str = "·";
 const SKIPPED: &str = "⋮";
 
 /// A column of text is not cut below this, so that ids and types of events stay apart.

@@ -11,6 +11,7 @@ use super::Screen;
 use super::cells::{Texts, Times};
 use super::paint::{BOLD, DIM, Painter};
 use super::rows::{Rows, unreadable};
+use super::table::NULL;
 use super::text::visible;
 use super::units;
 
@@ -43,7 +44,7 @@ impl Rows for Tall<'_> {
                 let padded = format!("{name:width$}");
                 let value = match values.get(row) {
                     Some(value) => visible(&value).into_owned(),
-                    None => painter.paint(DIM, "·"),
+                    None => painter.paint(DIM, NULL),
                 };
                 text += &format!("{}  {value}\n", painter.paint(BOLD, &padded));
             }

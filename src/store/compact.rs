@@ -10,7 +10,7 @@ use parquet::errors::ParquetError;
 use super::error::IoContext as _;
 use super::layout::{Hour, Layout, Writer};
 use super::sealed::PartitionWriter;
-use super::snapshot::{list_partitions, segment_starts, visible_partitions};
+use super::snapshot::{counting_partitions, segment_starts};
 use super::{Partition, StoreError};
 
 /// A file of this size is good as it is; smaller ones are put together up to it.
@@ -50,7 +50,7 @@ impl CompactTask {
     pub fn find(layout: &Layout, now_ms: i64) -> Result<Vec<Self>, StoreError> {
         // The journal first: what is sealed meanwhile has left it, and is listed.
         let starts = segment_starts(layout)?;
-        let partitions = visible_partitions(layout, |skipped| list_partitions(layout, skipped), &mut Vec::new())?;
+        let partitions = counting_partitions(layout)?;
         let unsealed: BTreeSet<Hour> = starts
             .iter()
             .filter(|start| !partitions.iter().any(|file| start.is_in(file)))

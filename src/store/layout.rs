@@ -40,13 +40,9 @@ impl Hour {
 
     /// The partition value `hour`: `04`.
     pub fn hour(self) -> String {
-        format!("{:02}", self.of_day())
-    }
-
-    /// The hour of the day, from 0 to 23.
-    pub fn of_day(self) -> u8 {
-        // The remainder of a division by 24 fits.
-        self.0.rem_euclid(24) as u8
+        // The remainder of a division by 24 has two digits.
+        let of_day = self.0.rem_euclid(24) as u8;
+        [of_day / 10, of_day % 10].into_iter().map(|digit| char::from(b'0' + digit)).collect()
     }
 
     /// The hour of a folder `date=…/hour=…`; `None` where the values are no date and hour.
@@ -168,8 +164,34 @@ impl SealedName {
 
     /// The file name with that extension.
     pub fn with_extension(&self, extension: &str) -> String {
-        format!("{}_{}_{}.{extension}", self.writer, self.ids.first, self.ids.last)
+        let mut name = String::new();
+        push_name(&mut name, &self.writer, &self.ids, extension);
+        name
     }
+
+    /// Puts the file name of sealed events at the end of a path, which is not allocated anew.
+    pub fn push_parquet(path: &mut String, writer: &Writer, ids: &IdRange) {
+        push_name(path, writer, ids, super::sealed::PARQUET);
+    }
+}
+
+/// `<writer>_<first>_<last>.<extension>`. A question makes thousands of these names, so numbers don't
+/// go through the formatting machinery.
+fn push_name(text: &mut String, writer: &Writer, ids: &IdRange, extension: &str) {
+    let mut digits = itoa::Buffer::new();
+    text.push_str(writer.name());
+    if writer.epoch() > 0 {
+        text.push_str(".e");
+        text.push_str(digits.format(writer.epoch()));
+    }
+    for id in [ids.first, ids.last] {
+        text.push('_');
+        text.push_str(digits.format(id.ms));
+        text.push('-');
+        text.push_str(digits.format(id.seq));
+    }
+    text.push('.');
+    text.push_str(extension);
 }
 
 /// What the name of a journal segment says: `<writer>_<after>.journal`.

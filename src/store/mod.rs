@@ -36,7 +36,7 @@ pub use retain::{Retention, Retired, find_retired, retain, retired_events};
 pub use schema::{file_schema, partition_fields};
 pub use seal::{SealTask, Sealed, request_seal};
 pub use sealed::PartitionWriter;
-pub use snapshot::{Partition, Segment, Snapshot, visible_partitions};
+pub use snapshot::{Partition, Segment, Snapshot, is_hidden, odd_file, odd_hour, visible_partitions};
 pub use superseded::remove_superseded_files;
 pub use tally::{Share, Tally};
 pub use verify::{Finding, Kind, Progress, Repaired, Report, repair, verify};

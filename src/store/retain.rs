@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layout::{Hour, IdRange, Layout, SealedName, Writer};
 use super::sidecar::{self, NDJSON, Record};
-use super::snapshot::{list, list_partitions, segment_starts, visible_partitions};
+use super::snapshot::{counting_partitions, list, segment_starts};
 use super::tally::rows;
 use super::{Partition, StoreError, disk};
 use crate::event::{EntryId, ParseEntryIdError};
@@ -65,7 +65,7 @@ pub fn retain(layout: &Layout, retention: &Retention, now_ms: i64) -> Result<Ret
 
 fn choose(layout: &Layout, retention: &Retention, now_ms: i64) -> Result<(Retired, Vec<Partition>), StoreError> {
     let in_journal: BTreeSet<Hour> = segment_starts(layout)?.into_iter().map(|start| start.hour).collect();
-    let partitions = visible_partitions(layout, |skipped| list_partitions(layout, skipped), &mut Vec::new())?;
+    let partitions = counting_partitions(layout)?;
     let mut left: u64 = partitions.iter().map(|file| file.bytes).sum();
     let ended_before = retention.age.map(|age| now_ms - i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
     let mut retired = Retired::default();

@@ -71,6 +71,13 @@ pub struct Segment {
     pub batches: Vec<RecordBatch>,
 }
 
+impl Segment {
+    /// How many events it holds.
+    pub fn rows(&self) -> u64 {
+        self.batches.iter().map(|batch| batch.num_rows() as u64).sum()
+    }
+}
+
 /// Rows of one batch read from a segment.
 const SEGMENT_BATCH_ROWS: usize = 8_192;
 
@@ -256,6 +263,11 @@ pub fn visible_partitions(
     Ok(partitions)
 }
 
+/// The same of all that the folders hold, without a word about what is not ours.
+pub(super) fn counting_partitions(layout: &Layout) -> Result<Vec<Partition>, StoreError> {
+    visible_partitions(layout, |skipped| list_partitions(layout, skipped), &mut Vec::new())
+}
+
 /// Every sealed file, sorted by hour, then writer, then first ID, the longer range first.
 pub(super) fn list_partitions(layout: &Layout, skipped: &mut Vec<StoreError>) -> Result<Vec<Partition>, StoreError> {
     let mut partitions = Vec::new();
@@ -265,10 +277,7 @@ pub(super) fn list_partitions(layout: &Layout, skipped: &mut Vec<StoreError>) ->
             let hour = hour_name.strip_prefix("hour=").and_then(|hour| Hour::from_partition(date, hour));
             match hour {
                 Some(hour) => list_hour(&hour_path, hour, &mut partitions, skipped)?,
-                None => skipped.push(StoreError::Damaged {
-                    path: hour_path,
-                    detail: "it is no `date=YYYY-MM-DD/hour=HH` folder".to_owned(),
-                }),
+                None => skipped.push(odd_hour(hour_path)),
             }
         }
     }
@@ -292,12 +301,8 @@ fn list_hour(
 ) -> Result<(), StoreError> {
     for (path, file_name) in list(folder)? {
         let Some(name) = SealedName::parse(&file_name, PARQUET) else {
-            // Hidden files are nobody's events: an editor's, or a copy under way.
-            if !file_name.starts_with(['.', '_']) {
-                skipped.push(StoreError::Damaged {
-                    path,
-                    detail: "its name is not `<writer>_<first id>_<last id>.parquet`".to_owned(),
-                });
+            if !is_hidden(&file_name) {
+                skipped.push(odd_file(path));
             }
             continue;
         };
@@ -308,6 +313,21 @@ fn list_hour(
         }
     }
     Ok(())
+}
+
+/// Hidden files are nobody's events: an editor's, or a copy under way.
+pub fn is_hidden(file_name: &str) -> bool {
+    file_name.starts_with(['.', '_'])
+}
+
+/// A folder among the hours whose name is not one's.
+pub fn odd_hour(path: PathBuf) -> StoreError {
+    StoreError::Damaged { path, detail: "it is no `date=YYYY-MM-DD/hour=HH` folder".to_owned() }
+}
+
+/// A file among the sealed ones whose name is not one's.
+pub fn odd_file(path: PathBuf) -> StoreError {
+    StoreError::Damaged { path, detail: "its name is not `<writer>_<first id>_<last id>.parquet`".to_owned() }
 }
 
 /// Parts the files that count from those whose range lies inside that of another by their writer

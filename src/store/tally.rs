@@ -65,8 +65,7 @@ impl Tally {
             add(&partition.name.writer, Share { stored, watermark, ..Share::NONE });
         }
         for segment in &snapshot.segments {
-            let stored = segment.batches.iter().map(|batch| batch.num_rows() as u64).sum();
-            add(&segment.name.writer, Share { stored, watermark: segment.ids.last, ..Share::NONE });
+            add(&segment.name.writer, Share { stored: segment.rows(), watermark: segment.ids.last, ..Share::NONE });
         }
         for (writer, entry) in &snapshot.quarantine {
             add(writer, Share { quarantined: 1, watermark: entry.id, ..Share::NONE });

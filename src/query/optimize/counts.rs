@@ -170,9 +170,8 @@ fn table_of_files(view: &View, asked: &[Asked]) -> Result<Option<Arc<MemTable>>>
         rows.push(Row { hour: file.partition.hour, rows: facts.rows, times: [facts.timestamps, facts.ingested] });
     }
     for segment in &view.snapshot.segments {
-        let count = segment.batches.iter().map(|batch| batch.num_rows() as u64).sum();
         let times = TIMES.map(|name| tables::times(&segment.batches, name));
-        rows.push(Row { hour: segment.hour, rows: count, times });
+        rows.push(Row { hour: segment.hour, rows: segment.rows(), times });
     }
     let needs = |time: usize| {
         asked.iter().any(|asked| matches!(asked, Asked::Least(of) | Asked::Greatest(of) if *of == TIMES[time]))

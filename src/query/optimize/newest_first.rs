@@ -45,10 +45,8 @@ impl PhysicalOptimizerRule for NewestFirst {
 
     fn optimize(&self, plan: Arc<dyn ExecutionPlan>, _config: &ConfigOptions) -> Result<Arc<dyn ExecutionPlan>> {
         plan.transform_down(|plan| {
-            let Some(sort) = plan.downcast_ref::<SortExec>().filter(|sort| sort.fetch().is_some()) else {
-                return Ok(Transformed::no(plan));
-            };
-            let rows = sort.fetch().unwrap_or(usize::MAX);
+            let sort = plan.downcast_ref::<SortExec>().and_then(|sort| Some((sort, sort.fetch()?)));
+            let Some((sort, rows)) = sort else { return Ok(Transformed::no(plan)) };
             match ordered_like(sort.input(), sort.expr().first(), rows)? {
                 // Made anew, as the filter that a running sort gives to the files comes later.
                 Some(input) => {

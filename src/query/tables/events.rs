@@ -24,8 +24,8 @@ use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder}
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::scalar::ScalarValue;
 
-use crate::catalog::{BOUNDED_COLUMNS, Facts, Sealed, SealedFiles};
-use crate::query::prune::{Pruner, asks_for_ids, holding_ids};
+use crate::catalog::{Sealed, SealedFiles};
+use crate::query::prune::{Pruner, holding_ids};
 use crate::query::reader::{Located, Readers};
 use crate::query::skip::Skipping;
 use crate::query::view::{Source, View};
@@ -80,11 +80,13 @@ impl TableProvider for Events {
         let schema = schema();
         let pruner = Pruner::new(state, &schema, filters);
         let mut inputs: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
-        let all = match asks_for_ids(filters) {
-            true => view.sealed_with_ids(&self.source.on_indexing).await,
-            false => view.sealed(),
-        };
-        let chosen = choose(&view, &all, &pruner, filters);
+        let mut all = view.sealed();
+        let mut holding = holding_ids(&all, filters);
+        if holding.is_some() && view.should_index(&all) {
+            all = view.with_all_ids(&self.source.on_indexing).await;
+            holding = holding_ids(&all, filters);
+        }
+        let chosen = choose(&view, &all, &pruner, holding);
         if !chosen.files.is_empty() {
             inputs.push(scan_sealed(state, &view, &all, &chosen, projection, limit, picks_few(filters))?);
         }
@@ -108,10 +110,10 @@ struct Chosen<'a> {
     out_of_bounds: usize,
 }
 
-/// The files that may hold matching rows: those that hold the ids that are asked for, and of these
-/// those whose bounds and values allow for it.
-fn choose<'a>(view: &View, all: &'a SealedFiles, pruner: &Pruner, filters: &[Expr]) -> Chosen<'a> {
-    let with_ids: Vec<&Sealed> = match holding_ids(all, filters) {
+/// The files that may hold matching rows: those that hold the ids that are asked for, if any are, and
+/// of these those whose bounds and values allow for it.
+fn choose<'a>(view: &View, all: &'a SealedFiles, pruner: &Pruner, holding: Option<Vec<bool>>) -> Chosen<'a> {
+    let with_ids: Vec<&Sealed> = match holding {
         Some(holding) => all.files.iter().zip(holding).filter_map(|(file, holds)| holds.then_some(file)).collect(),
         None => all.files.iter().collect(),
     };
@@ -158,7 +160,7 @@ fn scan_sealed(
     let source = Arc::new(Skipping::new(Arc::new(source), Arc::clone(all)));
     let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), source)
         .with_file_groups(groups)
-        .with_statistics(statistics_of_all(&chosen.files))
+        .with_statistics(statistics(&chosen.files))
         .with_projection_indices(projection.cloned())?
         .with_limit(limit)
         .build();
@@ -183,34 +185,17 @@ fn partitioned_file(view: &View, file: &Sealed) -> Result<PartitionedFile> {
     Ok(partitioned)
 }
 
-fn statistics_of_all(files: &[&Sealed]) -> Statistics {
-    let facts = || files.iter().filter_map(|file| file.facts.as_ref().ok());
-    let all = Facts {
-        rows: facts().map(|facts| facts.rows).sum(),
-        timestamps: widest(facts().map(|facts| facts.timestamps)),
-        ingested: widest(facts().map(|facts| facts.ingested)),
-        durations: None,
-        nulls: [None; BOUNDED_COLUMNS.len()],
-        note: None,
-    };
-    statistics(schema().fields().len(), &all)
-}
-
-/// The bounds of all; `None` where one of them is not known.
-fn widest(bounds: impl Iterator<Item = Option<(i64, i64)>>) -> Option<(i64, i64)> {
-    bounds.reduce(|all, one| {
-        let ((least, greatest), (all_least, all_greatest)) = (one?, all?);
-        Some((least.min(all_least), greatest.max(all_greatest)))
-    })?
-}
-
 /// Exact counts and times let `count(*)` and `max(timestamp)` be answered without data.
-fn statistics(columns: usize, facts: &Facts) -> Statistics {
+fn statistics(files: &[&Sealed]) -> Statistics {
+    let facts = || files.iter().filter_map(|file| file.facts.as_ref().ok());
+    let rows = usize::try_from(facts().map(|facts| facts.rows).sum::<u64>());
     let time = |ms: i64| Precision::Exact(ScalarValue::TimestampMillisecond(Some(ms), Some("UTC".into())));
-    let rows = usize::try_from(facts.rows).map_or(Precision::Absent, Precision::Exact);
-    let mut statistics = Statistics { num_rows: rows, ..Statistics::default() };
-    statistics.column_statistics.resize_with(columns, Default::default);
-    for (name, bounds) in [("timestamp", facts.timestamps), ("ingested_at", facts.ingested)] {
+    let mut statistics =
+        Statistics { num_rows: rows.map_or(Precision::Absent, Precision::Exact), ..Statistics::default() };
+    statistics.column_statistics.resize_with(schema().fields().len(), Default::default);
+    let timestamps = widest(facts().map(|facts| facts.timestamps));
+    let ingested = widest(facts().map(|facts| facts.ingested));
+    for (name, bounds) in [("timestamp", timestamps), ("ingested_at", ingested)] {
         // Both columns stand in the files' own schema, which the table's begins with.
         let column = store::file_schema().index_of(name).ok().and_then(|at| statistics.column_statistics.get_mut(at));
         if let (Some(column), Some((least, greatest))) = (column, bounds) {
@@ -219,6 +204,14 @@ fn statistics(columns: usize, facts: &Facts) -> Statistics {
         }
     }
     statistics
+}
+
+/// The bounds of all; `None` where one of them is not known.
+fn widest(bounds: impl Iterator<Item = Option<(i64, i64)>>) -> Option<(i64, i64)> {
+    bounds.reduce(|all, one| {
+        let ((least, greatest), (all_least, all_greatest)) = (one?, all?);
+        Some((least.min(all_least), greatest.max(all_greatest)))
+    })?
 }
 
 fn scan_segments(

@@ -203,7 +203,7 @@ fn segment_row(segment: &Segment) -> FileRow {
         writer: segment.name.writer.to_string(),
         first_id: segment.ids.first.to_string(),
         last_id: segment.ids.last.to_string(),
-        rows: Some(segment.batches.iter().map(|batch| batch.num_rows() as u64).sum()),
+        rows: Some(segment.rows()),
         bytes: segment.bytes,
         timestamps: super::events::times(&segment.batches, "timestamp"),
     }

@@ -78,6 +78,26 @@ fn index_files(store: &TestStore) -> Vec<PathBuf> {
     files
 }
 
+/// The files of the index, with what they hold.
+fn index_contents(store: &TestStore) -> Vec<(PathBuf, Vec<u8>)> {
+    index_files(store).into_iter().map(|path| (path.clone(), fs::read(&path).unwrap())).collect()
+}
+
+/// The files of the index that hold ids.
+fn runs(store: &TestStore) -> Vec<PathBuf> {
+    let is_run = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "ids");
+    index_files(store).into_iter().filter(is_run).collect()
+}
+
+/// Nothing but these files, under their names, is the store's index.
+fn put_index(store: &TestStore, files: &[(PathBuf, Vec<u8>)]) {
+    forget(&store.layout);
+    fs::create_dir(store.layout.index()).unwrap();
+    for (path, bytes) in files {
+        fs::write(store.layout.index().join(path.file_name().unwrap()), bytes).unwrap();
+    }
+}
+
 /// How many files a query reads, the running ones that it skips left out.
 fn files_read(store: &TestStore, sql: &str) -> u64 {
     let plan = store.ask(&format!("explain analyze {sql}"));
@@ -153,8 +173,7 @@ fn a_damaged_index_changes_no_answer() {
     let store = store_of_hours("j");
     let truth = truth(&store);
     answers(&store);
-    let intact: Vec<(PathBuf, Vec<u8>)> =
-        index_files(&store).into_iter().map(|path| (path.clone(), fs::read(&path).unwrap())).collect();
+    let intact = index_contents(&store);
     assert!(intact.len() >= 2, "{intact:?}");
     let damages: [Damage; 6] = [
         |_| Vec::new(),
@@ -182,7 +201,7 @@ fn a_damaged_index_changes_no_answer() {
 fn each_flipped_byte_of_the_ids_is_noticed() {
     let store = store_of_hours("j");
     let truth = store.ask(QUESTIONS[0]);
-    let run = index_files(&store).into_iter().find(|path| path.extension().is_some_and(|it| it == "ids")).unwrap();
+    let run = runs(&store).remove(0);
     let bytes = fs::read(&run).unwrap();
     for at in 0..bytes.len() {
         let mut flipped = bytes.clone();
@@ -197,18 +216,13 @@ fn each_flipped_byte_of_the_ids_is_noticed() {
 fn an_index_that_is_out_of_date_changes_no_answer() {
     let store = store_of_hours("j");
     answers(&store);
-    let old: Vec<(PathBuf, Vec<u8>)> =
-        index_files(&store).into_iter().map(|path| (path.clone(), fs::read(&path).unwrap())).collect();
+    let old = index_contents(&store);
     // Files come, in hours old and new, and one goes.
     store.sealed(&events("new", HOURS..HOURS + 40));
     fs::remove_file(&store.parquet_files()[3]).unwrap();
     fs::remove_dir_all(store.layout.journal()).unwrap();
     let expected = truth(&store);
-    forget(&store.layout);
-    fs::create_dir(store.layout.index()).unwrap();
-    for (path, bytes) in &old {
-        fs::write(path, bytes).unwrap();
-    }
+    put_index(&store, &old);
     assert_eq!(answers(&store), expected);
     assert_eq!(answers(&store), expected);
 }
@@ -235,11 +249,7 @@ fn the_index_of_another_store_changes_no_answer() {
     let truth = truth(&store);
     let others = store_of_hours("k");
     answers(&others);
-    forget(&store.layout);
-    fs::create_dir(store.layout.index()).unwrap();
-    for path in index_files(&others) {
-        fs::copy(&path, store.layout.index().join(path.file_name().unwrap())).unwrap();
-    }
+    put_index(&store, &index_contents(&others));
     assert_eq!(answers(&store), truth);
 }
 
@@ -249,12 +259,9 @@ fn a_copy_keeps_its_index() {
     let truth = answers(&store);
     let copy = TestStore::new();
     copy_folder(store.layout.root(), copy.layout.root());
-    let runs = |store: &TestStore| {
-        index_files(store).into_iter().filter(|path| path.extension().is_some_and(|it| it == "ids"))
-    };
-    let before: Vec<PathBuf> = runs(&copy).collect();
+    let before = runs(&copy);
     assert_eq!(answers(&copy), truth);
-    assert_eq!(runs(&copy).collect::<Vec<_>>(), before, "no ids were read again");
+    assert_eq!(runs(&copy), before, "no ids were read again");
 }
 
 fn copy_folder(from: &std::path::Path, to: &std::path::Path) {
