@@ -2,7 +2,7 @@
 //! job systems.
 //!
 //! Data goes one way through the rooms, and a room knows only the rooms before it:
-//! `event` → `stream` → `store` → `query` → `render`, wired together by `collect` (the
+//! `event` → `stream` → `store` → `catalog` → `job` → `typical` → `query` → `investigate` → `render`, wired together by `collect` (the
 //! daemon) and `cli`. ARCHITECTURE.md is the map.
 
 pub mod catalog;
@@ -11,14 +11,20 @@ mod closed_pipe;
 pub mod collect;
 pub mod event;
 #[cfg(feature = "query")]
+pub mod investigate;
+pub mod job;
+#[cfg(feature = "query")]
 pub mod prompt;
 #[cfg(feature = "query")]
 pub mod query;
 #[cfg(feature = "query")]
 pub mod render;
 pub mod simulate;
+#[cfg(feature = "query")]
+pub mod statistics;
 pub mod store;
 pub mod stream;
+pub mod typical;
 #[cfg(feature = "query")]
 pub mod units;
 mod user_folder;

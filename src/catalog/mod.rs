@@ -25,7 +25,8 @@ pub use values::VALUE_COLUMNS;
 
 use facts::{Gone, Knowledge};
 use folders::KnownFile;
-use saved::{Saved, Storage};
+use saved::Saved;
+pub(crate) use saved::Storage;
 use threads::{for_each_share, share};
 
 use crate::store::{Layout, Partition, StoreError, visible_partitions};

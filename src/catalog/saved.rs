@@ -34,9 +34,9 @@ const RUN_EXTENSION: &str = "ids";
 /// may be about to open it.
 const RUN_GRACE: Duration = Duration::from_secs(600);
 
-/// The folder of the catalog.
+/// The folder of what is derived from the store.
 #[derive(Debug, Clone)]
-pub(super) struct Storage {
+pub(crate) struct Storage {
     /// The store's own, which may be read only.
     own: PathBuf,
     /// Where to write; `None` where nothing may be written.
@@ -53,7 +53,7 @@ impl Storage {
     }
 
     /// What was saved, if it is there, and whole.
-    pub fn load(&self) -> Option<Saved> {
+    pub(super) fn load(&self) -> Option<Saved> {
         self.folders().find_map(|folder| {
             let bytes = fs::read(folder.join(NAME)).ok()?;
             let (sum, body) = bytes.strip_prefix(MAGIC)?.split_first_chunk()?;
@@ -65,13 +65,18 @@ impl Storage {
         })
     }
 
+    /// What the file of that name holds, if it is there.
+    pub fn read(&self, name: &str) -> Option<Vec<u8>> {
+        self.folders().find_map(|folder| fs::read(folder.join(name)).ok())
+    }
+
     /// Can anything be saved?
     pub fn is_writable(&self) -> bool {
         self.writable.is_some()
     }
 
     /// Saves in one step: a reader finds the old one or the new one.
-    pub fn save(&self, saved: &Saved) -> io::Result<()> {
+    pub(super) fn save(&self, saved: &Saved) -> io::Result<()> {
         let mut body = postcard::to_stdvec(&saved.numbers).map_err(io::Error::other)?;
         body.extend(saved.folders.encode().map_err(io::Error::other)?);
         self.publish(NAME, |file| {
@@ -82,20 +87,20 @@ impl Storage {
     }
 
     /// Opens a run.
-    pub fn run(&self, run: u64) -> Result<Run, Broken> {
+    pub(super) fn run(&self, run: u64) -> Result<Run, Broken> {
         let file = self.folders().find_map(|folder| File::open(folder.join(run_name(run))).ok());
         Run::open(file.ok_or(Broken)?)
     }
 
     /// Writes a run under a new number, which is returned.
-    pub fn write_run(&self, write: impl FnOnce(File) -> io::Result<()>) -> io::Result<u64> {
+    pub(super) fn write_run(&self, write: impl FnOnce(File) -> io::Result<()>) -> io::Result<u64> {
         let run = new_number();
         self.publish(&run_name(run), |file| write(file.try_clone()?))?;
         Ok(run)
     }
 
     /// Removes runs that nothing has referred to for a while.
-    pub fn remove_runs(&self, is_referred_to: impl Fn(u64) -> bool) -> io::Result<()> {
+    pub(super) fn remove_runs(&self, is_referred_to: impl Fn(u64) -> bool) -> io::Result<()> {
         let Some(folder) = &self.writable else { return Ok(()) };
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
@@ -116,7 +121,7 @@ impl Storage {
     }
 
     /// Removes a run that nothing has ever referred to.
-    pub fn remove_run(&self, run: u64) {
+    pub(super) fn remove_run(&self, run: u64) {
         if let Some(folder) = &self.writable {
             // Where that fails it is removed later, as what is left over is.
             let _ = fs::remove_file(folder.join(run_name(run)));
@@ -124,7 +129,7 @@ impl Storage {
     }
 
     /// Nothing refers to the run from now on.
-    pub fn retire_run(&self, run: u64) {
+    pub(super) fn retire_run(&self, run: u64) {
         let Some(folder) = &self.writable else { return };
         let file = File::options().append(true).open(folder.join(run_name(run)));
         // Where that fails it may go too early, and whoever wanted it does without.
@@ -135,7 +140,8 @@ impl Storage {
         self.writable.iter().chain(std::iter::once(&self.own).filter(|own| self.writable.as_ref() != Some(own)))
     }
 
-    fn publish(&self, name: &str, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    /// Writes a file in one step.
+    pub fn publish(&self, name: &str, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let folder = self.writable.as_ref().ok_or(io::ErrorKind::ReadOnlyFilesystem)?;
         fs::create_dir_all(folder)?;

@@ -1,6 +1,6 @@
 //! Asking the store and showing what it answers: what every question has in common.
 
-use std::io::{BufWriter, IsTerminal as _, Write as _};
+use std::io::{BufWriter, IsTerminal as _, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,12 +10,15 @@ use arrow::array::RecordBatch;
 use clap::Args;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde::Serialize;
 
 use super::failure::{Failure, Outcome};
 use super::options::{FormatOption, Options};
 use crate::prompt::{clear, watched};
+use crate::query::moment::parse_moment;
 use crate::query::{Answer, CannedQuery, Engine, OnIndexing, QueryError, Settings, canned_queries, find};
 use crate::render::{AnswerWriter, Format, Screen};
+use crate::store::StoreWriter;
 
 /// Rows of a table on a terminal: more are cut in the middle, and the footer says so.
 const TERMINAL_ROWS_MAX: usize = 100;
@@ -106,6 +109,32 @@ fn on_indexing() -> Option<OnIndexing> {
         }
     };
     std::io::stderr().is_terminal().then(|| Arc::new(tell) as OnIndexing)
+}
+
+/// The moment by which jobs are judged, ms since the epoch: the one that was given, else the real time
+/// where a collector writes to the store, else that of its newest event.
+pub(super) fn now_ms(options: &Options, given: Option<&str>, engine: &Engine) -> Result<i64, Failure> {
+    let real = Timestamp::now();
+    if let Some(given) = given {
+        return moment(options, given, real.as_millisecond());
+    }
+    let is_live = StoreWriter::is_locked(&options.layout()).unwrap_or(false);
+    Ok(if is_live { None } else { engine.newest_ms()? }.unwrap_or(real.as_millisecond()))
+}
+
+/// A time as people type it, ms since the epoch, counted from `now_ms`.
+pub(super) fn moment(options: &Options, text: &str, now_ms: i64) -> Result<i64, Failure> {
+    let now = Timestamp::from_millisecond(now_ms).unwrap_or(Timestamp::MAX);
+    parse_moment(text, now, &time_zone(options)?).map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// An answer as JSON: on one line where lines were asked for, else laid out for a person.
+pub(super) fn write_json(out: &mut impl Write, options: &Options, answer: &impl Serialize) -> std::io::Result<()> {
+    match options.format {
+        Some(FormatOption::Ndjson) => serde_json::to_writer(&mut *out, answer)?,
+        _ => serde_json::to_writer_pretty(&mut *out, answer)?,
+    }
+    writeln!(out)
 }
 
 /// A runtime for queries: as many threads as the machine has cores.

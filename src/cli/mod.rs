@@ -7,6 +7,8 @@
 mod answer;
 mod collect;
 mod compact;
+#[cfg(feature = "query")]
+mod diagnose;
 mod emit;
 #[cfg(feature = "query")]
 mod export;
@@ -63,6 +65,8 @@ enum Command {
     #[cfg(feature = "query")]
     Query(query::Query),
     #[cfg(feature = "query")]
+    Diagnose(diagnose::Diagnose),
+    #[cfg(feature = "query")]
     Timeline(timeline::Timeline),
     #[cfg(feature = "query")]
     Gaps(gaps::Gaps),
@@ -87,6 +91,8 @@ impl Command {
             Self::Sql(command) => command.run(options),
             #[cfg(feature = "query")]
             Self::Query(command) => command.run(options),
+            #[cfg(feature = "query")]
+            Self::Diagnose(command) => command.run(options),
             #[cfg(feature = "query")]
             Self::Timeline(command) => command.run(options),
             #[cfg(feature = "query")]

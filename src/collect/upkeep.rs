@@ -12,6 +12,7 @@ use crate::store::{
     CompactTask, Layout, Retention, SUPERSEDED_GRACE, SealTask, Sealed, StoreError, StoreWriter,
     remove_superseded_files, retain,
 };
+use crate::typical;
 
 /// How long after its end an hour is closed: clocks differ, and an entry that arrives in a
 /// closed hour makes a second file of it.
@@ -165,7 +166,8 @@ fn seal(task: &SealTask) -> Result<Done, StoreError> {
 
 /// A catalog that is behind makes questions slower, and nothing else.
 fn learn(layout: &Layout) -> Done {
-    if let Err(error) = catalog::bring_up_to_date(layout, Effort::CALM) {
+    let learned = catalog::bring_up_to_date(layout, Effort::CALM).and_then(|()| typical::bring_up_to_date(layout));
+    if let Err(error) = learned {
         warn!("the catalog of sealed hours is behind: {error}");
     }
     Done::Learned

@@ -21,7 +21,8 @@ use super::session::{self, Limits};
 use super::translate::{Asked, translate, vanished};
 use super::view::{OnIndexing, Source};
 use super::{Answer, QueryError, statement, tables};
-use crate::store::Layout;
+use crate::store::{Layout, Partition};
+use crate::typical::{Typical, typical_at};
 
 /// Answers questions about one store, as it was when the engine was opened.
 ///
@@ -115,6 +116,30 @@ impl Engine {
     pub async fn canned(&self, query: &CannedQuery, given: &[(String, String)]) -> Result<Answer, QueryError> {
         let values = query.bind(given, &self.clock)?;
         self.run(&query.sql, Some(values)).await
+    }
+
+    /// When the newest event arrived, ms since the epoch; `None`
+    /// where there is none.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn newest_ms(&self) -> Result<Option<i64>, QueryError> {
+        let view = self.source.view_or_failure()?;
+        let sealed = view.sealed();
+        let sealed = sealed.files.iter().map(|file| file.partition.name.ids.last);
+        let journal = view.snapshot.segments.iter().map(|segment| segment.ids.last);
+        Ok(sealed.chain(journal).max().and_then(|id| id.ingested_at()))
+    }
+
+    /// What was typical in the store at that moment, ms since the epoch.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn typical(&self, now_ms: i64) -> Result<Typical, QueryError> {
+        let view = self.source.view_or_failure()?;
+        let sealed = view.sealed();
+        let files: Vec<&Partition> = sealed.files.iter().map(|file| &file.partition).collect();
+        Ok(typical_at(self.source.layout(), &files, &view.snapshot.segments, now_ms))
     }
 
     /// How many files the question that was asked last has read or skipped, and of how many; `None`

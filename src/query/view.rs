@@ -61,6 +61,11 @@ impl Source {
         Self { layout: layout.clone(), state: Mutex::new(State::look(layout)), on_indexing }
     }
 
+    /// The store's places.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
     /// What is seen now.
     pub fn view(&self) -> Result<Arc<View>, Unseen> {
         let mut state = lock(&self.state);

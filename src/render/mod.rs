@@ -11,9 +11,11 @@
 mod answer;
 mod cells;
 mod columns;
+mod diagnosis;
 mod grid;
 mod machine;
 mod markdown;
+mod page;
 mod paint;
 mod parquet;
 mod rows;
@@ -25,8 +27,11 @@ mod timeline;
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::Timestamp;
+
 pub use crate::units;
 pub use answer::{AnswerWriter, write_answer};
+pub use diagnosis::{write_diagnosis, write_judged};
 pub use jiff::tz::TimeZone;
 pub use parquet::ParquetFile;
 pub use timeline::write_timeline;
@@ -103,6 +108,14 @@ impl Screen {
     /// For output that is no terminal: no limits, no colours, times in UTC.
     pub fn plain() -> Self {
         Self { width: None, color: false, time_zone: TimeZone::UTC, rows_max: None }
+    }
+}
+
+/// A moment, ms since the epoch, as the screen's zone shows it.
+fn clock(screen: &Screen, time_ms: i64, format: &str) -> String {
+    match Timestamp::from_millisecond(time_ms) {
+        Ok(time) => time.to_zoned_datetime(screen.time_zone.clone()).strftime(format).to_string(),
+        Err(_) => format!("{time_ms} ms"),
     }
 }
 

@@ -12,6 +12,7 @@ use super::{Planted, Settings, Simulation};
 use crate::catalog::{Effort, bring_up_to_date};
 use crate::event::{self, Draft, EntryId, Rejection};
 use crate::store::{Hour, Layout, PartitionWriter, Row, Snapshot, StoreError, Writer};
+use crate::typical;
 
 /// The writer's name in the files of a simulated store.
 pub const WRITER: &str = "simulate";
@@ -121,6 +122,7 @@ pub fn into_store(
         Ok::<_, SimulateError>((written, events))
     })?;
     bring_up_to_date(layout, Effort::hurried())?;
+    typical::bring_up_to_date(layout)?;
     let incidents = simulation.planted().to_vec();
     Ok(Summary { events, files: written.files, bytes: written.bytes, elapsed: begun.elapsed(), incidents })
 }

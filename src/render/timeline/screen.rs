@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use anstyle::Style;
-use jiff::Timestamp;
 
 use super::details::{Details, Teller, progress};
 use super::events::Event;
@@ -14,7 +13,7 @@ use crate::render::columns::GAP;
 use crate::render::grid::{self, Lane};
 use crate::render::paint::{BOLD, DIM, ERROR, PLAIN, Painter, WARN, of_level, of_service};
 use crate::render::text::visible;
-use crate::render::{Screen, units};
+use crate::render::{Screen, clock, units};
 
 const HEADER: [&str; 5] = ["Time", "Δ", "Service", "Event", "Details"];
 
@@ -119,13 +118,6 @@ fn hang(line: &str, width: Option<usize>) -> Vec<String> {
         _ => format!("    {part}"),
     });
     indented.map(|part| grid::fit(&part, Some(width))).collect()
-}
-
-fn clock(screen: &Screen, time_ms: i64, format: &str) -> String {
-    match Timestamp::from_millisecond(time_ms) {
-        Ok(time) => time.to_zoned_datetime(screen.time_zone.clone()).strftime(format).to_string(),
-        Err(_) => format!("{time_ms} ms"),
-    }
 }
 
 fn entries(events: &[Event], screen: &Screen) -> Vec<Entry> {

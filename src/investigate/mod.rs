@@ -1,0 +1,22 @@
+//! From questions about jobs to their reasons: what is wrong, why, how sure that is, and what to
+//! look at next.
+//!
+//! An [`Investigation`] asks the store through the query engine and judges what it answers by what is
+//! typical. It prints nothing: its answers are plain values that `render` shows, and that become
+//! JSON as they are.
+
+mod diagnosis;
+mod failure;
+mod fetch;
+mod investigation;
+mod judge;
+mod silence;
+mod slow;
+mod surroundings;
+mod waiting;
+
+pub use diagnosis::{
+    BudgetPart, Completeness, Confidence, Culprit, CulpritKind, Diagnosis, Evidence, Group, Judged, LastEvent, Moment,
+    SameCause, Verdict,
+};
+pub use investigation::{Investigation, InvestigationError};

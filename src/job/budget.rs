@@ -1,0 +1,144 @@
+//! Where a job's time went: its critical path, from its end back to its beginning.
+
+use super::history::{GapKind, History};
+use super::vocabulary::{is_claim, is_queued, is_retry};
+
+/// A part of a job's life. The parts of a budget follow each other without a hole: together they are
+/// its whole life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// What it was.
+    pub kind: PartKind,
+    /// Who had the job.
+    pub service: String,
+    /// From when, ms since the epoch.
+    pub start_ms: i64,
+    /// Until when.
+    pub end_ms: i64,
+}
+
+impl Part {
+    /// How long it took.
+    pub fn ms(&self) -> i64 {
+        self.end_ms - self.start_ms
+    }
+}
+
+/// What a part of a job's life was.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum PartKind {
+    /// A span of that name.
+    Work(String),
+    /// No worker had taken it.
+    QueueWait,
+    /// It waited for its next attempt.
+    Backoff,
+    /// Between those two events, which no span covers.
+    Between {
+        /// The event before.
+        before: String,
+        /// The event after; `None` where nothing has followed yet.
+        after: Option<String>,
+        /// What kind of silence it is.
+        gap: GapKind,
+    },
+}
+
+impl PartKind {
+    /// As it is written.
+    pub fn label(&self) -> String {
+        match self {
+            Self::Work(name) => name.clone(),
+            Self::QueueWait => "queue wait".to_owned(),
+            Self::Backoff => "retry backoff".to_owned(),
+            Self::Between { before, after: Some(after), .. } => format!("{before} → {after}"),
+            Self::Between { before, after: None, .. } => format!("silence after {before}"),
+        }
+    }
+}
+
+/// An interval that explains the time it takes.
+struct Interval {
+    kind: PartKind,
+    service: String,
+    start_ms: i64,
+    end_ms: i64,
+}
+
+/// The parts of a job's life, in order. From its end backwards: the interval that ends last before
+/// the cursor is on the path; what lies uncovered between is a wait; on from that interval's
+/// beginning. The parts tile the job's life exactly.
+pub fn budget(history: &History) -> Vec<Part> {
+    let (start, end) = (history.start_ms(), history.end_ms());
+    let mut intervals = intervals(history);
+    intervals.retain(|interval| interval.start_ms >= start && interval.end_ms <= end);
+    // Of two that end together the longer one explains more.
+    intervals.sort_by_key(|interval| (interval.end_ms, std::cmp::Reverse(interval.start_ms)));
+    let mut parts = Vec::new();
+    let mut cursor = end;
+    while let Some(interval) = intervals.pop() {
+        if interval.end_ms > cursor || interval.start_ms >= interval.end_ms {
+            continue;
+        }
+        waits(history, interval.end_ms, cursor, &mut parts);
+        cursor = interval.start_ms;
+        let Interval { kind, service, start_ms, end_ms } = interval;
+        parts.push(Part { kind, service, start_ms, end_ms });
+    }
+    waits(history, start, cursor, &mut parts);
+    parts.reverse();
+    parts
+}
+
+/// Spans, waits for a worker, and backoffs.
+fn intervals(history: &History) -> Vec<Interval> {
+    let spans = history.spans().iter().filter_map(|span| {
+        let kind = PartKind::Work(span.name.clone());
+        Some(Interval { kind, service: span.service.clone(), start_ms: span.start_ms, end_ms: span.end_ms? })
+    });
+    let mut intervals: Vec<Interval> = spans.collect();
+    let mut waiting: Option<(PartKind, usize)> = None;
+    for (index, event) in history.events().iter().enumerate() {
+        if is_queued(&event.event_type) {
+            waiting = Some((PartKind::QueueWait, index));
+        } else if is_retry(&event.event_type) {
+            waiting = Some((PartKind::Backoff, index));
+        } else if is_claim(&event.event_type)
+            && let Some((kind, since)) = waiting.take()
+        {
+            let since = &history.events()[since];
+            let (start_ms, end_ms) = (since.happened_ms(), event.happened_ms());
+            intervals.push(Interval { kind, service: since.service.clone(), start_ms, end_ms });
+        }
+    }
+    if let Some((kind, since)) = waiting
+        && history.terminal().is_none()
+    {
+        let since = &history.events()[since];
+        let (start_ms, end_ms) = (since.happened_ms(), history.end_ms());
+        intervals.push(Interval { kind, service: since.service.clone(), start_ms, end_ms });
+    }
+    intervals
+}
+
+/// What no interval explains, cut where events are, the last piece first.
+fn waits(history: &History, from_ms: i64, until_ms: i64, parts: &mut Vec<Part>) {
+    let events = history.events();
+    let mut until = until_ms;
+    // The last event that had happened by then.
+    let mut after = events.partition_point(|event| event.happened_ms() < until_ms);
+    while until > from_ms {
+        let before = after.saturating_sub(1);
+        let next = events.get(after).filter(|event| event.happened_ms() <= history.end_ms());
+        let start_ms = events[before].happened_ms().clamp(from_ms, until);
+        if start_ms < until {
+            let gap = history.kind_between(before, next.map(|_| after));
+            let (before, after) = (&events[before], next.map(|next| next.event_type.clone()));
+            let kind = PartKind::Between { before: before.event_type.clone(), after, gap };
+            parts.push(Part { kind, service: before.service.clone(), start_ms, end_ms: until });
+        }
+        // No part begins before the first event, so this ends there at the latest.
+        until = start_ms;
+        after = before;
+    }
+}

@@ -1,0 +1,49 @@
+//! Errors that are the same but for ids and numbers.
+
+use serde_json::{Map, Value};
+
+/// Keys that hold the reason of a failure, the most telling first.
+const ERROR_KEYS: [&str; 6] = ["error", "errorMessage", "error_message", "message", "reason", "errorCode"];
+/// What follows says little about which error it is.
+const FINGERPRINT_CHARS_MAX: usize = 120;
+
+/// The text of an error, in one line, where the event says it. `{"error": {"message": …}}` counts.
+pub fn error_text(data: &Map<String, Value>) -> Option<String> {
+    ERROR_KEYS.iter().find_map(|key| {
+        let value = data.get(*key)?;
+        let inner = value.as_object().and_then(|object| object.get("message").or_else(|| object.get("code")));
+        let text = match inner.unwrap_or(value) {
+            Value::Null => return None,
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let line = text.lines().next().unwrap_or_default().trim().to_owned();
+        (!line.is_empty()).then_some(line)
+    })
+}
+
+/// The error's text with what differs from case to case masked: words that hold a digit become `#`.
+pub fn fingerprint(text: &str) -> String {
+    let mut masked = String::with_capacity(text.len());
+    let mut word = String::new();
+    let flush = |word: &mut String, masked: &mut String| {
+        if word.chars().any(|c| c.is_ascii_digit()) {
+            if !masked.ends_with('#') {
+                masked.push('#');
+            }
+        } else {
+            masked.push_str(word);
+        }
+        word.clear();
+    };
+    for c in text.chars().take(FINGERPRINT_CHARS_MAX) {
+        if c.is_alphanumeric() || c == '_' {
+            word.push(c);
+        } else {
+            flush(&mut word, &mut masked);
+            masked.push(c);
+        }
+    }
+    flush(&mut word, &mut masked);
+    masked
+}

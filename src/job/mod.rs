@@ -1,0 +1,23 @@
+//! What the events of one job mean: its steps and spans, where it stood still, how long each part
+//! took, and what it is waiting for.
+//!
+//! [`History`] is made of a job's events and a moment from which it is looked at. This room
+//! computes; it reads no files and knows neither SQL nor screens. What the words mean, exactly, is
+//! in `docs/definitions.md`.
+
+mod budget;
+mod event;
+mod fingerprint;
+mod history;
+mod vocabulary;
+
+pub use budget::{Part, PartKind, budget};
+pub use event::JobEvent;
+pub use fingerprint::{error_text, fingerprint};
+pub use history::{Gap, GapKind, Handoff, History, Span, State};
+pub use vocabulary::{
+    Role, entity, is_claim, is_error, is_queued, is_retry, is_terminal, job_type_of, retry_at_ms, role,
+};
+
+#[cfg(test)]
+mod tests;
