@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::diagnosis::{Confidence, Culprit, CulpritKind, Evidence, SameCause, Verdict};
 use super::judge::{CASES_FOR_P99, Case, Finding, clock, lasting};
 use super::surroundings::Surroundings;
-use crate::job::{JobEvent, Span, entity, error_text, fingerprint, is_claim, is_retry};
+use crate::job::{JobEvent, Span, entity, error_text, fingerprint, is_claim, is_retry, is_terminal};
 use crate::units;
 
 /// So many attempts within [`MANY_WITHIN_MS`] are too many, whatever is usual.
@@ -21,7 +21,8 @@ const ERROR_CHARS_MAX: usize = 160;
 
 /// It ended with an error.
 pub(super) fn failed(case: &Case<'_>) -> Option<Finding> {
-    let end = case.history.terminal().filter(|end| end.event_type != "job.completed")?;
+    let end =
+        case.history.terminal().filter(|end| is_terminal(&end.event_type) && end.event_type != "job.completed")?;
     let said = said_by(case, end);
     let attempts = match case.history.attempts() {
         1 => String::new(),

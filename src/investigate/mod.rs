@@ -20,3 +20,6 @@ pub use diagnosis::{
     SameCause, Verdict,
 };
 pub use investigation::{Investigation, InvestigationError};
+
+#[cfg(test)]
+mod tests;

@@ -296,7 +296,8 @@ fn terminal(events: &[JobEvent]) -> Option<usize> {
             terminal = None;
         }
     }
-    terminal
+    // Where only the end is known: a webhook is sent once the job has ended.
+    terminal.or_else(|| events.iter().all(|event| entity(&event.event_type) == "webhook").then_some(0))
 }
 
 /// Of which attempt an event is, from 1: what it says itself, or how often a worker has taken the

@@ -25,12 +25,18 @@ impl Simulation {
     }
 
     pub(super) fn deploy(&mut self, now_us: i64) {
+        let up_us = self.restart_server(now_us);
+        self.plan_deploy(up_us);
+    }
+
+    /// Returns when it is up again.
+    pub(super) fn restart_server(&mut self, now_us: i64) -> i64 {
         let mut story = Story::new(self.chance.trace_id(), None);
         let data = Object::new().text("reason", "SIGTERM").finish();
         self.tell(&mut story, Line::new(now_us, Sender::Api, "server.shutting_down", data));
         let up_us = now_us + self.chance.duration_us(START_SERVER);
         self.start_server(up_us);
-        self.plan_deploy(up_us);
+        up_us
     }
 
     pub(super) fn start_server(&mut self, at_us: i64) {

@@ -74,7 +74,7 @@ impl Machine {
 
 impl Fleet {
     /// As many places as the load needs, on so many workers.
-    pub fn new(workers: usize, machines: usize, jobs_per_us: f64, time_scale: f64) -> Self {
+    pub fn new(workers: usize, machines: usize, jobs_per_us: f64, time_scale: f64, has_faults: bool) -> Self {
         let weights: u32 = JOB_KINDS.iter().map(|kind| kind.weight).sum();
         let work: f64 = JOB_KINDS.iter().map(|kind| f64::from(kind.weight) * kind.processing.mean_ms()).sum();
         let busy_places = jobs_per_us * 1_000.0 * time_scale * work / f64::from(weights);
@@ -84,13 +84,13 @@ impl Fleet {
             machine: index % machines,
             busy_until_us: i64::MIN,
             ailing_until_us: i64::MIN,
-            is_slow: workers > 2 && index == 1,
+            is_slow: has_faults && workers > 2 && index == 1,
             back_us: i64::MIN,
         };
         let name_machine = |index: usize| Machine {
             id: format!("machine-gpu{:02}", index + 1),
             jumped_until_us: i64::MIN,
-            is_ahead: machines > 1 && index == machines - 1,
+            is_ahead: has_faults && machines > 1 && index == machines - 1,
         };
         Self {
             workers: (0..workers).map(name_worker).collect(),
@@ -131,15 +131,22 @@ impl Fleet {
 impl Simulation {
     /// What is wrong from the start belongs to what is known about the load.
     pub(super) fn report_lasting_faults(&mut self, from_us: i64) {
-        let slow = self.fleet.workers.iter().find(|worker| worker.is_slow);
-        let slow = slow.map(|worker| format!("worker {} takes {SLOWNESS} times as long as its peers", worker.id));
-        let ahead = self.fleet.machines.iter().find(|machine| machine.is_ahead);
-        let ahead = ahead.map(|machine| format!("machine {}: its clock is {AHEAD_MS} ms ahead", machine.id));
-        for (kind, what) in [(super::IncidentKind::SlowWorker, slow), (super::IncidentKind::SkewedClock, ahead)] {
-            if let Some(what) = what {
-                self.plant(kind, from_us, format!("{what}, all the time"));
-            }
+        let slow = self.fleet.workers.iter().find(|worker| worker.is_slow).map(|worker| worker.id.clone());
+        if let Some(id) = slow {
+            let subject = format!("worker {id} takes {SLOWNESS} times as long as its peers, all the time");
+            self.plant(super::IncidentKind::SlowWorker, (from_us, None), ("worker", &id), subject);
         }
+        let ahead = self.fleet.machines.iter().find(|machine| machine.is_ahead).map(|machine| machine.id.clone());
+        if let Some(id) = ahead {
+            let subject = format!("machine {id}: its clock is {AHEAD_MS} ms ahead, all the time");
+            self.plant(super::IncidentKind::SkewedClock, (from_us, None), ("machine", &id), subject);
+        }
+    }
+
+    /// Stops a worker, which is started again at that moment.
+    pub(super) fn close_worker(&mut self, now_us: i64, until_us: i64, index: usize) {
+        let down_us = self.stop_worker(now_us, index, "scaled down");
+        self.start_worker(until_us.max(down_us), index);
     }
 
     /// Starts a worker; it claims jobs once it is ready.

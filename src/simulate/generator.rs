@@ -3,7 +3,8 @@ use std::collections::BinaryHeap;
 
 use super::chance::Chance;
 use super::fleet::Fleet;
-use super::job::{Job, Outage};
+use super::incident::Troubles;
+use super::job::Job;
 use super::{Incident, Planted, Settings};
 use crate::event::Draft;
 
@@ -23,7 +24,8 @@ pub struct Arrival {
 pub struct Simulation {
     pub(super) chance: Chance,
     pub(super) fleet: Fleet,
-    pub(super) outage: Option<Outage>,
+    pub(super) troubles: Troubles,
+    pub(super) has_lasting_faults: bool,
     pub(super) planted: Vec<Planted>,
     pub(super) mean_arrival_interval_us: f64,
     incidents: Vec<Incident>,
@@ -66,11 +68,15 @@ impl Simulation {
         let time_scale = settings.time_scale.clamp(1e-6, 1e3);
         let jobs_per_us = settings.jobs_per_hour.clamp(1e-3, 1e10) / 3.6e9;
         let from_us = settings.from_ms * 1_000;
-        let fleet = Fleet::new(settings.workers.max(1), settings.machines.max(1), jobs_per_us, time_scale);
+        let (workers, machines) = (settings.workers.max(1), settings.machines.max(1));
+        let fleet = Fleet::new(workers, machines, jobs_per_us, time_scale, settings.lasting_faults);
+        let chance = Chance::new(settings.seed, time_scale);
+        let troubles = Troubles::ahead(&settings.incidents, &chance);
         let mut simulation = Self {
-            chance: Chance::new(settings.seed, time_scale),
+            chance,
             fleet,
-            outage: None,
+            troubles,
+            has_lasting_faults: settings.lasting_faults,
             planted: Vec::new(),
             mean_arrival_interval_us: super::job::MEAN_JOBS_AT_ONCE / jobs_per_us,
             incidents: settings.incidents,

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use super::Simulation;
+use super::chance::Chance;
 use super::job::{Fate, Outage};
-use super::kinds::{COMFYUI, kind_named};
+use super::kinds::{COMFYUI, Connector, OPENAI, kind_named};
 
 /// Something that goes wrong at a known time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,11 +31,38 @@ pub enum IncidentKind {
     SkewedClock,
     /// A worker dies with a job in hand, and is replaced half an hour later.
     SilentWorker,
+    /// A connector takes five times as long on every worker, for forty minutes.
+    SlowConnector,
+    /// Two thirds of the workers are stopped while six times as many jobs come in, for half an hour.
+    FullQueue,
+    /// A connector fails a third of its jobs with an error never seen before, for half an hour.
+    NewError,
+    /// A worker of a new version leaves out a step that all others tell of, for two hours.
+    MissingStep,
+    /// Nothing is heard of the webhook service for twenty minutes, while jobs go on.
+    SilentService,
+    /// After a deploy, a quarter of the submissions fail for a quarter of an hour.
+    ErrorBurst,
 }
 
 impl IncidentKind {
     /// Every kind.
-    pub const ALL: [Self; 6] =
+    pub const ALL: [Self; 12] = [
+        Self::StuckJob,
+        Self::LostWebhook,
+        Self::RetryStorm,
+        Self::SlowWorker,
+        Self::SkewedClock,
+        Self::SilentWorker,
+        Self::SlowConnector,
+        Self::FullQueue,
+        Self::NewError,
+        Self::MissingStep,
+        Self::SilentService,
+        Self::ErrorBurst,
+    ];
+    /// Those of a load of which nothing else was said.
+    const USUAL: [Self; 6] =
         [Self::StuckJob, Self::LostWebhook, Self::RetryStorm, Self::SlowWorker, Self::SkewedClock, Self::SilentWorker];
 
     /// Its name on the command line.
@@ -46,6 +74,12 @@ impl IncidentKind {
             Self::SlowWorker => "slow-worker",
             Self::SkewedClock => "skewed-clock",
             Self::SilentWorker => "silent-worker",
+            Self::SlowConnector => "slow-connector",
+            Self::FullQueue => "full-queue",
+            Self::NewError => "new-error",
+            Self::MissingStep => "missing-step",
+            Self::SilentService => "silent-service",
+            Self::ErrorBurst => "error-burst",
         }
     }
 
@@ -62,16 +96,16 @@ impl fmt::Display for IncidentKind {
 }
 
 impl Incident {
-    /// One of each kind, evenly over the second half of those hours: what comes before
+    /// One of each usual kind, evenly over the second half of those hours: what comes before
     /// shows what is normal.
-    pub fn one_of_each(from_ms: i64, hours: u32) -> Vec<Self> {
+    pub fn usual(from_ms: i64, hours: u32) -> Vec<Self> {
         let second_half_ms = i64::from(hours) * 1_800_000;
-        let apart_ms = second_half_ms / IncidentKind::ALL.len() as i64;
+        let apart_ms = second_half_ms / IncidentKind::USUAL.len() as i64;
         let place = |(index, kind): (i64, IncidentKind)| Self {
             kind,
             at_ms: from_ms + second_half_ms + apart_ms / 2 + apart_ms * index,
         };
-        (0..).zip(IncidentKind::ALL).map(place).collect()
+        (0..).zip(IncidentKind::USUAL).map(place).collect()
     }
 }
 
@@ -82,7 +116,13 @@ pub struct Planted {
     pub kind: IncidentKind,
     /// Since when, ms since the epoch, in true time.
     pub at_ms: i64,
-    /// Whom it concerns: a job, a worker, a machine, by id.
+    /// Until when it lasts, where it ends.
+    pub until_ms: Option<i64>,
+    /// Who is behind it: `worker`, `machine`, `connector`, `queue`, `service` or `job`, and its name.
+    pub culprit: (&'static str, String),
+    /// The jobs that it hits, as far as it hits jobs; some of them where it is many.
+    pub jobs: Vec<String>,
+    /// The same in words.
     pub subject: String,
 }
 
@@ -93,10 +133,79 @@ impl fmt::Display for Planted {
     }
 }
 
+/// Jobs that are noted of one incident.
+const JOBS_NOTED_MAX: usize = 50;
+
 const STORM_MS: f64 = 1_200_000.0;
 const AILING_MS: f64 = 7_200_000.0;
+const SLOW_CONNECTOR_MS: f64 = 2_400_000.0;
+const RUSH_MS: f64 = 1_800_000.0;
+const NEW_ERROR_MS: f64 = 1_800_000.0;
+const MISSING_STEP_MS: f64 = 7_200_000.0;
+const SILENT_SERVICE_MS: f64 = 1_200_000.0;
+const BURST_MS: f64 = 900_000.0;
+/// A connector that is slow takes so many times as long.
+const CONNECTOR_SLOWNESS: f64 = 5.0;
+/// In a rush so many times as many jobs come in.
+const RUSH: f64 = 6.0;
 /// Who submits the planted jobs.
 const USER: &str = "user_1001";
+
+/// Planted troubles that last, each with the moment until which it does.
+#[derive(Default)]
+pub(super) struct Troubles {
+    pub outage: Option<Outage>,
+    slow_connector: Option<(&'static Connector, i64)>,
+    rush_until_us: i64,
+    new_error: Option<(&'static Connector, i64)>,
+    silent_step: Option<(usize, i64)>,
+    silent_service: Option<(i64, i64)>,
+    burst_until_us: i64,
+}
+
+impl Troubles {
+    /// What has to be known before it begins: much of a job is told ahead of its time.
+    pub fn ahead(incidents: &[Incident], chance: &Chance) -> Self {
+        let silent = incidents.iter().find(|incident| incident.kind == IncidentKind::SilentService);
+        let silent_service = silent.map(|incident| {
+            let from_us = incident.at_ms * 1_000;
+            (from_us, from_us + chance.scaled_us(SILENT_SERVICE_MS))
+        });
+        Self { silent_service, ..Self::default() }
+    }
+
+    /// By how much the connector's work takes longer than usual.
+    pub fn slowness(&self, connector: &Connector, at_us: i64) -> f64 {
+        let is_slow = self.slow_connector.is_some_and(|(slow, until_us)| slow == connector && at_us < until_us);
+        if is_slow { CONNECTOR_SLOWNESS } else { 1.0 }
+    }
+
+    /// How many times as many jobs come in.
+    pub fn rush(&self, at_us: i64) -> f64 {
+        if at_us < self.rush_until_us { RUSH } else { 1.0 }
+    }
+
+    /// The error that a third of the connector's jobs meet.
+    pub fn new_error(&self, connector: &Connector, at_us: i64) -> Option<&'static str> {
+        let (flawed, until_us) = self.new_error?;
+        (flawed == connector && at_us < until_us).then_some("KeyError: 'tokenizer_config' in /srv/connector/loader.py")
+    }
+
+    /// Does the worker leave out that its connector is done?
+    pub fn leaves_out_step(&self, worker: usize, at_us: i64) -> bool {
+        self.silent_step.is_some_and(|(silent, until_us)| silent == worker && at_us < until_us)
+    }
+
+    /// Is nothing heard of the webhook service?
+    pub fn silences_webhooks(&self, at_us: i64) -> bool {
+        self.silent_service.is_some_and(|(from_us, until_us)| (from_us..until_us).contains(&at_us))
+    }
+
+    /// The error with which submissions fail.
+    pub fn submission_error(&self, at_us: i64) -> Option<&'static str> {
+        (at_us < self.burst_until_us).then_some("TypeError: Cannot read properties of undefined (reading 'tier')")
+    }
+}
 
 impl Simulation {
     pub(super) fn begin(&mut self, now_us: i64, kind: IncidentKind) {
@@ -110,30 +219,64 @@ impl Simulation {
             IncidentKind::SilentWorker => {
                 self.create_job(now_us, USER, kind_named("video_generation"), Fate::WorkerDies);
             }
+            IncidentKind::SlowConnector => self.plant_slow_connector(now_us),
+            IncidentKind::FullQueue => self.plant_full_queue(now_us),
+            IncidentKind::NewError => self.plant_new_error(now_us),
+            IncidentKind::MissingStep => self.plant_missing_step(now_us),
+            IncidentKind::SilentService => self.plant_silent_service(now_us),
+            IncidentKind::ErrorBurst => self.plant_error_burst(now_us),
         }
     }
 
     /// Notes what is known to be wrong.
-    pub(super) fn plant(&mut self, kind: IncidentKind, at_us: i64, subject: String) {
-        self.planted.push(Planted { kind, at_ms: at_us.div_euclid(1_000), subject });
+    pub(super) fn plant(
+        &mut self,
+        kind: IncidentKind,
+        (from_us, until_us): (i64, Option<i64>),
+        culprit: (&'static str, &str),
+        subject: String,
+    ) {
+        let ms = |us: i64| us.div_euclid(1_000);
+        let culprit = (culprit.0, culprit.1.to_owned());
+        let (at_ms, until_ms) = (ms(from_us), until_us.map(ms));
+        self.planted.push(Planted { kind, at_ms, until_ms, culprit, jobs: Vec::new(), subject });
+    }
+
+    /// Notes a job that the last incident of a kind hits.
+    pub(super) fn note_hit(&mut self, kind: IncidentKind, job_id: Option<&str>) {
+        let planted = self.planted.iter_mut().rev().find(|planted| planted.kind == kind && planted.until_ms.is_some());
+        if let (Some(planted), Some(job_id)) = (planted, job_id)
+            && planted.jobs.len() < JOBS_NOTED_MAX
+            && planted.jobs.last().is_none_or(|last| last != job_id)
+        {
+            planted.jobs.push(job_id.to_owned());
+        }
+    }
+
+    fn plant_job(&mut self, now_us: i64, kind: IncidentKind, job_kind: &str, fate: Fate) {
+        let job_id = self.create_job(now_us, USER, kind_named(job_kind), fate);
+        let culprit =
+            if kind == IncidentKind::LostWebhook { ("service", "webhook-service") } else { ("job", &*job_id) };
+        self.plant(kind, (now_us, None), culprit, format!("job {job_id}"));
+        self.planted.last_mut().into_iter().for_each(|planted| planted.jobs.push(job_id.clone()));
     }
 
     fn plant_stuck_job(&mut self, now_us: i64) {
-        let job_id = self.create_job(now_us, USER, kind_named("video_generation"), Fate::Stuck);
-        self.plant(IncidentKind::StuckJob, now_us, format!("job {job_id}"));
+        self.plant_job(now_us, IncidentKind::StuckJob, "video_generation", Fate::Stuck);
     }
 
     fn plant_lost_webhook(&mut self, now_us: i64) {
-        let job_id = self.create_job(now_us, USER, kind_named("image_generation"), Fate::WebhookLost);
-        self.plant(IncidentKind::LostWebhook, now_us, format!("job {job_id}"));
+        self.plant_job(now_us, IncidentKind::LostWebhook, "image_generation", Fate::WebhookLost);
     }
 
     fn plant_retry_storm(&mut self, now_us: i64) {
         let until_us = now_us + self.chance.scaled_us(STORM_MS);
-        self.outage = Some(Outage { connector: &COMFYUI, error: "connect ECONNREFUSED 127.0.0.1:8188", until_us });
+        let error = "connect ECONNREFUSED 127.0.0.1:8188";
+        self.troubles.outage = Some(Outage { connector: &COMFYUI, error, until_us });
         let job_id = self.create_job(now_us, USER, kind_named("image_generation"), Fate::Ordinary);
         let subject = format!("connector {}, among others job {job_id}", COMFYUI.name);
-        self.plant(IncidentKind::RetryStorm, now_us, subject);
+        self.plant(IncidentKind::RetryStorm, (now_us, Some(until_us)), ("connector", COMFYUI.name), subject);
+        self.note_hit(IncidentKind::RetryStorm, Some(&job_id));
     }
 
     /// Another worker than the one that is slow all the time.
@@ -141,15 +284,62 @@ impl Simulation {
         let index = self.fleet.workers.len() / 2;
         let until_us = now_us + self.chance.scaled_us(AILING_MS);
         self.fleet.workers[index].ailing_until_us = until_us;
-        let subject = format!("worker {}", self.fleet.workers[index].id);
-        self.plant(IncidentKind::SlowWorker, now_us, subject);
+        let id = self.fleet.workers[index].id.clone();
+        self.plant(IncidentKind::SlowWorker, (now_us, Some(until_us)), ("worker", &id), format!("worker {id}"));
     }
 
     /// The first machine: the last one's clock is ahead all the time.
     fn plant_skewed_clock(&mut self, now_us: i64) {
         let until_us = now_us + self.chance.scaled_us(AILING_MS);
         self.fleet.machines[0].jumped_until_us = until_us;
-        let subject = format!("machine {}", self.fleet.machines[0].id);
-        self.plant(IncidentKind::SkewedClock, now_us, subject);
+        let id = self.fleet.machines[0].id.clone();
+        self.plant(IncidentKind::SkewedClock, (now_us, Some(until_us)), ("machine", &id), format!("machine {id}"));
+    }
+
+    fn plant_slow_connector(&mut self, now_us: i64) {
+        let until_us = now_us + self.chance.scaled_us(SLOW_CONNECTOR_MS);
+        self.troubles.slow_connector = Some((&OPENAI, until_us));
+        let subject = format!("connector {} takes {CONNECTOR_SLOWNESS} times as long", OPENAI.name);
+        self.plant(IncidentKind::SlowConnector, (now_us, Some(until_us)), ("connector", OPENAI.name), subject);
+    }
+
+    fn plant_full_queue(&mut self, now_us: i64) {
+        let until_us = now_us + self.chance.scaled_us(RUSH_MS);
+        self.troubles.rush_until_us = until_us;
+        for index in (0..self.fleet.workers.len()).filter(|index| index % 3 != 0) {
+            self.close_worker(now_us, until_us, index);
+        }
+        let subject = "queue default: two thirds of the workers are stopped in a rush".to_owned();
+        self.plant(IncidentKind::FullQueue, (now_us, Some(until_us)), ("queue", "default"), subject);
+    }
+
+    fn plant_new_error(&mut self, now_us: i64) {
+        let until_us = now_us + self.chance.scaled_us(NEW_ERROR_MS);
+        self.troubles.new_error = Some((&COMFYUI, until_us));
+        let subject = format!("connector {}: KeyError: 'tokenizer_config'", COMFYUI.name);
+        self.plant(IncidentKind::NewError, (now_us, Some(until_us)), ("connector", COMFYUI.name), subject);
+    }
+
+    fn plant_missing_step(&mut self, now_us: i64) {
+        let index = self.fleet.workers.len() / 2;
+        let until_us = now_us + self.chance.scaled_us(MISSING_STEP_MS);
+        self.troubles.silent_step = Some((index, until_us));
+        let id = self.fleet.workers[index].id.clone();
+        let subject = format!("worker {id} leaves out connector.processing_completed");
+        self.plant(IncidentKind::MissingStep, (now_us, Some(until_us)), ("worker", &id), subject);
+    }
+
+    fn plant_silent_service(&mut self, now_us: i64) {
+        let until_us = now_us + self.chance.scaled_us(SILENT_SERVICE_MS);
+        let subject = "service webhook-service".to_owned();
+        self.plant(IncidentKind::SilentService, (now_us, Some(until_us)), ("service", "webhook-service"), subject);
+    }
+
+    fn plant_error_burst(&mut self, now_us: i64) {
+        self.restart_server(now_us);
+        let until_us = now_us + self.chance.scaled_us(BURST_MS);
+        self.troubles.burst_until_us = until_us;
+        let subject = "service api-server after a deploy".to_owned();
+        self.plant(IncidentKind::ErrorBurst, (now_us, Some(until_us)), ("service", "api-server"), subject);
     }
 }

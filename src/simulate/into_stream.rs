@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::{Settings, Simulation};
+use super::{Incident, IncidentKind, Planted, Settings, Simulation};
 use crate::event::Draft;
 use crate::stream::{Producer, StreamError};
 
@@ -15,6 +15,8 @@ use crate::stream::{Producer, StreamError};
 const EVENTS_PER_JOB: f64 = 13.8;
 /// How much faster than life jobs go, so that they end while someone watches.
 const TIME_SCALE: f64 = 0.05;
+/// What is planted begins then, so that what is normal is seen first.
+const INCIDENT_AFTER_MS: i64 = 10_000;
 /// How often events are sent: those that are due, in one round trip.
 const TICK: Duration = Duration::from_millis(20);
 /// Events sent in one round trip.
@@ -31,10 +33,14 @@ pub struct Feed {
     pub duration: Option<Duration>,
     /// End after so many jobs were created.
     pub jobs: Option<u64>,
+    /// What goes wrong, soon after the beginning.
+    pub incidents: Vec<IncidentKind>,
+    /// See [`Settings::lasting_faults`].
+    pub lasting_faults: bool,
 }
 
 /// What was sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fed {
     /// Events added to the stream.
     pub events: u64,
@@ -42,6 +48,8 @@ pub struct Fed {
     pub jobs: u64,
     /// How long it took.
     pub elapsed: Duration,
+    /// What went wrong among them.
+    pub planted: Vec<Planted>,
 }
 
 /// Sends the load event by event, each when it is due, until the feed's end or `stop`.
@@ -55,14 +63,18 @@ pub async fn feed_stream(
 ) -> Result<Fed, StreamError> {
     let mut stop = pin!(stop);
     let begun = Instant::now();
-    let mut arrivals = Simulation::new(Settings {
+    let from_ms = Timestamp::now().as_millisecond();
+    let incidents = feed.incidents.iter().map(|kind| Incident { kind: *kind, at_ms: from_ms + INCIDENT_AFTER_MS });
+    let mut simulation = Simulation::new(Settings {
         seed: feed.seed,
-        from_ms: Timestamp::now().as_millisecond(),
+        from_ms,
+        incidents: incidents.collect(),
+        lasting_faults: feed.lasting_faults,
         jobs_per_hour: feed.events_per_second * 3_600.0 / EVENTS_PER_JOB,
         time_scale: TIME_SCALE,
         ..Settings::default()
-    })
-    .peekable();
+    });
+    let mut arrivals = simulation.by_ref().peekable();
     let (mut events, mut jobs) = (0, 0);
     let is_over = |jobs: u64| {
         feed.duration.is_some_and(|duration| begun.elapsed() >= duration) || feed.jobs.is_some_and(|most| jobs >= most)
@@ -85,5 +97,6 @@ pub async fn feed_stream(
             }
         }
     }
-    Ok(Fed { events, jobs, elapsed: begun.elapsed() })
+    drop(arrivals);
+    Ok(Fed { events, jobs, elapsed: begun.elapsed(), planted: simulation.planted().to_vec() })
 }

@@ -75,6 +75,8 @@ const NOTICE: Length = Length::new(120.0, 0.5);
 const RESPOND: Length = Length::new(180.0, 0.6);
 const RETRY_AFTER_MS: f64 = 5_000.0;
 const REDELIVER_AFTER_MS: f64 = 10_000.0;
+/// A job that waits longer for a worker meets a full queue.
+const NOTABLE_WAIT_US: i64 = 60_000_000;
 /// A stuck job keeps its place on the worker for so long.
 const STUCK_MS: f64 = 600_000.0;
 /// A worker that died is replaced after so long.
@@ -83,7 +85,8 @@ const REPLACED_AFTER_MS: f64 = 1_800_000.0;
 impl Simulation {
     /// A user submits something, and the next one is planned.
     pub(super) fn submit(&mut self, now_us: i64) {
-        let next_us = now_us + self.chance.interval_us(self.mean_arrival_interval_us);
+        let mean_us = self.mean_arrival_interval_us / self.troubles.rush(now_us);
+        let next_us = now_us + self.chance.interval_us(mean_us);
         self.schedule(next_us, Step::Submit);
         let user_id = self.chance.user_id();
         self.visit(now_us, &user_id);
@@ -99,8 +102,8 @@ impl Simulation {
 
     fn fate(&mut self) -> Fate {
         match self.chance.between(1, 10_000) {
-            1..=7 => Fate::Stuck,
-            8..=9 => Fate::WebhookLost,
+            1..=7 if self.has_lasting_faults => Fate::Stuck,
+            8..=9 if self.has_lasting_faults => Fate::WebhookLost,
             _ => Fate::Ordinary,
         }
     }
@@ -115,8 +118,12 @@ impl Simulation {
 
         let called_us = now_us + self.chance.duration_us(STORE_JOB);
         let answered_us = called_us + self.chance.duration_us(STORE_JOB);
-        if fate == Fate::Ordinary && self.chance.happens(40) {
-            self.fail_creation(story, user_id, called_us, answered_us);
+        let burst = self.troubles.submission_error(now_us);
+        if fate == Fate::Ordinary && self.chance.happens(if burst.is_some() { 2_500 } else { 40 }) {
+            if burst.is_some() {
+                self.note_hit(IncidentKind::ErrorBurst, Some(&job_id));
+            }
+            self.fail_creation(story, user_id, (called_us, answered_us), burst);
             return job_id;
         }
         self.call_redis(&mut story, called_us, answered_us, "submitJob", None);
@@ -128,12 +135,19 @@ impl Simulation {
         job_id
     }
 
-    fn fail_creation(&mut self, mut story: Story, user_id: &str, called_us: i64, failed_us: i64) {
-        let error = self.chance.pick(&[
+    fn fail_creation(
+        &mut self,
+        mut story: Story,
+        user_id: &str,
+        (called_us, failed_us): (i64, i64),
+        burst: Option<&'static str>,
+    ) {
+        let usual = self.chance.pick(&[
             "OOM command not allowed when used memory > 'maxmemory'",
             "READONLY You can't write against a read only replica.",
             "Command timed out",
         ]);
+        let error = burst.unwrap_or(usual);
         self.call_redis(&mut story, called_us, failed_us, "submitJob", Some(error));
         let data = Object::new().text("error", error).finish();
         let line = Line::new(failed_us, Sender::Api, "job.creation_failed", data);
@@ -171,7 +185,11 @@ impl Simulation {
         }
         let started_us = claimed_us + self.chance.duration_us(PREPARE);
         let usual_us = self.chance.duration_us(job.kind.processing) as f64;
-        let processing_us = (usual_us * self.fleet.workers[worker].slowness(started_us)).round() as i64;
+        let slowness = self.slowness(&job, worker, started_us);
+        if claimed_us - now_us > NOTABLE_WAIT_US {
+            self.note_hit(IncidentKind::FullQueue, job.story.job_id.as_deref());
+        }
+        let processing_us = (usual_us * slowness).round() as i64;
         let run = Run { worker, claimed_us, started_us, processing_us };
         self.tell_claim(&mut job, run);
         let ended_us = match self.outcome(&job, started_us) {
@@ -180,6 +198,18 @@ impl Simulation {
             Outcome::Silence => self.fall_silent(job, run),
         };
         self.fleet.give_back(place, ended_us);
+    }
+
+    /// By how much the work takes longer than usual.
+    fn slowness(&mut self, job: &Job, worker: usize, started_us: i64) -> f64 {
+        let of_connector = self.troubles.slowness(job.kind.connector, started_us);
+        if of_connector > 1.0 {
+            self.note_hit(IncidentKind::SlowConnector, job.story.job_id.as_deref());
+        }
+        if started_us < self.fleet.workers[worker].ailing_until_us {
+            self.note_hit(IncidentKind::SlowWorker, job.story.job_id.as_deref());
+        }
+        of_connector * self.fleet.workers[worker].slowness(started_us)
     }
 
     fn tell_claim(&mut self, job: &mut Job, run: Run) {
@@ -203,12 +233,20 @@ impl Simulation {
             Fate::Ordinary => {}
         }
         let connector = job.kind.connector;
-        if let Some(outage) = &self.outage
+        if let Some(outage) = &self.troubles.outage
             && outage.connector == connector
             && started_us < outage.until_us
         {
             // What is down refuses the job at once.
-            return Outcome::Failed(Failure { error: outage.error, may_retry: true, share: 1 });
+            let failure = Failure { error: outage.error, may_retry: true, share: 1 };
+            self.note_hit(IncidentKind::RetryStorm, job.story.job_id.as_deref());
+            return Outcome::Failed(failure);
+        }
+        if let Some(error) = self.troubles.new_error(connector, started_us)
+            && self.chance.happens(3_000)
+        {
+            self.note_hit(IncidentKind::NewError, job.story.job_id.as_deref());
+            return Outcome::Failed(Failure { error, may_retry: false, share: 20 });
         }
         if self.chance.happens(9_700) {
             return Outcome::Completed;
@@ -243,7 +281,11 @@ impl Simulation {
         let data = Object::new().text("connectorType", job.kind.connector.name);
         let data = data.number("processingTimeMs", elapsed_ms(run.started_us, processed_us));
         let data = data.number("resultSize", self.chance.between(180, 4_000)).finish();
-        self.tell(&mut job.story, Line::new(processed_us, sender, "connector.processing_completed", data));
+        if self.troubles.leaves_out_step(run.worker, processed_us) {
+            self.note_hit(IncidentKind::MissingStep, job.story.job_id.as_deref());
+        } else {
+            self.tell(&mut job.story, Line::new(processed_us, sender, "connector.processing_completed", data));
+        }
         let completed_us = processed_us + self.chance.duration_us(WRAP_UP);
         let data = Object::new().text("resultType", "object").boolean("hasAssets", job.kind.has_assets);
         let data = data.number("completionTimeMs", elapsed_ms(run.claimed_us, completed_us)).finish();
@@ -294,7 +336,10 @@ impl Simulation {
         let back_us = run.started_us + run.processing_us + self.chance.scaled_us(REPLACED_AFTER_MS);
         let worker_id = self.fleet.workers[run.worker].id.clone();
         let job_id = job.story.job_id.take().unwrap_or_default();
-        self.plant(IncidentKind::SilentWorker, run.claimed_us, format!("worker {worker_id} with job {job_id}"));
+        let subject = format!("worker {worker_id} with job {job_id}");
+        let lasts_us = (run.claimed_us, Some(back_us));
+        self.plant(IncidentKind::SilentWorker, lasts_us, ("worker", &worker_id), subject);
+        self.note_hit(IncidentKind::SilentWorker, Some(&job_id));
         self.start_worker(back_us, run.worker);
         back_us
     }

@@ -32,7 +32,7 @@ pub(super) struct Connector {
     pub lasting_errors: &'static [&'static str],
 }
 
-/// Its outage is the retry storm that can be planted.
+/// Its outage is the retry storm that can be planted, and so is its new error.
 pub(super) static COMFYUI: Connector = Connector {
     name: "comfyui",
     passing_errors: &[
@@ -46,7 +46,8 @@ pub(super) static COMFYUI: Connector = Connector {
     ],
 };
 
-static OPENAI: Connector = Connector {
+/// It is the one that can be planted as slow.
+pub(super) static OPENAI: Connector = Connector {
     name: "openai",
     passing_errors: &[
         "HTTP 429: {\"error\":{\"code\":\"rate_limit_exceeded\"}}",

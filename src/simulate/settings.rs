@@ -16,6 +16,8 @@ pub struct Settings {
     pub workers: usize,
     /// How many machines the workers run on; from 2 on, one machine's clock is ahead.
     pub machines: usize,
+    /// Is one worker slow and one clock ahead all the time, and do some jobs get stuck by chance?
+    pub lasting_faults: bool,
     /// What goes wrong at known times, beside what goes wrong by chance.
     pub incidents: Vec<Incident>,
 }
@@ -30,6 +32,7 @@ impl Default for Settings {
             time_scale: 1.0,
             workers: 6,
             machines: 3,
+            lasting_faults: true,
             incidents: Vec::new(),
         }
     }

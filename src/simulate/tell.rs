@@ -1,7 +1,7 @@
 //! How an event gets out: stamped by its host's clock, carried to the stream.
 
-use super::Simulation;
 use super::generator::Step;
+use super::{IncidentKind, Simulation};
 use crate::event::{Draft, Level};
 
 /// Who sends an event: decides its service, its clock, and the ids that it carries.
@@ -71,6 +71,10 @@ const TRANSPORT_US: (i64, i64) = (1_000, 20_000);
 impl Simulation {
     /// Sends an event. It is delivered once virtual time has reached its arrival.
     pub(super) fn tell(&mut self, story: &mut Story, line: Line) {
+        if matches!(line.sender, Sender::Webhook) && self.troubles.silences_webhooks(line.at_us) {
+            self.note_hit(IncidentKind::SilentService, story.job_id.as_deref());
+            return;
+        }
         let transport_us = self.chance.between(TRANSPORT_US.0, TRANSPORT_US.1);
         story.arrived_us = story.arrived_us.max(line.at_us + transport_us);
         let (service, worker, machine) = match line.sender {

@@ -83,7 +83,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 #[test]
 fn the_same_settings_give_the_same_events() {
-    let with_incidents = || Settings { incidents: Incident::one_of_each(FROM_MS, 4), ..settings() };
+    let with_incidents = || Settings { incidents: Incident::usual(FROM_MS, 4), ..settings() };
     let once = during(with_incidents(), DAY_MS / 6);
     assert_eq!(once, during(with_incidents(), DAY_MS / 6));
     assert_ne!(once, during(Settings { seed: 8, ..with_incidents() }, DAY_MS / 6));
@@ -93,7 +93,7 @@ fn the_same_settings_give_the_same_events() {
 /// together with them.
 #[test]
 fn the_events_are_the_same_on_every_machine() {
-    let settings = Settings { jobs_per_hour: 60.0, incidents: Incident::one_of_each(FROM_MS, 48), ..settings() };
+    let settings = Settings { jobs_per_hour: 60.0, incidents: Incident::usual(FROM_MS, 48), ..settings() };
     let mut checksum = crc32fast::Hasher::new();
     for arrival in Simulation::new(settings).take(40_000) {
         checksum.update(&arrival.arrived_at_ms.to_le_bytes());
@@ -259,37 +259,85 @@ fn one_worker_is_slow_and_one_machine_ahead() {
     assert_eq!(ahead.into_iter().collect::<Vec<_>>(), ["worker-gpu03-1", "worker-gpu03-2"]);
 }
 
+/// Half a day of a healthy system with one incident in the middle.
+fn planted(kind: IncidentKind, seed: u64) -> (Planted, Vec<Arrival>) {
+    let incident = Incident { kind, at_ms: FROM_MS + DAY_MS / 4 };
+    let mut simulation = Simulation::new(Settings {
+        seed,
+        jobs_per_hour: 147.0,
+        incidents: vec![incident],
+        lasting_faults: false,
+        ..settings()
+    });
+    let arrivals: Vec<_> =
+        simulation.by_ref().take_while(|arrival| arrival.arrived_at_ms < FROM_MS + DAY_MS / 2).collect();
+    let [one] = simulation.planted() else { panic!("one is planted: {:?}", simulation.planted()) };
+    (one.clone(), arrivals)
+}
+
 #[test]
 fn what_is_planted_is_there() {
-    let mut simulation = Simulation::new(Settings { incidents: Incident::one_of_each(FROM_MS, 24), ..settings() });
-    let arrivals: Vec<_> = simulation.by_ref().take_while(|arrival| arrival.arrived_at_ms < FROM_MS + DAY_MS).collect();
-    let events = &stored(&arrivals);
-    let jobs = by_job(events);
-    let planted = &simulation.planted()[2..];
-    assert_eq!(planted.iter().map(|one| one.kind).collect::<HashSet<_>>().len(), IncidentKind::ALL.len());
-    for one in planted {
-        let job = || &jobs[one.subject.rsplit(' ').next().unwrap()];
-        match one.kind {
-            IncidentKind::StuckJob => assert!(has(job(), "job.claimed") && !has(job(), "job.completed")),
-            IncidentKind::LostWebhook => assert!(has(job(), "job.completed") && !has(job(), "webhook.delivered")),
-            IncidentKind::RetryStorm => assert!(has(job(), "job.failed") && job().len() >= 20),
-            IncidentKind::SlowWorker => assert!(one.subject.starts_with("worker ")),
-            IncidentKind::SkewedClock => {
-                let jumped = events.iter().any(|event| event.timestamp > event.arrived_at_ms + 6_000);
-                assert!(jumped);
-            }
-            IncidentKind::SilentWorker => {
-                let worker = one.subject.split(' ').nth(1);
-                let silence_begins = job().last().unwrap().arrived_at_ms;
-                let later = events
-                    .iter()
-                    .find(|event| event.arrived_at_ms > silence_begins && event.worker_id.as_deref() == worker);
-                let later = later.expect("the worker is replaced");
-                assert_eq!(later.event_type, "worker.starting");
-                assert!(later.arrived_at_ms - silence_begins > 1_200_000);
-            }
+    for kind in IncidentKind::ALL {
+        for seed in 1..=3 {
+            let (one, arrivals) = planted(kind, seed);
+            assert_eq!(one.kind, kind);
+            check_planted(&one, &stored(&arrivals));
         }
     }
+}
+
+fn check_planted(one: &Planted, events: &[Stored]) {
+    let jobs = by_job(events);
+    let hit = |event_type: &str| one.jobs.iter().filter(|job| has(&jobs[job.as_str()], event_type)).count();
+    let until_ms = one.until_ms.unwrap_or(i64::MAX);
+    let during = || events.iter().filter(|event| (one.at_ms..until_ms).contains(&event.arrived_at_ms));
+    match one.kind {
+        IncidentKind::StuckJob => assert_eq!((hit("job.claimed"), hit("job.completed")), (1, 0)),
+        IncidentKind::LostWebhook => assert_eq!((hit("job.completed"), hit("webhook.delivered")), (1, 0)),
+        IncidentKind::RetryStorm => assert!(one.jobs.len() >= 10 && hit("job.retry_scheduled") == one.jobs.len()),
+        IncidentKind::SlowWorker => assert!(one.jobs.len() >= 10 && one.culprit.0 == "worker"),
+        IncidentKind::SkewedClock => {
+            assert!(events.iter().any(|event| event.timestamp > event.arrived_at_ms + 6_000));
+        }
+        IncidentKind::SilentWorker => {
+            let worker = Some(one.culprit.1.as_str());
+            let silence_begins = jobs[one.jobs[0].as_str()].last().unwrap().arrived_at_ms;
+            let later = events
+                .iter()
+                .find(|event| event.arrived_at_ms > silence_begins && event.worker_id.as_deref() == worker)
+                .expect("the worker is replaced");
+            assert_eq!(later.event_type, "worker.starting");
+            assert!(later.arrived_at_ms - silence_begins > 1_200_000);
+        }
+        IncidentKind::SlowConnector => assert!(one.jobs.len() >= 5 && one.culprit.1 == "openai"),
+        IncidentKind::FullQueue => {
+            let stopped = during().filter(|event| event.event_type == "worker.shutting_down").count();
+            assert!(stopped >= 3 && one.jobs.len() >= 10, "{stopped} are stopped, {} wait", one.jobs.len());
+        }
+        IncidentKind::NewError => assert!(one.jobs.len() >= 5 && hit("job.failed") == one.jobs.len()),
+        IncidentKind::MissingStep => {
+            assert!(one.jobs.len() >= 10 && hit("job.completed") == one.jobs.len());
+            assert!(hit("connector.processing_completed") <= 1, "a retried job may have it");
+        }
+        IncidentKind::SilentService => {
+            let is_heard =
+                |event: &&Stored| event.arrived_at_ms > one.at_ms + 1_000 && event.event_type.starts_with("webhook.");
+            assert_eq!(during().filter(is_heard).count(), 0);
+            assert!(hit("job.completed") + hit("job.failed") == one.jobs.len() && one.jobs.len() >= 10);
+        }
+        IncidentKind::ErrorBurst => {
+            assert!(one.jobs.len() >= 4 && hit("job.creation_failed") == one.jobs.len());
+            assert!(during().any(|event| event.event_type == "server.starting"));
+        }
+    }
+}
+
+#[test]
+fn a_healthy_system_has_no_lasting_faults() {
+    let simulation = Simulation::new(Settings { lasting_faults: false, ..settings() });
+    assert_eq!(simulation.planted(), []);
+    let arrivals: Vec<_> = simulation.take_while(|arrival| arrival.arrived_at_ms < FROM_MS + DAY_MS).collect();
+    assert!(stored(&arrivals).iter().all(|event| event.timestamp <= event.arrived_at_ms));
 }
 
 #[test]

@@ -14,6 +14,10 @@ use crate::store::{Hour, Layout, Partition, Segment, StoreError, visible_partiti
 /// What is older than four whole weeks says little about today.
 const WEEKS: i64 = 4;
 const WEEK_MS: i64 = 7 * 24 * 3_600_000;
+/// What happened last is judged, not learned from: an incident that goes on would pass for typical.
+const LAG_MS: i64 = 2 * 3_600_000;
+/// With fewer completed jobs, what happened last is learned from all the same.
+const COMPLETED_MIN: u64 = 200;
 /// A newer version of another form takes another name, so that two versions can share a store.
 const NAME: &str = "typical.v1";
 const MAGIC: &[u8; 8] = b"EMPTYP1\n";
@@ -69,7 +73,7 @@ fn week_of(ms: i64) -> i64 {
 }
 
 /// Walks over the hours that have been sealed since, and keeps what is typical now: what a collector
-/// does as hours are sealed. The newest hour is left for later, as more of it may come.
+/// does as hours are sealed. The newest hours are left for later.
 ///
 /// # Errors
 /// [`StoreError`] where the store cannot be listed, or the file not be written.
@@ -80,7 +84,7 @@ pub fn bring_up_to_date(layout: &Layout) -> Result<(), StoreError> {
     let storage = Storage::of(layout);
     let mut saved = load(&storage);
     let files: Vec<&Partition> = files.iter().collect();
-    let missing = saved.missing(&files, newest.start_ms());
+    let missing = saved.missing(&files, newest.start_ms() - LAG_MS);
     if missing.is_empty() {
         return Ok(());
     }
@@ -102,8 +106,8 @@ pub fn typical_at(layout: &Layout, files: &[&Partition], segments: &[Segment], n
         }
         saved = Saved::default();
     }
-    let newest = files.last().map_or(now_ms, |file| file.hour.start_ms().min(now_ms));
-    let missing = saved.missing(files, newest);
+    let newest_ms = files.last().map_or(now_ms, |file| file.hour.start_ms()).min(now_ms);
+    let missing = saved.missing(files, newest_ms - LAG_MS);
     if !missing.is_empty() {
         saved.extend(&missing);
         if !is_past {
@@ -111,9 +115,14 @@ pub fn typical_at(layout: &Layout, files: &[&Partition], segments: &[Segment], n
             let _ = save(&storage, &saved);
         }
     }
-    let is_open = |file: &&&Partition| (newest..=now_ms).contains(&file.hour.start_ms());
-    let open: Vec<&Partition> = files.iter().filter(is_open).copied().collect();
-    saved.extend(&open);
+    let typical = saved.all();
+    if typical.job_types().map(|job_type| typical.completed(job_type)).sum::<u64>() >= COMPLETED_MIN {
+        return typical;
+    }
+    let is_new = |hour: Hour| saved.through.is_none_or(|through| hour > through);
+    let is_recent = |hour: Hour| hour.end_ms() > newest_ms - LAG_MS && hour.start_ms() <= now_ms && is_new(hour);
+    let recent: Vec<&Partition> = files.iter().filter(|file| is_recent(file.hour)).copied().collect();
+    saved.extend(&recent);
     walk_segments(&mut saved, segments, now_ms);
     saved.all()
 }
