@@ -24,6 +24,8 @@ pub mod simulate;
 pub mod statistics;
 pub mod store;
 pub mod stream;
+#[cfg(feature = "query")]
+pub mod tail;
 pub mod typical;
 #[cfg(feature = "query")]
 pub mod units;

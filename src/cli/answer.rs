@@ -38,6 +38,17 @@ pub(super) struct TimeRange {
 }
 
 impl TimeRange {
+    /// As the first moment and the one after the last, ms since the epoch.
+    pub fn bounds(&self, options: &Options, now_ms: i64) -> Result<(Option<i64>, Option<i64>), Failure> {
+        let parse = |text: &Option<String>| text.as_deref().map(|text| moment(options, text, now_ms)).transpose();
+        let since = parse(&self.since)?.or(parse(&self.last)?);
+        let until = parse(&self.until)?;
+        if since.zip(until).is_some_and(|(since, until)| since >= until) {
+            return Err(Failure::Usage("--since is not before --until: no time lies between them".to_owned()));
+        }
+        Ok((since, until))
+    }
+
     /// As parameters of a canned query.
     pub fn parameters(self) -> [Option<(String, String)>; 2] {
         [parameter("since", self.since.or(self.last)), parameter("until", self.until)]

@@ -14,6 +14,8 @@ mod emit;
 mod export;
 mod failure;
 #[cfg(feature = "query")]
+mod filters;
+#[cfg(feature = "query")]
 mod gaps;
 #[cfg(feature = "query")]
 mod handoffs;
@@ -25,10 +27,14 @@ mod perf;
 mod query;
 mod retain;
 mod seal;
+#[cfg(feature = "query")]
+mod search;
 mod simulate;
 mod sizes;
 #[cfg(feature = "query")]
 mod sql;
+#[cfg(feature = "query")]
+mod tail;
 #[cfg(feature = "query")]
 mod timeline;
 mod verify;
@@ -67,6 +73,11 @@ enum Command {
     #[cfg(feature = "query")]
     Diagnose(diagnose::Diagnose),
     #[cfg(feature = "query")]
+    Search(search::Search),
+    #[cfg(feature = "query")]
+    #[command(visible_alias = "stream")]
+    Tail(tail::Tail),
+    #[cfg(feature = "query")]
     Timeline(timeline::Timeline),
     #[cfg(feature = "query")]
     Gaps(gaps::Gaps),
@@ -93,6 +104,10 @@ impl Command {
             Self::Query(command) => command.run(options),
             #[cfg(feature = "query")]
             Self::Diagnose(command) => command.run(options),
+            #[cfg(feature = "query")]
+            Self::Search(command) => command.run(options),
+            #[cfg(feature = "query")]
+            Self::Tail(command) => command.run(options),
             #[cfg(feature = "query")]
             Self::Timeline(command) => command.run(options),
             #[cfg(feature = "query")]

@@ -8,9 +8,9 @@ use arrow::error::ArrowError;
 use crate::event::EntryId;
 use crate::job::JobEvent;
 
-/// The columns that [`read`] takes.
-pub(super) const COLUMNS: &str = "id, timestamp, ingested_at, service, event_type, level, job_id, trace_id, worker_id, \
-     machine_id, duration_ms, data";
+/// The columns of the table `events` that events are read from, as SQL lists them.
+pub const COLUMNS: &str = "id, timestamp, ingested_at, service, event_type, level, job_id, trace_id, worker_id, \
+     machine_id, user_id, duration_ms, data";
 
 /// A text as SQL writes it.
 pub(super) fn literal(text: &str) -> String {
@@ -23,15 +23,30 @@ pub(super) fn moment(ms: i64) -> String {
 }
 
 /// The events of these rows, which have the columns of [`COLUMNS`].
-pub(super) fn read(batches: &[RecordBatch]) -> Result<Vec<JobEvent>, ArrowError> {
+///
+/// # Errors
+/// Where one is missing, or of a type that is no form of the one it should have.
+pub fn read(batches: &[RecordBatch]) -> Result<Vec<JobEvent>, ArrowError> {
     let mut events = Vec::with_capacity(batches.iter().map(RecordBatch::num_rows).sum());
     for batch in batches {
         let text = |name: &str| column(batch, name, &DataType::Utf8);
-        let texts =
-            ["id", "service", "event_type", "level", "job_id", "trace_id", "worker_id", "machine_id", "data"].map(text);
-        let [id, service, event_type, level, job_id, trace_id, worker_id, machine_id, data] = texts;
+        let texts = [
+            "id",
+            "service",
+            "event_type",
+            "level",
+            "job_id",
+            "trace_id",
+            "worker_id",
+            "machine_id",
+            "user_id",
+            "data",
+        ]
+        .map(text);
+        let [id, service, event_type, level, job_id, trace_id, worker_id, machine_id, user_id, data] = texts;
         let (id, service, event_type, level) = (id?, service?, event_type?, level?);
-        let (job_id, trace_id, worker_id, machine_id, data) = (job_id?, trace_id?, worker_id?, machine_id?, data?);
+        let (job_id, trace_id, worker_id, machine_id) = (job_id?, trace_id?, worker_id?, machine_id?);
+        let (user_id, data) = (user_id?, data?);
         let time = DataType::Timestamp(TimeUnit::Millisecond, None);
         let (timestamp, ingested_at) = (column(batch, "timestamp", &time)?, column(batch, "ingested_at", &time)?);
         let duration_ms = column(batch, "duration_ms", &DataType::Float64)?;
@@ -52,6 +67,7 @@ pub(super) fn read(batches: &[RecordBatch]) -> Result<Vec<JobEvent>, ArrowError>
                 trace_id: optional(&trace_id),
                 worker_id: optional(&worker_id),
                 machine_id: optional(&machine_id),
+                user_id: optional(&user_id),
                 duration_ms: is_stated.then(|| duration_ms.as_primitive::<Float64Type>().value(row)),
                 // A row that was made by hand may hold anything there.
                 data: optional(&data).and_then(|data| serde_json::from_str(&data).ok()).unwrap_or_default(),

@@ -19,6 +19,7 @@ pub use diagnosis::{
     BudgetPart, Completeness, Confidence, Culprit, CulpritKind, Diagnosis, Evidence, Group, Judged, LastEvent, Moment,
     SameCause, Verdict,
 };
+pub use fetch::{COLUMNS as EVENT_COLUMNS, read as read_events};
 pub use investigation::{Investigation, InvestigationError};
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
-use crate::event::EntryId;
+use crate::event::{EntryId, Event};
 
 /// One event of a job.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,10 +27,34 @@ pub struct JobEvent {
     pub worker_id: Option<String>,
     /// The machine.
     pub machine_id: Option<String>,
+    /// The user.
+    pub user_id: Option<String>,
     /// How long it took, where the event says so.
     pub duration_ms: Option<f64>,
     /// All else that the producer said.
     pub data: Map<String, Value>,
+}
+
+impl From<&Event<'_>> for JobEvent {
+    fn from(event: &Event<'_>) -> Self {
+        let owned = |text: &Option<Cow<'_, str>>| text.as_deref().map(str::to_owned);
+        Self {
+            id: event.id,
+            timestamp_ms: event.timestamp,
+            arrived_ms: event.id.ingested_at().unwrap_or(event.timestamp),
+            service: event.service.to_string(),
+            event_type: event.event_type.to_string(),
+            level: event.level.as_str().to_owned(),
+            job_id: owned(&event.job_id),
+            trace_id: owned(&event.trace_id),
+            worker_id: owned(&event.worker_id),
+            machine_id: owned(&event.machine_id),
+            user_id: owned(&event.user_id),
+            duration_ms: event.duration_ms,
+            // What was decoded is a JSON object.
+            data: serde_json::from_str(&event.data).unwrap_or_default(),
+        }
+    }
 }
 
 impl JobEvent {

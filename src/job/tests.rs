@@ -22,6 +22,7 @@ fn event(at_ms: i64, seq: u64, event_type: &str) -> JobEvent {
         trace_id: None,
         worker_id: (service == "worker").then(|| "worker-1".to_owned()),
         machine_id: None,
+        user_id: None,
         duration_ms: None,
         data: Map::new(),
     }

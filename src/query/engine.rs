@@ -21,6 +21,7 @@ use super::session::{self, Limits};
 use super::translate::{Asked, translate, vanished};
 use super::view::{OnIndexing, Source};
 use super::{Answer, QueryError, statement, tables};
+use crate::event::EntryId;
 use crate::store::{Layout, Partition};
 use crate::typical::{Typical, typical_at};
 
@@ -124,11 +125,19 @@ impl Engine {
     /// # Errors
     /// As [`Self::open`].
     pub fn newest_ms(&self) -> Result<Option<i64>, QueryError> {
+        Ok(self.newest_id()?.and_then(EntryId::ingested_at))
+    }
+
+    /// The ID of the event that arrived last; `None` where there is none.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn newest_id(&self) -> Result<Option<EntryId>, QueryError> {
         let view = self.source.view_or_failure()?;
         let sealed = view.sealed();
         let sealed = sealed.files.iter().map(|file| file.partition.name.ids.last);
         let journal = view.snapshot.segments.iter().map(|segment| segment.ids.last);
-        Ok(sealed.chain(journal).max().and_then(|id| id.ingested_at()))
+        Ok(sealed.chain(journal).max())
     }
 
     /// What was typical in the store at that moment, ms since the epoch.

@@ -104,6 +104,11 @@ impl Connection {
         Ok(self.exchange(&command.get_packed_command(), 1).await?.value(0))
     }
 
+    /// One command; its answer as it came.
+    pub(super) async fn answer(&mut self, command: &Cmd) -> Result<Answer, StreamError> {
+        self.exchange(&command.get_packed_command(), 1).await
+    }
+
     /// Commands on their own, in one round trip; an answer for each.
     pub(super) async fn pipeline(&mut self, pipeline: &Pipeline) -> Result<Vec<Value>, StreamError> {
         let count = pipeline.len();

@@ -12,6 +12,7 @@ mod producer;
 mod reader;
 mod reply;
 mod resp;
+mod tail;
 
 pub use accounts::Accounts;
 pub use connection::{Connection, RedisAddress};
@@ -21,6 +22,7 @@ pub use inquiry::{Consumer, Unread};
 pub use producer::Producer;
 pub use reader::{GroupReader, Poll, Settled, Start};
 pub use reply::StreamState;
+pub use tail::StreamTail;
 
 /// The stream's name where none is set.
 pub const DEFAULT_STREAM: &str = "emp:events";

@@ -39,7 +39,7 @@ const VALUE_WIDTH_MAX: usize = 40;
 
 /// What the line of an event says beside its time, service and type.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Details {
+pub(in crate::render) struct Details {
     /// Why it failed, for an event that is an error and says so.
     pub error: Option<String>,
     /// `key=value` and the like.
@@ -48,7 +48,7 @@ pub(super) struct Details {
 
 /// Tells of one event after another, and knows which ids the reader has already seen.
 #[derive(Default)]
-pub(super) struct Teller {
+pub(in crate::render) struct Teller {
     seen: HashSet<(String, String)>,
     worker_id: Option<String>,
     machine_id: Option<String>,

@@ -7,6 +7,7 @@ use arrow::error::ArrowError;
 use serde_json::{Map, Value};
 
 use crate::event::EntryId;
+use crate::job::JobEvent;
 use crate::render::paint::is_failure;
 use crate::render::text::visible;
 
@@ -15,7 +16,7 @@ const SKEW_MS_MIN: i64 = 20;
 
 /// One row of the timeline. Its texts are safe to show, except for those inside `data`.
 #[derive(Debug, Clone)]
-pub(super) struct Event {
+pub(in crate::render) struct Event {
     pub time_ms: i64,
     /// When Redis was given it, by Redis' own clock, where the ID tells.
     pub arrived_ms: Option<i64>,
@@ -29,6 +30,25 @@ pub(super) struct Event {
     pub worker_id: Option<String>,
     pub machine_id: Option<String>,
     pub data: Map<String, Value>,
+}
+
+impl From<&JobEvent> for Event {
+    fn from(event: &JobEvent) -> Self {
+        let shown = |text: &Option<String>| text.as_deref().map(|text| visible(text).into_owned());
+        Self {
+            time_ms: event.timestamp_ms,
+            arrived_ms: Some(event.arrived_ms),
+            delta_ms: None,
+            is_gap: false,
+            service: visible(&event.service).into_owned(),
+            event_type: visible(&event.event_type).into_owned(),
+            level: visible(&event.level).into_owned(),
+            duration_ms: event.duration_ms,
+            worker_id: shown(&event.worker_id),
+            machine_id: shown(&event.machine_id),
+            data: event.data.clone(),
+        }
+    }
 }
 
 impl Event {

@@ -9,9 +9,19 @@ mod summary;
 use std::io::{self, Write};
 
 use arrow::array::RecordBatch;
+use details::Details;
+use events::Event;
+
+pub(super) use details::Teller;
 
 use super::Screen;
 use super::rows::unreadable;
+use crate::job::JobEvent;
+
+/// What the line of an event says beside its time, service and type.
+pub(super) fn details_of(event: &JobEvent, teller: &mut Teller) -> Details {
+    teller.tell(&Event::from(event))
+}
 
 /// Writes the timeline of a job for a person at a terminal. The other formats of a timeline
 /// are those of any answer: [`super::write_answer`].
