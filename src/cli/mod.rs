@@ -4,6 +4,8 @@
 //! 1 failed, 2 wrong usage.
 
 #[cfg(feature = "query")]
+mod anomalies;
+#[cfg(feature = "query")]
 mod answer;
 mod collect;
 mod compact;
@@ -73,6 +75,8 @@ enum Command {
     #[cfg(feature = "query")]
     Diagnose(diagnose::Diagnose),
     #[cfg(feature = "query")]
+    Anomalies(anomalies::Anomalies),
+    #[cfg(feature = "query")]
     Search(search::Search),
     #[cfg(feature = "query")]
     #[command(visible_alias = "stream")]
@@ -104,6 +108,8 @@ impl Command {
             Self::Query(command) => command.run(options),
             #[cfg(feature = "query")]
             Self::Diagnose(command) => command.run(options),
+            #[cfg(feature = "query")]
+            Self::Anomalies(command) => command.run(options),
             #[cfg(feature = "query")]
             Self::Search(command) => command.run(options),
             #[cfg(feature = "query")]

@@ -167,7 +167,7 @@ fn as_json(event: &JobEvent) -> Value {
         "machine_id": event.machine_id,
         "user_id": event.user_id,
         "duration_ms": event.duration_ms,
-        "data": event.data,
+        "data": serde_json::to_string(&event.data).unwrap_or_default(),
     })
 }
 

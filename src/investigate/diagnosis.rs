@@ -50,6 +50,19 @@ pub struct Judged {
     pub groups: Vec<Group>,
     /// What is the matter with each of them.
     pub unhealthy: Vec<Diagnosis>,
+    /// Events that completed jobs lack, which almost all of their kind have.
+    pub missing_steps: Vec<MissingStep>,
+}
+
+/// An event that a completed job lacks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MissingStep {
+    /// The job.
+    pub job_id: String,
+    /// The event that it lacks.
+    pub event_type: String,
+    /// Who had the job.
+    pub worker_id: Option<String>,
 }
 
 /// Jobs with one cause.
@@ -65,7 +78,13 @@ pub struct Group {
 
 impl Judged {
     /// Groups diagnoses by verdict and culprit.
-    pub(super) fn new(since_ms: i64, until_ms: i64, jobs: usize, unhealthy: Vec<Diagnosis>) -> Self {
+    pub(super) fn new(
+        since_ms: i64,
+        until_ms: i64,
+        jobs: usize,
+        unhealthy: Vec<Diagnosis>,
+        missing_steps: Vec<MissingStep>,
+    ) -> Self {
         let mut groups: Vec<Group> = Vec::new();
         for diagnosis in &unhealthy {
             let culprit = match diagnosis.culprit.kind {
@@ -79,7 +98,7 @@ impl Judged {
             }
         }
         groups.sort_by_key(|group| (std::cmp::Reverse(group.jobs.len()), group.verdict));
-        Self { since: Moment(since_ms), until: Moment(until_ms), jobs, groups, unhealthy }
+        Self { since: Moment(since_ms), until: Moment(until_ms), jobs, groups, unhealthy, missing_steps }
     }
 }
 

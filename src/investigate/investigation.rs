@@ -6,7 +6,7 @@ use arrow::error::ArrowError;
 
 use super::diagnosis::{Diagnosis, Judged, Verdict};
 use super::fetch::{COLUMNS, column, literal, moment, read};
-use super::judge::{judge, not_found};
+use super::judge::{judge, missing_steps, not_found};
 use super::surroundings::{Lost, Surroundings};
 use crate::event::EntryId;
 use crate::job::{History, JobEvent};
@@ -52,6 +52,12 @@ impl<'a> Investigation<'a> {
         let now_ms = now_ms.or(newest_ms).unwrap_or_default();
         let typical = engine.typical(now_ms)?;
         Ok(Self { engine, typical, now_ms, newest_ms })
+    }
+
+    /// The same as of another moment, judged by what is typical now.
+    #[must_use]
+    pub fn moved_to(&self, now_ms: i64) -> Self {
+        Self { engine: self.engine, typical: self.typical.clone(), now_ms, newest_ms: self.newest_ms }
     }
 
     /// As of when the store is looked at, ms since the epoch.
@@ -121,12 +127,15 @@ impl<'a> Investigation<'a> {
         let events = self.events(&condition, RANGE_EVENTS_MAX).await?;
         let lost = self.lost(from_ms).await?;
         let surroundings = Surroundings::new(events, (from_ms, self.now_ms), lost, self.now_ms);
-        let (mut found, mut looked_at) = (Vec::new(), 0);
+        let (mut found, mut missing, mut looked_at) = (Vec::new(), Vec::new(), 0);
         for (job_id, history) in surroundings.histories() {
             if history.terminal().is_some() && history.last().arrived_ms < since_ms {
                 continue;
             }
             looked_at += 1;
+            if history.end_ms() >= since_ms {
+                missing.extend(missing_steps(job_id, history, &self.typical));
+            }
             let diagnosis = judge(job_id, history, &self.typical, &surroundings);
             let is_usual_wait = diagnosis.verdict == Verdict::Waiting && diagnosis.since.is_none();
             let is_well = matches!(diagnosis.verdict, Verdict::Done | Verdict::Running);
@@ -134,7 +143,7 @@ impl<'a> Investigation<'a> {
                 found.push(diagnosis);
             }
         }
-        Ok(Judged::new(since_ms, self.now_ms, looked_at, found))
+        Ok(Judged::new(since_ms, self.now_ms, looked_at, found, missing))
     }
 
     async fn surroundings(&self, history: &History) -> Result<Surroundings, InvestigationError> {

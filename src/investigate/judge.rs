@@ -1,7 +1,8 @@
 //! From a job's history to a verdict: the first that applies.
 
 use super::diagnosis::{
-    BudgetPart, Completeness, Confidence, Culprit, Diagnosis, Evidence, LastEvent, Moment, SameCause, Verdict,
+    BudgetPart, Completeness, Confidence, Culprit, Diagnosis, Evidence, LastEvent, MissingStep, Moment, SameCause,
+    Verdict,
 };
 use super::surroundings::Surroundings;
 use super::{failure, silence, slow, waiting};
@@ -280,7 +281,11 @@ fn completeness(case: &Case<'_>) -> Completeness {
         let more = units::counted(history.repeated_terminals(), "more event", "more events");
         notes.push(format!("{more} that end the job came after the first, and are ignored"));
     }
-    notes.extend(missing_steps(case));
+    let missing_steps = missing_steps(case.job_id, history, case.typical).into_iter();
+    let noun = case.noun();
+    notes.extend(
+        missing_steps.map(|lack| format!("it has no {}, which 99 of 100 completed {noun} have", lack.event_type)),
+    );
     let complete = missing.is_empty();
     missing.extend(notes);
     Completeness { complete, notes: missing }
@@ -301,23 +306,24 @@ pub(super) fn skews(history: &History) -> Vec<String> {
     worst.into_iter().map(line).collect()
 }
 
-/// A line for each event that almost every job of this kind has, and this one lacks.
-fn missing_steps(case: &Case<'_>) -> Vec<String> {
-    let job_type = case.job_type();
-    let is_judged = case.history.terminal().is_some_and(|end| end.event_type == "job.completed")
-        && case.history.has_beginning()
-        && case.typical.completed(job_type) >= CASES_FOR_P99;
+/// Events that almost every completed job of this kind has, and this one lacks.
+pub(super) fn missing_steps(job_id: &str, history: &History, typical: &Typical) -> Vec<MissingStep> {
+    let job_type = history.job_type();
+    let is_judged = history.terminal().is_some_and(|end| end.event_type == "job.completed")
+        && history.has_beginning()
+        && typical.completed(job_type) >= CASES_FOR_P99;
     if !is_judged {
         return Vec::new();
     }
-    let has = |event_type: &str| case.history.events().iter().any(|event| event.event_type == event_type);
-    let usual = case.typical.usual_events(job_type, USUAL_SHARE).into_iter();
+    let has = |event_type: &str| history.events().iter().any(|event| event.event_type == event_type);
+    let usual = typical.usual_events(job_type, USUAL_SHARE).into_iter();
     let lacking = usual.filter(|(event_type, _)| !has(event_type));
-    lacking
-        .map(|(event_type, share)| {
-            format!("it has no {event_type}, which {:.1} % of the completed {} have", share * 100.0, case.noun())
-        })
-        .collect()
+    let missing = lacking.map(|(event_type, _)| MissingStep {
+        job_id: job_id.to_owned(),
+        event_type: event_type.to_owned(),
+        worker_id: history.holder().map(str::to_owned),
+    });
+    missing.collect()
 }
 
 /// The last event of a job that a worker sent, or that tells of one.

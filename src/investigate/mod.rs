@@ -5,9 +5,12 @@
 //! typical. It prints nothing: its answers are plain values that `render` shows, and that become
 //! JSON as they are.
 
+mod anomalies;
+mod detect;
 mod diagnosis;
 mod failure;
 mod fetch;
+mod frame;
 mod investigation;
 mod judge;
 mod silence;
@@ -15,9 +18,10 @@ mod slow;
 mod surroundings;
 mod waiting;
 
+pub use anomalies::{Alert, Anomaly, AnomalyKind, Backtest, Severity, Subject};
 pub use diagnosis::{
-    BudgetPart, Completeness, Confidence, Culprit, CulpritKind, Diagnosis, Evidence, Group, Judged, LastEvent, Moment,
-    SameCause, Verdict,
+    BudgetPart, Completeness, Confidence, Culprit, CulpritKind, Diagnosis, Evidence, Group, Judged, LastEvent,
+    MissingStep, Moment, SameCause, Verdict,
 };
 pub use fetch::{COLUMNS as EVENT_COLUMNS, read as read_events};
 pub use investigation::{Investigation, InvestigationError};

@@ -8,6 +8,7 @@
 //!   neither break a line nor send an escape sequence to somebody's terminal.
 //! - No line is wider than the screen.
 
+mod anomalies;
 mod answer;
 mod cells;
 mod columns;
@@ -31,6 +32,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 
 pub use crate::units;
+pub use anomalies::{write_anomalies, write_backtest};
 pub use answer::{AnswerWriter, write_answer};
 pub use diagnosis::{write_diagnosis, write_judged};
 pub use event_lines::{Bucket, EventLines, write_histogram};

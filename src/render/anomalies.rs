@@ -1,0 +1,101 @@
+//! What is unusual, on a screen.
+
+use std::io::{self, Write};
+
+use super::page::{Heading, Page};
+use super::paint::{BOLD, DIM, ERROR, PLAIN, WARN};
+use super::{Screen, clock};
+use crate::investigate::{Anomaly, Backtest, Severity, Subject};
+use crate::units;
+
+/// Writes what is unusual, alerts first. `lack` says why not all could be judged.
+///
+/// # Errors
+/// What `out` says.
+pub fn write_anomalies(
+    out: &mut dyn Write,
+    screen: &Screen,
+    now_ms: i64,
+    anomalies: &[Anomaly],
+    lack: Option<&str>,
+) -> io::Result<()> {
+    let mut page = Page::new(out, screen);
+    let at = clock(screen, now_ms, "%Y-%m-%d %H:%M:%S");
+    let alerts = anomalies.iter().filter(|one| one.severity == Severity::Alert).count();
+    let notes = units::counted(anomalies.len() - alerts, "note", "notes");
+    let headline = match alerts {
+        0 => format!("No alerts at {at}, {notes}"),
+        alerts => format!("{} at {at}, {notes}", units::counted(alerts, "alert", "alerts")),
+    };
+    page.paragraph(if alerts > 0 { ERROR.bold() } else { BOLD }, &headline)?;
+    for one in anomalies {
+        let (mark, style) = if one.severity == Severity::Alert { ("✗", ERROR) } else { ("·", WARN) };
+        page.paragraph(PLAIN, "")?;
+        page.line(&[
+            (style, format!("{mark} {}", one.kind.as_str())),
+            (BOLD, subject(&one.subject)),
+            (DIM, statistics(one)),
+        ])?;
+        page.list(PLAIN, std::slice::from_ref(&one.message))?;
+    }
+    if let Some(lack) = lack {
+        page.paragraph(PLAIN, "")?;
+        page.paragraph(WARN, lack)?;
+    }
+    let job = anomalies.iter().find_map(|one| one.subject.job_id.as_deref());
+    let worker = anomalies.iter().find_map(|one| one.subject.worker_id.as_deref());
+    let mut next = vec!["emp-events diagnose --all --last 1h".to_owned()];
+    next.extend(job.map(|job| format!("emp-events diagnose {job}")));
+    next.extend(worker.map(|worker| format!("emp-events search --worker-id {worker} --last 1h")));
+    page.next(&next)?;
+    out.flush()
+}
+
+fn statistics(one: &Anomaly) -> String {
+    let mut parts = vec![format!("n = {}", units::count(one.n))];
+    let tiny = |value: f64| if value < 1e-4 { format!("{value:.1e}") } else { format!("{value:.4}") };
+    parts.extend(one.p.map(|p| format!("p = {}", tiny(p))));
+    parts.extend(one.q.map(|q| format!("q = {}", tiny(q))));
+    parts.join(", ")
+}
+
+fn subject(subject: &Subject) -> String {
+    let Subject { service, worker_id, machine_id, event_type, job_id } = subject;
+    let named = [worker_id, machine_id, job_id, service, event_type];
+    named.into_iter().flatten().next().cloned().unwrap_or_default()
+}
+
+/// Writes what would have been said over a range of the past.
+///
+/// # Errors
+/// What `out` says.
+pub fn write_backtest(out: &mut dyn Write, screen: &Screen, backtest: &Backtest) -> io::Result<()> {
+    let mut page = Page::new(out, screen);
+    page.paragraph(
+        BOLD,
+        &format!(
+            "{} in {:.1} days: {:.2} a day",
+            units::counted(backtest.alerts.len(), "alert", "alerts"),
+            backtest.days,
+            backtest.alerts_per_day
+        ),
+    )?;
+    let rows = backtest.alerts.iter().map(|alert| {
+        vec![
+            (PLAIN, clock(screen, alert.from.0, "%Y-%m-%d %H:%M")),
+            (PLAIN, clock(screen, alert.until.0, "%H:%M")),
+            (ERROR, alert.anomaly.kind.as_str().to_owned()),
+            (BOLD, subject(&alert.anomaly.subject)),
+            (PLAIN, alert.anomaly.message.clone()),
+        ]
+    });
+    let headings = [
+        Heading::left("from"),
+        Heading::left("until").hide(2),
+        Heading::left("kind"),
+        Heading::left("subject"),
+        Heading::left("").hide(1),
+    ];
+    page.table(&headings, &rows.collect::<Vec<_>>())?;
+    out.flush()
+}
