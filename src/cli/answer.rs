@@ -148,6 +148,16 @@ pub(super) fn write_json(out: &mut impl Write, options: &Options, answer: &impl 
     writeln!(out)
 }
 
+/// Says that a job is not there, and which ones are near.
+pub(super) async fn unknown_job(engine: &Engine, job: &str) -> Result<Failure, Failure> {
+    let similar = engine.similar_jobs(job).await?;
+    let hint = match similar.as_slice() {
+        [] => String::new(),
+        similar => format!("; did you mean {}?", similar.join(" or ")),
+    };
+    Ok(Failure::Failed(anyhow::anyhow!("the store has no events of job `{job}`{hint}")))
+}
+
 /// A runtime for queries: as many threads as the machine has cores.
 pub(super) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()

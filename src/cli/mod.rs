@@ -10,6 +10,8 @@ mod answer;
 mod collect;
 mod compact;
 #[cfg(feature = "query")]
+mod correlate;
+#[cfg(feature = "query")]
 mod diagnose;
 mod emit;
 #[cfg(feature = "query")]
@@ -40,6 +42,8 @@ mod tail;
 #[cfg(feature = "query")]
 mod timeline;
 mod verify;
+#[cfg(feature = "query")]
+mod why_slow;
 
 use std::process::ExitCode;
 
@@ -88,7 +92,11 @@ enum Command {
     #[cfg(feature = "query")]
     Handoffs(handoffs::Handoffs),
     #[cfg(feature = "query")]
+    Correlate(correlate::Correlate),
+    #[cfg(feature = "query")]
     Perf(perf::Perf),
+    #[cfg(feature = "query")]
+    WhySlow(why_slow::WhySlow),
     Health(health::Health),
     Emit(emit::Emit),
     Simulate(simulate::Simulate),
@@ -121,7 +129,11 @@ impl Command {
             #[cfg(feature = "query")]
             Self::Handoffs(command) => command.run(options),
             #[cfg(feature = "query")]
+            Self::Correlate(command) => command.run(options),
+            #[cfg(feature = "query")]
             Self::Perf(command) => command.run(options),
+            #[cfg(feature = "query")]
+            Self::WhySlow(command) => command.run(options),
             Self::Health(command) => command.run(options),
             Self::Emit(command) => command.run(options),
             Self::Simulate(command) => command.run(options),

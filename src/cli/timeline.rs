@@ -3,58 +3,119 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::answer::{canned, engine, format, gather, parameter, runtime, screen};
+use super::answer::{canned, engine, format, gather, now_ms, parameter, runtime, screen, unknown_job, write_json};
 use super::failure::{Failure, Outcome};
-use super::options::Options;
+use super::options::{FormatOption, Options};
+use crate::investigate::{ComparedStep, Investigation};
+use crate::job::History;
+use crate::query::moment::parse_duration;
 use crate::query::{Engine, find};
-use crate::render::{Format, write_answer, write_timeline};
+use crate::render::{Format, write_answer, write_comparison, write_job};
 
-/// Show what happened to a job, in order, with the gaps in place
+/// Show what happened to a job, in order, with unusual gaps in place and where its time went
+///
+/// A gap is unusual where it lasts three times as long as 99 of 100 of its class, and a second at least.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   emp-events timeline job_123
   emp-events timeline job_123 --min-gap 500ms
+  emp-events timeline job_123 --compare typical
+  emp-events timeline job_123 --compare job_456
+  emp-events timeline --trace 4bf92f3577b34da6a3ce929d0e0e4736
   emp-events timeline job_123 --format json")]
 pub(super) struct Timeline {
     /// The job's id
-    job: String,
-    /// Mark silences from this length on [default: 5s]
+    #[arg(required_unless_present = "trace", conflicts_with = "trace")]
+    job: Option<String>,
+    /// All events of a trace instead
+    #[arg(long, value_name = "ID")]
+    trace: Option<String>,
+    /// Beside another job, step by step, or beside what is `typical`
+    #[arg(long, value_name = "JOB", requires = "job")]
+    compare: Option<String>,
+    /// Mark gaps from this length on [default: those that are unusual; in other formats than a table 5s]
     #[arg(long, value_name = "DURATION")]
     min_gap: Option<String>,
+    /// As of then [default: now, or the store's newest event where no collector writes to it]
+    #[arg(long, value_name = "TIME")]
+    now: Option<String>,
 }
 
 impl Timeline {
     pub fn run(self, options: &Options) -> Outcome {
-        let screen = screen(options)?;
-        let queries = canned()?;
-        let query = find(&queries, "timeline")?;
-        let job = parameter("job_id", Some(self.job.clone()));
-        let parameters: Vec<_> = job.into_iter().chain(parameter("min_gap", self.min_gap)).collect();
         runtime()?.block_on(async {
             let engine = engine(options)?;
-            let answer = engine.canned(query, &parameters).await?;
-            let schema = answer.schema.clone();
-            let batches = gather(answer).await?;
-            if batches.iter().all(|batch| batch.num_rows() == 0) {
-                return Err(unknown_job(&engine, &self.job).await?);
+            match (&self.job, &self.compare) {
+                (Some(job), Some(other)) => self.beside(options, &engine, job, other).await?,
+                (Some(job), None) if format(options) != Format::Table => self.rows(options, &engine, job).await?,
+                _ => self.screen(options, &engine).await?,
             }
-            let mut out = BufWriter::new(std::io::stdout().lock());
-            match format(options) {
-                Format::Table => write_timeline(&mut out, &screen, &self.job, &batches)?,
-                format => write_answer(&mut out, format, &screen, schema, &batches, None)?,
-            }
-            Ok(out.flush()?)
-        })?;
-        Ok(ExitCode::SUCCESS)
+            Ok(ExitCode::SUCCESS)
+        })
     }
-}
 
-async fn unknown_job(engine: &Engine, job: &str) -> Result<Failure, Failure> {
-    let similar = engine.similar_jobs(job).await?;
-    let hint = match similar.as_slice() {
-        [] => String::new(),
-        similar => format!("; did you mean {}?", similar.join(" or ")),
-    };
-    Ok(Failure::Failed(anyhow::anyhow!("the store has no events of job `{job}`{hint}")))
+    /// For a program: the rows of the canned query.
+    async fn rows(&self, options: &Options, engine: &Engine, job: &str) -> Result<(), Failure> {
+        let queries = canned()?;
+        let query = find(&queries, "timeline")?;
+        let job_id = parameter("job_id", Some(job.to_owned()));
+        let parameters: Vec<_> = job_id.into_iter().chain(parameter("min_gap", self.min_gap.clone())).collect();
+        let answer = engine.canned(query, &parameters).await?;
+        let schema = answer.schema.clone();
+        let batches = gather(answer).await?;
+        if batches.iter().all(|batch| batch.num_rows() == 0) {
+            return Err(unknown_job(engine, job).await?);
+        }
+        let mut out = BufWriter::new(std::io::stdout().lock());
+        write_answer(&mut out, format(options), &screen(options)?, schema, &batches, None)?;
+        Ok(out.flush()?)
+    }
+
+    /// For a person: judged by what is typical.
+    async fn screen(&self, options: &Options, engine: &Engine) -> Result<(), Failure> {
+        let min_gap = self.min_gap.as_deref().map(parse_duration).transpose();
+        let min_gap = min_gap.map_err(|error| Failure::Usage(error.to_string()))?;
+        let investigation = self.investigation(options, engine).await?;
+        let (title, history) = match (&self.job, &self.trace) {
+            (Some(job), _) => (format!("Job {job}"), self.history(&investigation, job).await?),
+            (None, trace) => {
+                let trace = trace.as_deref().unwrap_or_default();
+                let unknown = || Failure::Failed(anyhow::anyhow!("the store has no events of trace `{trace}`"));
+                (format!("Trace {trace}"), investigation.trace(trace).await?.ok_or_else(unknown)?)
+            }
+        };
+        let judgement = investigation.judge_timeline(&history, min_gap);
+        let mut out = BufWriter::new(std::io::stdout().lock());
+        write_job(&mut out, &screen(options)?, &title, &history, &judgement)?;
+        Ok(out.flush()?)
+    }
+
+    async fn beside(&self, options: &Options, engine: &Engine, job: &str, other: &str) -> Result<(), Failure> {
+        let investigation = self.investigation(options, engine).await?;
+        let left = self.history(&investigation, job).await?;
+        let steps: Vec<ComparedStep> = match other {
+            "typical" => investigation.compare_with_typical(&left),
+            other => investigation.compare(&left, &self.history(&investigation, other).await?),
+        };
+        let mut out = BufWriter::new(std::io::stdout().lock());
+        match options.format {
+            Some(FormatOption::Json) => write_json(&mut out, options, &steps)?,
+            Some(FormatOption::Ndjson) => steps.iter().try_for_each(|step| write_json(&mut out, options, step))?,
+            _ => write_comparison(&mut out, &screen(options)?, (job, other), &steps)?,
+        }
+        Ok(out.flush()?)
+    }
+
+    async fn investigation<'a>(&self, options: &Options, engine: &'a Engine) -> Result<Investigation<'a>, Failure> {
+        let now = now_ms(options, self.now.as_deref(), engine)?;
+        Ok(Investigation::open(engine, Some(now)).await?)
+    }
+
+    async fn history(&self, investigation: &Investigation<'_>, job: &str) -> Result<History, Failure> {
+        match investigation.history(job).await? {
+            Some(history) => Ok(history),
+            None => Err(unknown_job(investigation.engine(), job).await?),
+        }
+    }
 }

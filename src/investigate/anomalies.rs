@@ -173,13 +173,13 @@ impl Investigation<'_> {
             moment(windows.now_ms - SEEN_MS),
             moment(windows.now_ms)
         );
-        let mut known: HashSet<(String, String, String)> = HashSet::new();
-        let mut new: BTreeMap<(String, String, String), Vec<JobEvent>> = BTreeMap::new();
+        let mut known: HashSet<(String, String)> = HashSet::new();
+        let mut new: BTreeMap<(String, String), Vec<JobEvent>> = BTreeMap::new();
         let mut oldest_ms = windows.now_ms;
         for event in self.events(&condition, usize::MAX).await? {
             oldest_ms = oldest_ms.min(event.arrived_ms);
             let Some(text) = error_text(&event.data) else { continue };
-            let key = (event.service.clone(), event.event_type.clone(), fingerprint(&text));
+            let key = (event.service.clone(), fingerprint(&text));
             if event.arrived_ms < windows.from_ms() {
                 known.insert(key);
             } else {
@@ -195,14 +195,15 @@ impl Investigation<'_> {
     }
 }
 
-fn new_error((service, event_type, _): (String, String, String), events: &[JobEvent], windows: &Windows) -> Anomaly {
+fn new_error((service, _): (String, String), events: &[JobEvent], windows: &Windows) -> Anomaly {
     let jobs: HashSet<&str> = events.iter().filter_map(|event| event.job_id.as_deref()).collect();
     let text = events.first().and_then(|event| error_text(&event.data)).unwrap_or_default();
+    let event_type = events.first().map(|event| event.event_type.clone());
     let is_alert = events.len() >= 3 && jobs.len() >= 2;
     Anomaly {
         kind: AnomalyKind::NewError,
         severity: if is_alert { Severity::Alert } else { Severity::Note },
-        subject: Subject { service: Some(service), event_type: Some(event_type), ..Subject::default() },
+        subject: Subject { service: Some(service), event_type, ..Subject::default() },
         value: events.len() as f64,
         baseline: Some(0.0),
         n: events.len() as u64,
@@ -276,7 +277,7 @@ fn of_jobs(judged: &Judged, windows: &Windows) -> Vec<Anomaly> {
             p: None,
             q: None,
             window: windows.shown(),
-            message: format!("{count}{on} no {event_type}, which 99 of 100 have: {}", jobs[0]),
+            message: format!("{count} no {event_type}{on}, which 99 of 100 have: {}", jobs[0]),
         });
     }
     found

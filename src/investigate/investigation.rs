@@ -146,7 +146,7 @@ impl<'a> Investigation<'a> {
         Ok(Judged::new(since_ms, self.now_ms, looked_at, found, missing))
     }
 
-    async fn surroundings(&self, history: &History) -> Result<Surroundings, InvestigationError> {
+    pub(super) async fn surroundings(&self, history: &History) -> Result<Surroundings, InvestigationError> {
         let end_ms = history.terminal().map_or(history.last().arrived_ms, |event| event.arrived_ms);
         let from_ms = history.start_ms().max(end_ms - LIFE_MS_MAX) - MARGIN_MS;
         let until_ms = (end_ms + MARGIN_MS).min(self.now_ms);

@@ -218,7 +218,7 @@ fn nothing_wrong(case: &Case<'_>) -> Finding {
 }
 
 /// Parts of the same name together, in the order in which they first come.
-fn budget_of(case: &Case<'_>) -> Vec<BudgetPart> {
+pub(super) fn budget_of(case: &Case<'_>) -> Vec<BudgetPart> {
     let history = case.history;
     let life_ms = (history.end_ms() - history.start_ms()).max(1) as f64;
     let mut parts: Vec<(PartKind, BudgetPart)> = Vec::new();

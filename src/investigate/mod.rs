@@ -6,6 +6,7 @@
 //! JSON as they are.
 
 mod anomalies;
+mod correlate;
 mod detect;
 mod diagnosis;
 mod failure;
@@ -16,15 +17,20 @@ mod judge;
 mod silence;
 mod slow;
 mod surroundings;
+mod timeline;
 mod waiting;
+mod why_slow;
 
 pub use anomalies::{Alert, Anomaly, AnomalyKind, Backtest, Severity, Subject};
+pub use correlate::{Correlation, OtherJob, SameError, SameWorker};
 pub use diagnosis::{
     BudgetPart, Completeness, Confidence, Culprit, CulpritKind, Diagnosis, Evidence, Group, Judged, LastEvent,
     MissingStep, Moment, SameCause, Verdict,
 };
 pub use fetch::{COLUMNS as EVENT_COLUMNS, read as read_events};
 pub use investigation::{Investigation, InvestigationError};
+pub use timeline::{ComparedStep, FlaggedGap, Judgement};
+pub use why_slow::{Trait, WhySlow};
 
 #[cfg(test)]
 mod tests;

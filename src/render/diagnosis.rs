@@ -7,7 +7,7 @@ use anstyle::Style;
 use super::page::{Heading, Page, bar};
 use super::paint::{BOLD, DIM, ERROR, PLAIN, WARN, of_service};
 use super::{Screen, clock};
-use crate::investigate::{Confidence, Diagnosis, Group, Judged, Verdict};
+use crate::investigate::{BudgetPart, Confidence, Diagnosis, Group, Judged, Verdict};
 use crate::units;
 
 /// Jobs named in a group.
@@ -33,7 +33,7 @@ pub fn write_diagnosis(out: &mut dyn Write, screen: &Screen, diagnosis: &Diagnos
     ])?;
     page.paragraph(PLAIN, &format!("{}.", diagnosis.reason))?;
     write_facts(&mut page, screen, diagnosis)?;
-    write_budget(&mut page, diagnosis)?;
+    write_budget(&mut page, &diagnosis.budget)?;
     if !diagnosis.evidence.is_empty() {
         page.section("Evidence")?;
         let rows = diagnosis.evidence.iter().map(|shown| {
@@ -81,13 +81,14 @@ fn write_facts(page: &mut Page<'_>, screen: &Screen, diagnosis: &Diagnosis) -> i
     page.table(&[Heading::left(""), Heading::left("")], &facts)
 }
 
-fn write_budget(page: &mut Page<'_>, diagnosis: &Diagnosis) -> io::Result<()> {
-    if diagnosis.budget.is_empty() {
+/// Where the time went, part by part.
+pub(super) fn write_budget(page: &mut Page<'_>, budget: &[BudgetPart]) -> io::Result<()> {
+    if budget.is_empty() {
         return Ok(());
     }
-    let total: i64 = diagnosis.budget.iter().map(|part| part.ms).sum();
+    let total: i64 = budget.iter().map(|part| part.ms).sum();
     page.section(&format!("Where the time went: {}", units::millis(total as f64)))?;
-    let rows = diagnosis.budget.iter().map(|part| {
+    let rows = budget.iter().map(|part| {
         let typical = part.typical_ms.map(units::millis).unwrap_or_default();
         let times = part.typical_ms.filter(|typical| *typical >= 1.0).map(|typical| part.ms as f64 / typical);
         let is_far = times.is_some_and(|times| times >= 3.0) && part.share >= 0.05;

@@ -12,6 +12,7 @@ mod anomalies;
 mod answer;
 mod cells;
 mod columns;
+mod correlation;
 mod diagnosis;
 mod event_lines;
 mod grid;
@@ -34,11 +35,12 @@ use jiff::Timestamp;
 pub use crate::units;
 pub use anomalies::{write_anomalies, write_backtest};
 pub use answer::{AnswerWriter, write_answer};
+pub use correlation::{write_comparison, write_correlation, write_why_slow};
 pub use diagnosis::{write_diagnosis, write_judged};
 pub use event_lines::{Bucket, EventLines, write_histogram};
 pub use jiff::tz::TimeZone;
 pub use parquet::ParquetFile;
-pub use timeline::write_timeline;
+pub use timeline::{write_job, write_timeline};
 
 /// How an answer is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

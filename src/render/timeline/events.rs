@@ -23,6 +23,8 @@ pub(in crate::render) struct Event {
     pub delta_ms: Option<i64>,
     /// Whether the silence before this event is a gap.
     pub is_gap: bool,
+    /// How unusual the gap is: `×31 typical, queue-wait`.
+    pub gap_note: Option<String>,
     pub service: String,
     pub event_type: String,
     pub level: String,
@@ -40,6 +42,7 @@ impl From<&JobEvent> for Event {
             arrived_ms: Some(event.arrived_ms),
             delta_ms: None,
             is_gap: false,
+            gap_note: None,
             service: visible(&event.service).into_owned(),
             event_type: visible(&event.event_type).into_owned(),
             level: visible(&event.level).into_owned(),
@@ -130,6 +133,7 @@ impl Columns {
             time_ms: self.time.as_primitive::<TimestampMillisecondType>().value(row),
             arrived_ms: text(&self.id, row).and_then(|id| id.parse::<EntryId>().ok()?.ingested_at()),
             delta_ms: self.delta_ms.is_valid(row).then(|| self.delta_ms.as_primitive::<Int64Type>().value(row)),
+            gap_note: None,
             is_gap: self.is_gap.is_valid(row) && self.is_gap.as_boolean().value(row),
             service: text(&self.service, row).unwrap_or_default(),
             event_type: text(&self.event_type, row).unwrap_or_default(),

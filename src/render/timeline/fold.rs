@@ -16,8 +16,8 @@ const RUN_MIN: usize = 5;
 pub(super) enum Item {
     /// Events from here on are of another day than the one before.
     Day(Date),
-    /// The job stood still for this long.
-    Gap(f64),
+    /// The job stood still for this long, before that event.
+    Gap(f64, usize),
     Event(usize),
     /// Consecutive events of one service and type, none of them an error or after a gap.
     Run(Range<usize>),
@@ -31,7 +31,7 @@ pub(super) fn items(events: &[Event], zone: &TimeZone) -> Vec<Item> {
         if start > 0 && day(event, zone) != day(&events[start - 1], zone) {
             items.extend(day(event, zone).map(Item::Day));
         }
-        items.extend(event.gap_ms().map(Item::Gap));
+        items.extend(event.gap_ms().map(|ms| Item::Gap(ms, start)));
         let run = run_from(events, start, zone);
         if run.len() >= RUN_MIN {
             start = run.end;

@@ -4,6 +4,7 @@ mod details;
 mod events;
 mod fold;
 mod screen;
+mod spans;
 mod summary;
 
 use std::io::{self, Write};
@@ -15,8 +16,13 @@ use events::Event;
 pub(super) use details::Teller;
 
 use super::Screen;
+use super::diagnosis::write_budget;
+use super::page::Page;
+use super::paint::{PLAIN, WARN};
 use super::rows::unreadable;
-use crate::job::JobEvent;
+use super::units;
+use crate::investigate::{FlaggedGap, Judgement};
+use crate::job::{History, JobEvent};
 
 /// What the line of an event says beside its time, service and type.
 pub(super) fn details_of(event: &JobEvent, teller: &mut Teller) -> Details {
@@ -36,6 +42,49 @@ pub(super) fn details_of(event: &JobEvent, teller: &mut Teller) -> Details {
 /// of another type.
 pub fn write_timeline(out: &mut dyn Write, screen: &Screen, job_id: &str, batches: &[RecordBatch]) -> io::Result<()> {
     let events = events::read(batches).map_err(unreadable)?;
-    screen::write(out, screen, job_id, &events)?;
+    screen::write(out, screen, &format!("Job {job_id}"), &events)?;
     out.flush()
+}
+
+/// Writes the time line of a job, or of a trace, judged by what is typical: unusual gaps in place, its
+/// spans as bars where the screen is wide enough, and where its time went.
+///
+/// # Errors
+/// What `out` says.
+pub fn write_job(
+    out: &mut dyn Write,
+    screen: &Screen,
+    title: &str,
+    history: &History,
+    judgement: &Judgement,
+) -> io::Result<()> {
+    let mut ordered: Vec<&JobEvent> = history.events().iter().collect();
+    // As the events say themselves: stored times are not rewritten.
+    ordered.sort_by_key(|event| (event.timestamp_ms, event.id));
+    let mut events: Vec<Event> = ordered.iter().map(|event| Event::from(*event)).collect();
+    for index in 1..events.len() {
+        events[index].delta_ms = Some(events[index].time_ms - events[index - 1].time_ms);
+        if let Some(gap) = judgement.gaps_after.get(&ordered[index - 1].id) {
+            events[index].is_gap = true;
+            events[index].delta_ms = events[index].delta_ms.map(|delta| delta.max(gap.ms));
+            events[index].gap_note = Some(gap_note(gap));
+        }
+    }
+    screen::write(out, screen, title, &events)?;
+    if let Some(gap) = ordered.last().and_then(|last| judgement.gaps_after.get(&last.id)) {
+        let mut page = Page::new(out, screen);
+        page.paragraph(WARN, &format!("⚠ nothing for {} since then  {}", units::millis(gap.ms as f64), gap_note(gap)))?;
+    }
+    let mut page = Page::new(out, screen);
+    page.paragraph(PLAIN, "")?;
+    spans::write(&mut page, screen, history)?;
+    write_budget(&mut page, &judgement.budget)?;
+    out.flush()
+}
+
+fn gap_note(gap: &FlaggedGap) -> String {
+    match gap.times_typical {
+        Some(times) => format!("×{} typical · {}", units::decimal((times * 10.0).round() / 10.0), gap.kind),
+        None => format!("no baseline · {}", gap.kind),
+    }
 }

@@ -52,9 +52,9 @@ enum Entry {
     Gap(String),
 }
 
-pub(super) fn write(out: &mut dyn Write, screen: &Screen, job_id: &str, events: &[Event]) -> io::Result<()> {
+pub(super) fn write(out: &mut dyn Write, screen: &Screen, name: &str, events: &[Event]) -> io::Result<()> {
     let painter = Painter { color: screen.color };
-    for line in title(screen, job_id, events) {
+    for line in title(screen, name, events) {
         writeln!(out, "{}", painter.paint(BOLD, &line))?;
     }
     if events.is_empty() {
@@ -73,10 +73,9 @@ pub(super) fn write(out: &mut dyn Write, screen: &Screen, job_id: &str, events: 
 
 /// `Job job_123 · 14 events · 4 services · 2025-09-27 14:03:05 → 14:05:41 · 2 m 36 s`, on as
 /// many lines as it takes.
-fn title(screen: &Screen, job_id: &str, events: &[Event]) -> Vec<String> {
+fn title(screen: &Screen, name: &str, events: &[Event]) -> Vec<String> {
     let services: BTreeSet<&str> = events.iter().map(|event| event.service.as_str()).collect();
-    let mut parts =
-        vec![format!("Job {}", visible(&grid::clip(job_id))), units::counted(events.len(), "event", "events")];
+    let mut parts = vec![visible(&grid::clip(name)).into_owned(), units::counted(events.len(), "event", "events")];
     if !events.is_empty() {
         parts.push(units::counted(services.len(), "service", "services"));
     }
@@ -124,7 +123,10 @@ fn entries(events: &[Event], screen: &Screen) -> Vec<Entry> {
     let mut teller = Teller::default();
     let lines = items(events, &screen.time_zone).into_iter().map(|item| match item {
         Item::Day(date) => Entry::Note(DIM, format!("── {date} ──")),
-        Item::Gap(ms) => Entry::Gap(format!("⚠ {} gap", units::millis(ms))),
+        Item::Gap(ms, before) => {
+            let note = events[before].gap_note.as_ref().map(|note| format!("  {note}")).unwrap_or_default();
+            Entry::Gap(format!("⚠ {} gap{note}", units::millis(ms)))
+        }
         Item::Event(index) => Entry::Row(line(&events[index], teller.tell(&events[index]), screen)),
         Item::Run(range) => Entry::Row(run(&events[range], &mut teller, screen)),
     });
