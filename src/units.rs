@@ -95,6 +95,17 @@ pub fn decimal(value: f64) -> String {
     rounded(value, 3)
 }
 
+/// Values as a line of small bars, the highest being the greatest.
+pub fn sparkline(values: &[f64]) -> String {
+    const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let most = values.iter().copied().fold(0.0, f64::max);
+    let height = |value: f64| match most > 0.0 && value > 0.0 {
+        true => HEIGHTS[((value / most * 7.0).round() as usize).min(7)],
+        false => ' ',
+    };
+    values.iter().map(|value| height(*value)).collect()
+}
+
 fn rounded(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$}");
     let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };

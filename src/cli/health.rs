@@ -1,5 +1,7 @@
+use std::io::IsTerminal as _;
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use clap::Args;
@@ -17,22 +19,77 @@ use crate::collect::{Check, Status, check_health};
 #[command(after_help = "\
 Examples:
   emp-events health
+  emp-events health --watch
   emp-events health --format json")]
-pub(super) struct Health {}
+pub(super) struct Health {
+    /// Look again every two seconds, until Ctrl-C
+    #[arg(long)]
+    watch: bool,
+}
+
+const WATCH_EVERY: Duration = Duration::from_secs(2);
 
 impl Health {
     pub fn run(self, options: &Options) -> Outcome {
-        let settings = options.collect_settings(None)?;
-        let checks = runtime()?.block_on(check_health(&settings));
-        let mut out = std::io::stdout().lock();
-        match options.format {
-            Some(FormatOption::Json) => writeln!(out, "{}", json!(checks.iter().map(as_json).collect::<Vec<_>>()))?,
-            Some(FormatOption::Ndjson) => checks.iter().try_for_each(|check| writeln!(out, "{}", as_json(check)))?,
-            _ => checks.iter().try_for_each(|check| write_line(&mut out, check, options.colors(&std::io::stdout())))?,
+        loop {
+            let status = look(options, self.watch)?;
+            if !self.watch {
+                return Ok(status);
+            }
+            std::thread::sleep(WATCH_EVERY);
         }
-        let healthy = checks.iter().all(|check| check.status == Status::Good);
-        Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
+}
+
+fn look(options: &Options, clears: bool) -> Outcome {
+    let settings = options.collect_settings(None)?;
+    let mut checks = runtime()?.block_on(check_health(&settings));
+    checks.extend(check_events(options));
+    let mut out = std::io::stdout().lock();
+    if clears && out.is_terminal() {
+        write!(out, "\x1b[2J\x1b[H")?;
+    }
+    match options.format {
+        Some(FormatOption::Json) => writeln!(out, "{}", json!(checks.iter().map(as_json).collect::<Vec<_>>()))?,
+        Some(FormatOption::Ndjson) => checks.iter().try_for_each(|check| writeln!(out, "{}", as_json(check)))?,
+        _ => checks.iter().try_for_each(|check| write_line(&mut out, check, options.colors(&std::io::stdout())))?,
+    }
+    out.flush()?;
+    let healthy = checks.iter().all(|check| check.status == Status::Good);
+    Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What the events themselves tell: clocks that are ahead, and services that have gone silent.
+#[cfg(feature = "query")]
+fn check_events(options: &Options) -> Vec<Check> {
+    use super::answer::{engine, now_ms, runtime};
+    use crate::investigate::{AnomalyKind, Investigation};
+    let ask = async || {
+        let engine = engine(options)?;
+        let now = now_ms(options, None, &engine)?;
+        let anomalies = Investigation::open(&engine, Some(now)).await?.anomalies().await?;
+        Ok::<_, super::failure::Failure>(anomalies)
+    };
+    // What cannot be asked has been said by the check of the store.
+    let anomalies = runtime().ok().and_then(|runtime| runtime.block_on(ask()).ok()).unwrap_or_default();
+    let of_kind = |kind| anomalies.iter().filter(move |one| one.kind == kind).map(|one| one.message.clone());
+    let clocks: Vec<String> = of_kind(AnomalyKind::Skew).collect();
+    let silent: Vec<String> = of_kind(AnomalyKind::Silence).collect();
+    let mut checks = Vec::new();
+    if !clocks.is_empty() {
+        let remedy = Some("synchronise that host's clock (chrony, ntpd)".to_owned());
+        checks.push(Check { name: "clocks", status: Status::Good, detail: clocks.join("; "), remedy });
+    }
+    if !silent.is_empty() {
+        let remedy = Some("emp-events diagnose --all --last 1h".to_owned());
+        checks.push(Check { name: "services", status: Status::Degraded, detail: silent.join("; "), remedy });
+    }
+    checks
+}
+
+#[cfg(not(feature = "query"))]
+fn check_events(_: &Options) -> Vec<Check> {
+    Vec::new()
 }
 
 fn as_json(check: &Check) -> serde_json::Value {
@@ -51,7 +108,7 @@ fn write_line(out: &mut impl std::io::Write, check: &Check, colors: bool) -> std
         Status::Bad => ("[✗]", AnsiColor::Red),
     };
     let style = if colors { Style::new().fg_color(Some(color.into())) } else { Style::new() };
-    writeln!(out, "{style}{mark}{style:#} {:<9}  {}", check.name, check.detail)?;
+    writeln!(out, "{style}{mark}{style:#} {:<10} {}", check.name, check.detail)?;
     match &check.remedy {
         Some(remedy) => writeln!(out, "               → {remedy}"),
         None => Ok(()),

@@ -4,14 +4,17 @@ use jiff::Timestamp;
 
 use super::reading::DEAD_AFTER;
 use super::{GROUP, Settings};
-use crate::store::{Layout, StoreError, StoreWriter, newest_loss};
-use crate::stream::{Connection, Consumer, GroupReader, StreamError};
+use crate::event::EntryId;
+use crate::store::{Layout, Snapshot, StoreError, StoreWriter, newest_loss};
+use crate::stream::{Connection, Consumer, GroupReader, STREAM_LENGTH_MAX, StreamError};
 
 /// Entries that may wait to be read while all is well: a fraction of what the stream keeps.
 const UNREAD_MAX: u64 = 2_000;
 /// How long an entry may wait while all is well.
 const UNREAD_AGE_MS_MAX: i64 = 10_000;
 
+/// A disk that is full sooner needs a look.
+const DISK_DAYS_MIN: f64 = 7.0;
 /// A loss is news for that long.
 const RECENT_LOSS_MS: i64 = 3_600_000;
 /// What to do where entries are lost.
@@ -31,7 +34,8 @@ pub enum Status {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// `redis`, `store`, `collector`, `behind`, `storing`, `losses`, `consumers`.
+    /// `redis`, `store`, `collector`, `contents`, `disk`, `quarantine`, `behind`, `storing`, `losses`,
+    /// `consumers`, `clocks`, `services`.
     pub name: &'static str,
     /// How it came out.
     pub status: Status,
@@ -58,10 +62,11 @@ impl Check {
 /// Looks at all of it, cheap checks first. A check that fails is an answer, not an error.
 pub async fn check_health(settings: &Settings) -> Vec<Check> {
     let mut checks = vec![check_store(&settings.layout), check_collector(settings)];
+    checks.extend(check_contents(&settings.layout));
     match Connection::open(&settings.address, &settings.stream, GROUP).await {
         Ok(connection) => {
             let mut reader = GroupReader::new(connection, &settings.consumer);
-            checks.push(Check::good("redis", format!("{} answers", settings.address)));
+            checks.push(check_redis(&mut reader, settings).await);
             checks.push(check_behind(&mut reader, &settings.stream).await);
             checks.extend(check_trouble(&mut reader).await);
             checks.extend(check_losses(&mut reader, &settings.layout).await);
@@ -96,6 +101,86 @@ fn check_collector(settings: &Settings) -> Check {
         }
         Err(error @ StoreError::Io { .. }) => Check::bad("collector", error.to_string(), "mend the store first"),
         Err(error) => Check::bad("collector", error.to_string(), "set --store"),
+    }
+}
+
+/// How much the store holds, how new it is, how long the disk will do, and what is in quarantine.
+fn check_contents(layout: &Layout) -> Vec<Check> {
+    let Ok(snapshot) = Snapshot::read(layout) else { return Vec::new() };
+    let bytes: u64 = snapshot.partitions.iter().map(|file| file.bytes).sum();
+    let journal: u64 = snapshot.segments.iter().map(|segment| segment.bytes).sum();
+    let newest = snapshot.partitions.iter().map(|file| file.name.ids.last);
+    let newest = newest.chain(snapshot.segments.iter().map(|segment| segment.ids.last)).max();
+    let Some(newest_ms) = newest.and_then(EntryId::ingested_at) else {
+        return vec![Check::good("contents", "the store has no events yet".to_owned())];
+    };
+    let age_s = (Timestamp::now().as_millisecond() - newest_ms).max(0) / 1_000;
+    let detail = format!(
+        "{} files, {:.1} MB, and {:.1} MB in the journal; the newest event came {} ago",
+        snapshot.partitions.len(),
+        bytes as f64 / 1e6,
+        journal as f64 / 1e6,
+        age_of(age_s)
+    );
+    let mut checks = vec![Check::good("contents", detail)];
+    checks.extend(check_disk(layout, &snapshot, newest_ms));
+    if !snapshot.quarantine.is_empty() {
+        let detail = format!("{} entries were no events and are in quarantine", snapshot.quarantine.len());
+        checks.push(Check {
+            remedy: Some("emp-events sql \"select reason, count(*) from quarantine group by 1\"".to_owned()),
+            ..Check::good("quarantine", detail)
+        });
+    }
+    checks
+}
+
+/// How many days the disk will do, at the pace of the last week.
+fn check_disk(layout: &Layout, snapshot: &Snapshot, newest_ms: i64) -> Option<Check> {
+    const DAY_MS: i64 = 24 * 3_600_000;
+    let disk = rustix::fs::statvfs(layout.root()).ok()?;
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    let recent = snapshot.partitions.iter().filter(|file| newest_ms - file.hour.start_ms() < 7 * DAY_MS);
+    let (bytes, first_ms) =
+        recent.fold((0, newest_ms), |(bytes, first_ms), file| (bytes + file.bytes, file.hour.start_ms().min(first_ms)));
+    let days = ((newest_ms - first_ms) as f64 / DAY_MS as f64).max(1.0 / 24.0);
+    let left = free as f64 / (bytes as f64 / days).max(1.0);
+    let detail =
+        format!("{:.1} GB are free: enough for {} at the pace of the last week", free as f64 / 1e9, days_of(left));
+    Some(if left < DISK_DAYS_MIN {
+        Check::degraded("disk", detail, "free space, or remove old hours: `emp-events retain --keep 30d`")
+    } else {
+        Check::good("disk", detail)
+    })
+}
+
+fn age_of(seconds: i64) -> String {
+    match seconds {
+        ..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} m", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+fn days_of(days: f64) -> String {
+    if days > 3_650.0 { "more than ten years".to_owned() } else { format!("{days:.0} days") }
+}
+
+/// Does Redis answer, and have room? How full is the stream?
+async fn check_redis(reader: &mut GroupReader, settings: &Settings) -> Check {
+    let mut detail = format!("{} answers", settings.address);
+    if let Ok(state) = reader.state().await {
+        detail += &format!("; the stream holds {} entries (producers keep {STREAM_LENGTH_MAX})", state.length);
+    }
+    let Ok(memory) = reader.memory().await else { return Check::good("redis", detail) };
+    detail += &format!("; {:.1} MB in use", memory.used as f64 / 1e6);
+    match memory.most {
+        Some(most) if memory.used as f64 > 0.9 * most as f64 => {
+            let detail = format!("{detail} of {:.1} MB", most as f64 / 1e6);
+            Check::degraded("redis", detail, "raise maxmemory: a full Redis refuses or evicts entries")
+        }
+        Some(most) => Check::good("redis", format!("{detail} of {:.1} MB", most as f64 / 1e6)),
+        None => Check::good("redis", detail),
     }
 }
 

@@ -14,6 +14,7 @@ mod fetch;
 mod frame;
 mod investigation;
 mod judge;
+mod perf;
 mod silence;
 mod slow;
 mod surroundings;
@@ -29,6 +30,7 @@ pub use diagnosis::{
 };
 pub use fetch::{COLUMNS as EVENT_COLUMNS, read as read_events};
 pub use investigation::{Investigation, InvestigationError};
+pub use perf::{PerfQuestion, perf};
 pub use timeline::{ComparedStep, FlaggedGap, Judgement};
 pub use why_slow::{Trait, WhySlow};
 

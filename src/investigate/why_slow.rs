@@ -135,7 +135,8 @@ fn values_of(history: &History) -> BTreeSet<(String, String)> {
     for event in history.events() {
         let ids = [("worker_id", &event.worker_id), ("machine_id", &event.machine_id), ("user_id", &event.user_id)];
         values.extend(ids.into_iter().filter_map(|(key, id)| Some((key.to_owned(), id.clone()?))));
-        for (key, value) in &event.data {
+        // Ids in `data` have been made columns.
+        for (key, value) in event.data.iter().filter(|(key, _)| !key.ends_with("Id")) {
             match value {
                 Value::String(text) if text.len() <= 60 => _ = values.insert((key.clone(), text.clone())),
                 Value::Bool(is) => _ = values.insert((key.clone(), is.to_string())),

@@ -123,7 +123,6 @@ pub fn write_comparison(
 ) -> io::Result<()> {
     let mut page = Page::new(out, screen);
     page.paragraph(BOLD, &format!("{left} (left) beside {right} (right), each since its beginning"))?;
-    page.section("")?;
     let shown = |ms: Option<f64>| ms.map_or_else(|| "–".to_owned(), units::millis);
     let rows = steps.iter().map(|step| {
         let difference = step.left_step_ms.zip(step.right_step_ms).map(|(left, right)| left - right);

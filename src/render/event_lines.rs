@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 
-use super::page::sparkline;
 use super::paint::{DIM, ERROR, PLAIN, Painter, WARN, of_level, of_service};
 use super::text::visible;
 use super::timeline::{Teller, details_of};
@@ -148,6 +147,6 @@ pub fn write_histogram(out: &mut dyn Write, screen: &Screen, buckets: &[Bucket])
     }
     let counts: Vec<f64> = buckets.iter().map(|bucket| bucket.events as f64).collect();
     let total: u64 = buckets.iter().map(|bucket| bucket.events).sum();
-    let line = grid::fit(&sparkline(&counts), screen.width.map(|width| width.saturating_sub(24)));
+    let line = grid::fit(&units::sparkline(&counts), screen.width.map(|width| width.saturating_sub(24)));
     writeln!(out, "{}", painter.paint(DIM, &format!("{} events  {line}", units::count(total))))
 }

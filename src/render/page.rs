@@ -56,6 +56,11 @@ impl<'a> Page<'a> {
         Self { out, screen, painter: Painter { color: screen.color }, has_begun: false }
     }
 
+    /// A page that goes on with what is there already.
+    pub fn after(out: &'a mut dyn Write, screen: &'a Screen) -> Self {
+        Self { has_begun: true, ..Self::new(out, screen) }
+    }
+
     /// A text over as many lines as it takes.
     pub fn paragraph(&mut self, style: Style, text: &str) -> io::Result<()> {
         self.has_begun = true;
@@ -155,17 +160,6 @@ pub(super) fn bar(share: f64) -> String {
         bar.push(EIGHTHS[1]);
     }
     bar
-}
-
-/// Values as a line of small bars, the highest being the greatest.
-pub(super) fn sparkline(values: &[f64]) -> String {
-    const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let most = values.iter().copied().fold(0.0, f64::max);
-    let height = |value: f64| match most > 0.0 && value > 0.0 {
-        true => HEIGHTS[((value / most * 7.0).round() as usize).min(7)],
-        false => ' ',
-    };
-    values.iter().map(|value| height(*value)).collect()
 }
 
 /// The columns that fit, those that matter least being left out.

@@ -32,7 +32,25 @@ pub struct Consumer {
     pub idle: Duration,
 }
 
+/// How much memory Redis uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory {
+    /// Bytes in use.
+    pub used: u64,
+    /// The limit, where one is set.
+    pub most: Option<u64>,
+}
+
 impl GroupReader {
+    /// How much memory Redis uses, of how much.
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn memory(&mut self) -> Result<Memory, StreamError> {
+        let info = self.connection.command(cmd("INFO").arg("memory")).await?;
+        reply::memory(&info)
+    }
+
     /// How the stream stands.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::Value;
 
 use super::StreamError;
-use super::inquiry::Consumer;
+use super::inquiry::{Consumer, Memory};
 use crate::event::EntryId;
 
 /// How the stream stands at one moment.
@@ -52,6 +52,22 @@ pub(super) fn stream_state(reply: Value) -> Result<StreamState, StreamError> {
         }
     }
     Ok(state)
+}
+
+/// The answer of INFO memory: lines of `name:value`.
+pub(super) fn memory(info: &Value) -> Result<Memory, StreamError> {
+    const COMMAND: &str = "INFO memory";
+    let bytes = match info {
+        Value::BulkString(bytes) => bytes.as_slice(),
+        Value::SimpleString(text) | Value::VerbatimString { text, .. } => text.as_bytes(),
+        other => return Err(StreamError::Reply { command: COMMAND, detail: format!("{other:?} is no text") }),
+    };
+    let text = String::from_utf8_lossy(bytes);
+    let value =
+        |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')?.trim().parse().ok());
+    let missing = || StreamError::Reply { command: COMMAND, detail: "it has no used_memory".to_owned() };
+    let used = value("used_memory").ok_or_else(missing)?;
+    Ok(Memory { used, most: value("maxmemory").filter(|most| *most > 0) })
 }
 
 /// The `last-delivered-id` of one group in the answer of XINFO GROUPS; `None` where there is

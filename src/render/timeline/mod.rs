@@ -18,7 +18,7 @@ pub(super) use details::Teller;
 use super::Screen;
 use super::diagnosis::write_budget;
 use super::page::Page;
-use super::paint::{PLAIN, WARN};
+use super::paint::WARN;
 use super::rows::unreadable;
 use super::units;
 use crate::investigate::{FlaggedGap, Judgement};
@@ -75,8 +75,7 @@ pub fn write_job(
         let mut page = Page::new(out, screen);
         page.paragraph(WARN, &format!("⚠ nothing for {} since then  {}", units::millis(gap.ms as f64), gap_note(gap)))?;
     }
-    let mut page = Page::new(out, screen);
-    page.paragraph(PLAIN, "")?;
+    let mut page = Page::after(out, screen);
     spans::write(&mut page, screen, history)?;
     write_budget(&mut page, &judgement.budget)?;
     out.flush()
