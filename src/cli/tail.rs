@@ -1,4 +1,4 @@
-use std::io::{BufWriter, IsTerminal as _, Read as _, Write};
+use std::io::{BufReader, BufWriter, IsTerminal as _, Read as _, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,7 +47,7 @@ enum From {
 
 enum Source {
     Store(StoreTail),
-    Redis(RedisTail),
+    Redis(Box<RedisTail>),
 }
 
 impl Tail {
@@ -73,7 +73,7 @@ impl Tail {
                         layout.root().display()
                     );
                     let (tail, events) = RedisTail::open(&address, &options.stream, filter, self.last).await?;
-                    (Source::Redis(tail), events)
+                    (Source::Redis(Box::new(tail)), events)
                 }
             };
             shown.show(events)?;
@@ -192,7 +192,7 @@ impl Keys {
             let _ = tcsetattr(&stdin, OptionalActions::Now, &keys);
             let toggled = Arc::clone(&paused);
             std::thread::spawn(move || {
-                for key in std::io::stdin().bytes().map_while(Result::ok) {
+                for key in BufReader::new(std::io::stdin()).bytes().map_while(Result::ok) {
                     if key == b' ' || key == b'p' {
                         toggled.fetch_xor(true, Ordering::Relaxed);
                     }

@@ -119,14 +119,11 @@ impl Investigation<'_> {
         let windows = Windows::at(self.now_ms());
         let frame = self.frame(&windows).await?;
         let mut found: Vec<Suspicion> = Vec::new();
-        match detect::baseline(&frame, &windows) {
-            Some(base) => {
-                found.extend(detect::rates(&frame, &windows, &base));
-                found.extend(detect::latencies(&frame, &windows, &base));
-                found.extend(detect::error_shares(&frame, &windows, &base));
-                found.extend(detect::silences(&frame, &windows, &base));
-            }
-            None => {}
+        if let Some(base) = detect::baseline(&frame, &windows) {
+            found.extend(detect::rates(&frame, &windows, &base));
+            found.extend(detect::latencies(&frame, &windows, &base));
+            found.extend(detect::error_shares(&frame, &windows, &base));
+            found.extend(detect::silences(&frame, &windows, &base));
         }
         found.extend(detect::outliers(&frame, &windows));
         found.extend(detect::skews(&frame, &windows));
@@ -180,14 +177,14 @@ impl Investigation<'_> {
             oldest_ms = oldest_ms.min(event.arrived_ms);
             let Some(text) = error_text(&event.data) else { continue };
             let key = (event.service.clone(), fingerprint(&text));
-            if event.arrived_ms < windows.from_ms() {
+            if event.arrived_ms < windows.begins_ms() {
                 known.insert(key);
             } else {
                 new.entry(key).or_default().push(event);
             }
         }
         // What is new cannot be told where there is no day to compare with.
-        if windows.from_ms() - oldest_ms < DAY_MS / 2 {
+        if windows.begins_ms() - oldest_ms < DAY_MS / 2 {
             return Ok(Vec::new());
         }
         new.retain(|key, _| !known.contains(key));

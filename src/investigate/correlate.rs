@@ -81,7 +81,8 @@ impl Investigation<'_> {
         let is_then = |event: &&JobEvent| (window.0..=window.1).contains(&event.happened_ms());
         let same_worker = history.holder().map(|worker| {
             let events: Vec<&JobEvent> = around.worker(worker).filter(is_then).collect();
-            let own = events.iter().filter(|event| event.job_id.is_none() || event.is_error()).take(JOBS_MAX);
+            let own = events.iter().filter(|event| event.job_id.as_deref() != Some(job_id));
+            let own = own.filter(|event| event.job_id.is_none() || event.is_error()).take(JOBS_MAX);
             SameWorker {
                 worker_id: worker.to_owned(),
                 jobs: others(events.iter().copied(), job_id),

@@ -48,12 +48,12 @@ impl Windows {
         Self { now_ms, length_ms: HOUR_MS }
     }
 
-    pub fn from_ms(&self) -> i64 {
+    pub fn begins_ms(&self) -> i64 {
         self.now_ms - self.length_ms
     }
 
     pub fn shown(&self) -> [Moment; 2] {
-        [Moment(self.from_ms()), Moment(self.now_ms)]
+        [Moment(self.begins_ms()), Moment(self.now_ms)]
     }
 
     /// The same hour, and one before and after it, so many days ago.
@@ -83,10 +83,10 @@ pub(super) fn baseline(frame: &Frame, windows: &Windows) -> Option<Vec<(i64, i64
         return Some(same_hours);
     }
     // From the first hour of the last day in which anything happened.
-    let day_ms = windows.from_ms() - DAY_MS;
-    let first_ms = frame.between(day_ms, windows.from_ms()).first()?.happened_ms;
-    let buckets = (windows.from_ms() - first_ms) / BUCKET_MS;
-    (buckets >= BASE_BUCKETS_MIN as i64).then(|| vec![(windows.from_ms() - buckets * BUCKET_MS, windows.from_ms())])
+    let day_ms = windows.begins_ms() - DAY_MS;
+    let first_ms = frame.between(day_ms, windows.begins_ms()).first()?.happened_ms;
+    let buckets = (windows.begins_ms() - first_ms) / BUCKET_MS;
+    (buckets >= BASE_BUCKETS_MIN as i64).then(|| vec![(windows.begins_ms() - buckets * BUCKET_MS, windows.begins_ms())])
 }
 
 fn in_base<'a>(frame: &'a Frame, base: &'a [(i64, i64)]) -> impl Iterator<Item = &'a Row> {
@@ -170,7 +170,7 @@ pub(super) fn latencies(frame: &Frame, windows: &Windows, base: &[(i64, i64)]) -
         }
         durations
     };
-    let now = by_type(&mut frame.between(windows.from_ms(), windows.now_ms).iter());
+    let now = by_type(&mut frame.between(windows.begins_ms(), windows.now_ms).iter());
     let mut usual = by_type(&mut in_base(frame, base));
     let tested = now.into_iter().filter_map(|(event_type, mut now)| {
         let name = frame.name(event_type).to_owned();
@@ -226,7 +226,7 @@ pub(super) fn error_shares(frame: &Frame, windows: &Windows, base: &[(i64, i64)]
         }
         shares
     };
-    let now = by_entity(&mut frame.between(windows.from_ms(), windows.now_ms).iter());
+    let now = by_entity(&mut frame.between(windows.begins_ms(), windows.now_ms).iter());
     let usual = by_entity(&mut in_base(frame, base));
     let tested = now.into_iter().filter_map(|((service, entity), (errors, all))| {
         let (base_errors, base_all) = usual.get(&(service, entity.clone())).copied().unwrap_or_default();
@@ -268,7 +268,7 @@ fn more_errors(
 
 /// Services and workers of which nothing is heard for longer than they were ever silent at this hour.
 pub(super) fn silences(frame: &Frame, windows: &Windows, base: &[(i64, i64)]) -> Vec<Suspicion> {
-    let last_of_all = frame.between(windows.from_ms(), windows.now_ms).last().map(|row| row.happened_ms);
+    let last_of_all = frame.between(windows.begins_ms(), windows.now_ms).last().map(|row| row.happened_ms);
     // Where nobody is heard of it is the collector.
     if last_of_all.is_none_or(|last_ms| windows.now_ms - last_ms > MINUTE_MS) {
         return Vec::new();
@@ -381,7 +381,7 @@ pub(super) fn skews(frame: &Frame, windows: &Windows) -> Vec<Suspicion> {
     const ALERT_MS: i64 = -500;
     const EVENTS_MIN: u64 = 30;
     let mut by_producer: BTreeMap<(u16, u8), (i64, u64)> = BTreeMap::new();
-    for row in frame.between(windows.from_ms(), windows.now_ms) {
+    for row in frame.between(windows.begins_ms(), windows.now_ms) {
         let producer = match (row.machine, row.worker) {
             (Some(machine), _) => (machine, 0),
             (None, Some(worker)) => (worker, 1),

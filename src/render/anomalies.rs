@@ -61,8 +61,10 @@ fn statistics(one: &Anomaly) -> String {
 
 fn subject(subject: &Subject) -> String {
     let Subject { service, worker_id, machine_id, event_type, job_id } = subject;
-    let named = [worker_id, machine_id, job_id, service, event_type];
-    named.into_iter().flatten().next().cloned().unwrap_or_default()
+    let named =
+        [("worker", worker_id), ("machine", machine_id), ("job", job_id), ("service", service), ("type", event_type)];
+    let named = named.into_iter().find_map(|(kind, name)| Some((kind, name.as_ref()?)));
+    named.map_or_else(String::new, |(kind, name)| format!("{kind} {name}"))
 }
 
 /// Writes what would have been said over a range of the past.

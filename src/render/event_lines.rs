@@ -59,7 +59,7 @@ impl EventLines {
             delta.map(|ms| if ms < 0 { units::millis(ms as f64) } else { format!("+{}", units::millis(ms as f64)) });
         let cells = [
             (PLAIN, clock(&self.screen, event.timestamp_ms, "%H:%M:%S%.3f")),
-            (DIM, format!("{:>9}", delta.unwrap_or_default())),
+            (DIM, format!("{:>10}", delta.unwrap_or_default())),
             (of_service(&event.service), padded(&event.service, SERVICE_WIDTH)),
             (style, padded(&event.event_type, TYPE_WIDTH)),
             (DIM, padded(event.job_id.as_deref().unwrap_or(""), JOB_WIDTH)),
@@ -78,7 +78,7 @@ impl EventLines {
                 return writeln!(
                     out,
                     "{}",
-                    painter.paint(ERROR, &grid::fit(&format!("    {error}"), self.screen.width))
+                    painter.paint(ERROR, &grid::fit(format!("    {error}").trim_end(), self.screen.width))
                 );
             }
             (_, Some(error)) => painter.paint(ERROR, &grid::fit(&format!("{times}{error}{}", details.rest), left)),

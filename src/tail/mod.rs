@@ -68,8 +68,9 @@ impl StoreTail {
         let mut events = Vec::new();
         if last > 0 {
             let condition = tail.filter.sql();
-            let sql =
-                format!("select {EVENT_COLUMNS} from events where {condition} order by ingested_at desc limit {last}");
+            let sql = format!(
+                "select {EVENT_COLUMNS} from events where {condition} order by ingested_at desc, length(id) desc, id desc limit {last}"
+            );
             events = read(&engine, &sql).await?;
         }
         events.sort_by_key(|event| event.id);

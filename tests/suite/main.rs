@@ -7,6 +7,7 @@ mod answers;
 mod collecting;
 mod command_line;
 mod crashes;
+mod debugging;
 mod disk_faults;
 mod engines;
 mod faults;

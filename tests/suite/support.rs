@@ -139,6 +139,12 @@ impl Redis {
         pipeline.query::<()>(&mut self.connection()).unwrap();
     }
 
+    /// The IDs of all entries that the stream holds.
+    pub fn ids(&self) -> Vec<String> {
+        let entries: redis::streams::StreamRangeReply = self.command("XRANGE emp:events - +");
+        entries.ids.into_iter().map(|entry| entry.id).collect()
+    }
+
     /// How many entries were ever added to the stream.
     pub fn added(&self) -> u64 {
         let fields: std::collections::HashMap<String, redis::Value> = self.command("XINFO STREAM emp:events");
