@@ -5,6 +5,7 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark that cannot go on should say where")]
 
 mod drain;
+mod investigations;
 mod peak;
 mod peers;
 mod questions;
@@ -26,6 +27,9 @@ fn main() {
     if is_wanted("questions") {
         questions::run();
         stores::run();
+    }
+    if is_wanted("investigations") {
+        investigations::run();
     }
     let folder = tempfile::tempdir().unwrap();
     let _server = redis::start(folder.path());

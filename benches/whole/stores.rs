@@ -21,6 +21,11 @@ const STORES: [Store; 2] = [
     Store { name: "week", hours: 168, jobs_per_hour: 5_520 },
 ];
 
+/// The folder of the store of a year.
+pub fn year() -> PathBuf {
+    STORES[0].made()
+}
+
 /// A question in our SQL and in DuckDB's, each with the same columns of text and numbers.
 struct Question {
     name: &'static str,

@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Int64Type, TimeUnit};
 use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
 };
 use serde_json::{Map, Value};
 
@@ -24,20 +24,22 @@ const COLUMNS: [&str; 5] = ["timestamp", "ingested_at", "event_type", "job_id", 
 const TELLING: &str = "job.created";
 
 /// Walks over a sealed file. `None` where it cannot be read: then what is typical is known from the
-/// others.
+/// others. A collector does this beside its work, so no more than a few thousand rows are held.
 pub(super) fn walk_file(path: &Path, walk: &mut Walk, table: &mut Typical) -> Option<()> {
     let file = File::open(path).ok()?;
     let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).ok()?;
-    let batches = read(&file, &metadata, &COLUMNS, None)?;
-    let telling: Vec<BooleanArray> = batches.iter().map(|batch| is_telling(batch).ok()).collect::<Option<_>>()?;
+    let telling: Vec<BooleanArray> = read(&file, &metadata, &["event_type"], None)?
+        .map(|batch| is_telling(&batch?))
+        .collect::<Result<_, _>>()
+        .ok()?;
     let selection = RowSelection::from_filters(&telling);
     let data = read(&file, &metadata, &["data"], Some(selection))?;
-    let mut data = data.iter().filter_map(|batch| text(batch, "data").ok()).flat_map(|column| {
+    let mut data = data.filter_map(|batch| text(&batch.ok()?, "data").ok()).flat_map(|column| {
         let column = column.as_string::<i32>().clone();
         (0..column.len()).map(move |row| kind(&column, row))
     });
-    for batch in &batches {
-        walk_batch(batch, walk, table, &mut |_| data.next().flatten()).ok()?;
+    for batch in read(&file, &metadata, &COLUMNS, None)? {
+        walk_batch(&batch.ok()?, walk, table, &mut |_| data.next().flatten()).ok()?;
     }
     Some(())
 }
@@ -85,14 +87,14 @@ fn read(
     metadata: &ArrowReaderMetadata,
     columns: &[&str],
     selection: Option<RowSelection>,
-) -> Option<Vec<RecordBatch>> {
+) -> Option<ParquetRecordBatchReader> {
     let schema = metadata.schema();
     let indices = columns.iter().filter_map(|name| Some(schema.column_with_name(name)?.0));
     let mask = ProjectionMask::roots(metadata.parquet_schema(), indices);
     let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file.try_clone().ok()?, metadata.clone());
     let reader = reader.with_projection(mask).with_batch_size(READ_ROWS);
     let reader = if let Some(selection) = selection { reader.with_row_selection(selection) } else { reader };
-    reader.build().ok()?.collect::<Result<_, _>>().ok()
+    reader.build().ok()
 }
 
 fn is_telling(batch: &RecordBatch) -> Result<BooleanArray, ArrowError> {

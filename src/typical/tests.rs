@@ -3,7 +3,10 @@ use proptest::prelude::*;
 use super::names::Names;
 use super::sketch::Sketch;
 use super::table::Typical;
+use super::typical_at;
 use super::walk::{Step, Walk};
+use crate::simulate;
+use crate::store::{Layout, Partition, Snapshot};
 
 #[test]
 fn names_come_back_from_their_numbers() {
@@ -92,4 +95,33 @@ fn a_clock_that_is_ahead_is_not_taken_for_a_wait() {
     step(600, 605, "webhook.delivering", None);
     assert_eq!(table.step("image", "job.created", "job.claimed").unwrap().max_ms(), 505);
     assert_eq!(table.step("image", "job.claimed", "webhook.delivering").unwrap().max_ms(), 95);
+}
+
+#[test]
+fn what_is_kept_is_what_is_walked_anew() {
+    const FROM_MS: i64 = 1_758_844_800_000;
+    let folder = tempfile::tempdir().unwrap();
+    let layout = Layout::new(folder.path());
+    let settings = simulate::Settings { from_ms: FROM_MS, ..simulate::Settings::default() };
+    simulate::into_store(&layout, settings, 9, &mut |_| ()).unwrap();
+    let snapshot = Snapshot::read(&layout).unwrap();
+    let files: Vec<&Partition> = snapshot.partitions.iter().collect();
+    let path = layout.index().join("typical.v1");
+    let ask = |now_ms: i64| typical_at(&layout, &files, &snapshot.segments, now_ms);
+    let now_ms = FROM_MS + 9 * 3_600_000 - 1;
+    let kept = ask(now_ms);
+    assert!(path.exists() && kept.completed("image_generation") > 200);
+    for damage in [None, Some(&b"EMPTYP1\nnonsense"[..]), Some(b"")] {
+        match damage {
+            None => std::fs::remove_file(&path).unwrap(),
+            Some(bytes) => std::fs::write(&path, bytes).unwrap(),
+        }
+        let anew = ask(now_ms);
+        let step = |typical: &Typical| typical.step("image_generation", "job.queued", "job.claimed").cloned();
+        assert_eq!(anew.completed("image_generation"), kept.completed("image_generation"));
+        assert_eq!((step(&anew), anew.worker("worker-gpu01-1")), (step(&kept), kept.worker("worker-gpu01-1")));
+    }
+    // As of an earlier time, nothing that came later counts.
+    let earlier = ask(FROM_MS + 4 * 3_600_000);
+    assert!(earlier.completed("image_generation") < kept.completed("image_generation"));
 }

@@ -185,7 +185,7 @@ fn a_tail_of_the_store_misses_and_doubles_nothing() {
     let collector = store.collect(&[]);
     redis.add(50, 5_000);
     crate::support::eventually("they are stored", || {
-        store.output(&["sql", "--format", "csv", "select count(*) from events"]).lines().nth(1) == Some("50")
+        store.run(&["sql", "--format", "csv", "select count(*) from events"]).stdout.lines().nth(1) == Some("50")
     });
     let ids = tailed(&store, &[], 210, || redis.add(200, 5_000));
     assert_eq!(ids, redis.ids()[40..], "the last ten, then all that came");
