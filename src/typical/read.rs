@@ -18,7 +18,7 @@ use super::walk::{Step, Walk};
 use crate::job::job_type_of;
 
 /// Rows decoded at once.
-const READ_ROWS: usize = 4_096;
+const READ_ROWS: usize = 1_024;
 const COLUMNS: [&str; 5] = ["timestamp", "ingested_at", "event_type", "job_id", "worker_id"];
 /// The event that says of which kind a job is. Of the others `data`, which is large, is not read.
 const TELLING: &str = "job.created";

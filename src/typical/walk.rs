@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::names::Names;
 use super::table::Typical;
 use crate::job::{Role, entity, is_claim, is_terminal, role};
 
@@ -28,23 +29,24 @@ pub(super) struct Step<'a> {
 /// What the walk has to remember of the jobs and workers that it has met.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Walk {
+    /// Names of its own, as tables come and go.
+    names: Names,
     jobs: HashMap<u64, Open>,
     /// When each worker was heard of last.
     workers: HashMap<String, i64>,
 }
 
-/// A job that goes on. Names are those of the walk's own table, and are kept as text here, as tables
-/// come and go.
+/// A job that goes on. There are thousands in a busy hour, so names are numbers of the walk's.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Open {
-    job_type: String,
-    last: String,
+    job_type: u16,
+    last: u16,
     last_ms: i64,
     created_ms: Option<i64>,
     attempts: u32,
     has_ended: bool,
-    spans: Vec<(String, i64)>,
-    had: Vec<String>,
+    spans: Vec<(u16, i64)>,
+    had: Vec<u16>,
 }
 
 impl Walk {
@@ -56,18 +58,26 @@ impl Walk {
         }
         let Some(job_id) = step.job_id else { return };
         let key = xxh3_64(job_id.as_bytes());
+        let event_type = self.names.number(step.event_type);
+        let job_type = step.job_type.map(|job_type| self.names.number(job_type));
+        let unknown = self.names.number("");
         match self.jobs.get_mut(&key) {
-            Some(job) => job.go_on(table, step, happened_ms),
+            Some(job) => {
+                if let Some(job_type) = job_type.filter(|_| job.job_type == unknown) {
+                    job.job_type = job_type;
+                }
+                job.go_on(&mut self.names, table, (event_type, step.event_type), happened_ms);
+            }
             None => {
                 let job = Open {
-                    job_type: step.job_type.unwrap_or_default().to_owned(),
-                    last: step.event_type.to_owned(),
+                    job_type: job_type.unwrap_or(unknown),
+                    last: event_type,
                     last_ms: happened_ms,
                     created_ms: (step.event_type == "job.created").then_some(happened_ms),
                     attempts: u32::from(is_claim(step.event_type)),
                     has_ended: false,
                     spans: Vec::new(),
-                    had: vec![step.event_type.to_owned()],
+                    had: vec![event_type],
                 };
                 self.jobs.insert(key, job);
             }
@@ -95,40 +105,45 @@ impl Walk {
 }
 
 impl Open {
-    fn go_on(&mut self, table: &mut Typical, step: Step<'_>, happened_ms: i64) {
-        if let Some(job_type) = step.job_type.filter(|_| self.job_type.is_empty()) {
-            job_type.clone_into(&mut self.job_type);
-        }
-        let job_type = table.names.number(&self.job_type);
-        let (before, after) = (table.names.number(&self.last), table.names.number(step.event_type));
+    /// The event comes as its number and its name.
+    fn go_on(&mut self, names: &mut Names, table: &mut Typical, (number, event_type): (u16, &str), happened_ms: i64) {
+        let job_type = table.names.number(names.name(self.job_type));
+        let (before, after) = (table.names.number(names.name(self.last)), table.names.number(event_type));
         table.steps.entry((job_type, before, after)).or_default().add(happened_ms - self.last_ms);
-        self.follow_span(table, job_type, step.event_type, happened_ms);
-        self.attempts += u32::from(is_claim(step.event_type));
-        if !self.had.iter().any(|had| had == step.event_type) {
-            self.had.push(step.event_type.to_owned());
+        self.follow_span(names, table, job_type, event_type, happened_ms);
+        self.attempts += u32::from(is_claim(event_type));
+        if !self.had.contains(&number) {
+            self.had.push(number);
         }
-        if is_terminal(step.event_type) && !self.has_ended {
-            self.end(table, job_type, step.event_type, happened_ms);
+        if is_terminal(event_type) && !self.has_ended {
+            self.end(names, table, job_type, event_type, happened_ms);
         }
-        step.event_type.clone_into(&mut self.last);
+        self.last = number;
         self.last_ms = happened_ms;
     }
 
-    fn follow_span(&mut self, table: &mut Typical, job_type: u16, event_type: &str, happened_ms: i64) {
+    fn follow_span(
+        &mut self,
+        names: &mut Names,
+        table: &mut Typical,
+        job_type: u16,
+        event_type: &str,
+        happened_ms: i64,
+    ) {
         let of = entity(event_type);
         let name = |name: &str| if name.is_empty() { of.to_owned() } else { format!("{of}.{name}") };
         match role(event_type) {
             Role::Opens(stem) => {
-                let name = name(stem);
+                let name = names.number(&name(stem));
                 self.spans.retain(|(open, _)| *open != name);
                 self.spans.push((name, happened_ms));
             }
             Role::Closes(stem) => {
                 let name = name(stem);
                 let is_meant = |open: &str| entity(open) == of && (open == name || open == of || stem.is_empty());
-                if let Some(index) = self.spans.iter().rposition(|(open, _)| is_meant(open)) {
+                if let Some(index) = self.spans.iter().rposition(|(open, _)| is_meant(names.name(*open))) {
                     let (name, since_ms) = self.spans.remove(index);
-                    let number = table.names.number(&name);
+                    let number = table.names.number(names.name(name));
                     table.spans.entry((job_type, number)).or_default().add(happened_ms - since_ms);
                 }
             }
@@ -136,7 +151,7 @@ impl Open {
         }
     }
 
-    fn end(&mut self, table: &mut Typical, job_type: u16, event_type: &str, happened_ms: i64) {
+    fn end(&mut self, names: &Names, table: &mut Typical, job_type: u16, event_type: &str, happened_ms: i64) {
         self.has_ended = true;
         *table.attempts.entry(job_type).or_default().entry(self.attempts).or_default() += 1;
         if event_type != "job.completed" {
@@ -144,7 +159,7 @@ impl Open {
         }
         *table.completed.entry(job_type).or_default() += 1;
         for had in &self.had {
-            let number = table.names.number(had);
+            let number = table.names.number(names.name(*had));
             *table.having.entry((job_type, number)).or_default() += 1;
         }
         if let Some(created_ms) = self.created_ms {
