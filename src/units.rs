@@ -17,6 +17,21 @@ pub fn millis(value: f64) -> String {
     format!("{sign}{}", magnitude(value.abs()))
 }
 
+/// As [`millis`], with a plus where it is not below zero: `+340 ms`, `−4 s`.
+pub fn signed_millis(value: i64) -> String {
+    if value < 0 { millis(value as f64) } else { format!("+{}", millis(value as f64)) }
+}
+
+/// To one decimal.
+pub fn tenth(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
+}
+
+/// A probability: `0.0421`, `1.2e-9`.
+pub fn probability(value: f64) -> String {
+    if value < 1e-4 { format!("{value:.1e}") } else { format!("{value:.4}") }
+}
+
 /// As [`millis`], of a [`Duration`].
 pub fn duration(value: Duration) -> String {
     millis(value.as_secs_f64() * SECOND_MS)

@@ -156,20 +156,22 @@ fn learn((file, known): &(&Partition, &KnownFile)) -> Result<Knowledge, Vanished
 }
 
 /// Learns all there is to learn about a store, and saves it: what a collector does as hours are
-/// sealed.
+/// sealed. Returns the sealed files that it has learned, in order; none where one of them has gone
+/// meanwhile.
 ///
 /// # Errors
 /// [`StoreError`] where the store cannot be listed, or the catalog not be written.
-pub fn bring_up_to_date(layout: &Layout, effort: Effort) -> Result<(), StoreError> {
+pub fn bring_up_to_date(layout: &Layout, effort: Effort) -> Result<Vec<Partition>, StoreError> {
     let mut catalog = Catalog::load(layout);
     let files = visible_partitions(layout, |skipped| catalog.list(skipped), &mut Vec::new())?;
     // What goes meanwhile was superseded by what is learned the next time.
     if catalog.learn(&files).is_err() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let failed = |source| StoreError::Io { action: "write", path: layout.index(), source };
     catalog.index(&files, effort, &|_| ()).map_err(failed)?;
-    catalog.save().map_err(failed)
+    catalog.save().map_err(failed)?;
+    Ok(files)
 }
 
 #[cfg(test)]

@@ -54,20 +54,32 @@ impl Storage {
 
     /// What was saved, if it is there, and whole.
     pub(super) fn load(&self) -> Option<Saved> {
-        self.folders().find_map(|folder| {
-            let bytes = fs::read(folder.join(NAME)).ok()?;
-            let (sum, body) = bytes.strip_prefix(MAGIC)?.split_first_chunk()?;
-            if crc32fast::hash(body) != u32::from_le_bytes(*sum) {
-                return None;
-            }
+        self.read_whole(NAME, MAGIC, |body| {
             let (numbers, folders) = postcard::take_from_bytes(body).ok()?;
             Some(Saved { folders: Folders::decode(folders)?, numbers })
         })
     }
 
-    /// What the file of that name holds, if it is there.
-    pub fn read(&self, name: &str) -> Option<Vec<u8>> {
-        self.folders().find_map(|folder| fs::read(folder.join(name)).ok())
+    /// What the file of that name holds after its magic and its checksum, if it is there, whole, and can
+    /// be decoded.
+    pub fn read_whole<T>(&self, name: &str, magic: &[u8; 8], decode: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
+        self.folders().find_map(|folder| {
+            let bytes = fs::read(folder.join(name)).ok()?;
+            let (sum, body) = bytes.strip_prefix(magic)?.split_first_chunk()?;
+            if crc32fast::hash(body) != u32::from_le_bytes(*sum) {
+                return None;
+            }
+            decode(body)
+        })
+    }
+
+    /// Writes such a file in one step: a reader finds the old one or the new one.
+    pub fn write_whole(&self, name: &str, magic: &[u8; 8], body: &[u8]) -> io::Result<()> {
+        self.publish(name, |file| {
+            file.write_all(magic)?;
+            file.write_all(&crc32fast::hash(body).to_le_bytes())?;
+            file.write_all(body)
+        })
     }
 
     /// Can anything be saved?
@@ -75,15 +87,11 @@ impl Storage {
         self.writable.is_some()
     }
 
-    /// Saves in one step: a reader finds the old one or the new one.
+    /// Saves all of it.
     pub(super) fn save(&self, saved: &Saved) -> io::Result<()> {
         let mut body = postcard::to_stdvec(&saved.numbers).map_err(io::Error::other)?;
         body.extend(saved.folders.encode().map_err(io::Error::other)?);
-        self.publish(NAME, |file| {
-            file.write_all(MAGIC)?;
-            file.write_all(&crc32fast::hash(&body).to_le_bytes())?;
-            file.write_all(&body)
-        })
+        self.write_whole(NAME, MAGIC, &body)
     }
 
     /// Opens a run.
@@ -140,8 +148,7 @@ impl Storage {
         self.writable.iter().chain(std::iter::once(&self.own).filter(|own| self.writable.as_ref() != Some(own)))
     }
 
-    /// Writes a file in one step.
-    pub fn publish(&self, name: &str, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    fn publish(&self, name: &str, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let folder = self.writable.as_ref().ok_or(io::ErrorKind::ReadOnlyFilesystem)?;
         fs::create_dir_all(folder)?;

@@ -14,9 +14,10 @@ use serde::Serialize;
 
 use super::failure::{Failure, Outcome};
 use super::options::{FormatOption, Options};
+use crate::investigate::Investigation;
 use crate::prompt::{clear, watched};
 use crate::query::moment::parse_moment;
-use crate::query::{Answer, CannedQuery, Engine, OnIndexing, QueryError, Settings, canned_queries, find};
+use crate::query::{Answer, CannedQuery, Engine, OnIndexing, QueryError, Settings, canned_queries, find, no_such_job};
 use crate::render::{AnswerWriter, Format, Screen};
 use crate::store::StoreWriter;
 
@@ -76,21 +77,58 @@ pub(super) fn canned() -> Result<Vec<CannedQuery>, Failure> {
 /// Asks the engine and shows the answer as it comes.
 pub(super) fn ask(options: &Options, question: impl AsyncFnOnce(&Engine) -> Result<Answer, QueryError>) -> Outcome {
     let begun = Instant::now();
-    let screen = screen(options)?;
-    let mut out = BufWriter::new(std::io::stdout().lock());
     runtime()?.block_on(async {
         let engine = engine(options)?;
-        let mut answer = watched(&engine, question(&engine)).await?;
-        warn(&answer.warnings);
-        let mut writer = AnswerWriter::new(&mut out, format(options), &screen, answer.schema.clone());
-        while let Some(batch) = watched(&engine, answer.next()).await? {
-            writer.write(&batch)?;
-        }
-        writer.finish(Some(begun.elapsed()))?;
-        Ok::<_, Failure>(())
+        stream(options, &engine, begun, question(&engine)).await
     })?;
-    out.flush()?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Shows the answer to a question that was begun then, as it comes.
+pub(super) async fn stream(
+    options: &Options,
+    engine: &Engine,
+    begun: Instant,
+    question: impl Future<Output = Result<Answer, QueryError>>,
+) -> Result<(), Failure> {
+    let screen = screen(options)?;
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let mut answer = watched(engine, question).await?;
+    warn(&answer.warnings);
+    let mut writer = AnswerWriter::new(&mut out, format(options), &screen, answer.schema.clone());
+    while let Some(batch) = watched(engine, answer.next()).await? {
+        writer.write(&batch)?;
+    }
+    writer.finish(Some(begun.elapsed()))?;
+    Ok(out.flush()?)
+}
+
+/// Shows an answer that is one value: as JSON where that was asked for, else for a person.
+pub(super) fn show<T: Serialize>(
+    options: &Options,
+    answer: &T,
+    for_person: impl FnOnce(&mut dyn Write, &Screen, &T) -> std::io::Result<()>,
+) -> Result<(), Failure> {
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    match options.format {
+        Some(FormatOption::Json | FormatOption::Ndjson) => write_json(&mut out, options, answer)?,
+        _ => for_person(&mut out, &screen(options)?, answer)?,
+    }
+    Ok(out.flush()?)
+}
+
+/// The same of a list, of which NDJSON has a line for each.
+pub(super) fn show_list<T: Serialize>(
+    options: &Options,
+    answer: &[T],
+    for_person: impl FnOnce(&mut dyn Write, &Screen) -> std::io::Result<()>,
+) -> Result<(), Failure> {
+    if options.format != Some(FormatOption::Ndjson) {
+        return show(options, &answer, |out, screen, _| for_person(out, screen));
+    }
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    answer.iter().try_for_each(|one| write_json(&mut out, options, one))?;
+    Ok(out.flush()?)
 }
 
 /// Asks for rows that are to be looked at as a whole.
@@ -133,6 +171,26 @@ pub(super) fn now_ms(options: &Options, given: Option<&str>, engine: &Engine) ->
     Ok(if is_live { None } else { engine.newest_ms()? }.unwrap_or(real.as_millisecond()))
 }
 
+/// As of when jobs are judged.
+#[derive(Debug, Args)]
+pub(super) struct AsOf {
+    /// As of then [default: now, or the store's newest event where no collector writes to it]
+    #[arg(long, value_name = "TIME")]
+    now: Option<String>,
+}
+
+impl AsOf {
+    /// That moment, ms since the epoch.
+    pub fn ms(&self, options: &Options, engine: &Engine) -> Result<i64, Failure> {
+        now_ms(options, self.now.as_deref(), engine)
+    }
+
+    /// The store as of then.
+    pub async fn investigation<'a>(&self, options: &Options, engine: &'a Engine) -> Result<Investigation<'a>, Failure> {
+        Ok(Investigation::open(engine, self.ms(options, engine)?).await?)
+    }
+}
+
 /// A time as people type it, ms since the epoch, counted from `now_ms`.
 pub(super) fn moment(options: &Options, text: &str, now_ms: i64) -> Result<i64, Failure> {
     let now = Timestamp::from_millisecond(now_ms).unwrap_or(Timestamp::MAX);
@@ -140,7 +198,7 @@ pub(super) fn moment(options: &Options, text: &str, now_ms: i64) -> Result<i64, 
 }
 
 /// An answer as JSON: on one line where lines were asked for, else laid out for a person.
-pub(super) fn write_json(out: &mut impl Write, options: &Options, answer: &impl Serialize) -> std::io::Result<()> {
+fn write_json(out: &mut impl Write, options: &Options, answer: &impl Serialize) -> std::io::Result<()> {
     match options.format {
         Some(FormatOption::Ndjson) => serde_json::to_writer(&mut *out, answer)?,
         _ => serde_json::to_writer_pretty(&mut *out, answer)?,
@@ -151,11 +209,7 @@ pub(super) fn write_json(out: &mut impl Write, options: &Options, answer: &impl 
 /// Says that a job is not there, and which ones are near.
 pub(super) async fn unknown_job(engine: &Engine, job: &str) -> Result<Failure, Failure> {
     let similar = engine.similar_jobs(job).await?;
-    let hint = match similar.as_slice() {
-        [] => String::new(),
-        similar => format!("; did you mean {}?", similar.join(" or ")),
-    };
-    Ok(Failure::Failed(anyhow::anyhow!("the store has no events of job `{job}`{hint}")))
+    Ok(Failure::Failed(anyhow::anyhow!(no_such_job(job, &similar))))
 }
 
 /// A runtime for queries: as many threads as the machine has cores.

@@ -1,9 +1,8 @@
-use std::io::{BufWriter, Write as _};
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::answer::{engine, moment, now_ms, runtime, screen, write_json};
+use super::answer::{AsOf, engine, moment, runtime, show};
 use super::failure::{Failure, Outcome};
 use super::options::{FormatOption, Options};
 use crate::investigate::{Investigation, Verdict};
@@ -31,17 +30,15 @@ pub(super) struct Diagnose {
     /// With --all: jobs of the last 30m, 1h, 2d
     #[arg(long, value_name = "DURATION", default_value = "1h", requires = "all")]
     last: String,
-    /// As of then [default: now, or the store's newest event where no collector writes to it]
-    #[arg(long, value_name = "TIME")]
-    now: Option<String>,
+    #[command(flatten)]
+    as_of: AsOf,
 }
 
 impl Diagnose {
     pub fn run(self, options: &Options) -> Outcome {
         runtime()?.block_on(async {
             let engine = engine(options)?;
-            let now = now_ms(options, self.now.as_deref(), &engine)?;
-            let investigation = Investigation::open(&engine, Some(now)).await?;
+            let investigation = self.as_of.investigation(options, &engine).await?;
             match &self.job {
                 Some(job) => one(options, &investigation, job).await,
                 None => all(options, &investigation, &self.last).await,
@@ -52,25 +49,17 @@ impl Diagnose {
 
 async fn one(options: &Options, investigation: &Investigation<'_>, job: &str) -> Outcome {
     let diagnosis = investigation.diagnose(job).await?;
-    let mut out = BufWriter::new(std::io::stdout().lock());
     let is_found = diagnosis.verdict != Verdict::NotFound;
-    match options.format {
-        Some(FormatOption::Json | FormatOption::Ndjson) => write_json(&mut out, options, &diagnosis)?,
-        _ if !is_found => return Err(Failure::Failed(anyhow::anyhow!(diagnosis.reason))),
-        _ => write_diagnosis(&mut out, &screen(options)?, &diagnosis)?,
+    if !is_found && !matches!(options.format, Some(FormatOption::Json | FormatOption::Ndjson)) {
+        return Err(Failure::Failed(anyhow::anyhow!(diagnosis.reason)));
     }
-    out.flush()?;
+    show(options, &diagnosis, write_diagnosis)?;
     Ok(if is_found { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn all(options: &Options, investigation: &Investigation<'_>, last: &str) -> Outcome {
     let since_ms = moment(options, last, investigation.now_ms())?;
     let judged = investigation.diagnose_all(since_ms).await?;
-    let mut out = BufWriter::new(std::io::stdout().lock());
-    match options.format {
-        Some(FormatOption::Json | FormatOption::Ndjson) => write_json(&mut out, options, &judged)?,
-        _ => write_judged(&mut out, &screen(options)?, &judged)?,
-    }
-    out.flush()?;
+    show(options, &judged, write_judged)?;
     Ok(ExitCode::SUCCESS)
 }

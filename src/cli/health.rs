@@ -1,5 +1,4 @@
-use std::io::IsTerminal as _;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -67,8 +66,8 @@ fn check_events(options: &Options) -> Vec<Check> {
     let ask = async || {
         let engine = engine(options)?;
         let now = now_ms(options, None, &engine)?;
-        let anomalies = Investigation::open(&engine, Some(now)).await?.anomalies().await?;
-        Ok::<_, super::failure::Failure>(anomalies)
+        let anomalies = Investigation::open(&engine, now).await?.anomalies().await?;
+        Ok::<_, super::failure::Failure>(anomalies.found)
     };
     // What cannot be asked has been said by the check of the store.
     let anomalies = runtime().ok().and_then(|runtime| runtime.block_on(ask()).ok()).unwrap_or_default();

@@ -3,9 +3,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::answer::{canned, engine, format, gather, now_ms, parameter, runtime, screen, unknown_job, write_json};
+use super::answer::{AsOf, canned, engine, format, gather, parameter, runtime, screen, show_list, unknown_job};
 use super::failure::{Failure, Outcome};
-use super::options::{FormatOption, Options};
+use super::options::Options;
 use crate::investigate::{ComparedStep, Investigation};
 use crate::job::History;
 use crate::query::moment::parse_duration;
@@ -37,9 +37,8 @@ pub(super) struct Timeline {
     /// Mark gaps from this length on [default: those that are unusual; in other formats than a table 5s]
     #[arg(long, value_name = "DURATION")]
     min_gap: Option<String>,
-    /// As of then [default: now, or the store's newest event where no collector writes to it]
-    #[arg(long, value_name = "TIME")]
-    now: Option<String>,
+    #[command(flatten)]
+    as_of: AsOf,
 }
 
 impl Timeline {
@@ -76,7 +75,7 @@ impl Timeline {
     async fn screen(&self, options: &Options, engine: &Engine) -> Result<(), Failure> {
         let min_gap = self.min_gap.as_deref().map(parse_duration).transpose();
         let min_gap = min_gap.map_err(|error| Failure::Usage(error.to_string()))?;
-        let investigation = self.investigation(options, engine).await?;
+        let investigation = self.as_of.investigation(options, engine).await?;
         let (title, history) = match (&self.job, &self.trace) {
             (Some(job), _) => (format!("Job {job}"), self.history(&investigation, job).await?),
             (None, trace) => {
@@ -92,24 +91,13 @@ impl Timeline {
     }
 
     async fn beside(&self, options: &Options, engine: &Engine, job: &str, other: &str) -> Result<(), Failure> {
-        let investigation = self.investigation(options, engine).await?;
+        let investigation = self.as_of.investigation(options, engine).await?;
         let left = self.history(&investigation, job).await?;
         let steps: Vec<ComparedStep> = match other {
             "typical" => investigation.compare_with_typical(&left),
             other => investigation.compare(&left, &self.history(&investigation, other).await?),
         };
-        let mut out = BufWriter::new(std::io::stdout().lock());
-        match options.format {
-            Some(FormatOption::Json) => write_json(&mut out, options, &steps)?,
-            Some(FormatOption::Ndjson) => steps.iter().try_for_each(|step| write_json(&mut out, options, step))?,
-            _ => write_comparison(&mut out, &screen(options)?, (job, other), &steps)?,
-        }
-        Ok(out.flush()?)
-    }
-
-    async fn investigation<'a>(&self, options: &Options, engine: &'a Engine) -> Result<Investigation<'a>, Failure> {
-        let now = now_ms(options, self.now.as_deref(), engine)?;
-        Ok(Investigation::open(engine, Some(now)).await?)
+        show_list(options, &steps, |out, screen| write_comparison(out, screen, (job, other), &steps))
     }
 
     async fn history(&self, investigation: &Investigation<'_>, job: &str) -> Result<History, Failure> {

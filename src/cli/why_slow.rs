@@ -1,12 +1,10 @@
-use std::io::{BufWriter, Write as _};
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::answer::{engine, moment, now_ms, runtime, screen, write_json};
+use super::answer::{AsOf, engine, moment, runtime, show};
 use super::failure::Outcome;
-use super::options::{FormatOption, Options};
-use crate::investigate::Investigation;
+use super::options::Options;
 use crate::render::write_why_slow;
 
 /// Say what slow jobs have in common: worker, machine, connector, hour, a key of `data`
@@ -25,25 +23,18 @@ pub(super) struct WhySlow {
     /// Only jobs with an event for which this holds, in SQL
     #[arg(long = "where", value_name = "SQL")]
     condition: Option<String>,
-    /// As of then [default: now, or the store's newest event where no collector writes to it]
-    #[arg(long, value_name = "TIME")]
-    now: Option<String>,
+    #[command(flatten)]
+    as_of: AsOf,
 }
 
 impl WhySlow {
     pub fn run(self, options: &Options) -> Outcome {
         runtime()?.block_on(async {
             let engine = engine(options)?;
-            let now = now_ms(options, self.now.as_deref(), &engine)?;
-            let since = moment(options, &self.last, now)?;
-            let investigation = Investigation::open(&engine, Some(now)).await?;
+            let investigation = self.as_of.investigation(options, &engine).await?;
+            let since = moment(options, &self.last, investigation.now_ms())?;
             let why = investigation.why_slow(since, self.condition.as_deref()).await?;
-            let mut out = BufWriter::new(std::io::stdout().lock());
-            match options.format {
-                Some(FormatOption::Json | FormatOption::Ndjson) => write_json(&mut out, options, &why)?,
-                _ => write_why_slow(&mut out, &screen(options)?, &why)?,
-            }
-            out.flush()?;
+            show(options, &why, write_why_slow)?;
             Ok(ExitCode::SUCCESS)
         })
     }

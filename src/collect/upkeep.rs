@@ -166,7 +166,8 @@ fn seal(task: &SealTask) -> Result<Done, StoreError> {
 
 /// A catalog that is behind makes questions slower, and nothing else.
 fn learn(layout: &Layout) -> Done {
-    let learned = catalog::bring_up_to_date(layout, Effort::CALM).and_then(|()| typical::bring_up_to_date(layout));
+    let learned =
+        catalog::bring_up_to_date(layout, Effort::CALM).and_then(|files| typical::bring_up_to_date(layout, &files));
     if let Err(error) = learned {
         warn!("the catalog of sealed hours is behind: {error}");
     }

@@ -6,12 +6,21 @@ use serde::Serialize;
 
 use super::detect::{self, Suspicion, Windows};
 use super::diagnosis::{CulpritKind, Judged, Moment, Verdict};
-use super::fetch::moment;
 use super::frame::{self, Frame};
 use super::investigation::{Investigation, InvestigationError};
 use crate::job::{JobEvent, error_text, fingerprint};
+use crate::query::moment_literal;
 use crate::statistics::benjamini_hochberg;
 use crate::units;
+
+/// What is unusual.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Anomalies {
+    /// Each of them, alerts first.
+    pub found: Vec<Anomaly>,
+    /// Why not all could be judged, where that is so.
+    pub lack: Option<String>,
+}
 
 /// Something unusual.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -104,22 +113,26 @@ pub struct Subject {
 const Q_MAX: f64 = 0.01;
 const DAY_MS: i64 = 24 * 3_600_000;
 const HOUR_MS: i64 = 3_600_000;
-const WEEK_DAYS: i64 = 28;
+/// Why not all could be judged.
+const NO_BASELINE: &str = "too few events to judge rates, latencies, error shares and silences: they need an hour of \
+     earlier events, of the same hour of other days or of the last 24 hours";
 /// An error that was not seen for that long is new.
 const SEEN_MS: i64 = 7 * DAY_MS;
 /// Rows of a baseline that are looked at.
 const ROWS_MAX: usize = 3_000_000;
 
 impl Investigation<'_> {
-    /// What is unusual now; alerts first.
+    /// What is unusual now.
     ///
     /// # Errors
     /// As [`Investigation::open`].
-    pub async fn anomalies(&self) -> Result<Vec<Anomaly>, InvestigationError> {
+    pub async fn anomalies(&self) -> Result<Anomalies, InvestigationError> {
         let windows = Windows::at(self.now_ms());
         let frame = self.frame(&windows).await?;
         let mut found: Vec<Suspicion> = Vec::new();
-        if let Some(base) = detect::baseline(&frame, &windows) {
+        let base = detect::baseline(&frame, &windows);
+        let lack = base.is_none().then(|| NO_BASELINE.to_owned());
+        if let Some(base) = base {
             found.extend(detect::rates(&frame, &windows, &base));
             found.extend(detect::latencies(&frame, &windows, &base));
             found.extend(detect::error_shares(&frame, &windows, &base));
@@ -131,32 +144,20 @@ impl Investigation<'_> {
         anomalies.extend(self.new_errors(&windows).await?);
         let judged = self.diagnose_all(self.now_ms() - HOUR_MS).await?;
         anomalies.extend(of_jobs(&judged, &windows));
-        Ok(merged(anomalies))
-    }
-
-    /// How much of the past there is to compare with: `None` where it is enough, else why not.
-    ///
-    /// # Errors
-    /// As [`Investigation::open`].
-    pub async fn lack_of_baseline(&self) -> Result<Option<String>, InvestigationError> {
-        let windows = Windows::at(self.now_ms());
-        let frame = self.frame(&windows).await?;
-        let lack = "too few events to judge rates, latencies, error shares and silences: they need an hour of earlier \
-                    events, of the same hour of other days or of the last 24 hours";
-        Ok(detect::baseline(&frame, &windows).is_none().then(|| lack.to_owned()))
+        Ok(Anomalies { found: merged(anomalies), lack })
     }
 
     /// The last day, and the same hours of the days before.
     async fn frame(&self, windows: &Windows) -> Result<Frame, InvestigationError> {
         let mut ranges = vec![(windows.now_ms - DAY_MS - windows.length_ms, windows.now_ms)];
-        for days in 2..=WEEK_DAYS {
+        for days in 2..=detect::BASE_DAYS {
             let (from_ms, until_ms) = windows.same_hours(days);
             if windows.is_same_class(from_ms) {
                 ranges.push((from_ms, until_ms));
             }
         }
         let ranges = ranges.iter().map(|(from_ms, until_ms)| {
-            format!("(ingested_at >= {} and ingested_at < {})", moment(*from_ms), moment(*until_ms))
+            format!("(ingested_at >= {} and ingested_at < {})", moment_literal(*from_ms), moment_literal(*until_ms))
         });
         let condition = ranges.collect::<Vec<_>>().join(" or ");
         let sql = format!("select {} from events where {condition} limit {ROWS_MAX}", frame::COLUMNS);
@@ -167,8 +168,8 @@ impl Investigation<'_> {
     async fn new_errors(&self, windows: &Windows) -> Result<Vec<Anomaly>, InvestigationError> {
         let condition = format!(
             "level = 'error' and ingested_at >= {} and ingested_at <= {}",
-            moment(windows.now_ms - SEEN_MS),
-            moment(windows.now_ms)
+            moment_literal(windows.now_ms - SEEN_MS),
+            moment_literal(windows.now_ms)
         );
         let mut known: HashSet<(String, String)> = HashSet::new();
         let mut new: BTreeMap<(String, String), Vec<JobEvent>> = BTreeMap::new();
@@ -359,7 +360,7 @@ impl Investigation<'_> {
         let looks: Vec<i64> = (since_ms + step_ms..=self.now_ms()).step_by(step_ms.max(1) as usize).collect();
         let mut alerts: Vec<Alert> = Vec::new();
         for (done, now_ms) in looks.iter().enumerate() {
-            for anomaly in self.moved_to(*now_ms).anomalies().await? {
+            for anomaly in self.moved_to(*now_ms).anomalies().await?.found {
                 if anomaly.severity != Severity::Alert {
                     continue;
                 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::diagnosis::{Evidence, Moment};
-use super::fetch::literal;
 use super::investigation::{Investigation, InvestigationError};
 use crate::job::{History, JobEvent, error_text, fingerprint};
+use crate::query::literal;
 
 /// What happened in connection with a job: by its trace, on its worker, with its error.
 #[derive(Debug, Clone, PartialEq, Serialize)]

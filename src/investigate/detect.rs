@@ -17,6 +17,8 @@ const BUCKET_MS: i64 = 5 * MINUTE_MS;
 const BUCKETS_NOW: i64 = 3;
 /// Fewer buckets tell nothing about what is usual.
 const BASE_BUCKETS_MIN: usize = 12;
+/// Days of which the same hours are looked at.
+pub(super) const BASE_DAYS: i64 = 28;
 /// Workers are compared with each other over so long: each does few jobs an hour.
 const PEERS_MS: i64 = 3 * HOUR_MS;
 
@@ -77,7 +79,7 @@ fn is_weekend(ms: i64) -> bool {
 /// last day. `None` where there is too little of either.
 pub(super) fn baseline(frame: &Frame, windows: &Windows) -> Option<Vec<(i64, i64)>> {
     let has_events = |range: &(i64, i64)| !frame.between(range.0, range.1).is_empty();
-    let days = (1..=28).map(|days| windows.same_hours(days)).filter(|range| windows.is_same_class(range.0));
+    let days = (1..=BASE_DAYS).map(|days| windows.same_hours(days)).filter(|range| windows.is_same_class(range.0));
     let same_hours: Vec<(i64, i64)> = days.filter(has_events).collect();
     if same_hours.len() >= 3 {
         return Some(same_hours);
@@ -151,7 +153,7 @@ fn rate(
             ..Subject::default()
         },
         value: count,
-        baseline: Some(rounded(mean)),
+        baseline: Some(units::tenth(mean)),
         n: others.len() as u64,
         p: Some(p),
         is_large: is_large && agree,
@@ -201,8 +203,8 @@ fn slower(kind: AnomalyKind, subject: Subject, what: &str, now: &mut [f64], base
         kind,
         severity: Severity::Alert,
         subject,
-        value: rounded(value),
-        baseline: Some(rounded(baseline)),
+        value: units::tenth(value),
+        baseline: Some(units::tenth(baseline)),
         n: n as u64,
         p: Some((2.0 * by_rank.min(by_tail)).min(1.0)),
         is_large: if is_median { shifts } else { grows },
@@ -408,8 +410,4 @@ pub(super) fn skews(frame: &Frame, windows: &Windows) -> Vec<Suspicion> {
         }
     });
     found.collect()
-}
-
-fn rounded(value: f64) -> f64 {
-    (value * 10.0).round() / 10.0
 }

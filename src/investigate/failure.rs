@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::diagnosis::{Confidence, Culprit, CulpritKind, Evidence, SameCause, Verdict};
 use super::judge::{CASES_FOR_P99, Case, Finding, clock, lasting};
 use super::surroundings::Surroundings;
-use crate::job::{JobEvent, Span, entity, error_text, fingerprint, is_claim, is_retry, is_terminal};
+use crate::job::{History, JobEvent, Span, entity, error_text, fingerprint, is_claim, is_retry, is_terminal};
 use crate::units;
 
 /// So many attempts within [`MANY_WITHIN_MS`] are too many, whatever is usual.
@@ -51,8 +51,7 @@ pub(super) fn retry_loop(case: &Case<'_>) -> Option<Finding> {
     if history.terminal().is_some() {
         return None;
     }
-    let failures: Vec<&JobEvent> =
-        history.events().iter().filter(|event| event.is_error() && entity(&event.event_type) != "webhook").collect();
+    let failures = failures(history);
     let latest = failures.last()?;
     let said = error_text(&latest.data)?;
     let of_error = fingerprint(&said);
@@ -148,7 +147,7 @@ pub(super) fn webhook_undelivered(case: &Case<'_>) -> Option<Finding> {
 
 /// Other jobs whose webhook was sent, or should have been, and never confirmed.
 fn undelivered<'a>(case: &'a Case<'_>) -> Vec<&'a str> {
-    let is_undelivered = |history: &crate::job::History| {
+    let is_undelivered = |history: &History| {
         let webhooks: Vec<&Span> = history.spans().iter().filter(|span| span.name == "webhook").collect();
         history.terminal().is_some_and(|end| end.event_type == "job.completed")
             && history.now_ms() - history.last().happened_ms() > UNDELIVERED_MS_MIN
@@ -161,6 +160,12 @@ fn undelivered<'a>(case: &'a Case<'_>) -> Vec<&'a str> {
         .collect()
 }
 
+/// The errors of the job itself, not of its webhook.
+fn failures(history: &History) -> Vec<&JobEvent> {
+    let errors = history.events().iter().filter(|event| event.is_error());
+    errors.filter(|event| entity(&event.event_type) != "webhook").collect()
+}
+
 /// What went wrong, by the event itself or the last error before it.
 fn said_by(case: &Case<'_>, end: &JobEvent) -> Option<String> {
     let before = case.history.events().iter().rev().filter(|event| event.is_error());
@@ -170,8 +175,7 @@ fn said_by(case: &Case<'_>, end: &JobEvent) -> Option<String> {
 /// Who else has the error, and so who is behind it.
 fn explain_error(case: &Case<'_>, finding: &mut Finding, said: Option<&str>) {
     let history = case.history;
-    let errors = history.events().iter().filter(|event| event.is_error() && entity(&event.event_type) != "webhook");
-    let shown: Vec<&JobEvent> = errors.collect();
+    let shown = failures(history);
     for event in shown.iter().rev().take(5).rev() {
         let text = error_text(&event.data).map_or_else(|| "an error".to_owned(), |text| short(&text));
         finding.evidence.push(Evidence::new(event, text));

@@ -12,16 +12,6 @@ use crate::job::JobEvent;
 pub const COLUMNS: &str = "id, timestamp, ingested_at, service, event_type, level, job_id, trace_id, worker_id, \
      machine_id, user_id, duration_ms, data";
 
-/// A text as SQL writes it.
-pub(super) fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
-
-/// A time as SQL writes it.
-pub(super) fn moment(ms: i64) -> String {
-    format!("to_timestamp_millis({ms})")
-}
-
 /// The events of these rows, which have the columns of [`COLUMNS`].
 ///
 /// # Errors

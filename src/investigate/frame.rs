@@ -7,6 +7,7 @@ use arrow::datatypes::{DataType, Float64Type, TimeUnit, TimestampMillisecondType
 use arrow::error::ArrowError;
 
 use super::fetch::column;
+use crate::job::{happened_ms, is_error};
 
 /// The columns that a frame is made of, as SQL lists them.
 pub(super) const COLUMNS: &str =
@@ -72,9 +73,9 @@ impl Frame {
                 column.is_valid(row).then(|| column.as_string::<i32>().value(row).to_owned())
             };
             let event_type = named(&types).unwrap_or_default();
-            let is_error = crate::job::is_error(&event_type, &named(&levels).unwrap_or_default());
+            let is_error = is_error(&event_type, &named(&levels).unwrap_or_default());
             let row = Row {
-                happened_ms: timestamps.value(row).min(arrivals.value(row)),
+                happened_ms: happened_ms(timestamps.value(row), arrivals.value(row)),
                 delay_ms: arrivals.value(row) - timestamps.value(row),
                 service: self.number(named(&services).unwrap_or_default()),
                 event_type: self.number(event_type),

@@ -5,12 +5,12 @@ use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 
 use super::diagnosis::{Diagnosis, Judged, Verdict};
-use super::fetch::{COLUMNS, column, literal, moment, read};
+use super::fetch::{COLUMNS, column, read};
 use super::judge::{judge, missing_steps, not_found};
 use super::surroundings::{Lost, Surroundings};
 use crate::event::EntryId;
 use crate::job::{History, JobEvent};
-use crate::query::{Engine, QueryError};
+use crate::query::{Engine, QueryError, literal, moment_literal};
 use crate::typical::Typical;
 
 /// Why a question about jobs has no answer.
@@ -43,13 +43,12 @@ const SURROUNDING_EVENTS_MAX: usize = 100_000;
 const RANGE_EVENTS_MAX: usize = 1_000_000;
 
 impl<'a> Investigation<'a> {
-    /// Looks at the store as of `now_ms`; where that is not given, as of its newest event.
+    /// Looks at the store as of `now_ms`.
     ///
     /// # Errors
     /// [`InvestigationError::Query`] where the store cannot be read.
-    pub async fn open(engine: &'a Engine, now_ms: Option<i64>) -> Result<Self, InvestigationError> {
+    pub async fn open(engine: &'a Engine, now_ms: i64) -> Result<Self, InvestigationError> {
         let newest_ms = engine.newest_ms()?;
-        let now_ms = now_ms.or(newest_ms).unwrap_or_default();
         let typical = engine.typical(now_ms)?;
         Ok(Self { engine, typical, now_ms, newest_ms })
     }
@@ -63,11 +62,6 @@ impl<'a> Investigation<'a> {
     /// As of when the store is looked at, ms since the epoch.
     pub fn now_ms(&self) -> i64 {
         self.now_ms
-    }
-
-    /// When the newest event of the store arrived, ms since the epoch; `None` where there is none.
-    pub fn newest_ms(&self) -> Option<i64> {
-        self.newest_ms
     }
 
     /// What is typical in the store.
@@ -123,7 +117,8 @@ impl<'a> Investigation<'a> {
     /// As [`Self::open`].
     pub async fn diagnose_all(&self, since_ms: i64) -> Result<Judged, InvestigationError> {
         let from_ms = since_ms - LIFE_MS_MAX;
-        let condition = format!("ingested_at >= {} and ingested_at <= {}", moment(from_ms), moment(self.now_ms));
+        let condition =
+            format!("ingested_at >= {} and ingested_at <= {}", moment_literal(from_ms), moment_literal(self.now_ms));
         let events = self.events(&condition, RANGE_EVENTS_MAX).await?;
         let lost = self.lost(from_ms).await?;
         let surroundings = Surroundings::new(events, (from_ms, self.now_ms), lost, self.now_ms);
@@ -150,7 +145,8 @@ impl<'a> Investigation<'a> {
         let end_ms = history.terminal().map_or(history.last().arrived_ms, |event| event.arrived_ms);
         let from_ms = history.start_ms().max(end_ms - LIFE_MS_MAX) - MARGIN_MS;
         let until_ms = (end_ms + MARGIN_MS).min(self.now_ms);
-        let mut condition = format!("ingested_at >= {} and ingested_at <= {}", moment(from_ms), moment(until_ms));
+        let mut condition =
+            format!("ingested_at >= {} and ingested_at <= {}", moment_literal(from_ms), moment_literal(until_ms));
         let mut events = self.events(&condition, SURROUNDING_EVENTS_MAX).await?;
         // What the worker said after that decides whether it is silent: the next word is enough.
         let holder = history.holder().filter(|_| history.terminal().is_none() && until_ms < self.now_ms);
@@ -158,8 +154,8 @@ impl<'a> Investigation<'a> {
             condition = format!(
                 "worker_id = {} and ingested_at > {} and ingested_at <= {} order by ingested_at limit 1",
                 literal(holder),
-                moment(until_ms),
-                moment(self.now_ms)
+                moment_literal(until_ms),
+                moment_literal(self.now_ms)
             );
             events.extend(self.events(&condition, usize::MAX).await?);
         }

@@ -6,7 +6,8 @@ use super::diagnosis::{
 };
 use super::surroundings::Surroundings;
 use super::{failure, silence, slow, waiting};
-use crate::job::{History, JobEvent, PartKind, State, budget};
+use crate::job::{History, JobEvent, PartKind, budget};
+use crate::query::no_such_job;
 use crate::typical::{Sketch, Typical};
 use crate::units;
 
@@ -168,15 +169,11 @@ pub(super) fn judge(job_id: &str, history: &History, typical: &Typical, around: 
 
 /// What is said about a job of which the store has no event.
 pub(super) fn not_found(job_id: &str, similar: &[String]) -> Diagnosis {
-    let hint = match similar {
-        [] => String::new(),
-        similar => format!("; did you mean {}?", similar.join(" or ")),
-    };
     Diagnosis {
         job_id: job_id.to_owned(),
         verdict: Verdict::NotFound,
         confidence: Confidence::Proven,
-        reason: format!("the store has no events of job `{job_id}`{hint}"),
+        reason: no_such_job(job_id, similar),
         culprit: Culprit::default(),
         since: None,
         last_event: None,
@@ -196,15 +193,10 @@ fn nothing_wrong(case: &Case<'_>) -> Finding {
         let last = history.last();
         let quiet = lasting(history.now_ms() - last.happened_ms());
         let holder = history.holder().map(|worker| format!(" on {worker}")).unwrap_or_default();
-        let reason = match history.state() {
-            State::BackingOff(until) => {
-                format!("It waits for its next attempt, which is due at {}", clock(until))
-            }
-            _ => format!(
-                "It is running{holder}, {lived} since it was created; its last word, {}, is {quiet} old",
-                last.event_type
-            ),
-        };
+        let reason = format!(
+            "It is running{holder}, {lived} since it was created; its last word, {}, is {quiet} old",
+            last.event_type
+        );
         return Finding::new(Verdict::Running, Confidence::Likely, reason);
     }
     let usual = case.typical.total(case.job_type()).filter(|total| total.count() >= CASES_MIN);
@@ -246,7 +238,7 @@ pub(super) fn budget_of(case: &Case<'_>) -> Vec<BudgetPart> {
 /// How long such a part mostly takes.
 pub(super) fn typical_ms(case: &Case<'_>, kind: &PartKind) -> Option<f64> {
     let (typical, job_type) = (case.typical, case.job_type());
-    let median = |sketch: &Sketch| sketch.quantile(0.5).map(|ms| (ms * 10.0).round() / 10.0);
+    let median = |sketch: &Sketch| sketch.quantile(0.5).map(units::tenth);
     match kind {
         PartKind::Work(name) => typical.span(job_type, name).and_then(median),
         PartKind::QueueWait => typical.step(job_type, "job.queued", "job.claimed").and_then(median),

@@ -12,6 +12,7 @@ mod diagnosis;
 mod failure;
 mod fetch;
 mod frame;
+mod histogram;
 mod investigation;
 mod judge;
 mod perf;
@@ -22,13 +23,14 @@ mod timeline;
 mod waiting;
 mod why_slow;
 
-pub use anomalies::{Alert, Anomaly, AnomalyKind, Backtest, Severity, Subject};
+pub use anomalies::{Alert, Anomalies, Anomaly, AnomalyKind, Backtest, Severity, Subject};
 pub use correlate::{Correlation, OtherJob, SameError, SameWorker};
 pub use diagnosis::{
     BudgetPart, Completeness, Confidence, Culprit, CulpritKind, Diagnosis, Evidence, Group, Judged, LastEvent,
     MissingStep, Moment, SameCause, Verdict,
 };
 pub use fetch::{COLUMNS as EVENT_COLUMNS, read as read_events};
+pub use histogram::{Bucket, histogram, why_nothing};
 pub use investigation::{Investigation, InvestigationError};
 pub use perf::{PerfQuestion, perf};
 pub use timeline::{ComparedStep, FlaggedGap, Judgement};

@@ -8,10 +8,11 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema};
 
-use super::fetch::{column, literal};
+use super::fetch::column;
 use super::investigation::InvestigationError;
-use crate::query::{Engine, QueryError};
+use crate::query::{Engine, QueryError, key_among, moment_literal};
 use crate::statistics::{benjamini_hochberg, mann_whitney_larger, quantile};
+use crate::units;
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -67,8 +68,9 @@ pub async fn perf(engine: &Engine, question: &PerfQuestion) -> Result<RecordBatc
     let p_values: Vec<f64> = tests.iter().flatten().map(|(_, p)| *p).collect();
     let mut q_values = benjamini_hochberg(&p_values).into_iter();
     let q_values: Vec<Option<f64>> = tests.iter().map(|test| test.and_then(|_| q_values.next())).collect();
-    let before: Vec<Option<f64>> = rows.iter_mut().map(|row| quantile(&mut row.before, 0.5).map(rounded)).collect();
-    let number = |index: usize| Float64Array::from_iter(rows.iter().map(|row| row.numbers[index].map(rounded)));
+    let before: Vec<Option<f64>> =
+        rows.iter_mut().map(|row| quantile(&mut row.before, 0.5).map(units::tenth)).collect();
+    let number = |index: usize| Float64Array::from_iter(rows.iter().map(|row| row.numbers[index].map(units::tenth)));
     let changes = tests.iter().map(|test| test.map(|(change, _)| (change * 1e3).round() / 1e3));
     let share = |row: &Row| (row.errors as f64 / row.count.max(1) as f64 * 1e4).round() / 1e4;
     let columns: Vec<(&str, ArrayRef)> = vec![
@@ -101,20 +103,15 @@ pub async fn perf(engine: &Engine, question: &PerfQuestion) -> Result<RecordBatc
     Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?)
 }
 
-fn key_of(by: &str) -> String {
-    if COLUMNS.contains(&by) { by.to_owned() } else { format!("(data->>{})", literal(by)) }
-}
-
 fn condition(key: &str, since_ms: Option<i64>, until_ms: Option<i64>) -> String {
-    let time = |ms: i64| format!("to_timestamp_millis({ms})");
     let mut parts = vec![format!("{key} is not null")];
-    parts.extend(since_ms.map(|ms| format!("timestamp >= {}", time(ms))));
-    parts.extend(until_ms.map(|ms| format!("timestamp < {}", time(ms))));
+    parts.extend(since_ms.map(|ms| format!("timestamp >= {}", moment_literal(ms))));
+    parts.extend(until_ms.map(|ms| format!("timestamp < {}", moment_literal(ms))));
     parts.join(" and ")
 }
 
 async fn aggregate(engine: &Engine, question: &PerfQuestion) -> Result<Vec<Row>, InvestigationError> {
-    let key = key_of(&question.by);
+    let key = key_among(&COLUMNS, &question.by);
     let sql = format!(
         "select cast({key} as varchar) as name, count(*) as count, avg(duration_ms) as avg, \
          quantile_cont(duration_ms, 0.5) as p50, quantile_cont(duration_ms, 0.95) as p95, \
@@ -166,7 +163,7 @@ async fn add_durations(engine: &Engine, question: &PerfQuestion, rows: &mut [Row
     let Some(since_ms) = question.since_ms else { return Ok(()) };
     let until_ms = question.until_ms.unwrap_or(question.now_ms);
     let before_ms = since_ms - (until_ms - since_ms);
-    let key = key_of(&question.by);
+    let key = key_among(&COLUMNS, &question.by);
     let sql = format!(
         "select cast({key} as varchar) as name, cast(timestamp as bigint) as ms, duration_ms from events \
          where duration_ms is not null and {} limit {DURATIONS_MAX}",
@@ -207,11 +204,7 @@ fn histogram(durations: &[f64]) -> Option<String> {
     for ms in durations {
         counts[(ms.max(1.0).log2() as usize).min(HISTOGRAM_BARS - 1)] += 1.0;
     }
-    (!durations.is_empty()).then(|| crate::units::sparkline(&counts))
-}
-
-fn rounded(value: f64) -> f64 {
-    (value * 10.0).round() / 10.0
+    (!durations.is_empty()).then(|| units::sparkline(&counts))
 }
 
 fn hundredth(value: f64) -> f64 {

@@ -69,9 +69,8 @@ pub(super) fn worker_silent(case: &Case<'_>) -> Option<Finding> {
         let p99 = units::millis(intervals.quantile(0.99).unwrap_or_default());
         format!("; 99 of 100 times it says something within {p99}")
     });
-    let reason = format!("Its worker, {worker}{on}, has been silent {then}{expected}");
-    let reason = if has_restarted { reason.replace("has been", "was") } else { reason };
-    let confidence = if has_restarted { Confidence::Proven } else { Confidence::Likely };
+    let (was, confidence) = if has_restarted { ("was", Confidence::Proven) } else { ("has been", Confidence::Likely) };
+    let reason = format!("Its worker, {worker}{on}, {was} silent {then}{expected}");
     let mut finding = Finding::new(Verdict::WorkerSilent, confidence, reason);
     finding.culprit = Culprit::new(CulpritKind::Worker, Some(worker));
     finding.since_ms = Some(last.happened_ms());

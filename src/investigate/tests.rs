@@ -36,7 +36,7 @@ fn world(kind: IncidentKind, seed: u64) -> World {
 
 impl World {
     fn at(&self, now_ms: i64) -> Investigation<'_> {
-        block_on(Investigation::open(&self.engine, Some(now_ms))).unwrap()
+        block_on(Investigation::open(&self.engine, now_ms)).unwrap()
     }
 
     /// The first hit job, as of then.

@@ -6,10 +6,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::diagnosis::Moment;
-use super::fetch::moment;
 use super::investigation::{Investigation, InvestigationError};
 use super::surroundings::Surroundings;
 use crate::job::History;
+use crate::query::moment_literal;
 use crate::statistics::{benjamini_hochberg, fisher_more, quantile};
 
 /// What slow jobs have in common.
@@ -62,7 +62,8 @@ impl Investigation<'_> {
     /// # Errors
     /// As [`Investigation::open`], and what is wrong with the condition.
     pub async fn why_slow(&self, since_ms: i64, condition: Option<&str>) -> Result<WhySlow, InvestigationError> {
-        let range = format!("ingested_at >= {} and ingested_at <= {}", moment(since_ms), moment(self.now_ms()));
+        let range =
+            format!("ingested_at >= {} and ingested_at <= {}", moment_literal(since_ms), moment_literal(self.now_ms()));
         let events = self.events(&range, EVENTS_MAX).await?;
         let chosen = match condition {
             None => None,

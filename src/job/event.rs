@@ -58,10 +58,9 @@ impl From<&Event<'_>> for JobEvent {
 }
 
 impl JobEvent {
-    /// When it happened, ms since the epoch: no event arrives before it happens, so where the
-    /// producer's clock says later than Redis', Redis is right.
+    /// When it happened, ms since the epoch.
     pub fn happened_ms(&self) -> i64 {
-        self.timestamp_ms.min(self.arrived_ms)
+        happened_ms(self.timestamp_ms, self.arrived_ms)
     }
 
     /// By how much its producer's clock is proven to be ahead, in ms; 0 where nothing is proven.
@@ -88,4 +87,10 @@ impl JobEvent {
     pub fn number(&self, key: &str) -> Option<f64> {
         self.data.get(key)?.as_f64()
     }
+}
+
+/// When an event happened, ms since the epoch: no event arrives before it happens, so where the
+/// producer's clock says later than Redis', Redis is right.
+pub fn happened_ms(timestamp_ms: i64, arrived_ms: i64) -> i64 {
+    timestamp_ms.min(arrived_ms)
 }

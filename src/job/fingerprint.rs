@@ -7,12 +7,20 @@ const ERROR_KEYS: [&str; 6] = ["error", "errorMessage", "error_message", "messag
 /// What follows says little about which error it is.
 const FINGERPRINT_CHARS_MAX: usize = 120;
 
-/// The text of an error, in one line, where the event says it. `{"error": {"message": …}}` counts.
-pub fn error_text(data: &Map<String, Value>) -> Option<String> {
-    ERROR_KEYS.iter().find_map(|key| {
-        let value = data.get(*key)?;
+/// The keys and values that may hold the reason of a failure, the most telling first. Of
+/// `{"error": {"message": …}}` it is the message.
+pub fn error_values(data: &Map<String, Value>) -> impl Iterator<Item = (&'static str, &Value)> {
+    let held = ERROR_KEYS.iter().filter_map(|key| Some((*key, data.get(*key).filter(|value| !value.is_null())?)));
+    held.map(|(key, value)| {
         let inner = value.as_object().and_then(|object| object.get("message").or_else(|| object.get("code")));
-        let text = match inner.unwrap_or(value) {
+        (key, inner.unwrap_or(value))
+    })
+}
+
+/// The text of an error, in one line, where the event says it.
+pub fn error_text(data: &Map<String, Value>) -> Option<String> {
+    error_values(data).find_map(|(_, value)| {
+        let text = match value {
             Value::Null => return None,
             Value::String(text) => text.clone(),
             other => other.to_string(),

@@ -1,7 +1,9 @@
 //! A job's events put in order, and what follows from them.
 
 use super::event::JobEvent;
-use super::vocabulary::{Role, entity, is_claim, is_queued, is_retry, is_terminal, job_type_of, retry_at_ms, role};
+use super::vocabulary::{
+    Role, closes, entity, is_claim, is_queued, is_retry, is_terminal, job_type_of, retry_at_ms, role, span_name,
+};
 
 /// A job as it is seen at one moment.
 #[derive(Debug, Clone)]
@@ -189,7 +191,10 @@ impl History {
 
     /// How often it was begun: 1 where nothing says that it was begun again.
     pub fn attempts(&self) -> u32 {
-        attempt_of(&self.events, self.events.len() - 1)
+        let claims = self.events.iter().filter(|event| is_claim(&event.event_type)).count() as u32;
+        let of_job = self.events.iter().filter(|event| entity(&event.event_type) != "webhook");
+        let stated = of_job.filter_map(|event| event.number("attempt")).fold(0.0, f64::max);
+        claims.max(stated as u32).max(1)
     }
 
     /// The worker that has it, or had it last.
@@ -300,28 +305,10 @@ fn terminal(events: &[JobEvent]) -> Option<usize> {
     terminal.or_else(|| events.iter().all(|event| entity(&event.event_type) == "webhook").then_some(0))
 }
 
-/// Of which attempt an event is, from 1: what it says itself, or how often a worker has taken the
-/// job until then.
-fn attempt_of(events: &[JobEvent], index: usize) -> u32 {
-    let claims = events[..=index].iter().filter(|event| is_claim(&event.event_type)).count() as u32;
-    let stated = events[..=index]
-        .iter()
-        .filter(|event| entity(&event.event_type) != "webhook")
-        .filter_map(|event| event.number("attempt"))
-        .fold(0.0, f64::max);
-    claims.max(stated as u32).max(1)
-}
-
-/// A span that is open while the events are walked.
-struct Open<'a> {
-    entity: &'a str,
-    name: &'a str,
-    span: usize,
-}
-
 fn spans(events: &[JobEvent]) -> Vec<Span> {
     let mut spans: Vec<Span> = Vec::new();
-    let mut open: Vec<Open<'_>> = Vec::new();
+    // Those that are open, by their places.
+    let mut open: Vec<usize> = Vec::new();
     let mut attempt = 1;
     for (index, event) in events.iter().enumerate() {
         if is_claim(&event.event_type) {
@@ -330,11 +317,12 @@ fn spans(events: &[JobEvent]) -> Vec<Span> {
         let of = entity(&event.event_type);
         match role(&event.event_type) {
             Role::Opens(name) => {
+                let name = span_name(of, name);
                 // What opens again did not end, or its end was never told.
-                open.retain(|other| other.entity != of || other.name != name);
-                open.push(Open { entity: of, name, span: spans.len() });
+                open.retain(|other| spans[*other].name != name);
+                open.push(spans.len());
                 spans.push(Span {
-                    name: span_name(of, name),
+                    name,
                     service: event.service.clone(),
                     start_ms: event.happened_ms(),
                     end_ms: None,
@@ -344,12 +332,10 @@ fn spans(events: &[JobEvent]) -> Vec<Span> {
                 });
             }
             Role::Closes(name) => {
-                let opened = open.iter().rposition(|other| {
-                    other.entity == of && (other.name == name || other.name.is_empty() || name.is_empty())
-                });
+                let opened = open.iter().rposition(|other| closes(of, name, &spans[*other].name));
                 match opened {
                     Some(opened) => {
-                        let span = &mut spans[open.remove(opened).span];
+                        let span = &mut spans[open.remove(opened)];
                         span.end_ms = Some(event.happened_ms());
                         span.has_failed = event.is_error();
                     }
@@ -385,11 +371,6 @@ fn stated_span(event: &JobEvent, index: usize, attempt: u32) -> Option<Span> {
         attempt,
         event: index,
     })
-}
-
-/// `connector.processing`, or `webhook` alone.
-pub(super) fn span_name(entity: &str, name: &str) -> String {
-    if name.is_empty() { entity.to_owned() } else { format!("{entity}.{name}") }
 }
 
 /// The intervals that cover the same moments and do not touch each other, in order.

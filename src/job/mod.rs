@@ -12,11 +12,12 @@ mod history;
 mod vocabulary;
 
 pub use budget::{Part, PartKind, budget};
-pub use event::JobEvent;
-pub use fingerprint::{error_text, fingerprint};
+pub use event::{JobEvent, happened_ms};
+pub use fingerprint::{error_text, error_values, fingerprint};
 pub use history::{Gap, GapKind, Handoff, History, Span, State};
 pub use vocabulary::{
-    Role, entity, is_claim, is_error, is_queued, is_retry, is_terminal, job_type_of, retry_at_ms, role,
+    Role, closes, entity, is_claim, is_error, is_queued, is_retry, is_terminal, job_type_of, retry_at_ms, role,
+    span_name,
 };
 
 #[cfg(test)]

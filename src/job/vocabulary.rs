@@ -39,6 +39,17 @@ pub fn role(event_type: &str) -> Role<'_> {
     }
 }
 
+/// The name of a span: `connector.processing`, or `webhook` alone.
+pub fn span_name(entity: &str, name: &str) -> String {
+    if name.is_empty() { entity.to_owned() } else { format!("{entity}.{name}") }
+}
+
+/// Does what closes `name` within an entity close the span of that name? One that has no name of its own
+/// closes any of its entity, and is closed by any.
+pub fn closes(of: &str, name: &str, span: &str) -> bool {
+    entity(span) == of && (span == of || name.is_empty() || span == span_name(of, name))
+}
+
 /// Does nothing more have to come of the job itself?
 pub fn is_terminal(event_type: &str) -> bool {
     event_type.strip_prefix("job.").is_some_and(|action| TERMINAL.contains(&action))

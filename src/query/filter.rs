@@ -4,6 +4,7 @@
 use regex::Regex;
 use serde_json::Value;
 
+use super::literal::{key_among, literal, moment_literal};
 use crate::job::JobEvent;
 
 /// Conditions that all have to hold.
@@ -129,11 +130,11 @@ impl Filter {
     pub fn sql(&self) -> String {
         let mut parts: Vec<String> = self.conditions.iter().map(Condition::sql).collect();
         parts.extend(self.texts.iter().map(|text| {
-            let text = quoted(text);
+            let text = literal(text);
             format!("(strpos(lower(data), {text}) > 0 or strpos(lower(event_type), {text}) > 0)")
         }));
-        parts.extend(self.since_ms.map(|ms| format!("timestamp >= to_timestamp_millis({ms})")));
-        parts.extend(self.until_ms.map(|ms| format!("timestamp < to_timestamp_millis({ms})")));
+        parts.extend(self.since_ms.map(|ms| format!("timestamp >= {}", moment_literal(ms))));
+        parts.extend(self.until_ms.map(|ms| format!("timestamp < {}", moment_literal(ms))));
         if parts.is_empty() { "true".to_owned() } else { parts.join(" and ") }
     }
 
@@ -153,11 +154,10 @@ impl Filter {
 impl Condition {
     fn sql(&self) -> String {
         let key = match self.key.as_str() {
-            key if COLUMNS.contains(&key) => key.to_owned(),
             "duration_ms" => "cast(duration_ms as varchar)".to_owned(),
-            key => format!("(data->>{})", quoted(key)),
+            key => key_among(&COLUMNS, key),
         };
-        let value = quoted(&self.value);
+        let value = literal(&self.value);
         match &self.operator {
             Operator::Is => format!("{key} = {value}"),
             Operator::IsNot => format!("({key} is null or {key} <> {value})"),
@@ -197,8 +197,4 @@ fn value_of(event: &JobEvent, key: &str) -> Option<String> {
             other => Some(other.to_string()),
         },
     }
-}
-
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }

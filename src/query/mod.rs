@@ -12,6 +12,7 @@ mod engine;
 mod error;
 mod filter;
 mod functions;
+mod literal;
 pub mod moment;
 mod names;
 mod nearest;
@@ -31,8 +32,9 @@ pub use canned::{CannedQuery, Column, Kind, Need, Parameter, canned_queries, fin
 pub use engine::{Engine, Settings};
 pub use error::QueryError;
 pub use filter::{Filter, FilterError};
+pub use literal::{key_among, literal, moment_literal};
 pub use names::Names;
-pub use nearest::nearest;
+pub use nearest::{any_of, nearest, no_such_job, suggestion};
 pub use view::OnIndexing;
 
 #[cfg(test)]

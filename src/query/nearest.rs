@@ -12,7 +12,17 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate.to_owned())
 }
 
+/// That the store has no event of a job, and which ones are near.
+pub fn no_such_job(job: &str, similar: &[String]) -> String {
+    format!("the store has no events of job `{job}`{}", any_of(similar))
+}
+
+/// The end of a sentence about jobs: `; did you mean … or …?`, or nothing.
+pub fn any_of(jobs: &[String]) -> String {
+    if jobs.is_empty() { String::new() } else { format!("; did you mean {}?", jobs.join(" or ")) }
+}
+
 /// The end of a sentence: `; did you mean …?`, or nothing.
-pub(super) fn suggestion(nearest: Option<&String>) -> String {
+pub fn suggestion(nearest: Option<&String>) -> String {
     nearest.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
 }

@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use super::page::{Heading, Page};
 use super::paint::{BOLD, DIM, ERROR, PLAIN, WARN};
 use super::{Screen, clock};
-use crate::investigate::{Anomaly, Backtest, Severity, Subject};
+use crate::investigate::{Anomalies, Anomaly, Backtest, Severity, Subject};
 use crate::units;
 
-/// Writes what is unusual, alerts first. `lack` says why not all could be judged.
+/// Writes what is unusual, alerts first.
 ///
 /// # Errors
 /// What `out` says.
@@ -16,8 +16,7 @@ pub fn write_anomalies(
     out: &mut dyn Write,
     screen: &Screen,
     now_ms: i64,
-    anomalies: &[Anomaly],
-    lack: Option<&str>,
+    Anomalies { found: anomalies, lack }: &Anomalies,
 ) -> io::Result<()> {
     let mut page = Page::new(out, screen);
     let at = clock(screen, now_ms, "%Y-%m-%d %H:%M:%S");
@@ -53,9 +52,8 @@ pub fn write_anomalies(
 
 fn statistics(one: &Anomaly) -> String {
     let mut parts = vec![format!("n = {}", units::count(one.n))];
-    let tiny = |value: f64| if value < 1e-4 { format!("{value:.1e}") } else { format!("{value:.4}") };
-    parts.extend(one.p.map(|p| format!("p = {}", tiny(p))));
-    parts.extend(one.q.map(|q| format!("q = {}", tiny(q))));
+    parts.extend(one.p.map(|p| format!("p = {}", units::probability(p))));
+    parts.extend(one.q.map(|q| format!("q = {}", units::probability(q))));
     parts.join(", ")
 }
 

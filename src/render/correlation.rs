@@ -86,14 +86,13 @@ pub fn write_why_slow(out: &mut dyn Write, screen: &Screen, why: &WhySlow) -> io
     }
     page.section("What they have in common")?;
     let share = |hits: u64, all: u64| format!("{hits} of {all} ({:.0} %)", hits as f64 / all.max(1) as f64 * 100.0);
-    let tiny = |value: f64| if value < 1e-4 { format!("{value:.1e}") } else { format!("{value:.4}") };
     let rows = why.traits.iter().map(|one| {
         vec![
             (BOLD, format!("{}={}", one.key, one.value)),
             (WARN, share(one.slow_with, one.with)),
             (PLAIN, share(one.slow_without, one.without)),
-            (DIM, tiny(one.p)),
-            (DIM, tiny(one.q)),
+            (DIM, units::probability(one.p)),
+            (DIM, units::probability(one.q)),
         ]
     });
     let headings = [

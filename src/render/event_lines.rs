@@ -6,6 +6,7 @@ use super::paint::{DIM, ERROR, PLAIN, Painter, WARN, of_level, of_service};
 use super::text::visible;
 use super::timeline::{Teller, details_of};
 use super::{Screen, clock, grid, units};
+use crate::investigate::Bucket;
 use crate::job::JobEvent;
 
 /// So many equal events in a row become one line.
@@ -54,9 +55,7 @@ impl EventLines {
         let error = details.error.as_deref().map(|error| format!("✗ {error} "));
         let times = if folded > 1 { format!("×{} ", units::count(folded as u64)) } else { String::new() };
         let style = if event.is_error() { ERROR } else { of_level(&event.level) };
-        let delta = self.last_ms.map(|last_ms| event.timestamp_ms - last_ms);
-        let delta =
-            delta.map(|ms| if ms < 0 { units::millis(ms as f64) } else { format!("+{}", units::millis(ms as f64)) });
+        let delta = self.last_ms.map(|last_ms| units::signed_millis(event.timestamp_ms - last_ms));
         let cells = [
             (PLAIN, clock(&self.screen, event.timestamp_ms, "%H:%M:%S%.3f")),
             (DIM, format!("{:>10}", delta.unwrap_or_default())),
@@ -110,22 +109,6 @@ fn padded(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(missing))
 }
 
-/// One bucket of a histogram.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-pub struct Bucket {
-    /// When it begins, ms since the epoch.
-    #[serde(serialize_with = "as_time")]
-    pub from: i64,
-    /// Events in it.
-    pub events: u64,
-    /// Those of them that are errors.
-    pub errors: u64,
-}
-
-fn as_time<S: serde::Serializer>(ms: &i64, serializer: S) -> Result<S::Ok, S::Error> {
-    serde::Serialize::serialize(&crate::investigate::Moment(*ms), serializer)
-}
-
 /// Writes how many events there were in each bucket of time, empty ones included.
 ///
 /// # Errors
@@ -135,7 +118,7 @@ pub fn write_histogram(out: &mut dyn Write, screen: &Screen, buckets: &[Bucket])
     let most = buckets.iter().map(|bucket| bucket.events).max().unwrap_or(0).max(1);
     let room = screen.width.unwrap_or(100).saturating_sub(45).clamp(10, 80);
     for bucket in buckets {
-        let time = clock(screen, bucket.from, "%Y-%m-%d %H:%M:%S");
+        let time = clock(screen, bucket.from.0, "%Y-%m-%d %H:%M:%S");
         let length = (bucket.events as f64 / most as f64 * room as f64).round() as usize;
         let bar = "█".repeat(length.max(usize::from(bucket.events > 0)));
         let errors = match bucket.errors {

@@ -37,7 +37,7 @@ pub use anomalies::{write_anomalies, write_backtest};
 pub use answer::{AnswerWriter, write_answer};
 pub use correlation::{write_comparison, write_correlation, write_why_slow};
 pub use diagnosis::{write_diagnosis, write_judged};
-pub use event_lines::{Bucket, EventLines, write_histogram};
+pub use event_lines::{EventLines, write_histogram};
 pub use jiff::tz::TimeZone;
 pub use parquet::ParquetFile;
 pub use timeline::{write_job, write_timeline};

@@ -121,8 +121,8 @@ pub fn into_store(
         }
         Ok::<_, SimulateError>((written, events))
     })?;
-    bring_up_to_date(layout, Effort::hurried())?;
-    typical::bring_up_to_date(layout)?;
+    let files = bring_up_to_date(layout, Effort::hurried())?;
+    typical::bring_up_to_date(layout, &files)?;
     let incidents = simulation.planted().to_vec();
     Ok(Summary { events, files: written.files, bytes: written.bytes, elapsed: begun.elapsed(), incidents })
 }

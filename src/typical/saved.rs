@@ -1,15 +1,14 @@
 //! The file in which what is typical is kept, week by week, and bringing it up to date.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 
 use serde::{Deserialize, Serialize};
 
 use super::read::{walk_file, walk_memory};
 use super::table::Typical;
 use super::walk::Walk;
-use crate::catalog::{Catalog, Storage};
-use crate::store::{Hour, Layout, Partition, Segment, StoreError, visible_partitions};
+use crate::catalog::Storage;
+use crate::store::{Hour, Layout, Partition, Segment, StoreError};
 
 /// What is older than four whole weeks says little about today.
 const WEEKS: i64 = 4;
@@ -73,13 +72,11 @@ fn week_of(ms: i64) -> i64 {
 }
 
 /// Walks over the hours that have been sealed since, and keeps what is typical now: what a collector
-/// does as hours are sealed. The newest hours are left for later.
+/// does as hours are sealed. `files` are those of the store, in order; the newest hours are left for later.
 ///
 /// # Errors
-/// [`StoreError`] where the store cannot be listed, or the file not be written.
-pub fn bring_up_to_date(layout: &Layout) -> Result<(), StoreError> {
-    let mut catalog = Catalog::load(layout);
-    let files = visible_partitions(layout, |skipped| catalog.list(skipped), &mut Vec::new())?;
+/// [`StoreError`] where the file cannot be written.
+pub fn bring_up_to_date(layout: &Layout, files: &[Partition]) -> Result<(), StoreError> {
     let Some(newest) = files.last().map(|file| file.hour) else { return Ok(()) };
     let storage = Storage::of(layout);
     let mut saved = load(&storage);
@@ -140,13 +137,7 @@ fn walk_segments(saved: &mut Saved, segments: &[Segment], now_ms: i64) {
 }
 
 fn load(storage: &Storage) -> Saved {
-    let whole = || {
-        let bytes = storage.read(NAME)?;
-        let (sum, body) = bytes.strip_prefix(MAGIC)?.split_first_chunk()?;
-        let is_whole = crc32fast::hash(body) == u32::from_le_bytes(*sum);
-        postcard::from_bytes(is_whole.then_some(body)?).ok()
-    };
-    whole().unwrap_or_default()
+    storage.read_whole(NAME, MAGIC, |body| postcard::from_bytes(body).ok()).unwrap_or_default()
 }
 
 fn save(storage: &Storage, saved: &Saved) -> std::io::Result<()> {
@@ -154,9 +145,5 @@ fn save(storage: &Storage, saved: &Saved) -> std::io::Result<()> {
         return Ok(());
     }
     let body = postcard::to_stdvec(saved).map_err(std::io::Error::other)?;
-    storage.publish(NAME, |file| {
-        file.write_all(MAGIC)?;
-        file.write_all(&crc32fast::hash(&body).to_le_bytes())?;
-        file.write_all(&body)
-    })
+    storage.write_whole(NAME, MAGIC, &body)
 }

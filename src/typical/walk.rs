@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::names::Names;
 use super::table::Typical;
-use crate::job::{Role, entity, is_claim, is_terminal, role};
+use crate::job::{Role, closes, entity, happened_ms, is_claim, is_terminal, role, span_name};
 
 /// A job of which nothing was heard for that long is not waited for any more.
 const FORGET_MS: i64 = 24 * 3_600_000;
@@ -52,7 +52,7 @@ struct Open {
 impl Walk {
     /// Takes note of one event.
     pub fn step(&mut self, table: &mut Typical, step: Step<'_>) {
-        let happened_ms = step.timestamp_ms.min(step.arrived_ms);
+        let happened_ms = happened_ms(step.timestamp_ms, step.arrived_ms);
         if let Some(worker_id) = step.worker_id {
             self.hear_of_worker(table, worker_id, happened_ms);
         }
@@ -131,17 +131,14 @@ impl Open {
         happened_ms: i64,
     ) {
         let of = entity(event_type);
-        let name = |name: &str| if name.is_empty() { of.to_owned() } else { format!("{of}.{name}") };
         match role(event_type) {
             Role::Opens(stem) => {
-                let name = names.number(&name(stem));
+                let name = names.number(&span_name(of, stem));
                 self.spans.retain(|(open, _)| *open != name);
                 self.spans.push((name, happened_ms));
             }
             Role::Closes(stem) => {
-                let name = name(stem);
-                let is_meant = |open: &str| entity(open) == of && (open == name || open == of || stem.is_empty());
-                if let Some(index) = self.spans.iter().rposition(|(open, _)| is_meant(names.name(*open))) {
+                if let Some(index) = self.spans.iter().rposition(|(open, _)| closes(of, stem, names.name(*open))) {
                     let (name, since_ms) = self.spans.remove(index);
                     let number = table.names.number(names.name(name));
                     table.spans.entry((job_type, number)).or_default().add(happened_ms - since_ms);

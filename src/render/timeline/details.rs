@@ -6,11 +6,9 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use super::events::Event;
+use crate::job::error_values;
 use crate::render::text::visible;
 use crate::render::{grid, units};
-
-/// Keys that hold the reason of a failure, the most telling first.
-const ERROR_KEYS: [&str; 6] = ["error", "errorMessage", "error_message", "message", "reason", "errorCode"];
 
 const PROGRESS_KEYS: [&str; 4] = ["progress", "progressPercent", "percent", "percentage"];
 
@@ -109,14 +107,10 @@ pub(super) fn progress(first: &Event, last: &Event) -> Option<String> {
     Some(if from == to { from } else { format!("{from} → {to}") })
 }
 
-/// The key and text of the reason of a failure; `{"error": {"message": …}}` counts as text.
+/// The key and text of the reason of a failure.
 fn error_of(data: &Map<String, Value>) -> Option<(String, String)> {
-    ERROR_KEYS.iter().find_map(|&key| {
-        let value = data.get(key)?;
-        let inner = value.as_object().and_then(|object| object.get("message").or_else(|| object.get("code")));
-        let text = plain(inner.unwrap_or(value));
-        (!text.is_empty() && !value.is_null()).then(|| (key.to_owned(), text))
-    })
+    let mut texts = error_values(data).map(|(key, value)| (key.to_owned(), plain(value)));
+    texts.find(|(_, text)| !text.is_empty())
 }
 
 fn changed(name: &str, now: &Option<String>, before: &mut Option<String>) -> Option<String> {

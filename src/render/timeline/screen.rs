@@ -147,7 +147,7 @@ fn line(event: &Event, details: Details, screen: &Screen) -> Line {
     Line {
         cells: [
             clock(screen, event.time_ms, "%H:%M:%S%.3f"),
-            event.delta_ms.map(delta).unwrap_or_default(),
+            event.delta_ms.map(units::signed_millis).unwrap_or_default(),
             event.service.clone(),
             event.event_type.clone(),
             details.rest,
@@ -168,10 +168,6 @@ fn run(events: &[Event], teller: &mut Teller, screen: &Screen) -> Line {
     parts.extend(teller.place(first));
     shown.cells[4] = parts.join(" · ");
     shown
-}
-
-fn delta(ms: i64) -> String {
-    if ms < 0 { units::millis(ms as f64) } else { format!("+{}", units::millis(ms as f64)) }
 }
 
 fn write_entries(out: &mut dyn Write, screen: &Screen, painter: Painter, entries: &[Entry]) -> io::Result<()> {
