@@ -19,8 +19,8 @@ demo: ## events through a real Redis into a store, then five answers about them
 	cargo build $(CARGO_FLAGS)
 	@scripts/demo.sh
 
-test: ## all tests, against real Redis servers, and DuckDB, Polars, pandas, ClickHouse and Spark
-	@scripts/need.sh cc redis python java
+test: ## all tests, against real Redis servers, and DuckDB, Polars, pandas, ClickHouse, Spark and Chromium
+	@scripts/need.sh cc redis python java chromium
 	PATH="$$(scripts/need.sh --tools-path):$$PATH" cargo test $(CARGO_FLAGS)
 
 chaos: ## a thousand kills, with everything else that can go wrong, and the law after each round
@@ -38,10 +38,10 @@ bench: ## how fast and in how much memory, side by side with DuckDB, Redis, Pyth
 	@scripts/need.sh cc redis python node
 	PATH="$$(scripts/need.sh --tools-path):$$PATH" cargo bench --locked --bench whole
 
-perf-report: ## write perf-report.md about the store (EMP_EVENTS_STORE, else the sample), and print it
+perf-report: ## perf-report.html and .md about EMP_EVENTS_STORE, else the sample; RANGE="--last 7d" is about more
 	@scripts/need.sh cc
 	@cargo build $(CARGO_FLAGS)
-	@scripts/perf-report.sh
+	@scripts/perf-report.sh $(RANGE)
 
 sample: ## make data/sample anew
 	cargo build $(CARGO_FLAGS)
@@ -53,4 +53,4 @@ docker: ## build both images: emp-events (all of it) and emp-events:collector (t
 
 clean: ## remove what was built and installed inside the project
 	cargo clean
-	rm -rf .tools perf-report.md
+	rm -rf .tools perf-report.html perf-report.md

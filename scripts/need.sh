@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure of the tools that a make target needs, and says what it installs before it does.
 #
-#   scripts/need.sh cc redis python java node   each of these, installed where missing
+#   scripts/need.sh cc redis python java node chromium   each of these, installed where missing
 #   scripts/need.sh --tools-path       the folder of the Python tools' programs
 #
 # System packages come from apt (as root, or with sudo). Python's tools go into a virtual
@@ -52,6 +52,12 @@ need_java() {
     command -v java >/dev/null || install_packages default-jre-headless
 }
 
+# A browser looks at the report.
+need_chromium() {
+    command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null ||
+        install_packages chromium
+}
+
 # What the benchmark's Node collector needs, beside it: require() looks there.
 need_node() {
     local folder=benches/whole/collectors
@@ -68,6 +74,7 @@ for tool in "$@"; do
         python) need_python ;;
         java) need_java ;;
         node) need_node ;;
+        chromium) need_chromium ;;
         --tools-path) printf '%s\n' "$tools/bin" ;;
         *) say "unknown tool: $tool"; exit 2 ;;
     esac

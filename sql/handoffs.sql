@@ -16,6 +16,7 @@
 --   avg_ms        the average time
 --   p50_ms        half took no longer than this
 --   p95_ms        95 of 100 took no longer than this
+--   p99_ms        99 of 100 took no longer than this
 --   max_ms        the longest
 --   skewed        how many came out below zero
 --   worst_job     the job of the longest
@@ -43,6 +44,7 @@ select
     round(avg(ms) filter (where ms >= 0), 1) as avg_ms,
     round(quantile_cont(ms, 0.5) filter (where ms >= 0), 1) as p50_ms,
     round(quantile_cont(ms, 0.95) filter (where ms >= 0), 1) as p95_ms,
+    round(quantile_cont(ms, 0.99) filter (where ms >= 0), 1) as p99_ms,
     max(ms) filter (where ms >= 0) as max_ms,
     count(*) filter (where ms < 0) as skewed,
     first_value(job_id order by ms desc, job_id) filter (where ms >= 0) as worst_job

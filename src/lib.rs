@@ -2,7 +2,7 @@
 //! job systems.
 //!
 //! Data goes one way through the rooms, and a room knows only the rooms before it:
-//! `event` → `stream` → `store` → `catalog` → `job` → `typical` → `query` → `investigate` → `render`, wired together by `collect` (the
+//! `event` → `stream` → `store` → `catalog` → `job` → `typical` → `query` → `investigate` → `render` → `report`, wired together by `collect` (the
 //! daemon) and `cli`. ARCHITECTURE.md is the map.
 
 pub mod catalog;
@@ -19,6 +19,8 @@ pub mod prompt;
 pub mod query;
 #[cfg(feature = "query")]
 pub mod render;
+#[cfg(feature = "query")]
+pub mod report;
 pub mod simulate;
 #[cfg(feature = "query")]
 pub mod statistics;

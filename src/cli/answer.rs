@@ -243,7 +243,8 @@ pub(super) fn screen(options: &Options) -> Result<Screen, Failure> {
     })
 }
 
-fn time_zone(options: &Options) -> Result<TimeZone, Failure> {
+/// The zone of the times shown.
+pub(super) fn time_zone(options: &Options) -> Result<TimeZone, Failure> {
     match &options.tz {
         None => Ok(TimeZone::system()),
         Some(name) => TimeZone::get(name)

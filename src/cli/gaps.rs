@@ -1,4 +1,4 @@
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::answer::{TimeRange, ask_canned, parameter};
 use super::failure::Outcome;
@@ -9,6 +9,7 @@ use super::options::Options;
 #[command(after_help = "\
 Examples:
   emp-events gaps --last 1h
+  emp-events gaps --last 1d --by class
   emp-events gaps --job-id job_123 --min-gap 1s")]
 pub(super) struct Gaps {
     /// Only this job
@@ -16,6 +17,9 @@ pub(super) struct Gaps {
     job_id: Option<String>,
     #[command(flatten)]
     range: TimeRange,
+    /// Each gap, or all of a class (between the same events) in a row: how many, p50, p95, the worst job
+    #[arg(long, value_enum, default_value = "gap")]
+    by: By,
     /// Silences from this length on [default: 5s]
     #[arg(long, value_name = "DURATION")]
     min_gap: Option<String>,
@@ -24,11 +28,21 @@ pub(super) struct Gaps {
     limit: Option<String>,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum By {
+    Gap,
+    Class,
+}
+
 impl Gaps {
     pub fn run(self, options: &Options) -> Outcome {
         let own =
             [parameter("job_id", self.job_id), parameter("min_gap", self.min_gap), parameter("limit", self.limit)];
         let parameters: Vec<_> = own.into_iter().chain(self.range.parameters()).flatten().collect();
-        ask_canned(options, "gaps", &parameters)
+        let query = match self.by {
+            By::Gap => "gaps",
+            By::Class => "gap-classes",
+        };
+        ask_canned(options, query, &parameters)
     }
 }

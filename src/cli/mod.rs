@@ -29,6 +29,8 @@ mod options;
 mod perf;
 #[cfg(feature = "query")]
 mod query;
+#[cfg(feature = "query")]
+mod report;
 mod retain;
 mod seal;
 #[cfg(feature = "query")]
@@ -97,6 +99,8 @@ enum Command {
     Perf(perf::Perf),
     #[cfg(feature = "query")]
     WhySlow(why_slow::WhySlow),
+    #[cfg(feature = "query")]
+    Report(report::Report),
     Health(health::Health),
     Emit(emit::Emit),
     Simulate(simulate::Simulate),
@@ -134,6 +138,8 @@ impl Command {
             Self::Perf(command) => command.run(options),
             #[cfg(feature = "query")]
             Self::WhySlow(command) => command.run(options),
+            #[cfg(feature = "query")]
+            Self::Report(command) => command.run(options),
             Self::Health(command) => command.run(options),
             Self::Emit(command) => command.run(options),
             Self::Simulate(command) => command.run(options),

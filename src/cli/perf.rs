@@ -42,7 +42,8 @@ impl Perf {
             let engine = engine(options)?;
             let now_ms = now_ms(options, self.now.as_deref(), &engine)?;
             let (since_ms, until_ms) = self.range.bounds(options, now_ms)?;
-            let question = PerfQuestion { by: self.by, since_ms, until_ms, now_ms, limit: self.limit };
+            let question =
+                PerfQuestion { by: self.by, since_ms, until_ms, against_ms: None, now_ms, limit: self.limit };
             let batch = perf(&engine, &question).await?;
             let mut out = BufWriter::new(std::io::stdout().lock());
             let (schema, screen) = (batch.schema(), screen(options)?);

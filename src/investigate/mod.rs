@@ -29,7 +29,7 @@ pub use diagnosis::{
     BudgetPart, Completeness, Confidence, Culprit, CulpritKind, Diagnosis, Evidence, Group, Judged, LastEvent,
     MissingStep, Moment, SameCause, Verdict,
 };
-pub use fetch::{COLUMNS as EVENT_COLUMNS, read as read_events};
+pub use fetch::{COLUMNS as EVENT_COLUMNS, column, read as read_events};
 pub use histogram::{Bucket, histogram, why_nothing};
 pub use investigation::{Investigation, InvestigationError};
 pub use perf::{PerfQuestion, perf};

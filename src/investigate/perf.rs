@@ -23,6 +23,9 @@ pub struct PerfQuestion {
     pub since_ms: Option<i64>,
     /// Until when.
     pub until_ms: Option<i64>,
+    /// When the range begins that it is compared with, which is as long; the one right before where it
+    /// is `None`.
+    pub against_ms: Option<i64>,
     /// As of when.
     pub now_ms: i64,
     /// Rows at most.
@@ -34,7 +37,7 @@ const COLUMNS: [&str; 10] =
 /// A change with a larger share of false ones is not called real.
 const Q_MAX: f64 = 0.01;
 /// Durations that are compared: of more the test says nothing new.
-const DURATIONS_MAX: usize = 400_000;
+const DURATIONS_MAX: i64 = 400_000;
 /// Bars of a histogram, each for durations twice as long as those of the one before.
 const HISTOGRAM_BARS: usize = 18;
 
@@ -162,12 +165,17 @@ async fn minutes(engine: &Engine, question: &PerfQuestion) -> Result<f64, Invest
 async fn add_durations(engine: &Engine, question: &PerfQuestion, rows: &mut [Row]) -> Result<(), InvestigationError> {
     let Some(since_ms) = question.since_ms else { return Ok(()) };
     let until_ms = question.until_ms.unwrap_or(question.now_ms);
-    let before_ms = since_ms - (until_ms - since_ms);
+    let length_ms = until_ms - since_ms;
+    let before_ms = question.against_ms.unwrap_or(since_ms - length_ms);
     let key = key_among(&COLUMNS, &question.by);
+    // Of more than can be held every so many-th millisecond is looked at: the same ones each time.
+    let expected = 2 * rows.iter().map(|row| row.count).sum::<i64>();
+    let every = (expected / DURATIONS_MAX).max(1);
     let sql = format!(
         "select cast({key} as varchar) as name, cast(timestamp as bigint) as ms, duration_ms from events \
-         where duration_ms is not null and {} limit {DURATIONS_MAX}",
-        condition(&key, Some(before_ms), Some(until_ms + 1)),
+         where duration_ms is not null and cast(ingested_at as bigint) % {every} = 0 and (({}) or ({}))",
+        condition(&key, Some(before_ms), Some(before_ms + length_ms)),
+        condition(&key, Some(since_ms), Some(until_ms + 1)),
     );
     let batches: Result<Vec<RecordBatch>, QueryError> = engine.sql(&sql).await?.batches().await;
     let mut found: BTreeMap<String, (Vec<f64>, Vec<f64>)> = BTreeMap::new();

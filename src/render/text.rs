@@ -5,7 +5,7 @@ use std::borrow::Cow;
 /// Text in which everything is visible: line breaks and tabs as `\n` and `\t`, and other
 /// characters that a terminal would obey or not show (escape, carriage return, the marks that
 /// turn the direction of writing) as `\u{1b}`. What comes out is one line that moves no cursor.
-pub(super) fn visible(text: &str) -> Cow<'_, str> {
+pub fn visible(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unseen) {
         return Cow::Borrowed(text);
     }

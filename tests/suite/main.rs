@@ -15,5 +15,6 @@ mod health;
 mod other_engines;
 mod prompt;
 mod read_only_store;
+mod report;
 mod support;
 mod upkeep;
