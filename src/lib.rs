@@ -2,13 +2,15 @@
 //! job systems.
 //!
 //! Data goes one way through the rooms, and a room knows only the rooms before it:
-//! `event` → `stream` → `store` → `catalog` → `job` → `typical` → `query` → `investigate` → `render` → `report`, wired together by `collect` (the
+//! `event` → `stream` → `store` → `catalog` → `job` → `typical` → `query` → `investigate` → `render` → `report`, `dashboard`, wired together by `collect` (the
 //! daemon) and `cli`. ARCHITECTURE.md is the map.
 
 pub mod catalog;
 pub mod cli;
 mod closed_pipe;
 pub mod collect;
+#[cfg(feature = "query")]
+pub mod dashboard;
 pub mod event;
 #[cfg(feature = "query")]
 pub mod investigate;

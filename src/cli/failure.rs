@@ -20,6 +20,15 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
     }
 }
 
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Failed(error) => error.fmt(f),
+            Self::Usage(message) => f.write_str(message),
+        }
+    }
+}
+
 impl Failure {
     /// Says what went wrong on stderr. A reader that has seen enough (`| head`) is no failure.
     pub fn report(self) -> ExitCode {

@@ -43,6 +43,8 @@ mod sql;
 mod tail;
 #[cfg(feature = "query")]
 mod timeline;
+#[cfg(feature = "query")]
+mod top;
 mod verify;
 #[cfg(feature = "query")]
 mod why_slow;
@@ -101,6 +103,8 @@ enum Command {
     WhySlow(why_slow::WhySlow),
     #[cfg(feature = "query")]
     Report(report::Report),
+    #[cfg(feature = "query")]
+    Top(top::Top),
     Health(health::Health),
     Emit(emit::Emit),
     Simulate(simulate::Simulate),
@@ -140,6 +144,8 @@ impl Command {
             Self::WhySlow(command) => command.run(options),
             #[cfg(feature = "query")]
             Self::Report(command) => command.run(options),
+            #[cfg(feature = "query")]
+            Self::Top(command) => command.run(options),
             Self::Health(command) => command.run(options),
             Self::Emit(command) => command.run(options),
             Self::Simulate(command) => command.run(options),

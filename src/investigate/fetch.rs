@@ -67,11 +67,7 @@ pub fn read(batches: &[RecordBatch]) -> Result<Vec<JobEvent>, ArrowError> {
     Ok(events)
 }
 
-/// A column of rows, as the type that is wanted.
-///
-/// # Errors
-/// Where there is none of that name, or it cannot become that type.
-pub fn column(batch: &RecordBatch, name: &str, data_type: &DataType) -> Result<ArrayRef, ArrowError> {
+pub(super) fn column(batch: &RecordBatch, name: &str, data_type: &DataType) -> Result<ArrayRef, ArrowError> {
     let missing = || ArrowError::SchemaError(format!("there is no column `{name}`"));
     cast(batch.column_by_name(name).ok_or_else(missing)?, data_type)
 }

@@ -9,6 +9,7 @@ mod anomalies;
 mod correlate;
 mod detect;
 mod diagnosis;
+mod errors;
 mod failure;
 mod fetch;
 mod frame;
@@ -16,6 +17,7 @@ mod histogram;
 mod investigation;
 mod judge;
 mod perf;
+mod rows;
 mod silence;
 mod slow;
 mod surroundings;
@@ -29,10 +31,12 @@ pub use diagnosis::{
     BudgetPart, Completeness, Confidence, Culprit, CulpritKind, Diagnosis, Evidence, Group, Judged, LastEvent,
     MissingStep, Moment, SameCause, Verdict,
 };
-pub use fetch::{COLUMNS as EVENT_COLUMNS, column, read as read_events};
+pub use errors::ErrorClass;
+pub use fetch::{COLUMNS as EVENT_COLUMNS, read as read_events};
 pub use histogram::{Bucket, histogram, why_nothing};
 pub use investigation::{Investigation, InvestigationError};
 pub use perf::{PerfQuestion, perf};
+pub(crate) use rows::Rows;
 pub use timeline::{ComparedStep, FlaggedGap, Judgement};
 pub use why_slow::{Trait, WhySlow};
 

@@ -2,7 +2,7 @@
 
 use jiff::tz::TimeZone;
 
-use crate::investigate::{Anomalies, Judged, Judgement};
+use crate::investigate::{Anomalies, ErrorClass, Judged, Judgement};
 use crate::job::History;
 
 /// What a report is asked for.
@@ -141,19 +141,4 @@ pub(super) struct GapClass {
     pub p95_ms: f64,
     pub max_ms: f64,
     pub worst_job: String,
-}
-
-/// Errors with one fingerprint.
-#[derive(Debug)]
-pub(super) struct ErrorClass {
-    pub service: String,
-    pub event_type: String,
-    /// The text of the first of them.
-    pub example: String,
-    pub count: usize,
-    pub jobs: usize,
-    pub first_ms: i64,
-    pub last_ms: i64,
-    /// How many in each of as many equal parts of the range.
-    pub course: Vec<f64>,
 }

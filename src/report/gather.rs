@@ -1,17 +1,13 @@
 //! Reading from the store what a report tells.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
-use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch};
-use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use jiff::tz::TimeZone;
 
 use super::data::{
-    Completeness, Course, ErrorClass, GapClass, Handoff, Latency, Rates, Report, ReportQuestion, Section, SlowJob,
-    Totals,
+    Completeness, Course, GapClass, Handoff, Latency, Rates, Report, ReportQuestion, Section, SlowJob, Totals,
 };
-use crate::investigate::{Investigation, InvestigationError, PerfQuestion, column, perf};
-use crate::job::{JobEvent, error_text, fingerprint};
+use crate::investigate::{ErrorClass, Investigation, InvestigationError, PerfQuestion, Rows, perf};
 use crate::query::{Engine, canned_queries, find, literal, moment_literal};
 
 /// Buckets of time in a chart, at most.
@@ -41,10 +37,8 @@ const EVENT_TYPES_MAX: usize = 14;
 const COURSES_MAX: usize = 6;
 const JOBS_MAX: usize = 5;
 const ERRORS_MAX: usize = 12;
-/// Errors that are looked at, the newest.
-const ERROR_EVENTS_MAX: usize = 200_000;
 /// Bars of an error's course.
-pub(super) const COURSE_BARS: usize = 24;
+const COURSE_BARS: usize = 24;
 const HOUR_MS: i64 = 3_600_000;
 
 impl Report {
@@ -95,51 +89,6 @@ fn bucket_ms(question: &ReportQuestion) -> i64 {
     let length_ms = question.until_ms - question.since_ms;
     let fits = |bucket_ms: &i64| length_ms / bucket_ms <= BUCKETS_MAX;
     BUCKET_MS.into_iter().find(fits).unwrap_or(BUCKET_MS[BUCKET_MS.len() - 1])
-}
-
-/// Rows of an answer, each read by the names of its columns.
-struct Rows(Vec<RecordBatch>);
-
-impl Rows {
-    async fn ask(engine: &Engine, sql: &str) -> Result<Self, InvestigationError> {
-        Ok(Self(engine.sql(sql).await?.batches().await?))
-    }
-
-    fn map<T>(
-        &self,
-        mut read: impl FnMut(&Row<'_>) -> Result<T, InvestigationError>,
-    ) -> Result<Vec<T>, InvestigationError> {
-        let rows = self.0.iter().flat_map(|batch| (0..batch.num_rows()).map(move |row| Row { batch, row }));
-        rows.map(|row| read(&row)).collect()
-    }
-}
-
-struct Row<'a> {
-    batch: &'a RecordBatch,
-    row: usize,
-}
-
-impl Row<'_> {
-    fn of_type(&self, name: &str, data_type: &DataType) -> Result<Option<ArrayRef>, InvestigationError> {
-        let column = column(&self.batch.slice(self.row, 1), name, data_type)?;
-        Ok(Some(column).filter(|column| column.is_valid(0)))
-    }
-
-    fn text(&self, name: &str) -> Result<String, InvestigationError> {
-        Ok(self.optional_text(name)?.unwrap_or_default())
-    }
-
-    fn optional_text(&self, name: &str) -> Result<Option<String>, InvestigationError> {
-        Ok(self.of_type(name, &DataType::Utf8)?.map(|column| column.as_string::<i32>().value(0).to_owned()))
-    }
-
-    fn integer(&self, name: &str) -> Result<i64, InvestigationError> {
-        Ok(self.of_type(name, &DataType::Int64)?.map_or(0, |column| column.as_primitive::<Int64Type>().value(0)))
-    }
-
-    fn number(&self, name: &str) -> Result<Option<f64>, InvestigationError> {
-        Ok(self.of_type(name, &DataType::Float64)?.map(|column| column.as_primitive::<Float64Type>().value(0)))
-    }
 }
 
 async fn totals(engine: &Engine, since_ms: i64, until_ms: i64) -> Result<Totals, InvestigationError> {
@@ -405,42 +354,13 @@ async fn errors(
     investigation: &Investigation<'_>,
     question: &ReportQuestion,
 ) -> Result<Section<Vec<ErrorClass>>, InvestigationError> {
-    let condition = format!("level = 'error' and {}", of(question));
-    let mut events = investigation.events(&condition, ERROR_EVENTS_MAX).await?;
-    events.sort_by_key(|event| (event.timestamp_ms, event.id));
-    let mut classes: BTreeMap<(String, String, String), Vec<JobEvent>> = BTreeMap::new();
-    for event in events {
-        let text = error_text(&event.data).unwrap_or_default();
-        classes.entry((event.service.clone(), event.event_type.clone(), fingerprint(&text))).or_default().push(event);
-    }
-    let mut content: Vec<ErrorClass> = classes.into_values().filter_map(|events| class_of(&events, question)).collect();
-    content.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| (&a.service, &a.example).cmp(&(&b.service, &b.example))));
+    let mut content = investigation.errors((question.since_ms, question.until_ms), COURSE_BARS).await?;
     content.truncate(ERRORS_MAX);
     let sql = format!(
-        "select service, event_type, data->>'error' as error, timestamp, job_id from events where {condition}\n\
-         -- then put together by fingerprint: the text with ids and numbers masked"
+        "select service, event_type, data->>'error' as error, timestamp, job_id from events \
+         where level = 'error' and {}\n-- then put together by fingerprint: the text with ids and numbers masked",
+        of(question)
     );
     let command = Some(format!("emp-events search --level error {}", range_options(question)));
     Ok(Section { sql, command, content })
-}
-
-fn class_of(events: &[JobEvent], question: &ReportQuestion) -> Option<ErrorClass> {
-    let (first, last) = (events.first()?, events.last()?);
-    let mut course = vec![0.0; COURSE_BARS];
-    let length_ms = (question.until_ms - question.since_ms).max(1);
-    for event in events {
-        let at = (event.timestamp_ms - question.since_ms) as f64 / length_ms as f64 * COURSE_BARS as f64;
-        course[(at.max(0.0) as usize).min(COURSE_BARS - 1)] += 1.0;
-    }
-    let jobs: HashSet<&str> = events.iter().filter_map(|event| event.job_id.as_deref()).collect();
-    Some(ErrorClass {
-        service: first.service.clone(),
-        event_type: first.event_type.clone(),
-        example: error_text(&first.data).unwrap_or_else(|| "(no text)".to_owned()),
-        count: events.len(),
-        jobs: jobs.len(),
-        first_ms: first.timestamp_ms,
-        last_ms: last.timestamp_ms,
-        course,
-    })
 }

@@ -57,6 +57,14 @@ fn screens_fit_narrow_and_wide_terminals() {
 }
 
 #[test]
+fn the_dashboard_is_a_screen_of_text_in_a_pipe() {
+    let shown = screen("120", &["top", "--now", "2025-09-27T12:00Z"]);
+    assert!(shown.contains("2 of 58 jobs need a look") && shown.contains("3 alerts"), "{shown}");
+    let ended = ask("80", &["top", "--every", "1ms"]);
+    assert_eq!((ended.status, ended.stderr.as_str()), (2, "emp-events: --every 1ms is too short: 100ms at least\n"));
+}
+
+#[test]
 fn a_diagnosis_has_the_form_that_programs_rely_on() {
     let ended = ask("80", &["diagnose", STUCK, "--format", "json"]);
     assert_eq!(ended.status, 0);
