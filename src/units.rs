@@ -27,6 +27,14 @@ pub fn tenth(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
 }
 
+/// How many times as much: `×1.5`, `×31`, `×12,345`.
+pub fn factor(value: f64) -> String {
+    match value {
+        value if value >= 100.0 => format!("×{}", count(value.round() as u64)),
+        value => format!("×{}", decimal(tenth(value))),
+    }
+}
+
 /// A probability: `0.0421`, `1.2e-9`.
 pub fn probability(value: f64) -> String {
     if value < 1e-4 { format!("{value:.1e}") } else { format!("{value:.4}") }

@@ -12,6 +12,7 @@ mod questions;
 mod redis;
 mod steady;
 mod stores;
+mod tail;
 
 use std::process::{Child, Command};
 use std::time::Duration;
@@ -35,6 +36,9 @@ fn main() {
     let _server = redis::start(folder.path());
     if is_wanted("drain") {
         drain::run(folder.path());
+    }
+    if is_wanted("tail") {
+        tail::run(folder.path());
     }
     if is_wanted("steady") {
         steady::run(folder.path());

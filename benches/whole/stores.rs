@@ -154,8 +154,22 @@ fn questions(folder: &Path) -> Vec<Question> {
         "select service, date, hour, count(*) from EVENTS group by 1, 2, 3 order by 1, 2, 3".to_owned(),
     );
     add("handoffs over all jobs", both, HANDOFFS.to_owned());
+    add("gaps over all jobs", year, GAPS.to_owned());
+    add("perf over all events", year, PERF.to_owned());
     questions
 }
+
+const GAPS: &str = "with steps as (\
+    select job_id, lag(event_type) over job as from_event, event_type as to_event, \
+    epoch_ms(timestamp) - lag(epoch_ms(timestamp)) over job as ms from EVENTS where job_id is not null \
+    window job as (partition by job_id order by timestamp, ingested_at, length(id), id)) \
+    select from_event, to_event, count(*), round(quantile_cont(ms, 0.95), 1), max(ms) from steps where ms >= 5000 \
+    group by 1, 2 order by 1, 2";
+
+const PERF: &str = "select event_type, count(*), round(avg(duration_ms), 1), \
+    round(quantile_cont(duration_ms, 0.5), 1), round(quantile_cont(duration_ms, 0.95), 1), \
+    round(quantile_cont(duration_ms, 0.99), 1), round(max(duration_ms), 1), \
+    count(*) filter (where level = 'error') from EVENTS group by 1 order by 1";
 
 const HANDOFFS: &str = "with steps as (\
     select job_id, lag(service) over job as from_service, service as to_service, \

@@ -1,12 +1,14 @@
 use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::Args;
 
 use super::answer::{AsOf, engine, moment, runtime, show, show_list};
 use super::failure::{Failure, Outcome};
 use super::options::Options;
-use crate::investigate::Investigation;
+use crate::investigate::{Investigation, Truth};
 use crate::query::Engine;
 use crate::query::moment::parse_duration;
 use crate::render::{write_anomalies, write_backtest};
@@ -20,7 +22,9 @@ use crate::render::{write_anomalies, write_backtest};
 Examples:
   emp-events anomalies
   emp-events anomalies --now 2025-09-27T14:00Z --format json
-  emp-events anomalies --backtest --last 7d --every 30m")]
+  emp-events anomalies --backtest --last 7d --every 30m
+  emp-events simulate --into /tmp/try --hours 48 --format json > /tmp/truth.json
+  emp-events --store /tmp/try anomalies --backtest --last 1d --truth /tmp/truth.json")]
 pub(super) struct Anomalies {
     #[command(flatten)]
     as_of: AsOf,
@@ -33,6 +37,9 @@ pub(super) struct Anomalies {
     /// With --backtest: how often to look
     #[arg(long, value_name = "DURATION", default_value = "1h", requires = "backtest")]
     every: String,
+    /// With --backtest: what is known to have been wrong, as `simulate --format json` tells it
+    #[arg(long, value_name = "FILE", requires = "backtest")]
+    truth: Option<PathBuf>,
 }
 
 impl Anomalies {
@@ -56,10 +63,21 @@ impl Anomalies {
         if step < 1_000 {
             return Err(Failure::Usage(format!("--every {} is too short: a second at least", self.every)));
         }
+        let truth = self.truth.as_deref().map(read_truth).transpose()?;
         let investigation = Investigation::open(engine, since).await?.moved_to(now);
-        let backtest = investigation.backtest(since, step, &show_progress).await?;
+        let mut backtest = investigation.backtest(since, step, &show_progress).await?;
+        if let Some(truth) = truth {
+            backtest = backtest.compared_with(&truth, (since, now));
+        }
         show(options, &backtest, write_backtest)
     }
+}
+
+fn read_truth(path: &Path) -> Result<Truth, Failure> {
+    let failed =
+        || format!("{} does not tell what was wrong; `simulate --format json` writes such a file", path.display());
+    let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    Ok(serde_json::from_str(&text).with_context(failed)?)
 }
 
 fn show_progress(done: usize, all: usize) {

@@ -6,6 +6,7 @@
 //! JSON as they are.
 
 mod anomalies;
+mod backtest;
 mod correlate;
 mod detect;
 mod diagnosis;
@@ -25,7 +26,8 @@ mod timeline;
 mod waiting;
 mod why_slow;
 
-pub use anomalies::{Alert, Anomalies, Anomaly, AnomalyKind, Backtest, Severity, Subject};
+pub use anomalies::{Anomalies, Anomaly, AnomalyKind, Severity, Subject};
+pub use backtest::{Alert, Backtest, Compared, Hit, Incident, KnownCulprit, Truth};
 pub use correlate::{Correlation, OtherJob, SameError, SameWorker};
 pub use diagnosis::{
     BudgetPart, Completeness, Confidence, Culprit, CulpritKind, Diagnosis, Evidence, Group, Judged, LastEvent,

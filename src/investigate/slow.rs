@@ -51,7 +51,7 @@ fn slow(case: &Case<'_>, verdict: Verdict, beginning: &str) -> Option<Finding> {
     let worst = parts.iter().max_by(|a, b| beyond(a).total_cmp(&beyond(b)))?;
     let typically = typical_ms(case, &worst.kind);
     let factor = typically.filter(|typical| *typical > 0.0).map(|typical| worst.ms() as f64 / typical);
-    let times = factor.map(|factor| format!(", ×{} typical", units::decimal(units::tenth(factor)))).unwrap_or_default();
+    let times = factor.map(|factor| format!(", {} typical", units::factor(factor))).unwrap_or_default();
     let reason = format!(
         "{beginning} {}, most of it for {} ({}{times}); {} take {}",
         lasting(total_ms),

@@ -14,6 +14,7 @@ pub struct History {
     terminal: Option<usize>,
     spans: Vec<Span>,
     gaps: Vec<Gap>,
+    job_type: String,
 }
 
 /// Work that one event opened and another one closed, or that one event states the length of.
@@ -122,7 +123,10 @@ impl History {
         }
         let terminal = terminal(&events);
         let spans = spans(&events);
-        let mut history = Self { events, now_ms, terminal, spans, gaps: Vec::new() };
+        // Asked for with each gap, and a job may have a hundred thousand of them.
+        let mut of_job = events.iter().filter(|event| event.event_type.starts_with("job."));
+        let job_type = of_job.find_map(|event| job_type_of(&event.data)).unwrap_or_default().to_owned();
+        let mut history = Self { events, now_ms, terminal, spans, gaps: Vec::new(), job_type };
         history.gaps = history.find_gaps();
         Some(history)
     }
@@ -182,11 +186,7 @@ impl History {
 
     /// What kind of job it is, where an event says so; else the empty text.
     pub fn job_type(&self) -> &str {
-        self.events
-            .iter()
-            .filter(|event| event.event_type.starts_with("job."))
-            .find_map(|event| job_type_of(&event.data))
-            .unwrap_or_default()
+        &self.job_type
     }
 
     /// How often it was begun: 1 where nothing says that it was begun again.

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::page::{Heading, Page};
 use super::paint::{BOLD, DIM, ERROR, PLAIN, WARN};
 use super::{Screen, clock};
-use crate::investigate::{Anomalies, Anomaly, Backtest, Severity, Subject};
+use crate::investigate::{Anomalies, Anomaly, Backtest, Compared, Severity, Subject};
 use crate::units;
 
 /// Writes what is unusual, alerts first.
@@ -48,6 +48,30 @@ pub fn write_anomalies(
     next.extend(worker.map(|worker| format!("emp-events search --worker-id {worker} --last 1h")));
     page.next(&next)?;
     out.flush()
+}
+
+fn write_compared(page: &mut Page<'_>, screen: &Screen, compared: &Compared) -> io::Result<()> {
+    let found = compared.incidents.iter().filter(|hit| hit.told.is_some()).count();
+    page.section(&format!(
+        "{found} of {} told of; {}, {:.2} a day",
+        units::counted(compared.incidents.len(), "known incident was", "known incidents were"),
+        units::counted(compared.false_alarms, "false alarm", "false alarms"),
+        compared.false_alarms_per_day
+    ))?;
+    let rows = compared.incidents.iter().map(|hit| {
+        let told = hit.told_as.zip(hit.after_ms);
+        let told = told.map(|(kind, ms)| format!("as {}, after {}", kind.as_str(), units::millis(ms as f64)));
+        let (mark, style) = if told.is_some() { ("✓", PLAIN) } else { ("✗", ERROR) };
+        vec![
+            (style, mark.to_owned()),
+            (PLAIN, clock(screen, hit.at.0, "%Y-%m-%d %H:%M")),
+            (PLAIN, hit.kind.clone()),
+            (BOLD, hit.culprit.clone()),
+            (PLAIN, told.unwrap_or_else(|| "not told of".to_owned())),
+        ]
+    });
+    let headings = ["", "began", "kind", "culprit", "told"].map(Heading::left);
+    page.table(&headings, &rows.collect::<Vec<_>>())
 }
 
 fn statistics(one: &Anomaly) -> String {
@@ -97,5 +121,8 @@ pub fn write_backtest(out: &mut dyn Write, screen: &Screen, backtest: &Backtest)
         Heading::left("").hide(1),
     ];
     page.table(&headings, &rows.collect::<Vec<_>>())?;
+    if let Some(compared) = &backtest.compared {
+        write_compared(&mut page, screen, compared)?;
+    }
     out.flush()
 }

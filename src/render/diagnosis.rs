@@ -100,7 +100,7 @@ pub(super) fn write_budget(page: &mut Page<'_>, budget: &[BudgetPart]) -> io::Re
             (PLAIN, percent(part.share)),
             (style, bar(part.share)),
             (DIM, typical),
-            (style, times.filter(|times| *times >= 1.5).map(|times| format!("×{times:.1}")).unwrap_or_default()),
+            (style, times.filter(|times| *times >= 1.5).map(units::factor).unwrap_or_default()),
         ]
     });
     let headings = [

@@ -118,13 +118,24 @@ fn serve(page: String) -> (u16, Arc<Mutex<Vec<String>>>) {
 fn chromium() -> Command {
     let names = ["chromium", "chromium-browser", "google-chrome"];
     let is_there = |name: &&str| Command::new(name).arg("--version").stdout(Stdio::null()).status().is_ok();
-    Command::new(names.into_iter().find(is_there).expect("no Chromium: scripts/need.sh chromium installs it"))
+    let browser = names.into_iter().find(is_there).expect("no Chromium: scripts/need.sh chromium installs it");
+    // One that hangs fails the test instead of stopping all of them.
+    let mut command = Command::new("timeout");
+    command.args(["120", browser]);
+    command
 }
 
 fn look_at(page: String) -> Seen {
     let (port, requests) = serve(page);
     let profile = tempfile::tempdir().unwrap();
-    let quiet = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync", "--disable-component-update"];
+    let quiet = [
+        "--disable-dev-shm-usage",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-sync",
+        "--disable-component-update",
+    ];
     let output = chromium()
         .args([
             "--headless",

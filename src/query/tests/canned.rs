@@ -84,15 +84,25 @@ fn gaps_finds_the_longest_silences() {
 }
 
 #[test]
+fn gaps_of_one_class_are_put_together() {
+    let store = two_jobs();
+    assert_snapshot!(run(&store, "gap-classes", &[]), @"job.started | worker | job.failed | worker | 1 | 8000 | 8000.0 | 8000.0 | 8000 | j1");
+    let single = run(&store, "gaps", &[("min_gap", "1ms")]).lines().count();
+    let classes = run(&store, "gap-classes", &[("min_gap", "1ms")]);
+    let gaps: usize = classes.lines().map(|line| line.split(" | ").nth(4).unwrap().parse::<usize>().unwrap()).sum();
+    assert_eq!(gaps, single);
+}
+
+#[test]
 fn handoffs_measures_between_services_and_sets_skewed_clocks_aside() {
     let store = two_jobs();
     store.journal(&[event(40_000, "api-server", "job.created", "j3"), event(43_000, "worker", "job.claimed", "j3")]);
     // api-server to worker: 1000 (j1), 3000 (j3), and -300 (j2), which is skewed.
     assert_snapshot!(run(&store, "handoffs", &[]), @r"
-    api-server | worker | 3 | 2000.0 | 2000.0 | 2900.0 | 3000 | 1 | j3
-    worker | webhook-service | 1 | 500.0 | 500.0 | 500.0 | 500 | 0 | j1
+    api-server | worker | 3 | 2000.0 | 2000.0 | 2900.0 | 2980.0 | 3000 | 1 | j3
+    worker | webhook-service | 1 | 500.0 | 500.0 | 500.0 | 500.0 | 500 | 0 | j1
     ");
-    assert_snapshot!(run(&store, "handoffs", &[("job_id", "j2")]), @"api-server | worker | 1 | null | null | null | null | 1 | null");
+    assert_snapshot!(run(&store, "handoffs", &[("job_id", "j2")]), @"api-server | worker | 1 | null | null | null | null | null | 1 | null");
     assert_eq!(run(&store, "handoffs", &[("limit", "1")]).lines().count(), 1);
     assert_eq!(run(&store, "handoffs", &[("since", "now")]), "");
 }

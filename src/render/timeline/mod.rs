@@ -83,7 +83,7 @@ pub fn write_job(
 
 fn gap_note(gap: &FlaggedGap) -> String {
     match gap.times_typical {
-        Some(times) => format!("×{} typical · {}", units::decimal(units::tenth(times)), gap.kind),
+        Some(times) => format!("{} typical · {}", units::factor(times), gap.kind),
         None => format!("no baseline · {}", gap.kind),
     }
 }
