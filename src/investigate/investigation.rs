@@ -96,6 +96,12 @@ impl<'a> Investigation<'a> {
         Ok(read(&self.engine.sql(&sql).await?.batches().await?)?)
     }
 
+    /// The first event to arrive for which a condition in SQL holds.
+    async fn first_event(&self, condition: &str) -> Result<Option<JobEvent>, InvestigationError> {
+        let sql = format!("select {COLUMNS} from events where {condition} order by ingested_at limit 1");
+        Ok(read(&self.engine.sql(&sql).await?.batches().await?)?.pop())
+    }
+
     /// What is the matter with a job.
     ///
     /// # Errors
@@ -145,19 +151,19 @@ impl<'a> Investigation<'a> {
         let end_ms = history.terminal().map_or(history.last().arrived_ms, |event| event.arrived_ms);
         let from_ms = history.start_ms().max(end_ms - LIFE_MS_MAX) - MARGIN_MS;
         let until_ms = (end_ms + MARGIN_MS).min(self.now_ms);
-        let mut condition =
+        let condition =
             format!("ingested_at >= {} and ingested_at <= {}", moment_literal(from_ms), moment_literal(until_ms));
         let mut events = self.events(&condition, SURROUNDING_EVENTS_MAX).await?;
         // What the worker said after that decides whether it is silent: the next word is enough.
         let holder = history.holder().filter(|_| history.terminal().is_none() && until_ms < self.now_ms);
         if let Some(holder) = holder {
-            condition = format!(
-                "worker_id = {} and ingested_at > {} and ingested_at <= {} order by ingested_at limit 1",
+            let condition = format!(
+                "worker_id = {} and ingested_at > {} and ingested_at <= {}",
                 literal(holder),
                 moment_literal(until_ms),
                 moment_literal(self.now_ms)
             );
-            events.extend(self.events(&condition, usize::MAX).await?);
+            events.extend(self.first_event(&condition).await?);
         }
         let lost = self.lost(from_ms).await?;
         Ok(Surroundings::new(events, (from_ms, until_ms), lost, self.now_ms))

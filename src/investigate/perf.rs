@@ -116,7 +116,7 @@ fn condition(key: &str, since_ms: Option<i64>, until_ms: Option<i64>) -> String 
 async fn aggregate(engine: &Engine, question: &PerfQuestion) -> Result<Vec<Row>, InvestigationError> {
     let key = key_among(&COLUMNS, &question.by);
     let sql = format!(
-        "select cast({key} as varchar) as name, count(*) as count, avg(duration_ms) as avg, \
+        "select {key} as name, count(*) as count, avg(duration_ms) as avg, \
          quantile_cont(duration_ms, 0.5) as p50, quantile_cont(duration_ms, 0.95) as p95, \
          quantile_cont(duration_ms, 0.99) as p99, max(duration_ms) as max, \
          count(*) filter (where level = 'error') as errors \
@@ -172,7 +172,7 @@ async fn add_durations(engine: &Engine, question: &PerfQuestion, rows: &mut [Row
     let expected = 2 * rows.iter().map(|row| row.count).sum::<i64>();
     let every = (expected / DURATIONS_MAX).max(1);
     let sql = format!(
-        "select cast({key} as varchar) as name, cast(timestamp as bigint) as ms, duration_ms from events \
+        "select {key} as name, cast(timestamp as bigint) as ms, duration_ms from events \
          where duration_ms is not null and cast(ingested_at as bigint) % {every} = 0 and (({}) or ({}))",
         condition(&key, Some(before_ms), Some(before_ms + length_ms)),
         condition(&key, Some(since_ms), Some(until_ms + 1)),

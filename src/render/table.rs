@@ -217,6 +217,7 @@ fn want(field: &Field, name: usize, value: usize, is_empty: bool) -> Want {
         // The hour of arrival, which the id begins with.
         "ingested_at" | "date" | "hour" => Worth::Repeated,
         "timestamp" | "service" | "event_type" | "level" | "job_id" => Worth::Telling,
+        "count" | "handoffs" | "p50_ms" | "p95_ms" | "change" | "from_service" | "to_service" => Worth::Telling,
         _ => Worth::Own,
     };
     Want { natural, least, ample, worth }

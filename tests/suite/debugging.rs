@@ -3,8 +3,10 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
 
-use crate::support::{Ended, Redis, Store, emp_events, run};
+use crate::support::{Ended, Persistence, Redis, Store, emp_events, run, type_into};
 
 const STUCK: &str = "job_n6kuhz4kghuv";
 const RETRIED: &str = "job_ed79husvrxkm";
@@ -323,4 +325,56 @@ fn a_tail_of_the_store_misses_and_doubles_nothing() {
     let ids = tailed(&store, &[], 210, || redis.add(200, 5_000));
     assert_eq!(ids, redis.ids()[40..], "the last ten, then all that came");
     assert_eq!(collector.stop(), 0);
+}
+
+#[test]
+fn a_tail_goes_on_where_redis_was_gone() {
+    let mut redis = Redis::start_with(Persistence::Full);
+    let store = Store::of(&redis);
+    redis.add(50, 5_000);
+    let ids = tailed(&store, &["--from", "redis"], 110, || {
+        redis.add(50, 5_000);
+        redis.restart(Duration::from_millis(700));
+        redis.add(50, 5_000);
+    });
+    assert_eq!(ids, redis.ids()[40..], "the last ten, then all that came before and after");
+}
+
+#[test]
+fn a_key_stops_a_tail_and_nothing_is_missing_afterwards() {
+    let redis = Redis::start();
+    let store = Store::of(&redis);
+    redis.add(3, 5_000);
+    let is_over = AtomicBool::new(false);
+    let ended = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Relaxed) {
+                redis.add(1, 5_000);
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        });
+        let (url, path) = (redis.url(), store.path());
+        let words =
+            ["--redis", &url, "--store", path.to_str().unwrap(), "tail", "--from", "redis", "--format", "ndjson"];
+        let steps = [("\"id\"", " "), ("held back", " "), ("\"id\"", "\u{3}")];
+        let ended = run(&mut type_into(&words, &steps));
+        is_over.store(true, Relaxed);
+        ended
+    });
+    assert_eq!(ended.status, 0, "{}{}", ended.stdout, ended.stderr);
+    let seen: Vec<&str> = ended.stdout.split("\"id\":\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let all = redis.ids();
+    let first = all.iter().position(|id| id == seen[0]).unwrap();
+    assert!(seen.len() > 3, "{seen:?}");
+    assert_eq!(seen, all[first..first + seen.len()], "each one once, in order");
+}
+
+#[test]
+fn keys_of_the_dashboard_lead_to_a_timeline_on_a_real_terminal() {
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample");
+    let words = ["--store", sample.to_str().unwrap(), "--tz", "UTC", "top", "--now", "2025-09-27T12:00Z"];
+    let steps = [("need a look", "\r"), ("Where the time went", "d"), ("likely", "q"), ("need a look", "q")];
+    let ended = run(&mut type_into(&words, &steps));
+    assert_eq!(ended.status, 0, "{}{}", ended.stdout, ended.stderr);
+    assert!(ended.stdout.contains("job_dusxqtkwu3q9"), "{}", ended.stdout);
 }

@@ -5,16 +5,13 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::support::{emp_events, run};
+use crate::support::{emp_events, run, type_into};
 
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/sample");
 
 /// Types into the prompt: each step waits for a text on the screen, then types another.
 fn type_into_prompt(home: &Path, steps: &[(&str, &str)]) -> String {
-    let script = format!("{}/tests/suite/type_into.py", env!("CARGO_MANIFEST_DIR"));
-    let mut typed = Command::new("python3");
-    typed.arg(script).arg(env!("CARGO_BIN_EXE_emp-events")).arg(SAMPLE);
-    typed.args(steps.iter().flat_map(|(seen, typed)| [seen, typed]));
+    let mut typed = type_into(&["--store", SAMPLE, "--color", "never", "sql"], steps);
     typed.env("HOME", home).env_remove("XDG_STATE_HOME").env("PAGER", "cat").env("EMP_EVENTS_TZ", "UTC");
     let ended = run(&mut typed);
     assert_eq!(ended.status, 0, "{}\n{}", ended.stdout, ended.stderr);

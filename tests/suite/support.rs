@@ -60,6 +60,17 @@ pub fn run(command: &mut Command) -> Ended {
     command.stdin(Stdio::null()).output().unwrap().into()
 }
 
+/// A command on a terminal: it waits for each text, and types what belongs to it. What it prints is
+/// what the terminal showed.
+#[allow(dead_code, reason = "not for the chaos tests")]
+pub fn type_into(words: &[&str], steps: &[(&str, &str)]) -> Command {
+    let mut typed = Command::new("python3");
+    typed.arg(format!("{}/tests/suite/type_into.py", env!("CARGO_MANIFEST_DIR")));
+    typed.arg((words.len() + 1).to_string()).arg(env!("CARGO_BIN_EXE_emp-events")).args(words);
+    typed.args(steps.iter().flat_map(|(seen, typed)| [seen, typed]));
+    typed
+}
+
 /// Waits until something has happened, or fails the test.
 #[track_caller]
 pub fn eventually(what: &str, mut has_happened: impl FnMut() -> bool) {

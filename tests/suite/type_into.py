@@ -1,18 +1,23 @@
-"""Types into the prompt on a pseudo-terminal, and prints what it showed.
+"""Types into a command on a pseudo-terminal of 40 lines and 120 columns, and prints what it showed.
 
-Arguments: the binary, the store, then pairs of a text to wait for and a text to type.
+Arguments: how many words the command has, its words, then pairs of a text to wait for and a text to type.
 """
+import fcntl
 import os
 import pty
 import select
+import struct
 import sys
+import termios
 import time
 
-binary, store, *steps = sys.argv[1:]
+words = int(sys.argv[1])
+command, steps = sys.argv[2 : 2 + words], sys.argv[2 + words :]
 process, terminal = pty.fork()
 if process == 0:
     os.environ["TERM"] = "xterm"
-    os.execv(binary, [binary, "--store", store, "--color", "never", "sql"])
+    os.execv(command[0], command)
+fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
 
 screen, seen = "", 0
 
