@@ -1,0 +1,170 @@
+use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisConnectionInfo};
+
+/// Where the master is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// At this address.
+    Server(ConnectionAddr),
+    /// Sentinels know it, by this name.
+    Sentinels { addresses: Vec<ConnectionAddr>, master: String },
+    /// Any of these nodes says which one has the stream.
+    Nodes(Vec<ConnectionAddr>),
+}
+
+/// Where Redis is, and how to log in there.
+#[derive(Debug, Clone)]
+pub(crate) struct Address {
+    pub(crate) place: Place,
+    pub(crate) login: RedisConnectionInfo,
+}
+
+/// Text that is no address of a Redis.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddressError {
+    shown: String,
+    detail: &'static str,
+}
+
+impl std::fmt::Display for AddressError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "`{}` is no address of a Redis: {}", self.shown, self.detail)
+    }
+}
+
+impl std::error::Error for AddressError {}
+
+impl Default for Address {
+    fn default() -> Self {
+        let server = ConnectionAddr::Tcp("127.0.0.1".to_owned(), 6379);
+        Self { place: Place::Server(server), login: RedisConnectionInfo::default() }
+    }
+}
+
+impl Address {
+    pub(crate) fn parse(url: &str) -> Result<Self, AddressError> {
+        let invalid = |detail| AddressError { shown: without_password(url), detail };
+        if let Some(rest) = url.strip_prefix("redis+sentinel://") {
+            return sentinels(rest).map_err(invalid);
+        }
+        if let Some(rest) = url.strip_prefix("redis+cluster://") {
+            return nodes(rest).map_err(invalid);
+        }
+        let info = url.into_connection_info().map_err(|_| invalid("it cannot be read as a URL"))?;
+        Ok(Self { place: Place::Server(info.addr().clone()), login: info.redis_settings().clone() })
+    }
+
+    /// How to reach one server that belongs to this address.
+    pub(crate) fn info(&self, server: ConnectionAddr) -> ConnectionInfo {
+        // Whether it succeeds or not, the connection is used only after it answered a PING: what
+        // the library would say of itself costs a command that an ACL may refuse.
+        connection_info(server, self.login.clone().set_skip_set_lib_name())
+    }
+}
+
+/// A server alone, without a login.
+pub(crate) fn connection_info(server: ConnectionAddr, login: RedisConnectionInfo) -> ConnectionInfo {
+    match server.into_connection_info() {
+        Ok(info) => info.set_redis_settings(login),
+        // An address that is one already is always taken.
+        Err(error) => unreachable!("{error}"),
+    }
+}
+
+/// `[user:password@]host:port,host:port/<master>[/db]`
+fn sentinels(text: &str) -> Result<Address, &'static str> {
+    let (login, rest) = text.rsplit_once('@').map_or(("", text), |(login, rest)| (login, rest));
+    let (hosts, path) = rest.split_once('/').ok_or("the master's name is missing")?;
+    let (master, database) = path.split_once('/').unwrap_or((path, "0"));
+    if master.is_empty() {
+        return Err("the master's name is missing");
+    }
+    let (addresses, login) = servers(login, hosts, 26379, database)?;
+    Ok(Address { place: Place::Sentinels { addresses, master: master.to_owned() }, login })
+}
+
+/// `[user:password@]host:port,host:port`
+fn nodes(text: &str) -> Result<Address, &'static str> {
+    let (login, hosts) = text.rsplit_once('@').map_or(("", text), |(login, rest)| (login, rest));
+    let (addresses, login) = servers(login, hosts.trim_end_matches('/'), 6379, "0")?;
+    Ok(Address { place: Place::Nodes(addresses), login })
+}
+
+/// Each host is read as a URL of its own, so that ports, IPv6 and escapes mean the same everywhere.
+fn servers(
+    login: &str,
+    hosts: &str,
+    port: u16,
+    database: &str,
+) -> Result<(Vec<ConnectionAddr>, RedisConnectionInfo), &'static str> {
+    let at = if login.is_empty() { "" } else { "@" };
+    let mut addresses = Vec::new();
+    let mut settings = RedisConnectionInfo::default();
+    for host in hosts.split(',').map(str::trim) {
+        let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
+        let host = if has_port { host.to_owned() } else { format!("{host}:{port}") };
+        let url = format!("redis://{login}{at}{host}/{database}");
+        let info = url.into_connection_info().map_err(|_| "a host, the login or the database cannot be read")?;
+        settings = info.redis_settings().clone();
+        addresses.push(info.addr().clone());
+    }
+    Ok((addresses, settings))
+}
+
+fn without_password(url: &str) -> String {
+    match (url.find("://"), url.rfind('@')) {
+        (Some(scheme), Some(at)) if scheme < at => format!("{}***{}", &url[..scheme + 3], &url[at..]),
+        _ => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tcp(host: &str, port: u16) -> ConnectionAddr {
+        ConnectionAddr::Tcp(host.to_owned(), port)
+    }
+
+    #[test]
+    fn one_server_with_a_login() {
+        let address = Address::parse("redis://ann:p%40ss@db.test:7000/3").unwrap();
+        assert_eq!(address.place, Place::Server(tcp("db.test", 7000)));
+        assert_eq!(address.login.username(), Some("ann"));
+        assert_eq!(address.login.password(), Some("p@ss"));
+        assert_eq!(address.login.db(), 3);
+    }
+
+    #[test]
+    fn tls() {
+        let address = Address::parse("rediss://:secret@db.test:6380").unwrap();
+        assert!(matches!(
+            address.place,
+            Place::Server(ConnectionAddr::TcpTls { ref host, port: 6380, insecure: false, .. }) if host == "db.test"
+        ));
+        assert_eq!(address.login.password(), Some("secret"));
+    }
+
+    #[test]
+    fn sentinels_and_their_master() {
+        let address = Address::parse("redis+sentinel://ann:secret@a:26380,b,[::1]:26382/mymaster/2").unwrap();
+        let addresses = [tcp("a", 26380), tcp("b", 26379), tcp("::1", 26382)];
+        let Place::Sentinels { addresses: found, master } = &address.place else { panic!("{address:?}") };
+        assert_eq!((found.len(), master.as_str()), (3, "mymaster"));
+        assert_eq!(found[..2], addresses[..2]);
+        assert_eq!((address.login.username(), address.login.db()), (Some("ann"), 2));
+    }
+
+    #[test]
+    fn nodes_of_a_cluster() {
+        let address = Address::parse("redis+cluster://a:7000,b:7001").unwrap();
+        assert_eq!(address.place, Place::Nodes(vec![tcp("a", 7000), tcp("b", 7001)]));
+    }
+
+    #[test]
+    fn an_error_shows_no_password() {
+        for url in ["redis+sentinel://ann:secret@a:1", "http://ann:secret@a:1", "redis+cluster://ann:secret@a:x"] {
+            let error = Address::parse(url).unwrap_err().to_string();
+            assert!(!error.contains("secret") && error.contains("a:"), "{error}");
+        }
+    }
+}

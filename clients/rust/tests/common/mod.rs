@@ -1,0 +1,143 @@
+//! A Redis of its own for each test.
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+#![allow(dead_code, reason = "no test file uses all of it")]
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use emp_events_client::{EventClient, EventClientBuilder, Stats};
+use redis::Value;
+use serde_json::Value as Json;
+use tempfile::TempDir;
+
+pub const SECOND: Duration = Duration::from_secs(1);
+
+/// A server that ends with the test.
+pub struct Server {
+    child: Child,
+    pub port: u16,
+    folder: TempDir,
+    options: Vec<String>,
+}
+
+impl Server {
+    pub fn start(options: &[&str]) -> Self {
+        let port = free_port();
+        let folder = tempfile::tempdir().unwrap();
+        let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
+        let child = spawn(port, &folder, &options);
+        let server = Self { child, port, folder, options };
+        server.wait_ready();
+        server
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    pub fn stop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub fn restart(&mut self) {
+        self.child = spawn(self.port, &self.folder, &self.options);
+        self.wait_ready();
+    }
+
+    /// Sends the process a signal, `STOP` or `CONT`.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
+        assert!(status.unwrap().success());
+    }
+
+    pub fn query<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
+        let mut connection = redis::Client::open(self.url()).unwrap().get_connection().unwrap();
+        let mut command = redis::cmd(words[0]);
+        command.arg(&words[1..]);
+        command.query(&mut connection).unwrap()
+    }
+
+    pub fn do_it(&self, words: &[&str]) {
+        self.query::<Value>(words);
+    }
+
+    /// All entries of the stream: their fields.
+    pub fn entries(&self) -> Vec<Vec<(String, String)>> {
+        let entries: Vec<(String, Vec<String>)> = self.query(&["XRANGE", "emp:events", "-", "+"]);
+        let pairs = |fields: Vec<String>| fields.chunks(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect();
+        entries.into_iter().map(|(_, fields)| pairs(fields)).collect()
+    }
+
+    pub fn length(&self) -> u64 {
+        self.query(&["XLEN", "emp:events"])
+    }
+
+    fn wait_ready(&self) {
+        wait_until("the server answers", || {
+            let client = redis::Client::open(self.url()).unwrap();
+            client.get_connection().is_ok_and(|mut it| redis::cmd("PING").exec(&mut it).is_ok())
+        });
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn spawn(port: u16, folder: &TempDir, options: &[String]) -> Child {
+    Command::new("redis-server")
+        .args(["--port", &port.to_string(), "--save", "", "--appendonly", "no", "--bind", "127.0.0.1"])
+        .arg("--dir")
+        .arg(folder.path())
+        .args(options)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[track_caller]
+pub fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !condition() {
+        assert!(began.elapsed() < 12 * SECOND, "not within 12 s: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+pub fn builder(url: &str) -> EventClientBuilder {
+    EventClient::builder("worker").url(url)
+}
+
+pub fn client(url: &str) -> EventClient {
+    builder(url).build().unwrap()
+}
+
+pub fn emit(client: &EventClient, count: usize) {
+    for number in 0..count {
+        client.event("job.created").job_id(format!("job-{number}")).field("number", number).emit();
+    }
+}
+
+#[track_caller]
+pub fn assert_adds_up(stats: Stats) {
+    let sum = stats.sent + stats.sampled + stats.dropped + stats.spooled + stats.queued;
+    assert_eq!(stats.emitted, sum, "{stats:?}");
+}
+
+pub fn value<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
+}
+
+pub fn data(fields: &[(String, String)]) -> Json {
+    serde_json::from_str(value(fields, "data").unwrap()).unwrap()
+}
