@@ -5,7 +5,7 @@ CARGO_FLAGS := --release --locked
 export CARGO_TERM_PROGRESS_WHEN ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test chaos lint bench perf-report sample docker clean
+.PHONY: help build demo demo-dash0 test chaos lint bench perf-report sample docker clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,11 @@ demo: ## events through a real Redis into a store, then five answers about them
 	@scripts/need.sh cc redis
 	cargo build $(CARGO_FLAGS)
 	@scripts/demo.sh
+
+demo-dash0: ## a real OTLP collector, a simulated load, and equal counts at both ends
+	@scripts/need.sh cc redis python
+	cargo build $(CARGO_FLAGS)
+	@PATH="$$(scripts/need.sh --tools-path):$$PATH" scripts/demo-dash0.sh
 
 test: ## all tests, against real Redis servers, and DuckDB, Polars, pandas, ClickHouse, Spark and Chromium
 	@scripts/need.sh cc redis python java chromium

@@ -12,6 +12,7 @@ pub mod collect;
 #[cfg(feature = "query")]
 pub mod dashboard;
 pub mod event;
+pub mod forward;
 #[cfg(feature = "query")]
 pub mod investigate;
 pub mod job;

@@ -5,6 +5,7 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark that cannot go on should say where")]
 
 mod drain;
+mod forward;
 mod investigations;
 mod peak;
 mod peers;
@@ -36,6 +37,9 @@ fn main() {
     let _server = redis::start(folder.path());
     if is_wanted("drain") {
         drain::run(folder.path());
+    }
+    if is_wanted("forward") {
+        forward::measure(folder.path());
     }
     if is_wanted("tail") {
         tail::run(folder.path());

@@ -5,9 +5,10 @@ use std::time::Duration;
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::failure::{Failure, Outcome};
+use super::forward::{settings_from_environment, source};
 use super::options::{Options, runtime};
 use super::sizes::{age, bytes};
 use crate::store::Retention;
@@ -29,6 +30,7 @@ Examples:
   emp-events collect --once                        drain what is there, seal, and end
   emp-events --redis redis://10.0.0.5:6379 --store /var/lib/emp-events collect
   emp-events collect --retain 90d --retain-bytes 50GiB
+  DASH0_ENABLED=true emp-events collect             and forward to Dash0: see `emp-events forward --help`
   emp-events collect --adopt web2-91c4e07a         and store what a collector that is gone had read
   emp-events collect --log-events logs/events.log  and one JSON line an event, for tail -f")]
 pub(super) struct Collect {
@@ -42,6 +44,10 @@ pub(super) struct Collect {
     /// store, gone for good (`health` names it)
     #[arg(long, value_name = "CONSUMER")]
     adopt: Option<String>,
+    /// Forward to Dash0 as well, set by the environment: see `emp-events forward --help` [env:
+    /// DASH0_ENABLED=true]
+    #[arg(long)]
+    forward: bool,
     /// Write one JSON line an event to this file [default: logs/telemetry-events.log where
     /// NODE_ENV=development]
     #[arg(long, value_name = "PATH", env = "EMP_EVENTS_LOG")]
@@ -67,19 +73,46 @@ impl Collect {
         let in_development = std::env::var("NODE_ENV").is_ok_and(|value| value == "development");
         let log_events = self.log_events.filter(|path| !path.as_os_str().is_empty());
         settings.event_log = log_events.or_else(|| in_development.then(|| DEVELOPMENT_LOG.into()));
+        let forwards = self.forward || std::env::var("DASH0_ENABLED").is_ok_and(|value| value == "true");
+        let forwarding = forwards.then(|| settings_from_environment(self.once)).transpose()?;
         options.start_log();
         runtime()?.block_on(async {
             let shutdown = shutdown_on_signal()?;
-            crate::collect::collect(&settings, shutdown).await?;
+            let forwarder =
+                forwarding.map(|settings| spawn_forwarder(options, settings, shutdown.clone())).transpose()?;
+            let collected = crate::collect::collect(&settings, shutdown).await;
+            if let Some(forwarder) = forwarder {
+                // It has been told to stop as well; with --once it delivers what is there.
+                let _ = tokio::task::spawn_blocking(move || forwarder.join()).await;
+            }
+            collected?;
             Ok::<_, Failure>(())
         })?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
+/// Forwards on a thread with a runtime of its own, so that neither waits for the other.
+fn spawn_forwarder(
+    options: &Options,
+    settings: crate::forward::Settings,
+    shutdown: watch::Receiver<bool>,
+) -> Result<std::thread::JoinHandle<()>, Failure> {
+    let source = source(options)?;
+    let work = move || {
+        let forwarded = runtime()
+            .map_err(anyhow::Error::from)
+            .and_then(|runtime| Ok(runtime.block_on(crate::forward::forward(&source, &settings, shutdown))?));
+        if let Err(error) = forwarded {
+            error!("forwarding has ended: {error}; the collector goes on without it");
+        }
+    };
+    Ok(std::thread::Builder::new().name("forwarder".to_owned()).spawn(work)?)
+}
+
 /// Turns true at the first SIGTERM or Ctrl-C; the second ends the process at once, which
 /// loses nothing: the journal has it.
-fn shutdown_on_signal() -> std::io::Result<watch::Receiver<bool>> {
+pub(super) fn shutdown_on_signal() -> std::io::Result<watch::Receiver<bool>> {
     let (sender, receiver) = watch::channel(false);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

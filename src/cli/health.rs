@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::failure::Outcome;
+use super::health_forwarding::check_forwarding;
 use super::options::{FormatOption, Options, runtime};
 use crate::collect::{Check, Status, check_health};
 
@@ -43,6 +44,7 @@ impl Health {
 fn look(options: &Options, clears: bool) -> Outcome {
     let settings = options.collect_settings(None)?;
     let mut checks = runtime()?.block_on(check_health(&settings));
+    checks.extend(check_forwarding(options)?);
     checks.extend(check_events(options));
     let mut out = std::io::stdout().lock();
     if clears && out.is_terminal() {
@@ -77,11 +79,23 @@ fn check_events(options: &Options) -> Vec<Check> {
     let mut checks = Vec::new();
     if !clocks.is_empty() {
         let remedy = Some("synchronise that host's clock (chrony, ntpd)".to_owned());
-        checks.push(Check { name: "clocks", status: Status::Good, detail: clocks.join("; "), remedy });
+        checks.push(Check {
+            name: "clocks",
+            status: Status::Good,
+            detail: clocks.join("; "),
+            remedy,
+            counts: Vec::new(),
+        });
     }
     if !silent.is_empty() {
         let remedy = Some("emp-events diagnose --all --last 1h".to_owned());
-        checks.push(Check { name: "services", status: Status::Degraded, detail: silent.join("; "), remedy });
+        checks.push(Check {
+            name: "services",
+            status: Status::Degraded,
+            detail: silent.join("; "),
+            remedy,
+            counts: Vec::new(),
+        });
     }
     checks
 }
@@ -97,7 +111,11 @@ fn as_json(check: &Check) -> serde_json::Value {
         Status::Degraded => "degraded",
         Status::Bad => "bad",
     };
-    json!({ "check": check.name, "status": status, "detail": check.detail, "remedy": check.remedy })
+    let mut line = json!({ "check": check.name, "status": status, "detail": check.detail, "remedy": check.remedy });
+    if !check.counts.is_empty() {
+        line["counts"] = check.counts.iter().map(|(name, count)| ((*name).to_owned(), json!(count))).collect();
+    }
+    line
 }
 
 fn write_line(out: &mut impl std::io::Write, check: &Check, colors: bool) -> std::io::Result<()> {

@@ -19,11 +19,15 @@ mod export;
 mod failure;
 #[cfg(feature = "query")]
 mod filters;
+mod forward;
+#[cfg(feature = "query")]
+mod forward_again;
 #[cfg(feature = "query")]
 mod gaps;
 #[cfg(feature = "query")]
 mod handoffs;
 mod health;
+mod health_forwarding;
 mod options;
 #[cfg(feature = "query")]
 mod perf;
@@ -76,6 +80,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Collect(collect::Collect),
+    Forward(forward::Forward),
     #[cfg(feature = "query")]
     Sql(sql::Sql),
     #[cfg(feature = "query")]
@@ -118,6 +123,7 @@ impl Command {
     fn run(self, options: &Options) -> Outcome {
         match self {
             Self::Collect(command) => command.run(options),
+            Self::Forward(command) => command.run(options),
             #[cfg(feature = "query")]
             Self::Sql(command) => command.run(options),
             #[cfg(feature = "query")]

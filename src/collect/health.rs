@@ -35,7 +35,7 @@ pub enum Status {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
     /// `redis`, `store`, `collector`, `contents`, `disk`, `quarantine`, `behind`, `storing`, `losses`,
-    /// `consumers`, `clocks`, `services`.
+    /// `consumers`, `forwarder`, `clocks`, `services`.
     pub name: &'static str,
     /// How it came out.
     pub status: Status,
@@ -43,19 +43,21 @@ pub struct Check {
     pub detail: String,
     /// What to do about it.
     pub remedy: Option<String>,
+    /// What was counted, for programs.
+    pub counts: Vec<(&'static str, u64)>,
 }
 
 impl Check {
     fn good(name: &'static str, detail: String) -> Self {
-        Self { name, status: Status::Good, detail, remedy: None }
+        Self { name, status: Status::Good, detail, remedy: None, counts: Vec::new() }
     }
 
     fn degraded(name: &'static str, detail: String, remedy: &str) -> Self {
-        Self { name, status: Status::Degraded, detail, remedy: Some(remedy.to_owned()) }
+        Self { name, status: Status::Degraded, detail, remedy: Some(remedy.to_owned()), counts: Vec::new() }
     }
 
     fn bad(name: &'static str, detail: String, remedy: &str) -> Self {
-        Self { name, status: Status::Bad, detail, remedy: Some(remedy.to_owned()) }
+        Self { name, status: Status::Bad, detail, remedy: Some(remedy.to_owned()), counts: Vec::new() }
     }
 }
 
@@ -74,7 +76,13 @@ pub async fn check_health(settings: &Settings) -> Vec<Check> {
         }
         // The error itself says what to do.
         Err(error) => {
-            checks.push(Check { name: "redis", status: Status::Bad, detail: error.to_string(), remedy: None });
+            checks.push(Check {
+                name: "redis",
+                status: Status::Bad,
+                detail: error.to_string(),
+                remedy: None,
+                counts: Vec::new(),
+            });
         }
     }
     checks

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::TIMESTAMP_MS_MAX;
 
 /// A Redis stream entry ID, `ms-seq`. Ordered as Redis orders them: by arrival.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EntryId {
     /// Redis' clock when the entry was added, ms since the epoch.
     pub ms: u64,

@@ -55,5 +55,26 @@ pub struct Event<'a> {
     pub data: Cow<'a, str>,
 }
 
+impl Event<'_> {
+    /// The same with text of its own.
+    pub fn into_owned(self) -> Event<'static> {
+        let owned = |text: Option<Cow<'_, str>>| text.map(|text| Cow::Owned(text.into_owned()));
+        Event {
+            id: self.id,
+            timestamp: self.timestamp,
+            service: Cow::Owned(self.service.into_owned()),
+            event_type: Cow::Owned(self.event_type.into_owned()),
+            level: self.level,
+            trace_id: owned(self.trace_id),
+            job_id: owned(self.job_id),
+            worker_id: owned(self.worker_id),
+            machine_id: owned(self.machine_id),
+            user_id: owned(self.user_id),
+            duration_ms: self.duration_ms,
+            data: Cow::Owned(self.data.into_owned()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -45,7 +45,9 @@ pub enum QueryError {
         statement: String,
     },
     /// A file where a table should stand.
-    #[error("`{name}` is refused: a query reads the store's own tables (events, files, losses, quarantine), not files")]
+    #[error(
+        "`{name}` is refused: a query reads the store's own tables (events, files, losses, quarantine, dead_letters), not files"
+    )]
     ForeignFile {
         /// As it was written.
         name: String,

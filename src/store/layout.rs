@@ -263,6 +263,11 @@ impl Layout {
         self.root.join("_losses")
     }
 
+    /// Events that a receiver has refused for good.
+    pub fn dead_letters(&self) -> PathBuf {
+        self.root.join("_dead_letters")
+    }
+
     /// What retention has taken out of the store.
     pub fn retired(&self) -> PathBuf {
         self.root.join("_retired")

@@ -7,12 +7,14 @@
 
 mod checksum;
 mod compact;
+mod dead_letters;
 mod disk;
 mod error;
 mod journal;
 mod layout;
 mod lock;
 mod losses;
+mod range;
 mod retain;
 mod schema;
 mod seal;
@@ -27,11 +29,13 @@ mod writer;
 
 pub use checksum::KEY as CHECKSUM_KEY;
 pub use compact::{CompactTask, Compacted};
+pub use dead_letters::{DeadLetter, DeadLetters};
 pub use error::StoreError;
 pub use journal::{Loss, Quarantined, Row};
 pub use layout::{Hour, IdRange, Layout, SealedName, SegmentName, Writer};
 pub use lock::Lock;
 pub use losses::{RecordedLosses, newest_loss};
+pub use range::{EventRange, events_of};
 pub use retain::{Retention, Retired, find_retired, retain, retired_events};
 pub use schema::{file_schema, partition_fields};
 pub use seal::{SealTask, Sealed, request_seal};

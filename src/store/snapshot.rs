@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
 
-use super::StoreError;
 use super::error::IoContext as _;
 use super::journal::{Loss, Quarantined, SegmentReader};
 use super::layout::{Hour, IdRange, Layout, SealedName, SegmentName, Writer};
@@ -19,6 +18,7 @@ use super::retain;
 use super::schema::BatchBuilder;
 use super::sealed::PARQUET;
 use super::sidecar::{self, NDJSON, Record};
+use super::{DeadLetter, DeadLetters, StoreError};
 use crate::event::EntryId;
 
 /// The store at one moment.
@@ -34,6 +34,8 @@ pub struct Snapshot {
     pub quarantine: Vec<(Writer, Quarantined)>,
     /// Every loss, with the writer that noticed it.
     pub losses: Vec<(Writer, Loss)>,
+    /// Every event that a receiver has refused for good, by ID.
+    pub dead_letters: Vec<DeadLetter>,
     /// How many events of a writer retention has taken out.
     pub retired: Vec<(Writer, u64)>,
     /// Files in the partitions whose names are not ours, and files that cannot be read:
@@ -135,8 +137,15 @@ impl Snapshot {
                 segments.push(Segment { path, name, bytes: contents.bytes, hour, ids, batches: contents.batches });
             }
         }
+        let dead_letters = match DeadLetters::of(layout).list() {
+            Ok(letters) => letters,
+            Err(error) => {
+                skipped.push(error);
+                Vec::new()
+            }
+        };
         let retired = retain::retired_events(layout)?;
-        Ok(Self { partitions, segments, writers, quarantine, losses, retired, skipped })
+        Ok(Self { partitions, segments, writers, quarantine, losses, dead_letters, retired, skipped })
     }
 }
 

@@ -125,6 +125,16 @@ impl GroupReader {
         reply::consumers(self.connection.command(&command).await?)
     }
 
+    /// The first entry that is pending, whoever has it; `None` where none is.
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn first_pending(&mut self) -> Result<Option<EntryId>, StreamError> {
+        let Connection { stream, group, .. } = &self.connection;
+        let command = cmd("XPENDING").arg(stream).arg(group).arg("-").arg("+").arg(1).to_owned();
+        Ok(reply::pending_ids(self.connection.command(&command).await?)?.first().copied())
+    }
+
     /// The IDs of a consumer's pending entries, in order.
     ///
     /// # Errors

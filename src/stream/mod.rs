@@ -7,6 +7,7 @@ mod accounts;
 mod connection;
 mod entries;
 mod error;
+mod forwarded;
 mod inquiry;
 mod producer;
 mod reader;

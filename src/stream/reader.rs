@@ -225,7 +225,7 @@ impl GroupReader {
     }
 
     /// What was stored counts as acknowledged, what is gone as lost, to be stored as such.
-    fn add_acknowledgement(&self, transaction: &mut Pipeline, settled: &Settled) {
+    pub(super) fn add_acknowledgement(&self, transaction: &mut Pipeline, settled: &Settled) {
         for (field, ids) in [(accounts::ACKNOWLEDGED, &settled.stored), (accounts::LOST, &settled.gone)] {
             if ids.is_empty() {
                 continue;

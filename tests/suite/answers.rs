@@ -77,7 +77,7 @@ fn mistakes_in_sql_are_answered_in_one_clear_line() {
     ");
     insta::assert_snapshot!(said("delete from events"), @"emp-events: `DELETE FROM` is refused: a store is only read (SELECT, EXPLAIN, SHOW, DESCRIBE)");
     insta::assert_snapshot!(said("copy events to '/tmp/x.csv'"), @"emp-events: `COPY` is refused: a store is only read (SELECT, EXPLAIN, SHOW, DESCRIBE)");
-    insta::assert_snapshot!(said("select * from '/etc/passwd'"), @"emp-events: `/etc/passwd` is refused: a query reads the store's own tables (events, files, losses, quarantine), not files");
+    insta::assert_snapshot!(said("select * from '/etc/passwd'"), @"emp-events: `/etc/passwd` is refused: a query reads the store's own tables (events, files, losses, quarantine, dead_letters), not files");
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod debugging;
 mod disk_faults;
 mod engines;
 mod faults;
+mod forwarding;
 mod health;
 mod other_engines;
 mod prompt;

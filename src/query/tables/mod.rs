@@ -9,13 +9,14 @@ use arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 
 pub(super) use events::{Events, times};
-pub(super) use records::{Files, Losses, Quarantine, Records};
+pub(super) use records::{DeadLetterRecords, Files, Losses, Quarantine, Records};
 
 use super::view::Source;
 
 /// Every table by its name.
-pub(super) fn all(source: &Arc<Source>) -> [(&'static str, Arc<dyn TableProvider>); 4] {
+pub(super) fn all(source: &Arc<Source>) -> [(&'static str, Arc<dyn TableProvider>); 5] {
     [
+        ("dead_letters", Arc::new(Records::<DeadLetterRecords>::new(source))),
         ("events", Arc::new(Events::new(source))),
         ("files", Arc::new(Records::<Files>::new(source))),
         ("losses", Arc::new(Records::<Losses>::new(source))),
@@ -24,11 +25,16 @@ pub(super) fn all(source: &Arc<Source>) -> [(&'static str, Arc<dyn TableProvider
 }
 
 /// Their names.
-pub(super) const NAMES: [&str; 4] = ["events", "files", "losses", "quarantine"];
+pub(super) const NAMES: [&str; 5] = ["events", "files", "losses", "quarantine", "dead_letters"];
 
 /// The names of all their columns.
 pub(super) fn column_names() -> Vec<String> {
-    let schemas: [SchemaRef; 4] =
-        [events::schema(), records::schema::<Files>(), records::schema::<Losses>(), records::schema::<Quarantine>()];
+    let schemas: [SchemaRef; 5] = [
+        events::schema(),
+        records::schema::<Files>(),
+        records::schema::<Losses>(),
+        records::schema::<Quarantine>(),
+        records::schema::<DeadLetterRecords>(),
+    ];
     schemas.iter().flat_map(|schema| schema.fields().iter().map(|field| field.name().clone())).collect()
 }

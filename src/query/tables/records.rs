@@ -1,4 +1,4 @@
-//! The small tables: `files`, `losses`, `quarantine`.
+//! The small tables: `files`, `losses`, `quarantine`, `dead_letters`.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -133,6 +133,36 @@ impl Record for Quarantine {
             texts(entries.iter().map(|(_, entry)| entry.reason.clone())),
             texts(entries.iter().map(|(_, entry)| entry.entry.clone())),
             times(entries.iter().map(|(_, entry)| Some(entry.noticed_at))),
+        ])
+    }
+}
+
+/// Events that a receiver has refused for good.
+pub(in crate::query) struct DeadLetterRecords;
+
+impl Record for DeadLetterRecords {
+    fn fields() -> Vec<Field> {
+        vec![
+            text("id", false),
+            text("signal", false),
+            text("reason", false),
+            text("service", false),
+            text("event_type", false),
+            text("event", false),
+            time("noticed_at", false),
+        ]
+    }
+
+    fn columns(view: &View) -> Result<Vec<ArrayRef>> {
+        let letters = &view.snapshot.dead_letters;
+        Ok(vec![
+            texts(letters.iter().map(|letter| letter.id.to_string())),
+            texts(letters.iter().map(|letter| letter.signal.clone())),
+            texts(letters.iter().map(|letter| letter.reason.clone())),
+            texts(letters.iter().map(|letter| letter.service.clone())),
+            texts(letters.iter().map(|letter| letter.event_type.clone())),
+            texts(letters.iter().map(|letter| letter.event.clone())),
+            times(letters.iter().map(|letter| Some(letter.noticed_at))),
         ])
     }
 }

@@ -1,0 +1,91 @@
+//! Events of the store, sent by hand: a part of it once more, or what was refused.
+
+use tokio::time::Instant;
+
+use super::ForwardError;
+use super::deliver::Delivery;
+use super::otlp::{OwnedEvent, Signals};
+use super::outbox::{Item, Outbox, What};
+use super::post::Client;
+use super::settings::Settings;
+use super::status::{Counts, Status};
+use crate::event;
+use crate::store::{DeadLetters, Layout};
+
+/// Sends events that are handed to it, a few requests at a time.
+pub struct Again {
+    outbox: Outbox,
+    counts: Counts,
+}
+
+/// A sender for events of that store, with those settings.
+///
+/// # Errors
+/// [`ForwardError::Client`].
+pub fn send_again(layout: &Layout, settings: &Settings) -> Result<Again, ForwardError> {
+    let delivery = Delivery {
+        client: Client::new(&settings.target)?,
+        status: Status::default(),
+        dead_letters: DeadLetters::of(layout),
+        backoff: settings.backoff,
+    };
+    Ok(Again { outbox: Outbox::new(settings, delivery), counts: Counts::default() })
+}
+
+impl Again {
+    /// Takes one event; waits where enough are under way.
+    pub async fn send(&mut self, event: OwnedEvent) {
+        self.outbox.push(Item { id: event.id, is_pending: false, what: What::Send(Box::new(event)) });
+        while !self.outbox.has_room() {
+            self.outbox.launch(false);
+            self.outbox.wait().await;
+            self.collect().await;
+        }
+    }
+
+    /// What has been answered so far.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Waits until all is answered; what became of it.
+    pub async fn finish(mut self) -> Counts {
+        while !self.outbox.is_idle() {
+            self.outbox.launch(true);
+            self.outbox.wait().await;
+            self.collect().await;
+        }
+        self.counts
+    }
+
+    async fn collect(&mut self) {
+        let landed = self.outbox.landed(usize::MAX).await;
+        self.counts = self.counts.plus(&landed.counts);
+    }
+}
+
+/// Sends every dead letter of a store again. What is taken leaves the folder; what is refused once more
+/// stays.
+///
+/// # Errors
+/// [`ForwardError::Store`] where the folder cannot be read or changed.
+pub async fn replay_dead_letters(layout: &Layout, settings: &Settings) -> Result<Counts, ForwardError> {
+    let letters = DeadLetters::of(layout);
+    let mut total = Counts::default();
+    for letter in letters.list()? {
+        let fields = [("event", letter.event.as_str())];
+        let Ok(event) = event::decode(letter.id, &fields) else { continue };
+        let mut settings = settings.clone();
+        settings.target.signals = if letter.signal == "spans" { Signals::Spans } else { Signals::Logs };
+        let begun = Instant::now();
+        let mut again = send_again(layout, &settings)?;
+        again.send(event.into_owned()).await;
+        let counts = again.finish().await;
+        tracing::debug!("{} was answered after {} ms", letter.id, begun.elapsed().as_millis());
+        if counts.dead == 0 && counts.refused == 0 {
+            letters.remove(&letter)?;
+        }
+        total = total.plus(&counts);
+    }
+    Ok(total)
+}

@@ -1,0 +1,79 @@
+//! The forwarder inside the collector: neither slows the other.
+
+use std::path::PathBuf;
+
+use super::scene::{KEY, Scene};
+use super::stub::Answer;
+use crate::support::{Collector, eventually};
+
+fn collect_and_forward(scene: &Scene, words: &[&str]) -> Collector {
+    let environment = [
+        ("DASH0_OTEL_ENDPOINT", scene.stub.url()),
+        ("DASH0_API_KEY", KEY.to_owned()),
+        ("EMP_EVENTS_FORWARD_BACKOFF_MS", "20,200".to_owned()),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "500".to_owned()),
+    ];
+    scene.store.collect_with(words, &environment.map(|(name, value)| (name, PathBuf::from(value))))
+}
+
+#[test]
+fn one_process_stores_and_forwards() {
+    let scene = Scene::with_events(100);
+    let collector = collect_and_forward(&scene, &["--forward"]);
+    scene.add(100..300, 1_000);
+    eventually("all are stored", || scene.store.events() == 300);
+    eventually("all arrive", || scene.count("sent") == 300);
+    assert!(!collector.log().contains(KEY), "{}", collector.log());
+    assert_eq!(collector.stop(), 0);
+    scene.assert_arrived_once(0..300);
+    assert_eq!((scene.pending(), scene.redis.pending()), (0, 0));
+}
+
+#[test]
+fn it_is_turned_on_by_the_environment_too() {
+    let scene = Scene::with_events(10);
+    let environment = [("DASH0_ENABLED", "true".to_owned()), ("DASH0_OTEL_ENDPOINT", scene.stub.url())];
+    let environment = environment.map(|(name, value)| (name, PathBuf::from(value)));
+    let collector = scene.store.collect_with(&[], &environment);
+    eventually("all arrive", || scene.arrived().len() == 10);
+    assert_eq!(collector.stop(), 0);
+    assert_eq!(scene.store.events(), 10);
+}
+
+#[test]
+fn a_backend_that_never_answers_keeps_no_event_from_the_store() {
+    const LENGTH: usize = 2_000;
+    const ROUNDS: usize = 6;
+    let scene = Scene::new();
+    scene.stub.answer(|_| Answer::NeverEnding);
+    let collector = collect_and_forward(&scene, &["--forward"]);
+    collector.says("reading emp:events");
+    for round in 0..ROUNDS {
+        scene.add(round * LENGTH..(round + 1) * LENGTH, LENGTH);
+        eventually("it is stored", || scene.store.events() == ((round + 1) * LENGTH) as u64);
+    }
+    eventually("the backend is asked", || scene.stub.request_count() > 0);
+    assert_eq!(scene.count("sent"), 0);
+    assert_eq!(scene.redis.pending(), 0, "the collector has acknowledged all");
+    assert!(collector.peak_kb() < 60_000, "memory stays bounded: {} kB", collector.peak_kb());
+
+    scene.stub.answer(|_| Answer::Accept);
+    let all = (ROUNDS * LENGTH) as u64;
+    eventually("all arrive, most of it from the store", || scene.count("sent") == all);
+    assert_eq!(collector.stop(), 0);
+    scene.store.assert_accounts_for(all);
+    scene.assert_arrived_once(0..ROUNDS * LENGTH);
+}
+
+#[test]
+fn a_collector_with_a_blocked_forwarder_can_be_stopped() {
+    let scene = Scene::with_events(200);
+    scene.stub.answer(|_| Answer::Refuse(503));
+    let collector = collect_and_forward(&scene, &["--forward"]);
+    eventually("the backend is asked", || scene.stub.request_count() > 0);
+    assert_eq!(collector.stop(), 0);
+    scene.store.assert_accounts_for(200);
+    scene.stub.answer(|_| Answer::Accept);
+    scene.forward_all(&[]);
+    scene.assert_arrived_once(0..200);
+}

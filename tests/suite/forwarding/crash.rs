@@ -1,0 +1,89 @@
+//! What is left after a kill -9, and after a SIGTERM.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::Duration;
+
+use super::scene::{Scene, jobs};
+use super::stub::Answer;
+use crate::support::eventually;
+
+const REQUESTS: usize = 4;
+const BATCH: usize = 50;
+const KILLS: usize = 4;
+
+#[test]
+fn killed_again_and_again_under_load_it_loses_nothing_and_doubles_what_was_in_flight() {
+    let scene = Scene::new();
+    scene.stub.answer(|_| {
+        std::thread::sleep(Duration::from_millis(5));
+        Answer::Accept
+    });
+    let words = ["--requests", &REQUESTS.to_string(), "--batch-events", &BATCH.to_string(), "--batch-wait", "20ms"];
+    let is_over = AtomicBool::new(false);
+    let added = std::thread::scope(|scope| {
+        let load = scope.spawn(|| add_until(&scene, &is_over));
+        for round in 0..KILLS {
+            let before = scene.stub.request_count();
+            let forwarder = scene.start(&words);
+            // Different moments of the read, send, acknowledge cycle.
+            eventually("it is at work", || scene.stub.request_count() > before + 3 * round);
+            std::thread::sleep(Duration::from_millis(37 * round as u64));
+            forwarder.crash();
+        }
+        is_over.store(true, SeqCst);
+        load.join().unwrap()
+    });
+    scene.forward_all(&words);
+    let mut times: BTreeMap<String, usize> = jobs(0..added).into_iter().map(|job| (job, 0)).collect();
+    scene.arrived().into_iter().for_each(|job| *times.get_mut(&job).unwrap() += 1);
+    assert!(times.values().all(|times| *times > 0), "nothing is lost");
+    let doubles = scene.arrived().len() - added;
+    assert!(doubles <= KILLS * REQUESTS * BATCH, "{doubles} doubles of {added}");
+    assert_eq!(scene.pending(), 0);
+}
+
+/// Adds events until told to stop; how many.
+fn add_until(scene: &Scene, is_over: &AtomicBool) -> usize {
+    let mut added = 0;
+    while !is_over.load(SeqCst) {
+        scene.add(added..added + 50, 1_000_000);
+        added += 50;
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    added
+}
+
+#[test]
+fn told_to_stop_it_ends_what_it_began_and_leaves_the_rest_to_the_next_start() {
+    let scene = Scene::with_events(10_000);
+    scene.stub.answer(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        Answer::Accept
+    });
+    let forwarder = scene.start(&["--requests", "2", "--batch-events", "10"]);
+    eventually("it is at work", || scene.stub.request_count() > 3);
+    assert_eq!(forwarder.stop(), 0);
+    let arrived = scene.arrived().len();
+    assert!((1..10_000).contains(&arrived), "{arrived} have arrived");
+    assert_eq!(scene.count("sent"), arrived as u64, "what was taken is known to be");
+
+    scene.stub.answer(|_| Answer::Accept);
+    scene.forward_all(&[]);
+    scene.assert_arrived_once(0..10_000);
+    assert_eq!(scene.pending(), 0);
+}
+
+#[test]
+fn told_to_stop_it_does_not_wait_for_a_backend_that_never_answers() {
+    let scene = Scene::with_events(200);
+    scene.stub.answer(|_| Answer::NeverEnding);
+    let forwarder = scene.start(&["--timeout", "1h"]);
+    eventually("it is at work", || scene.stub.request_count() > 0);
+    assert_eq!(forwarder.stop(), 0);
+    assert_eq!(scene.count("sent"), 0);
+
+    scene.stub.answer(|_| Answer::Accept);
+    scene.forward_all(&[]);
+    scene.assert_arrived_once(0..200);
+}

@@ -1,0 +1,154 @@
+//! Every answer that a backend may give, and what becomes of the events.
+
+use std::time::{Duration, SystemTime};
+
+use jiff::fmt::rfc2822::DateTimePrinter;
+
+use super::otlp::Taken;
+use super::scene::{Forwarder, Scene, forward, jobs};
+use super::stub::{Answer, Stub};
+use crate::support::{eventually, free_port, run};
+
+/// The time that long from now as HTTP writes it, which knows whole seconds alone.
+fn http_date(from_now: Duration) -> String {
+    let then = jiff::Timestamp::try_from(SystemTime::now() + from_now).unwrap();
+    DateTimePrinter::new().timestamp_to_rfc9110_string(&then).unwrap()
+}
+
+#[test]
+fn a_busy_backend_is_given_the_time_it_asks_for() {
+    for retry_after in ["1".to_owned(), http_date(Duration::from_secs(3))] {
+        let scene = Scene::with_events(10);
+        scene.stub.answer_next([Answer::Later(429, retry_after.clone())]);
+        scene.forward_all(&[]);
+        let [first, second]: [Taken; 2] = scene.stub.requests().try_into().unwrap();
+        let waited = second.at - first.at;
+        assert!(waited >= Duration::from_millis(990), "waited {waited:?} of `{retry_after}`");
+        assert_eq!(first.body, second.body, "the same batch");
+        scene.assert_arrived_once(0..10);
+        assert!(scene.count("retried") > 0);
+        assert_eq!(scene.pending(), 0);
+    }
+}
+
+#[test]
+fn a_failing_backend_is_asked_again_until_it_takes_the_batch() {
+    let scene = Scene::with_events(10);
+    scene.stub.answer_next([502, 503, 504, 429].map(Answer::Refuse));
+    scene.forward_all(&["--requests", "1"]);
+    assert_eq!(scene.stub.request_count(), 5);
+    scene.assert_arrived_once(0..10);
+    assert_eq!((scene.count("sent"), scene.count("dead"), scene.pending()), (10, 0, 0));
+    assert!(scene.count("retried") > 0);
+}
+
+#[test]
+fn a_connection_that_breaks_is_made_again() {
+    let scene = Scene::with_events(200);
+    scene.stub.answer_next([Answer::Reset, Answer::CutOff, Answer::Reset]);
+    scene.forward_all(&["--batch-events", "200", "--requests", "1"]);
+    scene.assert_arrived_once(0..200);
+    assert!(scene.count("retried") > 0);
+    assert!(scene.health()["detail"].as_str().unwrap().contains("last error"), "{}", scene.health());
+}
+
+#[test]
+fn a_backend_that_is_not_there_is_waited_for() {
+    let scene = Scene::with_events(10);
+    let port = free_port();
+    let url = format!("http://127.0.0.1:{port}");
+    let forwarder = Forwarder::start(&mut forward(&scene.store, &["--endpoint", &url]));
+    forwarder.says("cannot connect");
+    let stub = Stub::start_at(port);
+    eventually("all arrive", || stub.records().len() == 10);
+    assert_eq!(forwarder.stop(), 0);
+    assert_eq!((scene.count("sent"), scene.pending()), (10, 0));
+}
+
+#[test]
+fn an_answer_that_never_ends_is_not_waited_for() {
+    let scene = Scene::with_events(10);
+    scene.stub.answer_next([Answer::NeverEnding]);
+    scene.forward_all(&["--timeout", "500ms"]);
+    assert_eq!(scene.stub.request_count(), 2);
+    scene.assert_arrived_once(0..10);
+    assert!(scene.count("retried") > 0);
+}
+
+#[test]
+fn what_the_backend_took_only_in_part_is_final_and_counted() {
+    let scene = Scene::with_events(10);
+    scene.stub.answer_next([Answer::AcceptWithout(3, "three of them have no body")]);
+    scene.forward_all(&[]);
+    assert_eq!(scene.stub.request_count(), 1, "it is not sent again");
+    assert_eq!((scene.count("refused"), scene.count("dead"), scene.pending()), (3, 0, 0));
+    assert!(scene.health().to_string().contains("three of them have no body"), "{}", scene.health());
+}
+
+#[test]
+fn a_bad_event_is_found_and_put_aside_until_it_is_sent_by_hand() {
+    let scene = Scene::with_events(40);
+    scene.stub.answer(|taken| if taken.holds("job_7") { Answer::Refuse(400) } else { Answer::Accept });
+    scene.forward_all(&[]);
+    let others: Vec<String> = jobs(0..40).into_iter().filter(|job| job != "job_7").collect();
+    let mut arrived = scene.arrived();
+    arrived.sort_by_key(|job| job[4..].parse::<usize>().unwrap());
+    assert_eq!(arrived, others, "each of the others once");
+    assert_eq!((scene.count("sent"), scene.count("dead"), scene.pending()), (39, 1, 0));
+    let dead = "select id, event_type, service, event, reason from dead_letters";
+    let dead: serde_json::Value =
+        serde_json::from_str(&scene.store.output(&["sql", "--format", "json", dead])).unwrap();
+    let [letter] = dead.as_array().unwrap().as_slice() else { panic!("{dead}") };
+    assert_eq!(letter["id"].as_str(), Some(scene.redis.ids()[7].as_str()));
+    assert_eq!((letter["event_type"].as_str(), letter["service"].as_str()), (Some("job.claimed"), Some("worker")));
+    assert!(letter["event"].to_string().contains("job_7"), "{letter}");
+    assert!(letter["reason"].to_string().contains("400"), "{letter}");
+
+    // As long as it is refused it stays; once it is taken it goes.
+    let mut replay = scene.forward(&["--replay-dead-letters"]);
+    run(&mut replay);
+    assert_eq!(scene.store.number("select count(*) from dead_letters"), 1);
+    scene.stub.answer(|_| Answer::Accept);
+    let ended = run(&mut replay);
+    assert_eq!(ended.status, 0, "{}", ended.stderr);
+    scene.assert_arrived_once(0..40);
+    assert_eq!(scene.store.number("select count(*) from dead_letters"), 0);
+}
+
+#[test]
+fn a_batch_that_is_too_large_is_split() {
+    let scene = Scene::with_events(40);
+    scene.stub.answer(|taken| if taken.records().len() > 6 { Answer::Refuse(413) } else { Answer::Accept });
+    scene.forward_all(&[]);
+    scene.assert_arrived_once(0..40);
+    assert_eq!((scene.count("sent"), scene.count("dead"), scene.pending()), (40, 0, 0));
+}
+
+#[test]
+fn an_event_that_is_too_large_by_itself_holds_nothing_up() {
+    let scene = Scene::with_events(10);
+    scene.stub.answer(|taken| if taken.holds("job_3") { Answer::Refuse(413) } else { Answer::Accept });
+    scene.forward_all(&[]);
+    assert_eq!(scene.arrived().len(), 9);
+    assert_eq!((scene.count("sent"), scene.count("dead"), scene.pending()), (9, 1, 0));
+}
+
+#[test]
+fn whoever_refuses_the_key_gets_nothing_acknowledged_until_it_takes_the_key() {
+    for status in [401, 403, 404] {
+        let scene = Scene::with_events(10);
+        scene.stub.answer(move |_| Answer::Refuse(status));
+        let forwarder = scene.start(&[]);
+        forwarder.says(&status.to_string());
+        eventually("health says so", || scene.health()["status"] != "good");
+        assert!(scene.health()["detail"].as_str().unwrap().contains(&status.to_string()), "{}", scene.health());
+        assert_eq!((scene.count("sent"), scene.count("dead"), scene.pending()), (0, 0, 10));
+
+        scene.stub.answer(|_| Answer::Accept);
+        eventually("it goes on", || scene.stub.records().len() == 10);
+        assert_eq!(forwarder.stop(), 0);
+        scene.assert_arrived_once(0..10);
+        assert_eq!((scene.count("sent"), scene.pending()), (10, 0));
+        assert_eq!(scene.health()["status"], "good", "{}", scene.health());
+    }
+}

@@ -1,0 +1,17 @@
+//! What goes out to an OTLP backend: to `rotel`, and to a stub that fails in every way that the
+//! specification names.
+
+mod batches;
+mod beside_the_collector;
+mod crash;
+mod faults;
+mod http;
+mod otlp;
+mod outage;
+mod rotel;
+mod scene;
+mod second_opinion;
+mod selection;
+mod settings;
+mod stub;
+mod to_rotel;
