@@ -3,7 +3,7 @@
 //!
 //! Data goes one way through the rooms, and a room knows only the rooms before it:
 //! `event` → `stream` → `store` → `catalog` → `job` → `typical` → `query` → `investigate` → `render` → `report`, `dashboard`, wired together by `collect` (the
-//! daemon) and `cli`. ARCHITECTURE.md is the map.
+//! daemon), `import` and `cli`. ARCHITECTURE.md is the map.
 
 pub mod catalog;
 pub mod cli;
@@ -12,6 +12,7 @@ pub mod collect;
 #[cfg(feature = "query")]
 pub mod dashboard;
 pub mod event;
+pub mod import;
 #[cfg(feature = "query")]
 pub mod investigate;
 pub mod job;

@@ -7,6 +7,8 @@
 mod anomalies;
 #[cfg(feature = "query")]
 mod answer;
+#[cfg(feature = "query")]
+mod check_names;
 mod collect;
 mod compact;
 #[cfg(feature = "query")]
@@ -24,6 +26,7 @@ mod gaps;
 #[cfg(feature = "query")]
 mod handoffs;
 mod health;
+mod import;
 mod options;
 #[cfg(feature = "query")]
 mod perf;
@@ -105,9 +108,12 @@ enum Command {
     Report(report::Report),
     #[cfg(feature = "query")]
     Top(top::Top),
+    #[cfg(feature = "query")]
+    CheckNames(check_names::CheckNames),
     Health(health::Health),
     Emit(emit::Emit),
     Simulate(simulate::Simulate),
+    Import(import::Import),
     Seal(seal::Seal),
     Compact(compact::Compact),
     Retain(retain::Retain),
@@ -146,9 +152,12 @@ impl Command {
             Self::Report(command) => command.run(options),
             #[cfg(feature = "query")]
             Self::Top(command) => command.run(options),
+            #[cfg(feature = "query")]
+            Self::CheckNames(command) => command.run(options),
             Self::Health(command) => command.run(options),
             Self::Emit(command) => command.run(options),
             Self::Simulate(command) => command.run(options),
+            Self::Import(command) => command.run(options),
             Self::Seal(command) => command.run(options),
             Self::Compact(command) => command.run(options),
             Self::Retain(command) => command.run(options),

@@ -4,6 +4,7 @@
 
 mod accounting;
 mod answers;
+mod check_names;
 mod collecting;
 mod command_line;
 mod crashes;
@@ -12,9 +13,11 @@ mod disk_faults;
 mod engines;
 mod faults;
 mod health;
+mod import;
 mod other_engines;
 mod prompt;
 mod read_only_store;
 mod report;
 mod support;
 mod upkeep;
+mod wire;
