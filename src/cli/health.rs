@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::failure::Outcome;
+use super::memory_options::MemoryOptions;
 use super::options::{FormatOption, Options, runtime};
 use crate::collect::{Check, Status, check_health};
 
@@ -24,6 +25,8 @@ pub(super) struct Health {
     /// Look again every two seconds, until Ctrl-C
     #[arg(long)]
     watch: bool,
+    #[command(flatten)]
+    memory: MemoryOptions,
 }
 
 const WATCH_EVERY: Duration = Duration::from_secs(2);
@@ -31,7 +34,7 @@ const WATCH_EVERY: Duration = Duration::from_secs(2);
 impl Health {
     pub fn run(self, options: &Options) -> Outcome {
         loop {
-            let status = look(options, self.watch)?;
+            let status = look(options, &self)?;
             if !self.watch {
                 return Ok(status);
             }
@@ -40,12 +43,13 @@ impl Health {
     }
 }
 
-fn look(options: &Options, clears: bool) -> Outcome {
-    let settings = options.collect_settings(None)?;
+fn look(options: &Options, asked: &Health) -> Outcome {
+    let mut settings = options.collect_settings(None)?;
+    settings.memory = asked.memory.limits();
     let mut checks = runtime()?.block_on(check_health(&settings));
     checks.extend(check_events(options));
     let mut out = std::io::stdout().lock();
-    if clears && out.is_terminal() {
+    if asked.watch && out.is_terminal() {
         write!(out, "\x1b[2J\x1b[H")?;
     }
     match options.format {

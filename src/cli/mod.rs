@@ -27,6 +27,7 @@ mod gaps;
 mod handoffs;
 mod health;
 mod import;
+mod memory_options;
 mod options;
 #[cfg(feature = "query")]
 mod perf;

@@ -14,6 +14,7 @@ mod engines;
 mod faults;
 mod health;
 mod import;
+mod memory;
 mod other_engines;
 mod prompt;
 mod read_only_store;
