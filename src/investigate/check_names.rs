@@ -97,12 +97,12 @@ fn batch(findings: &[Finding]) -> Result<RecordBatch, InvestigationError> {
     let time = |of: fn(&Finding) -> i64| -> ArrayRef {
         Arc::new(TimestampMillisecondArray::from_iter_values(findings.iter().map(of)).with_timezone("UTC"))
     };
-    let events = Int64Array::from_iter_values(findings.iter().map(|finding| finding.seen.events));
+    let events: ArrayRef = Arc::new(findings.iter().map(|finding| Some(finding.seen.events)).collect::<Int64Array>());
     let columns: [(&str, ArrayRef); 8] = [
         ("problem", text(|finding| Some(&finding.problem))),
         ("event_type", text(|finding| Some(&finding.seen.event_type))),
         ("service", text(|finding| Some(&finding.seen.service))),
-        ("events", Arc::new(events)),
+        ("events", events),
         ("first_seen", time(|finding| finding.seen.first_ms)),
         ("last_seen", time(|finding| finding.seen.last_ms)),
         ("example_id", text(|finding| Some(&finding.seen.example_id))),

@@ -96,7 +96,7 @@ fn mended(name: &str) -> Option<String> {
         words.rotate_left(1);
     }
     if let Some(last) = words.last_mut() {
-        *last = past_of(last).unwrap_or(last);
+        *last = past_of(last).unwrap_or(*last);
     }
     let mended = format!("{entity}.{}", words.join("_"));
     fault(&mended).is_none().then_some(mended)

@@ -5,7 +5,7 @@
 //! files of two kinds, and no rename publishes two files at once. So there is a watermark for each
 //! kind: whatever a crash leaves behind, all of a kind at or below its watermark is stored.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::journal::{Quarantined, Row};
 use super::layout::{Hour, Layout, SealedName, Writer};
@@ -32,8 +32,7 @@ pub struct DirectWriter {
     last_quarantined: EntryId,
     open: Option<OpenFile>,
     records: Vec<Quarantined>,
-    /// Held until all is published.
-    _lock: WriterLock,
+    lock: WriterLock,
 }
 
 struct OpenFile {
@@ -58,7 +57,7 @@ impl DirectWriter {
             last_quarantined: EntryId::ZERO,
             open: None,
             records: Vec::new(),
-            _lock: lock,
+            lock,
         };
         store.find_watermarks()?;
         Ok(store)
@@ -119,7 +118,8 @@ impl DirectWriter {
     /// What the disk refused; what is published by then stays.
     pub fn finish(mut self) -> Result<(), StoreError> {
         self.publish_records()?;
-        publish(self.open.take())
+        publish(self.open.take())?;
+        self.lock.end()
     }
 
     fn publish_records(&mut self) -> Result<(), StoreError> {
@@ -132,22 +132,36 @@ impl DirectWriter {
 
     fn find_watermarks(&mut self) -> Result<(), StoreError> {
         let partitions = list_partitions(&self.layout, &mut Vec::new())?;
-        let sealed = partitions.into_iter().map(|file| (file.name, file.path));
+        let sealed = partitions.into_iter().map(|file| (file.name, file.path)).collect();
+        let sealed = self.newest(sealed);
+        let quarantined = self.newest(sidecars(&self.layout.quarantine())?);
         // What retention has taken out was stored once.
-        let events = sealed.chain(sidecars(self.layout.retired())?);
-        self.last_event = self.trusted(events)?;
-        self.last_quarantined = self.trusted(sidecars(self.layout.quarantine())?.into_iter())?;
+        let retired = self.newest(sidecars(&self.layout.retired())?);
+        if self.lock.is_left_over() {
+            sealed.iter().chain(&quarantined).try_for_each(|(_, path)| self.write_anew(path))?;
+        }
+        let last = |newest: Option<(EntryId, PathBuf)>| newest.map_or(EntryId::ZERO, |(id, _)| id);
+        self.last_event = last(sealed).max(last(retired));
+        self.last_quarantined = last(quarantined);
         Ok(())
     }
 
-    /// The highest ID in the names of this writer's files. Whoever gave the newest its name may have
-    /// died before that was durable: its folder is synced before we rely on it.
-    fn trusted(&self, files: impl Iterator<Item = (SealedName, PathBuf)>) -> Result<EntryId, StoreError> {
-        let own = files.filter(|(name, _)| name.writer == self.writer);
-        let Some((name, path)) = own.max_by_key(|(name, _)| name.ids.last) else { return Ok(EntryId::ZERO) };
+    /// The highest ID in the names of this writer's files, and the file.
+    fn newest(&self, files: Vec<(SealedName, PathBuf)>) -> Option<(EntryId, PathBuf)> {
+        let own = files.into_iter().filter(|(name, _)| name.writer == self.writer);
+        own.map(|(name, path)| (name.ids.last, path)).max_by_key(|(last, _)| *last)
+    }
+
+    /// A file that was published last before its writer died or failed may be seen and yet not be
+    /// durable: its folder was not synced, or that failed, after which another sync says nothing.
+    fn write_anew(&self, path: &Path) -> Result<(), StoreError> {
         disk::create_dir(&self.layout, path.parent().unwrap_or(self.layout.root()))?;
-        disk::sync_parent(&path)?;
-        Ok(name.ids.last)
+        let temporary = self.layout.journal().join(format!("{}.{}.anew.tmp", self.writer, std::process::id()));
+        match disk::copy(path, &temporary, path) {
+            // It was superseded, and removed meanwhile.
+            Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            copied => copied,
+        }
     }
 }
 
@@ -155,8 +169,8 @@ fn publish(open: Option<OpenFile>) -> Result<(), StoreError> {
     open.map_or(Ok(()), |open| open.file.finish().map(drop))
 }
 
-fn sidecars(folder: PathBuf) -> Result<Vec<(SealedName, PathBuf)>, StoreError> {
-    let files = list(&folder)?.into_iter();
+fn sidecars(folder: &Path) -> Result<Vec<(SealedName, PathBuf)>, StoreError> {
+    let files = list(folder)?.into_iter();
     Ok(files.filter_map(|(path, file_name)| Some((SealedName::parse(&file_name, NDJSON)?, path))).collect())
 }
 

@@ -202,8 +202,7 @@ pub(super) fn set_aside(path: &Path, place: &Path) -> Result<(), StoreError> {
     sync_parent(path)
 }
 
-/// Syncs the folder that names a file.
-pub(super) fn sync_parent(path: &Path) -> Result<(), StoreError> {
+fn sync_parent(path: &Path) -> Result<(), StoreError> {
     match path.parent() {
         // A name alone lies in the working folder; the root of all lies nowhere.
         Some(parent) if parent.as_os_str().is_empty() => sync_dir(Path::new(".")),

@@ -13,10 +13,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// The right to write under one name, beside whoever writes under others. There are many names, so
-/// its file goes with it.
+/// its file goes with it, unless its holder died or failed: then it tells the next one.
 pub(super) struct WriterLock {
     path: PathBuf,
     file: File,
+    is_left_over: bool,
 }
 
 impl WriterLock {
@@ -43,10 +44,33 @@ impl WriterLock {
             opened => opened?,
         };
         match file.try_lock() {
-            Ok(()) if is_at(&file, path).doing("read", path)? => Ok(Some(Self { path: path.to_owned(), file })),
+            Ok(()) if is_at(&file, path).doing("read", path)? => Self::begin(file, path).map(Some),
             Ok(()) | Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error).doing("lock", path),
         }
+    }
+
+    /// A file that is not empty was left by a holder that did not end well.
+    fn begin(file: File, path: &Path) -> Result<Self, StoreError> {
+        let is_left_over = file.metadata().doing("read", path)?.len() > 0;
+        if !is_left_over {
+            disk::open_append(path)?.append(b"at work\n")?;
+        }
+        Ok(Self { path: path.to_owned(), file, is_left_over })
+    }
+
+    /// Did the last holder die, or fail?
+    pub fn is_left_over(&self) -> bool {
+        self.is_left_over
+    }
+
+    /// Gives the right back: all that was written is durable.
+    ///
+    /// # Errors
+    /// What the disk refused.
+    pub fn end(self) -> Result<(), StoreError> {
+        // While it is still locked: whoever has opened the file meanwhile finds that it is gone.
+        disk::remove(&self.path)
     }
 }
 
@@ -62,9 +86,7 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
 
 impl Drop for WriterLock {
     fn drop(&mut self) {
-        // While it is still locked: whoever opened it meanwhile finds that it is gone. One that
-        // cannot be removed locks nobody out.
-        let _ = disk::remove(&self.path);
+        // Where this fails the file is closed a moment later all the same.
         let _ = self.file.unlock();
     }
 }
