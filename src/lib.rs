@@ -3,7 +3,7 @@
 //!
 //! Data goes one way through the rooms, and a room knows only the rooms before it:
 //! `event` → `stream` → `store` → `catalog` → `job` → `typical` → `query` → `investigate` → `render` → `report`, `dashboard`, wired together by `collect` (the
-//! daemon) and `cli`. ARCHITECTURE.md is the map.
+//! daemon), `import` and `cli`. ARCHITECTURE.md is the map.
 
 pub mod catalog;
 pub mod cli;
@@ -13,6 +13,7 @@ pub mod collect;
 pub mod dashboard;
 pub mod event;
 pub mod forward;
+pub mod import;
 #[cfg(feature = "query")]
 pub mod investigate;
 pub mod job;

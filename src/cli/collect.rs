@@ -9,6 +9,7 @@ use tracing::{error, info, warn};
 
 use super::failure::{Failure, Outcome};
 use super::forward::{settings_from_environment, source};
+use super::memory_options::MemoryOptions;
 use super::options::{Options, runtime};
 use super::sizes::{age, bytes};
 use crate::store::Retention;
@@ -61,6 +62,8 @@ pub(super) struct Collect {
     /// Remove the oldest hours where the sealed files take more than that: 50GiB [default: keep all]
     #[arg(long, value_name = "SIZE", value_parser = bytes, env = "EMP_EVENTS_RETAIN_BYTES")]
     retain_bytes: Option<u64>,
+    #[command(flatten)]
+    memory: MemoryOptions,
 }
 
 impl Collect {
@@ -70,6 +73,7 @@ impl Collect {
         settings.adopt = self.adopt;
         settings.retention = Retention { age: self.retain, bytes: self.retain_bytes };
         settings.seal_every = self.seal_every;
+        settings.memory = self.memory.limits();
         let in_development = std::env::var("NODE_ENV").is_ok_and(|value| value == "development");
         let log_events = self.log_events.filter(|path| !path.as_os_str().is_empty());
         settings.event_log = log_events.or_else(|| in_development.then(|| DEVELOPMENT_LOG.into()));

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::failure::Outcome;
 use super::health_forwarding::check_forwarding;
+use super::memory_options::MemoryOptions;
 use super::options::{FormatOption, Options, runtime};
 use crate::collect::{Check, Status, check_health};
 
@@ -25,6 +26,8 @@ pub(super) struct Health {
     /// Look again every two seconds, until Ctrl-C
     #[arg(long)]
     watch: bool,
+    #[command(flatten)]
+    memory: MemoryOptions,
 }
 
 const WATCH_EVERY: Duration = Duration::from_secs(2);
@@ -32,7 +35,7 @@ const WATCH_EVERY: Duration = Duration::from_secs(2);
 impl Health {
     pub fn run(self, options: &Options) -> Outcome {
         loop {
-            let status = look(options, self.watch)?;
+            let status = look(options, &self)?;
             if !self.watch {
                 return Ok(status);
             }
@@ -41,13 +44,14 @@ impl Health {
     }
 }
 
-fn look(options: &Options, clears: bool) -> Outcome {
-    let settings = options.collect_settings(None)?;
+fn look(options: &Options, asked: &Health) -> Outcome {
+    let mut settings = options.collect_settings(None)?;
+    settings.memory = asked.memory.limits();
     let mut checks = runtime()?.block_on(check_health(&settings));
     checks.extend(check_forwarding(options)?);
     checks.extend(check_events(options));
     let mut out = std::io::stdout().lock();
-    if clears && out.is_terminal() {
+    if asked.watch && out.is_terminal() {
         write!(out, "\x1b[2J\x1b[H")?;
     }
     match options.format {

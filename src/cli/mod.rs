@@ -7,6 +7,8 @@
 mod anomalies;
 #[cfg(feature = "query")]
 mod answer;
+#[cfg(feature = "query")]
+mod check_names;
 mod collect;
 mod compact;
 #[cfg(feature = "query")]
@@ -28,6 +30,8 @@ mod gaps;
 mod handoffs;
 mod health;
 mod health_forwarding;
+mod import;
+mod memory_options;
 mod options;
 #[cfg(feature = "query")]
 mod perf;
@@ -110,9 +114,12 @@ enum Command {
     Report(report::Report),
     #[cfg(feature = "query")]
     Top(top::Top),
+    #[cfg(feature = "query")]
+    CheckNames(check_names::CheckNames),
     Health(health::Health),
     Emit(emit::Emit),
     Simulate(simulate::Simulate),
+    Import(import::Import),
     Seal(seal::Seal),
     Compact(compact::Compact),
     Retain(retain::Retain),
@@ -152,9 +159,12 @@ impl Command {
             Self::Report(command) => command.run(options),
             #[cfg(feature = "query")]
             Self::Top(command) => command.run(options),
+            #[cfg(feature = "query")]
+            Self::CheckNames(command) => command.run(options),
             Self::Health(command) => command.run(options),
             Self::Emit(command) => command.run(options),
             Self::Simulate(command) => command.run(options),
+            Self::Import(command) => command.run(options),
             Self::Seal(command) => command.run(options),
             Self::Compact(command) => command.run(options),
             Self::Retain(command) => command.run(options),

@@ -6,7 +6,7 @@ use tokio::runtime::Runtime;
 use tracing_subscriber::EnvFilter;
 
 use super::failure::Failure;
-use crate::collect::{Settings, default_consumer};
+use crate::collect::{MemoryLimits, Settings, default_consumer};
 use crate::store::{Layout, Retention};
 use crate::stream::{DEFAULT_STREAM, RedisAddress};
 
@@ -102,6 +102,7 @@ impl Options {
             event_log: None,
             seal_every: None,
             retention: Retention::default(),
+            memory: MemoryLimits::default(),
         })
     }
 

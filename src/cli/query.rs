@@ -10,7 +10,7 @@ use crate::query::{CannedQuery, Need};
 
 /// Run a canned query, or list them
 ///
-/// The project's own are timeline, gaps, handoffs and perf. Files NAME.sql in the folder
+/// The project's own are timeline, gaps, gap-classes, handoffs, perf and event-names. Files NAME.sql in the folder
 /// EMP_EVENTS_SQL are found beside them; one of the same name takes the place of ours.
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -9,7 +9,7 @@ use super::intake::Intake;
 use super::reading::{Adoption, Desk, Reading};
 use super::trouble::Trouble;
 use super::upkeep::Upkeep;
-use super::{CollectError, GROUP, Settings, Totals};
+use super::{CollectError, GROUP, Settings, Totals, memory};
 use crate::store::{RecordedLosses, Recovered, StoreError, StoreWriter};
 use crate::stream::{Connection, GroupReader};
 
@@ -37,7 +37,11 @@ pub async fn collect(settings: &Settings, shutdown: watch::Receiver<bool>) -> Re
         adoption: Adoption::of(settings.adopt.clone()),
         trouble: Trouble::new(),
     };
+    let memory = (!settings.once).then(|| tokio::spawn(memory::watch(settings.clone())));
     let result = daemon.run().await;
+    if let Some(memory) = memory {
+        memory.abort();
+    }
     let Totals { stored, quarantined, lost } = daemon.totals;
     info!("stored {stored} events, quarantined {quarantined} entries, lost {lost}");
     result.map(|()| daemon.totals)

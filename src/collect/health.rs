@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::memory::{self, MemoryLimits, Usage};
 use super::reading::DEAD_AFTER;
 use super::{GROUP, Settings};
 use crate::event::EntryId;
@@ -34,7 +35,7 @@ pub enum Status {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// `redis`, `store`, `collector`, `contents`, `disk`, `quarantine`, `behind`, `storing`, `losses`,
+    /// `redis`, `memory`, `store`, `collector`, `contents`, `disk`, `quarantine`, `behind`, `storing`, `losses`,
     /// `consumers`, `forwarder`, `clocks`, `services`.
     pub name: &'static str,
     /// How it came out.
@@ -69,6 +70,7 @@ pub async fn check_health(settings: &Settings) -> Vec<Check> {
         Ok(connection) => {
             let mut reader = GroupReader::new(connection, &settings.consumer);
             checks.push(check_redis(&mut reader, settings).await);
+            checks.extend(check_memory(&mut reader, &settings.memory).await);
             checks.push(check_behind(&mut reader, &settings.stream).await);
             checks.extend(check_trouble(&mut reader).await);
             checks.extend(check_losses(&mut reader, &settings.layout).await);
@@ -174,22 +176,24 @@ fn days_of(days: f64) -> String {
     if days > 3_650.0 { "more than ten years".to_owned() } else { format!("{days:.0} days") }
 }
 
-/// Does Redis answer, and have room? How full is the stream?
+/// Does Redis answer? How full is the stream?
 async fn check_redis(reader: &mut GroupReader, settings: &Settings) -> Check {
     let mut detail = format!("{} answers", settings.address);
     if let Ok(state) = reader.state().await {
         detail += &format!("; the stream holds {} entries (producers keep {STREAM_LENGTH_MAX})", state.length);
     }
-    let Ok(memory) = reader.memory().await else { return Check::good("redis", detail) };
-    detail += &format!("; {:.1} MB in use", memory.used as f64 / 1e6);
-    match memory.most {
-        Some(most) if memory.used as f64 > 0.9 * most as f64 => {
-            let detail = format!("{detail} of {:.1} MB", most as f64 / 1e6);
-            Check::degraded("redis", detail, "raise maxmemory: a full Redis refuses or evicts entries")
-        }
-        Some(most) => Check::good("redis", format!("{detail} of {:.1} MB", most as f64 / 1e6)),
-        None => Check::good("redis", detail),
-    }
+    Check::good("redis", detail)
+}
+
+/// Is there room for what producers add?
+async fn check_memory(reader: &mut GroupReader, limits: &MemoryLimits) -> Option<Check> {
+    let usage = Usage::of(reader).await.ok()?;
+    let excess = usage.excess(limits);
+    Some(if excess.is_empty() {
+        Check::good("memory", usage.to_string())
+    } else {
+        Check::degraded("memory", excess.join("; "), memory::REMEDY)
+    })
 }
 
 async fn check_behind(reader: &mut GroupReader, stream: &str) -> Check {

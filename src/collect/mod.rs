@@ -10,6 +10,7 @@ mod event_log;
 mod health;
 mod intake;
 mod law;
+mod memory;
 mod reading;
 mod trouble;
 mod upkeep;
@@ -22,6 +23,7 @@ pub use daemon::collect;
 pub use error::CollectError;
 pub use health::{Check, Status, check_health};
 pub use law::{Law, check_law};
+pub use memory::{MemoryLimit, MemoryLimits};
 
 use crate::store::{Layout, Retention};
 use crate::stream::RedisAddress;
@@ -50,6 +52,8 @@ pub struct Settings {
     pub seal_every: Option<Duration>,
     /// What is kept of the hours that are over.
     pub retention: Retention,
+    /// From where on Redis' memory is worth a warning.
+    pub memory: MemoryLimits,
 }
 
 /// What a collector has done since it started.

@@ -1,14 +1,15 @@
 //! The event: what a producer meant by one entry of the stream.
 //!
 //! [`decode`] turns the fields of a stream entry into an [`Event`], or says in a
-//! [`Rejection`] why the entry is none. [`Draft`] is the way back: what a producer
-//! writes. This room knows the wire form and nothing else: no Redis, disk or SQL.
+//! [`Rejection`] why the entry is none. [`JsonLine`] is the same for a line of
+//! NDJSON. [`Draft`] is the way back: what a producer writes. This room knows the wire form and nothing else: no Redis, disk or SQL.
 
 mod data;
 mod decode;
 mod draft;
 mod id;
 mod level;
+mod line;
 mod raw;
 
 use std::borrow::Cow;
@@ -17,6 +18,7 @@ pub use decode::{Rejection, decode, decode_fields};
 pub use draft::Draft;
 pub use id::{EntryId, ParseEntryIdError};
 pub use level::Level;
+pub use line::JsonLine;
 pub use raw::fields_as_json;
 
 /// The last millisecond that every reader of the store can show: the end of the year 9999.

@@ -7,10 +7,12 @@
 
 mod anomalies;
 mod backtest;
+mod check_names;
 mod correlate;
 mod detect;
 mod diagnosis;
 mod errors;
+mod event_name;
 mod failure;
 mod fetch;
 mod frame;
@@ -28,6 +30,7 @@ mod why_slow;
 
 pub use anomalies::{Anomalies, Anomaly, AnomalyKind, Severity, Subject};
 pub use backtest::{Alert, Backtest, Compared, Hit, Incident, KnownCulprit, Truth};
+pub use check_names::{NameCheck, check_names};
 pub use correlate::{Correlation, OtherJob, SameError, SameWorker};
 pub use diagnosis::{
     BudgetPart, Completeness, Confidence, Culprit, CulpritKind, Diagnosis, Evidence, Group, Judged, LastEvent,

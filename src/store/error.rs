@@ -20,6 +20,12 @@ pub enum StoreError {
         /// The store's folder.
         root: PathBuf,
     },
+    /// Somebody else writes under that name.
+    #[error("another import writes as {writer}; try again when it has ended")]
+    Busy {
+        /// The writer's name.
+        writer: String,
+    },
     /// A file is not what its name says.
     #[error("{} is damaged: {detail}", path.display())]
     Damaged {

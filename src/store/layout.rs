@@ -287,4 +287,9 @@ impl Layout {
     pub fn lock_file(&self) -> PathBuf {
         self.journal().join("lock")
     }
+
+    /// Held by whoever writes under that name beside the collector.
+    pub fn writer_lock(&self, writer: &Writer) -> PathBuf {
+        self.journal().join(format!("{writer}.lock"))
+    }
 }

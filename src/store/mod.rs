@@ -1,13 +1,15 @@
 //! The store: a folder of hourly Parquet partitions, and the journal in front of them.
 //!
 //! [`StoreWriter`] is the way in: it commits to the journal, and its segments are sealed
-//! into partitions. [`Snapshot`] is the way out: the files that count at one moment. Both
+//! into partitions. [`DirectWriter`] is one beside it, for what does not come from the stream.
+//! [`Snapshot`] is the way out: the files that count at one moment. Both
 //! need the folder alone. This room knows neither Redis nor SQL. `docs/format.md` describes
 //! every file.
 
 mod checksum;
 mod compact;
 mod dead_letters;
+mod direct;
 mod disk;
 mod error;
 mod journal;
@@ -26,10 +28,12 @@ mod tally;
 mod torn;
 mod verify;
 mod writer;
+mod writer_lock;
 
 pub use checksum::KEY as CHECKSUM_KEY;
 pub use compact::{CompactTask, Compacted};
 pub use dead_letters::{DeadLetter, DeadLetters};
+pub use direct::DirectWriter;
 pub use error::StoreError;
 pub use journal::{Loss, Quarantined, Row};
 pub use layout::{Hour, IdRange, Layout, SealedName, SegmentName, Writer};

@@ -43,7 +43,7 @@ pub(super) fn superseded(layout: &Layout) -> Result<Vec<(Partition, PathBuf)>, S
 }
 
 /// Was the file written that long ago? One that is gone was removed for a reason of its own.
-fn is_older(path: &Path, grace: Duration) -> Result<bool, StoreError> {
+pub(super) fn is_older(path: &Path, grace: Duration) -> Result<bool, StoreError> {
     let modified = match fs::metadata(path).and_then(|metadata| metadata.modified()) {
         Ok(modified) => modified,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),

@@ -51,6 +51,19 @@ impl GroupReader {
         reply::memory(&info)
     }
 
+    /// How many bytes the stream takes, estimated from ten of its entries; `None` where there is none.
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn stream_bytes(&mut self) -> Result<Option<u64>, StreamError> {
+        let mut command = cmd("MEMORY");
+        command.arg("USAGE").arg(&self.connection.stream).arg("SAMPLES").arg(10);
+        Ok(match self.connection.command(&command).await? {
+            Value::Int(bytes) => Some(bytes.max(0).unsigned_abs()),
+            _ => None,
+        })
+    }
+
     /// How the stream stands.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 
 mod accounting;
 mod answers;
+mod check_names;
 mod collecting;
 mod command_line;
 mod crashes;
@@ -13,9 +14,12 @@ mod engines;
 mod faults;
 mod forwarding;
 mod health;
+mod import;
+mod memory;
 mod other_engines;
 mod prompt;
 mod read_only_store;
 mod report;
 mod support;
 mod upkeep;
+mod wire;

@@ -1,6 +1,7 @@
 //! The store through its public doors, on a real disk.
 
 mod crash_points;
+mod direct;
 mod layout;
 mod model;
 mod recovery;

@@ -1,5 +1,6 @@
 //! Every answer that a backend may give, and what becomes of the events.
 
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, SystemTime};
 
 use jiff::fmt::rfc2822::DateTimePrinter;
@@ -17,13 +18,19 @@ fn http_date(from_now: Duration) -> String {
 
 #[test]
 fn a_busy_backend_is_given_the_time_it_asks_for() {
-    for retry_after in ["1".to_owned(), http_date(Duration::from_secs(3))] {
+    let forms: [fn() -> String; 2] = [|| "1".to_owned(), || http_date(Duration::from_secs(2))];
+    for retry_after in forms {
         let scene = Scene::with_events(10);
-        scene.stub.answer_next([Answer::Later(429, retry_after.clone())]);
+        let is_busy = AtomicBool::new(true);
+        // A date is that long from the answer on, however long the first request took to come.
+        scene.stub.answer(move |_| match is_busy.swap(false, SeqCst) {
+            true => Answer::Later(429, retry_after()),
+            false => Answer::Accept,
+        });
         scene.forward_all(&[]);
         let [first, second]: [Taken; 2] = scene.stub.requests().try_into().unwrap();
         let waited = second.at - first.at;
-        assert!(waited >= Duration::from_millis(990), "waited {waited:?} of `{retry_after}`");
+        assert!(waited >= Duration::from_millis(990), "waited {waited:?} of `{}`", retry_after());
         assert_eq!(first.body, second.body, "the same batch");
         scene.assert_arrived_once(0..10);
         assert!(scene.count("retried") > 0);
