@@ -24,9 +24,10 @@ demo-dash0: ## a real OTLP collector, a simulated load, and equal counts at both
 	cargo build $(CARGO_FLAGS)
 	@PATH="$$(scripts/need.sh --tools-path):$$PATH" scripts/demo-dash0.sh
 
-test: ## all tests, against real Redis servers, and DuckDB, Polars, pandas, ClickHouse, Spark and Chromium
-	@scripts/need.sh cc redis python java chromium
+test: ## all tests, against real Redis servers, rotel, DuckDB, Polars, pandas, ClickHouse, Spark, Node and Chromium
+	@scripts/need.sh cc redis python java chromium typescript
 	PATH="$$(scripts/need.sh --tools-path):$$PATH" cargo test $(CARGO_FLAGS)
+	npm --prefix clients/typescript test
 
 chaos: ## a thousand kills, with everything else that can go wrong, and the law after each round
 	@scripts/need.sh cc redis
@@ -34,7 +35,7 @@ chaos: ## a thousand kills, with everything else that can go wrong, and the law 
 
 lint: ## formatting, clippy with warnings as errors, licences and sources of dependencies
 	@scripts/need.sh cc python
-	cargo fmt --check
+	cargo fmt --all --check
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	cargo clippy $(CARGO_FLAGS) --no-default-features -- -D warnings
 	PATH="$$(scripts/need.sh --tools-path):$$PATH" cargo deny --log-level error check bans licenses sources

@@ -18,6 +18,12 @@ pub fn emp_events() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_emp-events"));
     for variable in [
         "COLUMNS",
+        "DASH0_API_KEY",
+        "DASH0_API_KEY_FILE",
+        "DASH0_DATASET",
+        "DASH0_ENABLED",
+        "DASH0_OTEL_ENDPOINT",
+        "DASH0_SIGNALS",
         "EMP_EVENTS_CONSUMER",
         "EMP_EVENTS_LOG",
         "EMP_EVENTS_MEMORY_WARN",

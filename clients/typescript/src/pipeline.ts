@@ -1,0 +1,205 @@
+import { Counters } from './counters.js';
+import { dataText } from './data.js';
+import { EventTypes } from './event_types.js';
+import { parseLevel, rank } from './level.js';
+import { Lifecycle } from './lifecycle.js';
+import { Redactor } from './redact.js';
+import { sampleFraction } from './sampling.js';
+import { Sender } from './sender.js';
+import type { Settings } from './settings.js';
+import { cutString } from './text.js';
+import { currentTraceId } from './trace.js';
+import type { EventContext, Ids, PendingEvent, Stats } from './types.js';
+
+/** What an event takes in memory beyond its texts, roughly. */
+const EVENT_OVERHEAD_BYTES = 200;
+
+/** Losses are reported at most this often. */
+const REPORT_EVERY_MS = 10_000;
+
+const REPORT_TYPE = 'telemetry.dropped';
+
+/** Ids that a method takes as parameters of their own. They win over all others. */
+export type GivenIds = Pick<Ids, 'jobId' | 'workerId' | 'machineId'>;
+
+/** One service's way to Redis: everything between a call and the queue. */
+export class Pipeline {
+  readonly #settings: Settings;
+  readonly #counters = new Counters();
+  readonly #types: EventTypes;
+  readonly #redactor: Redactor;
+  readonly #rankMin: number;
+  readonly #sender: Sender;
+  #reportedAt = -Infinity;
+  #reportTimer: NodeJS.Timeout | undefined;
+  #closing: Promise<boolean> | undefined;
+
+  constructor(service: string, settings: Settings) {
+    this.#settings = settings;
+    this.#types = new EventTypes(settings.limits);
+    this.#redactor = new Redactor(settings.redactKeys);
+    this.#rankMin = rank(settings.level);
+    this.#sender = new Sender(service, settings, this.#counters, () => this.#reportDrops());
+    Lifecycle.shared.add(this, settings.handleSignals);
+  }
+
+  get stats(): Stats {
+    return this.#counters.stats(this.#sender.queued);
+  }
+
+  /** Takes an event. Never throws. */
+  emit(type: unknown, data: unknown, context: EventContext | undefined, bound: Ids, given: GivenIds | undefined): void {
+    this.#counters.emitted += 1;
+    const nowMs = Date.now();
+    try {
+      this.#accept(type, data, context, bound, given, nowMs);
+    } catch {
+      // Only what the application passed in can fail here, as a name that cannot be made text.
+      this.#counters.drop('refused', 1, nowMs);
+    }
+  }
+
+  flush(timeoutMs: number): Promise<boolean> {
+    return this.#sender.flush(timeoutMs);
+  }
+
+  /** Sends what is queued, within the time, and ends. */
+  close(timeoutMs: number): Promise<boolean> {
+    this.#closing ??= this.#close(timeoutMs);
+    return this.#closing;
+  }
+
+  /** The process ends now: what is queued goes to the spool, if there is one. */
+  spoolNow(): void {
+    this.#sender.spoolNow();
+  }
+
+  async #close(timeoutMs: number): Promise<boolean> {
+    clearTimeout(this.#reportTimer);
+    if (this.#counters.hasUnreported) {
+      this.#addReport(Date.now());
+    }
+    const sent = await this.#sender.flush(timeoutMs);
+    Lifecycle.shared.remove(this);
+    await this.#sender.close();
+    return sent;
+  }
+
+  #accept(
+    typeGiven: unknown,
+    data: unknown,
+    context: EventContext | undefined,
+    bound: Ids,
+    given: GivenIds | undefined,
+    nowMs: number,
+  ): void {
+    const counters = this.#counters;
+    if (this.#closing) {
+      counters.drop('closed', 1, nowMs);
+      return;
+    }
+    const type = typeof typeGiven === 'string' && typeGiven !== '' ? cutString(typeGiven) : nameOf(typeGiven);
+    const known = this.#types.of(type, nowMs);
+    const level = parseLevel(context?.level) ?? known.level;
+    const traceId = idText(context?.traceId) ?? idText(bound.traceId) ?? currentTraceId();
+    const jobId = idText(given?.jobId) ?? idText(context?.jobId) ?? idText(bound.jobId);
+    const isError = level === 'error';
+    const sampleRate = isError ? undefined : known.sampleRate;
+    if (rank(level) < this.#rankMin || (sampleRate !== undefined && !isKept(traceId ?? jobId, sampleRate))) {
+      counters.sampled += 1;
+      return;
+    }
+    const bucket = isError ? known.errorBucket : known.bucket;
+    if (bucket && !bucket.take(nowMs)) {
+      counters.drop('rate_limited', 1, nowMs);
+      return;
+    }
+    const text = dataText(data, this.#redactor, this.#settings.maxEventBytes, sampleRate);
+    if (text === undefined) {
+      counters.drop('too_large', 1, nowMs);
+      return;
+    }
+    this.#enqueue(
+      {
+        timestamp: timestampOf(context, nowMs),
+        type,
+        traceId,
+        jobId,
+        workerId: idText(given?.workerId) ?? idText(context?.workerId) ?? idText(bound.workerId),
+        machineId: idText(given?.machineId) ?? idText(context?.machineId) ?? idText(bound.machineId),
+        userId: idText(context?.userId) ?? idText(bound.userId),
+        level,
+        data: text,
+        bytes: 0,
+      },
+      nowMs,
+    );
+  }
+
+  #enqueue(event: PendingEvent, nowMs: number): void {
+    event.bytes = EVENT_OVERHEAD_BYTES + event.type.length + Buffer.byteLength(event.data);
+    this.#sender.add(event, nowMs);
+  }
+
+  /** Redis works: tells it what was lost while it, or this client, did not. */
+  #reportDrops(): void {
+    if (!this.#counters.hasUnreported || this.#closing || this.#reportTimer !== undefined) {
+      return;
+    }
+    const waitMs = this.#reportedAt + REPORT_EVERY_MS - Date.now();
+    if (waitMs <= 0) {
+      this.#addReport(Date.now());
+      return;
+    }
+    const timer = setTimeout(() => {
+      this.#reportTimer = undefined;
+      if (!this.#sender.circuitOpen) {
+        this.#addReport(Date.now());
+      }
+    }, waitMs);
+    this.#reportTimer = timer.unref();
+  }
+
+  #addReport(nowMs: number): void {
+    this.#reportedAt = nowMs;
+    this.#counters.emitted += 1;
+    this.#enqueue(
+      {
+        timestamp: nowMs,
+        type: REPORT_TYPE,
+        traceId: undefined,
+        jobId: undefined,
+        workerId: undefined,
+        machineId: undefined,
+        userId: undefined,
+        level: 'warn',
+        data: JSON.stringify(this.#counters.takeReport(nowMs)),
+        bytes: 0,
+      },
+      nowMs,
+    );
+  }
+}
+
+/** Any type that is no text: an event of an odd name is of more use than none. */
+function nameOf(type: unknown): string {
+  const name = type === undefined || type === null ? '' : cutString(String(type));
+  return name === '' ? 'unnamed' : name;
+}
+
+/** An id as text; `undefined` where there is none. */
+function idText(id: unknown): string | undefined {
+  if (typeof id === 'string') {
+    return id === '' ? undefined : cutString(id);
+  }
+  return typeof id === 'number' || typeof id === 'bigint' ? String(id) : undefined;
+}
+
+function isKept(key: string | undefined, rate: number): boolean {
+  return (key === undefined ? Math.random() : sampleFraction(key)) < rate;
+}
+
+function timestampOf(context: EventContext | undefined, nowMs: number): number {
+  const given = context?.timestamp;
+  return typeof given === 'number' && Number.isFinite(given) ? Math.trunc(given) : nowMs;
+}

@@ -1,0 +1,14 @@
+/** Tells how long ago it was started. */
+export interface Timer {
+  /** The milliseconds since the start. */
+  (): number;
+  /** The same: `event('x.done', { durationMs: timer.durationMs })`. */
+  readonly durationMs: number;
+}
+
+/** Starts a timer that no change of the clock disturbs. */
+export function startTimer(): Timer {
+  const startedAt = performance.now();
+  const elapsed = (): number => Math.round((performance.now() - startedAt) * 1000) / 1000;
+  return Object.defineProperty(elapsed, 'durationMs', { get: elapsed, enumerable: true }) as Timer;
+}

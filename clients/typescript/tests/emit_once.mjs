@@ -1,0 +1,8 @@
+// Started by process.test.mjs as a worker thread and as a process of a cluster.
+import cluster from 'node:cluster';
+import { EventClient } from '@emp/events';
+
+const client = new EventClient('many');
+client.event('part.ran', { pid: process.pid });
+await client.close();
+cluster.worker?.disconnect();

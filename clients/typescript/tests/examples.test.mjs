@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { RedisServer } from './redis.mjs';
+
+const LIFE = [
+  'job.created', 'job.queued', 'job.claimed', 'connector.processing_started',
+  'job.progress_updated', 'job.progress_updated', 'job.progress_updated', 'job.progress_updated',
+  'connector.processing_completed', 'job.completed', 'webhook.sending', 'webhook.sent',
+];
+
+test('the example produces whole lives of jobs, each in one trace', async (t) => {
+  const server = await RedisServer.start(t);
+  const script = fileURLToPath(new URL('../examples/run.mjs', import.meta.url));
+  const env = { ...process.env, REDIS_URL: server.url };
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [script, '--jobs', '5'], { env, timeout: 30_000 });
+  assert.equal(stderr, '');
+  const jobIds = stdout.trim().split('\n').map((line) => JSON.parse(line).jobId);
+  assert.equal(new Set(jobIds).size, 5);
+  const entries = await server.entries();
+  for (const jobId of jobIds) {
+    const life = entries.filter((entry) => entry.jobId === jobId);
+    life.sort((left, right) => LIFE.indexOf(left.eventType) - LIFE.indexOf(right.eventType));
+    assert.deepEqual(life.map(({ eventType }) => eventType), LIFE);
+    assert.equal(new Set(life.map(({ traceId }) => traceId)).size, 1);
+  }
+  const types = new Set(entries.map(({ eventType }) => eventType));
+  for (const type of ['server.starting', 'server.ready', 'server.shutting_down', 'worker.ready', 'worker.stopped', 'health_check.performed']) {
+    assert.ok(types.has(type), type);
+  }
+  assert.ok(!entries.some(({ level }) => level === 'error'));
+});

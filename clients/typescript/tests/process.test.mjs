@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { RedisServer, freePort, temporaryFolder, until } from './redis.mjs';
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+
+/** Runs a script as a process of its own. Resolves with how it ended and how long that took. */
+async function run(script, { url, signal, env = {}, commonJs = false, killAfterMs = 9_000 }) {
+  const kind = commonJs ? [] : ['--input-type=module'];
+  const child = spawn(process.execPath, ['--unhandled-rejections=strict', ...kind, '-e', script], {
+    cwd: here,
+    env: { ...process.env, REDIS_URL: url, ...env },
+  });
+  const output = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr']) {
+    child[name].on('data', (chunk) => {
+      output[name] += chunk;
+    });
+  }
+  const startedAt = Date.now();
+  const timer = setTimeout(() => child.kill('SIGKILL'), killAfterMs);
+  const ended = once(child, 'close');
+  if (signal) {
+    await until(() => output.stdout.includes('ready'));
+    child.kill(signal);
+  }
+  const [code, by] = await ended;
+  clearTimeout(timer);
+  return { code, by, ...output, tookMs: Date.now() - startedAt };
+}
+
+const EMIT = `import { apiTelemetry } from '@emp/events'; apiTelemetry.event('server.ready', { n: 1 });`;
+const STAY = `setInterval(() => {}, 1000); console.log('ready');`;
+
+test('a process that has nothing more to do sends its events and ends', async (t) => {
+  const server = await RedisServer.start(t);
+  const { code, stderr } = await run(EMIT, { url: server.url });
+  assert.deepEqual([code, stderr], [0, '']);
+  assert.equal(await server.added(), 1);
+});
+
+test('with Redis away, it ends all the same, soon and quietly', async () => {
+  const { code, stderr, tookMs } = await run(EMIT, { url: `redis://127.0.0.1:${await freePort()}` });
+  assert.deepEqual([code, stderr], [0, '']);
+  assert.ok(tookMs < 6_000);
+});
+
+test('process.exit leaves what is queued in the spool', async (t) => {
+  const folder = temporaryFolder(t);
+  const script = `${EMIT} process.exit(3);`;
+  const { code } = await run(script, { url: 'redis://127.0.0.1:1', env: { EMP_EVENTS_SPOOL: folder } });
+  assert.equal(code, 3);
+  const [name] = readdirSync(folder);
+  assert.equal(JSON.parse(readFileSync(join(folder, name), 'utf8')).eventType, 'server.ready');
+});
+
+for (const signal of ['SIGTERM', 'SIGINT']) {
+  test(`${signal}: without handlers the process ends by it, as ever`, async (t) => {
+    const server = await RedisServer.start(t);
+    const { by, tookMs } = await run(`${EMIT} ${STAY}`, { url: server.url, signal });
+    assert.equal(by, signal);
+    assert.ok(tookMs < 3_000);
+  });
+
+  for (const method of ['on', 'once']) {
+    test(`${signal}: a handler of the application set with ${method} decides, and events are sent`, async (t) => {
+      const server = await RedisServer.start(t);
+      const script = `${EMIT}
+        process.${method}('${signal}', () => {
+          apiTelemetry.event('server.shutting_down', { reason: '${signal}' });
+          setTimeout(() => process.exit(7), 200);
+        });
+        ${STAY}`;
+      const { code } = await run(script, { url: server.url, signal });
+      assert.equal(code, 7);
+      assert.deepEqual((await server.entries()).map(({ eventType }) => eventType), ['server.ready', 'server.shutting_down']);
+    });
+  }
+
+  test(`${signal}: told to handle it, the client sends and then lets it end the process`, async (t) => {
+    const server = await RedisServer.start(t);
+    const script = `import { EventClient } from '@emp/events';
+      const client = new EventClient('x', { handleSignals: true });
+      client.event('a.b');
+      await client.flush();
+      ${STAY}
+      client.event('a.c');`;
+    const { by } = await run(script, { url: server.url, signal });
+    assert.equal(by, signal);
+    assert.equal(await server.added(), 2);
+  });
+}
+
+test('a handler set with once that sends the signal again ends the process', async (t) => {
+  const server = await RedisServer.start(t);
+  const script = `${EMIT}
+    process.once('SIGTERM', () => { process.kill(process.pid, 'SIGTERM'); setTimeout(() => process.exit(9), 3000); });
+    ${STAY}`;
+  const { by } = await run(script, { url: server.url, signal: 'SIGTERM' });
+  assert.equal(by, 'SIGTERM', 'the second signal meets no handler, and ends the process');
+});
+
+test('a client in use does not keep the process alive', async (t) => {
+  const server = await RedisServer.start(t);
+  const script = `${EMIT} setTimeout(() => apiTelemetry.event('server.idle'), 100);`;
+  const { code, tookMs } = await run(script, { url: server.url });
+  assert.equal(code, 0);
+  assert.ok(tookMs < 3_000);
+  assert.equal(await server.added(), 2);
+});
+
+test('CommonJS can require it, and shares traces with the ES module', async (t) => {
+  const server = await RedisServer.start(t);
+  const script = `
+    const events = require('@emp/events');
+    import('@emp/events').then((other) => {
+      other.runWithTrace('shared', () => events.workerTelemetry.workerEvent('w1', 'worker.ready'));
+    });`;
+  const { code, stderr } = await run(script, { url: server.url, commonJs: true });
+  assert.deepEqual([code, stderr], [0, '']);
+  const [entry] = await server.entries();
+  assert.deepEqual([entry.workerId, entry.traceId], ['w1', 'shared']);
+});
+
+test('both builds in one process leave a signal to the system once the application does', async (t) => {
+  const server = await RedisServer.start(t);
+  const script = `
+    const own = () => {};
+    const events = require('@emp/events');
+    events.apiTelemetry.event('a.b');
+    process.on('SIGTERM', own);
+    import('@emp/events').then(async (other) => {
+      other.apiTelemetry.event('a.b');
+      await other.apiTelemetry.flush();
+      process.removeListener('SIGTERM', own);
+      setImmediate(() => console.log('ready'));
+      setInterval(() => {}, 1000);
+    });`;
+  const { by } = await run(script, { url: server.url, signal: 'SIGTERM', commonJs: true });
+  assert.equal(by, 'SIGTERM');
+});
+
+test('worker threads and the processes of a cluster each send their own', async (t) => {
+  const server = await RedisServer.start(t);
+  const script = `
+    import cluster from 'node:cluster';
+    import { Worker } from 'node:worker_threads';
+    ${EMIT}
+    const file = ${JSON.stringify(join(here, 'emit_once.mjs'))};
+    cluster.setupPrimary({ exec: file, execArgv: [] });
+    cluster.fork();
+    cluster.fork();
+    new Worker(file, { execArgv: [] });`;
+  const { code, stderr } = await run(script, { url: server.url });
+  assert.deepEqual([code, stderr], [0, '']);
+  assert.equal(await server.added(), 4);
+});

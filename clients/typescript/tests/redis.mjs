@@ -1,0 +1,143 @@
+// Real Redis servers for the tests: on free ports, in folders of their own, ended by their own id.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import Redis from 'ioredis';
+
+export async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+export function temporaryFolder(test) {
+  const folder = mkdtempSync(join(tmpdir(), 'emp-events-'));
+  test.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+export class RedisServer {
+  #folder;
+  #process;
+  #admin;
+  #settings;
+
+  constructor(folder, port, settings) {
+    this.#folder = folder;
+    this.port = port;
+    this.#settings = settings;
+  }
+
+  /** Starts a server that ends with the test. */
+  static async start(test, settings = []) {
+    const server = await RedisServer.planned(test, settings);
+    await server.start();
+    return server;
+  }
+
+  /** A server with a port, not started yet. */
+  static async planned(test, settings = []) {
+    const server = new RedisServer(temporaryFolder(test), await freePort(), settings);
+    test.after(() => server.stop());
+    return server;
+  }
+
+  get url() {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  get pid() {
+    return this.#process.pid;
+  }
+
+  async start() {
+    const settings = ['--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', ...this.#settings];
+    this.#process = spawn('redis-server', ['--port', String(this.port), '--dir', this.#folder, ...settings], {
+      stdio: 'ignore',
+    });
+    const locked = this.#settings.indexOf('--requirepass');
+    const password = locked < 0 ? undefined : this.#settings[locked + 1];
+    this.#admin = new Redis({ port: this.port, password, enableReadyCheck: false, retryStrategy: () => 20 });
+    this.#admin.on('error', () => {});
+    await until(() => this.#admin.ping());
+  }
+
+  async stop() {
+    if (!this.#process) {
+      return;
+    }
+    this.#admin.disconnect();
+    const ended = once(this.#process, 'exit');
+    this.#process.kill('SIGCONT');
+    this.#process.kill('SIGKILL');
+    await ended;
+    this.#process = undefined;
+  }
+
+  freeze() {
+    this.#process.kill('SIGSTOP');
+  }
+
+  thaw() {
+    this.#process.kill('SIGCONT');
+  }
+
+  command(name, ...words) {
+    return this.#admin.call(name, ...words);
+  }
+
+  /** Every entry of the stream, as an object of its fields. */
+  async entries(stream = 'emp:events') {
+    const entries = await this.command('XRANGE', stream, '-', '+');
+    return entries.map(([, fields]) => toObject(fields));
+  }
+
+  /** How many entries were ever added. */
+  async added(stream = 'emp:events') {
+    const exists = await this.command('EXISTS', stream);
+    return exists ? toObject(await this.command('XINFO', 'STREAM', stream))['entries-added'] : 0;
+  }
+}
+
+function toObject(pairs) {
+  const object = {};
+  for (let index = 0; index < pairs.length; index += 2) {
+    object[pairs[index]] = pairs[index + 1];
+  }
+  return object;
+}
+
+/** Waits until a condition holds. */
+export async function until(condition, timeoutMs = 8_000) {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    if (await Promise.resolve(condition()).catch(() => false)) {
+      return;
+    }
+    if (Date.now() > deadline) {
+      throw new Error(`still not so after ${timeoutMs} ms: ${condition}`);
+    }
+    await sleep(10);
+  }
+}
+
+/** Asserts the law of the counts, and returns them. */
+export function balanced(client) {
+  const stats = client.stats();
+  const sum = stats.sent + stats.sampled + stats.dropped + stats.spooled + stats.queued;
+  if (sum !== stats.emitted) {
+    throw new Error(`the counts do not add up: ${JSON.stringify(stats)}`);
+  }
+  const reasons = Object.values(stats.reasons).reduce((total, count) => total + count, 0);
+  if (reasons !== stats.dropped) {
+    throw new Error(`the reasons do not add up: ${JSON.stringify(stats)}`);
+  }
+  return stats;
+}

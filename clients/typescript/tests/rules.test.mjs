@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseAddress } from '../dist/esm/address.js';
+import { Breaker } from '../dist/esm/breaker.js';
+import { TokenBucket } from '../dist/esm/bucket.js';
+import { defaultLevel } from '../dist/esm/level.js';
+import { EventQueue } from '../dist/esm/queue.js';
+import { RedisRefusal, ReplyParser } from '../dist/esm/resp.js';
+import { SampleRates, parseSampleRates, sampleFraction } from '../dist/esm/sampling.js';
+import { resolveSettings } from '../dist/esm/settings.js';
+
+const MASK = (1n << 64n) - 1n;
+
+/** The hash once more, in big integers throughout. */
+function referenceFraction(key) {
+  let hash = 0xcbf29ce484222325n;
+  for (const byte of Buffer.from(key)) {
+    hash = ((hash ^ BigInt(byte)) * 0x100000001b3n) & MASK;
+  }
+  hash = ((hash ^ (hash >> 33n)) * 0xff51afd7ed558ccdn) & MASK;
+  hash = ((hash ^ (hash >> 33n)) * 0xc4ceb9fe1a85ec53n) & MASK;
+  return Number((hash ^ (hash >> 33n)) >> 11n) / 2 ** 53;
+}
+
+test('the hash is FNV-1a with the finaliser of MurmurHash3, and even', () => {
+  let below = 0;
+  for (let index = 0; index < 5_000; index += 1) {
+    const key = `job_${index}🎉`;
+    assert.equal(sampleFraction(key), referenceFraction(key));
+    below += sampleFraction(key) < 0.1 ? 1 : 0;
+  }
+  assert.ok(below > 420 && below < 580, `${below} of 5,000 are below 0.1`);
+  assert.equal(sampleFraction(''), referenceFraction(''));
+});
+
+test('sample rates are found by name, then by pattern', () => {
+  const rates = new SampleRates(parseSampleRates('job.progress_updated=0.1, websocket.*=0.5, bad, x=nine,all=1,none=0'));
+  assert.equal(rates.rateOf('job.progress_updated'), 0.1);
+  assert.equal(rates.rateOf('websocket.connected'), 0.5);
+  assert.equal(rates.rateOf('job.created'), undefined);
+  assert.equal(rates.rateOf('all'), undefined);
+  assert.equal(rates.rateOf('none'), 0);
+});
+
+test('a token bucket permits its burst, then its rate', () => {
+  const bucket = new TokenBucket(1_000, 2_000, 0);
+  const take = (count, nowMs) => Array.from({ length: count }, () => bucket.take(nowMs)).filter(Boolean).length;
+  assert.equal(take(3_000, 0), 2_000);
+  assert.equal(take(100, 50), 50);
+  assert.equal(take(100, 10), 0, 'a clock set back refills nothing');
+  assert.equal(take(5_000, 60_000), 2_000, 'no more than the burst is saved up');
+});
+
+test('names say what failed', () => {
+  for (const type of ['job.failed', 'connector.processing_failed', 'api.error', 'x_error', 'error']) {
+    assert.equal(defaultLevel(type), 'error', type);
+  }
+  for (const type of ['job.created', 'job.failed_over', 'terror', 'errors.counted']) {
+    assert.equal(defaultLevel(type), 'info', type);
+  }
+});
+
+test('the circuit opens with the third failure and probes ever less often', () => {
+  const breaker = new Breaker();
+  breaker.failed(0);
+  breaker.failed(0);
+  assert.equal(breaker.open, false);
+  assert.ok(breaker.waitMs(0) <= 120);
+  for (const nominal of [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]) {
+    breaker.failed(0);
+    assert.equal(breaker.open, true);
+    assert.ok(breaker.waitMs(0) >= nominal * 0.8 && breaker.waitMs(0) <= nominal * 1.2);
+  }
+  breaker.hurry();
+  assert.equal(breaker.waitMs(0), 0);
+  breaker.succeeded();
+  assert.equal(breaker.open, false);
+});
+
+test('the queue is bounded in events and in bytes, and keeps its order', () => {
+  const queue = new EventQueue(3, 100);
+  const event = (n, bytes = 10) => ({ n, bytes });
+  assert.deepEqual([1, 2, 3, 4].map((n) => queue.push(event(n))), [true, true, true, false]);
+  const taken = queue.take(2);
+  assert.equal(queue.push(event(5, 91)), false);
+  assert.ok(queue.push(event(5, 90)));
+  queue.putBack(taken);
+  assert.deepEqual(queue.take(9).map(({ n }) => n), [1, 2, 3, 5]);
+  assert.equal(queue.fill, 0);
+});
+
+test('replies are read however they are cut', () => {
+  const text = '+OK\r\n-OOM no memory\r\n:12\r\n$5\r\nh\r\nlo\r\n$-1\r\n*2\r\n$2\r\né\r\n*1\r\n:1\r\n*-1\r\n';
+  const expected = ['OK', new RedisRefusal('OOM no memory'), 12, 'h\r\nlo', null, ['é', [1]], null];
+  const bytes = Buffer.from(text);
+  for (let size = 1; size <= bytes.length; size += 1) {
+    const parser = new ReplyParser();
+    const replies = [];
+    for (let at = 0; at < bytes.length; at += size) {
+      replies.push(...parser.feed(bytes.subarray(at, at + size)));
+    }
+    assert.deepEqual(replies, expected);
+  }
+  assert.throws(() => new ReplyParser().feed(Buffer.from('HTTP/1.1 400\r\n')));
+});
+
+test('addresses of all kinds are read', () => {
+  const part = (url, ...keys) => keys.map((key) => parseAddress(url)[key]);
+  assert.deepEqual(part('redis://h', 'kind', 'nodes', 'tls', 'database'), ['single', [{ host: 'h', port: 6379 }], false, 0]);
+  assert.deepEqual(part('rediss://u:p%40ss@h:1/3', 'tls', 'username', 'password', 'database'), [true, 'u', 'p@ss', 3]);
+  assert.deepEqual(part('redis://:secret@[::1]:2', 'username', 'password', 'nodes'), [undefined, 'secret', [{ host: '::1', port: 2 }]]);
+  assert.deepEqual(part('redis+sentinel://u:p@a,b:7/main/2', 'kind', 'nodes', 'master', 'database'), [
+    'sentinel', [{ host: 'a', port: 26379 }, { host: 'b', port: 7 }], 'main', 2,
+  ]);
+  assert.deepEqual(part('redis+cluster://a:1,b:2', 'kind', 'nodes'), ['cluster', [{ host: 'a', port: 1 }, { host: 'b', port: 2 }]]);
+  assert.equal(parseAddress('unix:///run/redis.sock').path, '/run/redis.sock');
+  assert.throws(() => parseAddress('http://u:hidden@h'), (error) => !error.message.includes('hidden'));
+});
+
+test('settings come from the options, then the environment, then the defaults', () => {
+  assert.equal(resolveSettings({}, {}).url, 'redis://127.0.0.1:6379');
+  assert.equal(resolveSettings({}, { REDIS_HOST: 'h', REDIS_PORT: '7' }).url, 'redis://h:7');
+  assert.equal(resolveSettings({}, { REDIS_URL: 'redis://u', REDIS_HOST: 'h' }).url, 'redis://u');
+  assert.equal(resolveSettings({ url: 'redis://o' }, { REDIS_URL: 'redis://u' }).url, 'redis://o');
+  assert.equal(resolveSettings({}, { EMP_EVENTS_STREAM: 's' }).stream.name, 's');
+  assert.equal(resolveSettings({}, { EMP_EVENTS_LEVEL: 'WARN' }).level, 'warn');
+  assert.equal(resolveSettings({ level: 'nonsense' }, {}).level, 'debug');
+  assert.equal(resolveSettings({}, { TELEMETRY_ENABLED: 'false' }).enabled, false);
+  assert.equal(resolveSettings({}, { EMP_EVENTS_SPOOL: '/s' }).spool.folder, '/s');
+  assert.equal(resolveSettings({ maxQueueEvents: -1 }, {}).maxQueueEvents, 10_000);
+});

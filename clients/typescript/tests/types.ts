@@ -1,0 +1,19 @@
+// Compiled by `npm test`, never run: what applications hand over must fit the declared types.
+import type { IncomingMessage } from 'node:http';
+import { EventClient, apiTelemetry, runWithTrace, startTimer, traceFromHeaders } from '@emp/events';
+import { Cluster, Redis } from 'ioredis';
+
+export const clients: EventClient[] = [
+  new EventClient('a', { redis: new Redis({ lazyConnect: true }) }),
+  new EventClient('b', { redis: new Cluster([]) }),
+  new EventClient('c', { sample: { 'job.progress_updated': 0.1 }, onProblem: 'stderr', level: 'info' }),
+];
+
+export async function handle(request: IncomingMessage): Promise<number> {
+  await apiTelemetry.event('api.error', new Error('no'));
+  void apiTelemetry.child({ jobId: undefined }).workerEvent('w1', 'worker.ready', { at: new Date() }, { level: 'warn' });
+  const { durationMs } = startTimer();
+  const traceId: string | undefined = traceFromHeaders(request.headers) ?? traceFromHeaders(new Headers());
+  const seven: number = await runWithTrace(traceId, async () => apiTelemetry.track('job.processing', {}, async () => 7));
+  return seven + durationMs;
+}
