@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use emp_events::collect::{Settings, check_law, collect};
+use emp_events::collect::{MemoryLimits, Settings, check_law, collect};
 use emp_events::store::{Layout, Retention, Snapshot, Tally};
 use emp_events::stream::RedisAddress;
 use proptest::prelude::*;
@@ -115,6 +115,7 @@ impl Run {
                 event_log: None,
                 seal_every: None,
                 retention: Retention::default(),
+                memory: MemoryLimits::default(),
             };
             (folder, settings)
         };
