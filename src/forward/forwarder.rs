@@ -34,8 +34,9 @@ const BUSY_WAIT: Duration = Duration::from_millis(20);
 const TICK: Duration = Duration::from_secs(1);
 /// A forwarder that died is followed by another after so long.
 const LEASE_MS: u64 = 4_000;
-/// The last flush before the end.
-const FLUSH_WAIT: Duration = Duration::from_secs(5);
+/// How long requests are begun after we were told to stop, and how long they may take then.
+const FLUSH_WAIT: Duration = Duration::from_secs(3);
+const ANSWER_WAIT: Duration = Duration::from_secs(2);
 /// How long a collector may need to store what the stream has trimmed.
 const STORE_WAIT: Duration = Duration::from_secs(10);
 /// The waits between attempts at Redis.
@@ -312,25 +313,27 @@ impl Forwarder<'_> {
         Ok(())
     }
 
-    /// Sends what waits; until all of it is settled with `once`, else for a bounded time. What is
-    /// not settled then stays pending.
+    /// Sends what waits: until all of it is settled with `once`, else for a bounded time, in which the
+    /// requests under way may still be answered. What is not settled then stays pending.
     async fn finish(&mut self, reader: &mut GroupReader) -> Result<(), ForwardError> {
-        let mut ends = self.is_stopped().then(|| Instant::now() + FLUSH_WAIT);
+        let mut stopped_at = None;
         loop {
             self.settle(reader).await?;
-            self.outbox.launch(true);
-            if self.outbox.is_idle() {
+            if self.is_stopped() {
+                stopped_at.get_or_insert_with(Instant::now);
+            }
+            let stopping = stopped_at.map_or(Duration::ZERO, |at| at.elapsed());
+            if stopping < FLUSH_WAIT {
+                self.outbox.launch(true);
+            }
+            if self.outbox.is_idle() || (stopping >= FLUSH_WAIT && !self.outbox.is_sending()) {
                 break;
             }
-            if self.is_stopped() {
-                ends.get_or_insert_with(|| Instant::now() + FLUSH_WAIT);
-            }
-            let left = ends.map_or(TICK, |ends| ends.saturating_duration_since(Instant::now()));
-            if left.is_zero() {
+            if stopping >= FLUSH_WAIT + ANSWER_WAIT {
                 warn!("stopped before all was answered; what is left is sent at the next start");
                 break;
             }
-            let _ = timeout(left.min(TICK), self.outbox.wait()).await;
+            let _ = timeout(TICK, self.outbox.wait()).await;
         }
         self.ticked = Instant::now() - TICK;
         self.settle(reader).await

@@ -112,6 +112,7 @@ fn the_columns_are_those_of_the_contract() {
     max_timestamp | Timestamp(ms, "UTC")
     "#);
     assert_snapshot!(store.ask("select table_name from information_schema.tables where table_schema = 'public' order by 1"), @r"
+    dead_letters
     events
     files
     losses

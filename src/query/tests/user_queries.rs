@@ -24,7 +24,7 @@ fn the_own_queries_describe_themselves() {
     let queries = canned_queries(None).unwrap();
     assert_eq!(
         queries.iter().map(|query| query.name.as_str()).collect::<Vec<_>>(),
-        ["gap-classes", "gaps", "handoffs", "perf", "timeline"]
+        ["event-names", "gap-classes", "gaps", "handoffs", "perf", "timeline"]
     );
     for query in &queries {
         assert!(!query.summary.is_empty() && !query.columns.is_empty(), "{}", query.name);

@@ -82,6 +82,11 @@ impl Printed {
         self.fields.get(name).unwrap_or_else(|| panic!("no `{name}` in {self:?}"))
     }
 
+    /// Is there such a field?
+    pub fn has(&self, name: &str) -> bool {
+        self.fields.contains_key(name)
+    }
+
     /// `Str(comfyui)`, `Int(40)`; nothing where there is no such attribute.
     pub fn attribute(&self, name: &str) -> &str {
         self.attributes.get(name).map_or("", String::as_str)

@@ -146,7 +146,7 @@ fn a_jobs_started_and_ended_steps_are_spans_under_one_root() {
         |name: &str| steps.iter().find(|step| step.field("Name") == name).unwrap_or_else(|| panic!("{spans:?}"));
     let processing = named("connector.processing");
     assert_eq!(times(processing), (started.timestamp_ns, completed.timestamp_ns));
-    assert_ne!(processing.field("Status code"), "STATUS_CODE_ERROR");
+    assert!(!processing.has("Status code"), "it ended well: {processing:?}");
     let delivery = named("webhook.delivery");
     assert_eq!(delivery.number("End time"), failed.timestamp_ns);
     assert_eq!(delivery.field("Status code"), "STATUS_CODE_ERROR");
