@@ -1,12 +1,9 @@
 //! Events of the store, sent by hand: a part of it once more, or what was refused.
 
-use tokio::time::Instant;
-
 use super::ForwardError;
 use super::deliver::Delivery;
 use super::otlp::{OwnedEvent, Signals};
 use super::outbox::{Item, Outbox, What};
-use super::post::Client;
 use super::settings::Settings;
 use super::status::{Counts, Status};
 use crate::event;
@@ -23,16 +20,14 @@ pub struct Again {
 /// # Errors
 /// [`ForwardError::Client`].
 pub fn send_again(layout: &Layout, settings: &Settings) -> Result<Again, ForwardError> {
-    let delivery = Delivery {
-        client: Client::new(&settings.target)?,
-        status: Status::default(),
-        dead_letters: DeadLetters::of(layout),
-        backoff: settings.backoff,
-    };
-    Ok(Again { outbox: Outbox::new(settings, delivery), counts: Counts::default() })
+    Ok(Again::by(Delivery::new(layout, settings, Status::default())?, settings))
 }
 
 impl Again {
+    fn by(delivery: Delivery, settings: &Settings) -> Self {
+        Self { outbox: Outbox::new(settings, delivery), counts: Counts::default() }
+    }
+
     /// Takes one event; waits where enough are under way.
     pub async fn send(&mut self, event: OwnedEvent) {
         self.outbox.push(Item { id: event.id, is_pending: false, what: What::Send(Box::new(event)) });
@@ -65,23 +60,22 @@ impl Again {
 }
 
 /// Sends every dead letter of a store again. What is taken leaves the folder; what is refused once more
-/// stays.
+/// stays, and so does a refused span, which cannot be made again from its last event alone.
 ///
 /// # Errors
 /// [`ForwardError::Store`] where the folder cannot be read or changed.
 pub async fn replay_dead_letters(layout: &Layout, settings: &Settings) -> Result<Counts, ForwardError> {
+    let mut settings = settings.clone();
+    settings.target.signals = Signals::Logs;
+    let delivery = Delivery::new(layout, &settings, Status::default())?;
     let letters = DeadLetters::of(layout);
     let mut total = Counts::default();
-    for letter in letters.list()? {
+    for letter in letters.list()?.into_iter().filter(|letter| letter.signal == Signals::Logs.as_str()) {
         let fields = [("event", letter.event.as_str())];
         let Ok(event) = event::decode(letter.id, &fields) else { continue };
-        let mut settings = settings.clone();
-        settings.target.signals = if letter.signal == "spans" { Signals::Spans } else { Signals::Logs };
-        let begun = Instant::now();
-        let mut again = send_again(layout, &settings)?;
+        let mut again = Again::by(delivery.clone(), &settings);
         again.send(event.into_owned()).await;
         let counts = again.finish().await;
-        tracing::debug!("{} was answered after {} ms", letter.id, begun.elapsed().as_millis());
         if counts.dead == 0 && counts.refused == 0 {
             letters.remove(&letter)?;
         }

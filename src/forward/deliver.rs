@@ -6,19 +6,21 @@ use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use jiff::Timestamp;
 use tokio::time::sleep;
 
+use super::ForwardError;
 use super::otlp::{OwnedEvent, ServiceSpan, encode_logs, encode_spans};
 use super::post::{Client, Reply, Signal};
+use super::settings::Settings;
 use super::status::{Counts, Status};
 use crate::event::Draft;
-use crate::store::{DeadLetter, DeadLetters};
+use crate::store::{DeadLetter, DeadLetters, Layout};
 
 /// Sends batches, and tries until they are settled.
 #[derive(Debug, Clone)]
 pub(super) struct Delivery {
-    pub client: Client,
-    pub status: Status,
-    pub dead_letters: DeadLetters,
-    pub backoff: (Duration, Duration),
+    client: Client,
+    status: Status,
+    dead_letters: DeadLetters,
+    backoff: (Duration, Duration),
 }
 
 /// What is sent together.
@@ -33,6 +35,12 @@ pub(super) struct Portion {
 }
 
 impl Delivery {
+    /// To the settings' receiver; what it refuses for good goes into that store.
+    pub fn new(layout: &Layout, settings: &Settings, status: Status) -> Result<Self, ForwardError> {
+        let client = Client::new(&settings.target)?;
+        Ok(Self { client, status, dead_letters: DeadLetters::of(layout), backoff: settings.backoff })
+    }
+
     /// Sends it until it has a final answer; what became of it.
     pub async fn deliver(&self, portion: &Portion) -> Counts {
         let mut dead: Vec<DeadLetter> = Vec::new();

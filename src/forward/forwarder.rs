@@ -11,13 +11,12 @@ use tracing::{error, info, warn};
 use super::deliver::{Delivery, backoff};
 use super::outbox::{Item, Landed, Outbox, What};
 use super::place::Place;
-use super::post::Client;
 use super::settings::Settings;
 use super::sieve::Sieve;
 use super::status::{Counts, Status};
 use super::{ForwardError, GROUP};
 use crate::event::{EntryId, Event, decode_fields};
-use crate::store::{DeadLetters, EventRange, Layout, StoreWriter};
+use crate::store::{EventRange, Layout, StoreWriter};
 use crate::stream::{Connection, Entry, GroupReader, Poll, RedisAddress, Settled, Start};
 
 /// The one consumer of the group, on whichever host: what one leaves pending, the next finds.
@@ -64,12 +63,7 @@ pub async fn forward(
     shutdown: watch::Receiver<bool>,
 ) -> Result<Counts, ForwardError> {
     let status = Status::default();
-    let delivery = Delivery {
-        client: Client::new(&settings.target)?,
-        status: status.clone(),
-        dead_letters: DeadLetters::of(&source.layout),
-        backoff: settings.backoff,
-    };
+    let delivery = Delivery::new(&source.layout, settings, status.clone())?;
     info!("forwarding {} at {} to {} as group {GROUP}", source.stream, source.address, settings.target.shown());
     let mut forwarder = Forwarder {
         source,
