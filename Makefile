@@ -25,7 +25,7 @@ demo-dash0: ## a real OTLP collector, a simulated load, and equal counts at both
 	@PATH="$$(scripts/need.sh --tools-path):$$PATH" scripts/demo-dash0.sh
 
 test: ## all tests, against real Redis servers, rotel, DuckDB, Polars, pandas, ClickHouse, Spark, Node and Chromium
-	@scripts/need.sh cc redis python java chromium typescript
+	@scripts/need.sh cc redis openssl python java chromium typescript
 	PATH="$$(scripts/need.sh --tools-path):$$PATH" cargo test $(CARGO_FLAGS)
 	npm --prefix clients/typescript test
 

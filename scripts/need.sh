@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure of the tools that a make target needs, and says what it installs before it does.
 #
-#   scripts/need.sh cc redis python java node typescript chromium   each of these, installed where missing
+#   scripts/need.sh cc redis openssl python java node typescript chromium   each of these, installed where missing
 #   scripts/need.sh --tools-path       the folder of the Python tools' programs
 #
 # System packages come from apt (as root, or with sudo). Python's tools go into a virtual
@@ -67,11 +67,15 @@ need_node() {
     npm install --silent --no-audit --no-fund --no-package-lock --prefix "$folder" >&2
 }
 
+# Makes the certificates that tests of TLS need.
+need_openssl() {
+    command -v openssl >/dev/null || install_packages openssl
+}
+
 # What builds and tests the TypeScript client, as its lock file has it.
 need_typescript() {
     local folder=clients/typescript
     command -v node >/dev/null && command -v npm >/dev/null || install_packages nodejs npm
-    command -v openssl >/dev/null || install_packages openssl
     cmp -s "$folder/package-lock.json" "$folder/node_modules/.installed-lock.json" && return
     say "installing TypeScript and what the client is tested with into $folder/node_modules"
     npm ci --silent --no-audit --no-fund --prefix "$folder" >&2
@@ -85,6 +89,7 @@ for tool in "$@"; do
         python) need_python ;;
         java) need_java ;;
         node) need_node ;;
+        openssl) need_openssl ;;
         typescript) need_typescript ;;
         chromium) need_chromium ;;
         --tools-path) printf '%s\n' "$tools/bin" ;;

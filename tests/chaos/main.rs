@@ -20,7 +20,7 @@ use proxy::Proxy;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use support::{Collector, Persistence, Redis, Store};
+use support::{Daemon, Persistence, Redis, Store};
 
 const KILLS_PER_ROUND: usize = 8;
 /// How long collectors may take to read all there is, on a slow machine.
@@ -80,7 +80,7 @@ struct Round {
     proxy: Proxy,
     stores: Vec<Store>,
     /// Each collector's store and name, and the collector while it lives.
-    collectors: Vec<(usize, &'static str, Option<Collector>)>,
+    collectors: Vec<(usize, &'static str, Option<Daemon>)>,
     producer: Option<Producer>,
     pause: Duration,
     length: usize,
@@ -166,7 +166,7 @@ impl Round {
                 tally.stalls += 1;
             }
             7 | 8 => {
-                let living: Vec<&Collector> = self.collectors.iter().filter_map(|(.., it)| it.as_ref()).collect();
+                let living: Vec<&Daemon> = self.collectors.iter().filter_map(|(.., it)| it.as_ref()).collect();
                 let frozen = living[random.random_range(0..living.len())];
                 frozen.signal("STOP");
                 std::thread::sleep(a_while);
@@ -217,7 +217,7 @@ impl Round {
         let consumers: redis::Value = self.redis.command("XINFO CONSUMERS emp:events emp-collector");
         let mut text = format!("{consumers:?}\n");
         for (_, name, collector) in &self.collectors {
-            let log = collector.as_ref().map(Collector::log).unwrap_or_default();
+            let log = collector.as_ref().map(Daemon::log).unwrap_or_default();
             let last: Vec<&str> = log.lines().rev().take(8).collect();
             text.push_str(&format!("{name}:\n{}\n", last.into_iter().rev().collect::<Vec<_>>().join("\n")));
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::support::{Collector, Redis, Store, eventually};
+use crate::support::{Daemon, Redis, Store, eventually};
 
 /// What stands between a collector and its disk.
 struct FaultyDisk {
@@ -42,7 +42,7 @@ impl FaultyDisk {
         Command::new("mv").arg(&new).arg(self.control()).status().unwrap();
     }
 
-    fn collect(&self, store: &Store, more: &[&str]) -> Collector {
+    fn collect(&self, store: &Store, more: &[&str]) -> Daemon {
         let environment = [
             ("LD_PRELOAD", self.library()),
             ("FAULTY_DISK_CONTROL", self.control()),

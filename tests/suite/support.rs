@@ -291,27 +291,32 @@ impl Store {
     }
 
     /// Starts a collector in the background.
-    pub fn collect(&self, more: &[&str]) -> Collector {
+    pub fn collect(&self, more: &[&str]) -> Daemon {
         self.collect_with(more, &[])
     }
 
     /// The same with more in its environment.
-    pub fn collect_with(&self, more: &[&str], environment: &[(&str, PathBuf)]) -> Collector {
-        let log = self.folder.path().join(format!("collector-{}.log", free_port()));
+    pub fn collect_with(&self, more: &[&str], environment: &[(&str, PathBuf)]) -> Daemon {
         let mut command = self.command(&["--color", "never", "collect"]);
         command.envs(environment.iter().map(|(name, value)| (name, value)));
-        command.args(more).stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log).unwrap());
-        Collector { process: command.spawn().unwrap(), log }
+        self.background(command.args(more))
+    }
+
+    /// Starts a command of this store's in the background.
+    pub fn background(&self, command: &mut Command) -> Daemon {
+        let log = self.folder.path().join(format!("daemon-{}.log", free_port()));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log).unwrap());
+        Daemon { process: command.spawn().unwrap(), log }
     }
 }
 
-/// A collector in the background.
-pub struct Collector {
+/// A collector or a forwarder in the background.
+pub struct Daemon {
     process: Child,
     log: PathBuf,
 }
 
-impl Collector {
+impl Daemon {
     /// What it has said so far.
     pub fn log(&self) -> String {
         let mut text = String::new();
@@ -321,7 +326,12 @@ impl Collector {
 
     #[track_caller]
     pub fn says(&self, words: &str) {
-        eventually(&format!("the collector says `{words}`"), || self.log().contains(words));
+        eventually(&format!("the daemon says `{words}`"), || self.log().contains(words));
+    }
+
+    #[allow(dead_code, reason = "not for the chaos tests")]
+    pub fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// The most memory it has used so far, in kB.
@@ -340,9 +350,10 @@ impl Collector {
     }
 
     /// Ends it as an operator would; its exit status.
-    pub fn stop(mut self) -> i32 {
+    #[track_caller]
+    pub fn stop(self) -> i32 {
         self.signal("TERM");
-        self.process.wait().unwrap().code().unwrap_or(-1)
+        self.ended()
     }
 
     /// Ends it as a crash would: kill -9.
@@ -352,13 +363,14 @@ impl Collector {
     }
 
     /// Waits for it to end by itself; its exit status.
+    #[track_caller]
     pub fn ended(mut self) -> i32 {
-        eventually("the collector ends", || self.process.try_wait().unwrap().is_some());
+        eventually("the daemon ends", || self.process.try_wait().unwrap().is_some());
         self.process.wait().unwrap().code().unwrap_or(-1)
     }
 }
 
-impl Drop for Collector {
+impl Drop for Daemon {
     fn drop(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();

@@ -3,18 +3,15 @@
 
 mod common;
 
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use common::{SECOND, Server, builder, client, emit, free_port};
 
 #[test]
 fn tls_with_an_authority_of_ones_own() {
     let folder = tempfile::tempdir().unwrap();
-    if !make_certificates(folder.path()) {
-        eprintln!("skipped: there is no openssl");
-        return;
-    }
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/certificates.sh");
+    assert!(Command::new(script).arg(folder.path()).status().unwrap().success(), "openssl (make test installs it)");
     let file = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
     let port = free_port();
     let server = Server::start(&[
@@ -51,21 +48,4 @@ fn a_socket_of_the_file_system() {
     emit(&client, 10);
     assert!(client.flush(5 * SECOND), "{:?}", client.stats());
     assert_eq!(server.length(), 10);
-}
-
-/// `false`: there is no openssl.
-fn make_certificates(folder: &Path) -> bool {
-    std::fs::write(folder.join("names"), "subjectAltName=IP:127.0.0.1").unwrap();
-    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-    let steps = [
-        format!("req -x509 {key} -keyout ca.key -out ca.crt -subj /CN=authority -days 2"),
-        format!("req {key} -keyout server.key -out server.csr -subj /CN=server"),
-        "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -out server.crt -days 2 -extfile names"
-            .to_owned(),
-    ];
-    steps.iter().all(|step| {
-        let mut openssl = Command::new("openssl");
-        openssl.args(step.split(' ')).current_dir(folder).stdout(Stdio::null()).stderr(Stdio::null());
-        openssl.status().is_ok_and(|status| status.success())
-    })
 }

@@ -6,6 +6,7 @@ mod beside_the_collector;
 mod crash;
 mod faults;
 mod http;
+mod https;
 mod otlp;
 mod outage;
 mod rotel;

@@ -1,12 +1,11 @@
 //! A Redis, a store and a stub, and the forwarder between them.
 
-use std::fs::File;
 use std::ops::Range;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use super::stub::Stub;
-use crate::support::{Ended, Redis, Store, eventually, run};
+use crate::support::{Daemon, Ended, Redis, Store, run};
 
 /// The key of every test; it is to be seen in a header alone.
 pub const KEY: &str = "auth_d4sh0-s3cret";
@@ -83,8 +82,8 @@ impl Scene {
     }
 
     /// Forwards in the background.
-    pub fn start(&self, words: &[&str]) -> Forwarder {
-        Forwarder::start(&mut self.forward(words))
+    pub fn start(&self, words: &[&str]) -> Daemon {
+        self.store.background(&mut self.forward(words))
     }
 
     /// The jobs whose events the stub has taken, in order.
@@ -158,60 +157,4 @@ pub fn forward(store: &Store, words: &[&str]) -> Command {
     }
     command.args(words).env("DASH0_API_KEY", KEY).env("EMP_EVENTS_FORWARD_BACKOFF_MS", "20,200");
     command
-}
-
-/// A forwarder in the background.
-pub struct Forwarder {
-    process: Child,
-    log: tempfile::NamedTempFile,
-}
-
-impl Forwarder {
-    pub fn start(command: &mut Command) -> Self {
-        let log = tempfile::NamedTempFile::new().unwrap();
-        let stderr = File::create(log.path()).unwrap();
-        let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr).spawn().unwrap();
-        Self { process, log }
-    }
-
-    pub fn id(&self) -> u32 {
-        self.process.id()
-    }
-
-    /// What it has said so far.
-    pub fn log(&self) -> String {
-        std::fs::read_to_string(self.log.path()).unwrap()
-    }
-
-    #[track_caller]
-    pub fn says(&self, words: &str) {
-        eventually(&format!("the forwarder says `{words}`: {}", self.log()), || self.log().contains(words));
-    }
-
-    /// Ends it as an operator would; its exit status.
-    #[track_caller]
-    pub fn stop(mut self) -> i32 {
-        let sent = Command::new("sh").arg("-c").arg(format!("kill -TERM {}", self.process.id())).status();
-        assert!(sent.unwrap().success());
-        self.wait()
-    }
-
-    /// Ends it as a crash would: kill -9.
-    pub fn crash(mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-
-    #[track_caller]
-    fn wait(&mut self) -> i32 {
-        eventually("the forwarder ends", || self.process.try_wait().unwrap().is_some());
-        self.process.wait().unwrap().code().unwrap_or(-1)
-    }
-}
-
-impl Drop for Forwarder {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }

@@ -49,7 +49,7 @@ fn nobody_but_the_backend_sees_the_key() {
     scene.stub.answer(|_| Answer::Refuse(401));
     let mut command = scene.forward(&[]);
     command.env("RUST_LOG", "trace");
-    let forwarder = super::scene::Forwarder::start(&mut command);
+    let forwarder = scene.store.background(&mut command);
     forwarder.says("401");
     let arguments = std::fs::read_to_string(format!("/proc/{}/cmdline", forwarder.id())).unwrap();
     assert!(arguments.contains("forward") && !arguments.contains(KEY), "{arguments}");
