@@ -35,8 +35,8 @@ pub(super) fn facts(data: &str) -> serde_json::Result<Facts<'_>> {
     serde_json::from_str(data)
 }
 
-/// The text of a JSON string or number: what may serve as an id.
-pub(super) fn scalar_text(raw: &RawValue) -> Option<Cow<'_, str>> {
+/// The text of a JSON string or number that says anything: what may serve as an id.
+pub fn scalar_text(raw: &RawValue) -> Option<Cow<'_, str>> {
     let json = raw.get();
     let text = match json.as_bytes().first()? {
         b'"' => serde_json::from_str::<Text<'_>>(json).ok()?.0,
@@ -92,7 +92,18 @@ impl<'de> Visitor<'de> for FactsVisitor {
 }
 
 /// The members of a JSON object in their order, values as they were written.
-pub(super) struct Members<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
+#[derive(Debug, Default)]
+pub struct Members<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Members<'a> {
+    /// The members of the object that this text is.
+    ///
+    /// # Errors
+    /// Where it is no JSON, or no object.
+    pub fn parse(json: &'a str) -> serde_json::Result<Self> {
+        serde_json::from_str(json)
+    }
+}
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -124,7 +124,7 @@ impl<'a> Parts<'a> {
         let Cow::Borrowed(json) = self.unknown.remove(index).1 else {
             return Ok(());
         };
-        let Members(members) = serde_json::from_str(json).map_err(|error| not_an_object("event", &error))?;
+        let Members(members) = Members::parse(json).map_err(|error| not_an_object("event", &error))?;
         for (name, raw) in members {
             self.take_json(name, raw);
         }
@@ -208,7 +208,7 @@ impl<'a> Parts<'a> {
         if self.unknown.is_empty() {
             return Ok(data);
         }
-        let Members(members) = serde_json::from_str(&data).map_err(|error| not_an_object("data", &error))?;
+        let Members(members) = Members::parse(&data).map_err(|error| not_an_object("data", &error))?;
         let mut keys: Vec<String> = members.into_iter().map(|(key, _)| key.into_owned()).collect();
         let mut text = data.trim_end().to_owned();
         text.pop();

@@ -25,7 +25,7 @@ impl<'a> JsonLine<'a> {
     /// # Errors
     /// The text is no JSON object.
     pub fn parse(text: &'a str) -> serde_json::Result<Self> {
-        let Members(members) = serde_json::from_str(text)?;
+        let Members(members) = Members::parse(text)?;
         let mut line = Self { uid: None, spooled_at: None, timestamp: None, event: Cow::Borrowed(text) };
         for (name, value) in &members {
             match name.as_ref() {

@@ -14,6 +14,7 @@ mod raw;
 
 use std::borrow::Cow;
 
+pub use data::{Members, scalar_text};
 pub use decode::{Rejection, decode, decode_fields};
 pub use draft::Draft;
 pub use id::{EntryId, ParseEntryIdError};

@@ -1,10 +1,14 @@
 //! The attributes of a record or a span, within Dash0's quotas.
 
+use std::borrow::Cow;
+
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use serde_json::value::RawValue;
 
 use super::OwnedEvent;
-use super::data::{Members, any_value, cut, scalar_text};
+use super::data::{any_value, cut};
+use crate::event::{Members, scalar_text};
 
 /// A key of `data` that is longer is no attribute of its own.
 const KEY_BYTES_MAX: usize = 256;
@@ -63,7 +67,7 @@ impl Attributes {
     pub fn finish(mut self, event: &OwnedEvent, members: Option<Members<'_>>) -> Vec<KeyValue> {
         match members {
             Some(Members(mut members)) => {
-                members.retain(|(key, raw)| *raw != "null" && !is_said(event, key, raw));
+                members.retain(|(key, raw)| raw.get() != "null" && !is_said(event, key, raw));
                 let fixed = self.list.len();
                 self.members(&members, self.count_max - usize::from(self.is_cut));
                 if self.is_cut && self.list.len() == self.count_max {
@@ -81,7 +85,7 @@ impl Attributes {
     }
 
     /// Adds members until there are so many attributes in all.
-    fn members(&mut self, members: &[(impl AsRef<str>, &str)], count_max: usize) {
+    fn members(&mut self, members: &[(Cow<'_, str>, &RawValue)], count_max: usize) {
         let places = count_max - self.list.len();
         let mut own: Vec<usize> = Vec::with_capacity(places);
         let mut rest: Vec<usize> = Vec::new();
@@ -97,13 +101,13 @@ impl Attributes {
             rest.sort_unstable();
         }
         for (key, raw) in own.into_iter().map(|index| &members[index]) {
-            if let Some((value, is_cut)) = any_value(raw) {
+            if let Some((value, is_cut)) = any_value(raw.get()) {
                 self.is_cut |= is_cut;
                 self.list.push(key_value(["data.", key.as_ref()].concat(), value));
             }
         }
         if !rest.is_empty() {
-            let rest = json_object(rest.into_iter().map(|index| (members[index].0.as_ref(), members[index].1)));
+            let rest = json_object(rest.into_iter().map(|index| (members[index].0.as_ref(), members[index].1.get())));
             self.text("data.rest", &rest);
         }
     }
@@ -130,14 +134,14 @@ fn json_object<'a>(members: impl Iterator<Item = (&'a str, &'a str)>) -> String 
 }
 
 /// Is this member of `data` the very value of an attribute that stands for itself?
-fn is_said(event: &OwnedEvent, key: &str, raw: &str) -> bool {
+fn is_said(event: &OwnedEvent, key: &str, raw: &RawValue) -> bool {
     let id = match key {
         "traceId" => &event.trace_id,
         "jobId" => &event.job_id,
         "workerId" => &event.worker_id,
         "machineId" => &event.machine_id,
         "userId" => &event.user_id,
-        "durationMs" => return event.duration_ms.is_some() && raw.parse().ok() == event.duration_ms,
+        "durationMs" => return event.duration_ms.is_some() && raw.get().parse().ok() == event.duration_ms,
         _ => return false,
     };
     id.is_some() && scalar_text(raw).as_deref() == id.as_deref()

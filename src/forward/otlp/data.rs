@@ -1,38 +1,28 @@
-//! `data`, read once: its members in their order, values as they were written.
+//! What members of `data` say, and as which values they are sent.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// The members of a JSON object.
-pub struct Members<'a>(pub Vec<(Cow<'a, str>, &'a str)>);
+use crate::event::{Members, scalar_text};
 
-impl<'a> Members<'a> {
-    /// The members of `data`; `None` where it is no JSON object.
-    pub fn parse(data: &'a str) -> Option<Self> {
-        if data == "{}" { Some(Self(Vec::new())) } else { serde_json::from_str(data).ok() }
-    }
+/// What the first of these keys that says anything says, in one line. Of `{"error": {"message": …}}` it is
+/// the message.
+pub fn line<'a>(members: &Members<'a>, keys: &[&str]) -> Option<Cow<'a, str>> {
+    keys.iter().find_map(|key| {
+        let raw = value(members, |name| name == *key)?;
+        let text = match raw.get().as_bytes().first()? {
+            b'{' => scalar_text(value(&Members::parse(raw.get()).ok()?, |name| matches!(name, "message" | "code"))?)?,
+            _ => scalar_text(raw)?,
+        };
+        first_line(text)
+    })
+}
 
-    /// What the first of these keys that says anything says, in one line. Of
-    /// `{"error": {"message": …}}` it is the message.
-    pub fn line(&self, keys: &[&str]) -> Option<Cow<'a, str>> {
-        keys.iter().find_map(|key| {
-            let (_, raw) = self.0.iter().find(|(name, _)| name == key)?;
-            let text = match raw.as_bytes().first()? {
-                b'{' => {
-                    let inner = Self::parse(raw)?;
-                    let (_, raw) = inner.0.iter().find(|(name, _)| name == "message" || name == "code")?;
-                    scalar_text(raw)?
-                }
-                _ => scalar_text(raw)?,
-            };
-            first_line(text)
-        })
-    }
+/// The value of the first member whose key is wanted.
+pub fn value<'a>(members: &Members<'a>, is_wanted: impl Fn(&str) -> bool) -> Option<&'a RawValue> {
+    members.0.iter().find(|(key, _)| is_wanted(key)).map(|(_, raw)| *raw)
 }
 
 fn first_line(text: Cow<'_, str>) -> Option<Cow<'_, str>> {
@@ -41,15 +31,6 @@ fn first_line(text: Cow<'_, str>) -> Option<Cow<'_, str>> {
         Cow::Owned(text) => Cow::Owned(text.trim().lines().next().unwrap_or_default().trim_end().to_owned()),
     };
     (!line.is_empty()).then_some(line)
-}
-
-/// The text of a JSON string or number.
-pub fn scalar_text(raw: &str) -> Option<Cow<'_, str>> {
-    match raw.as_bytes().first()? {
-        b'"' => string(raw),
-        b'-' | b'0'..=b'9' => Some(Cow::Borrowed(raw)),
-        _ => None,
-    }
 }
 
 /// What a JSON string says; `None` where it escapes half a character.
@@ -100,34 +81,5 @@ pub fn cut(text: &str) -> (Cow<'_, str>, bool) {
     match (ends.next(), ends.next()) {
         (Some(end), Some(_)) => (Cow::Owned(format!("{}…", &text[..end])), true),
         _ => (Cow::Borrowed(text), false),
-    }
-}
-
-/// A JSON string that borrows where it holds no escapes.
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(MembersVisitor)
-    }
-}
-
-struct MembersVisitor;
-
-impl<'de> Visitor<'de> for MembersVisitor {
-    type Value = Members<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::with_capacity(8);
-        while let Some((Text(key), value)) = map.next_entry::<_, &RawValue>()? {
-            members.push((key, value.get()));
-        }
-        Ok(Members(members))
     }
 }

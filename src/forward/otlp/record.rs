@@ -5,10 +5,10 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, SeverityNumber};
 
 use super::attributes::Attributes;
-use super::data::{Members, cut};
+use super::data::{cut, line};
 use super::ids::{root_span_id, trace_id};
 use super::{OwnedEvent, nanoseconds};
-use crate::event::Level;
+use crate::event::{Level, Members};
 
 /// Dash0's quota for a log record.
 const ATTRIBUTES_MAX: usize = 16;
@@ -17,7 +17,7 @@ const MESSAGE_KEYS: [&str; 4] = ["message", "error", "errorMessage", "error_mess
 
 /// The log record of an event.
 pub fn record(event: &OwnedEvent) -> LogRecord {
-    let members = Members::parse(&event.data);
+    let members = Members::parse(&event.data).ok();
     let body = body(event, members.as_ref());
     let mut attributes = Attributes::new(ATTRIBUTES_MAX);
     attributes.text("log.record.uid", &event.id.to_string());
@@ -47,7 +47,7 @@ pub fn record(event: &OwnedEvent) -> LogRecord {
 }
 
 fn body(event: &OwnedEvent, members: Option<&Members<'_>>) -> String {
-    match members.and_then(|members| members.line(&MESSAGE_KEYS)) {
+    match members.and_then(|members| line(members, &MESSAGE_KEYS)) {
         Some(line) => [event.event_type.as_ref(), ": ", &cut(&line).0].concat(),
         None => event.event_type.as_ref().to_owned(),
     }

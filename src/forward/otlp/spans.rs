@@ -8,10 +8,10 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{Span, Status};
 
 use super::attributes::Attributes;
-use super::data::{Members, cut};
+use super::data::{cut, line, value};
 use super::ids::{TraceId, root_span_id, span_id, trace_id, trace_id_of_job};
 use super::{OwnedEvent, nanoseconds};
-use crate::event::EntryId;
+use crate::event::{EntryId, Members};
 use crate::job::{
     Role, closes, entity, happened_ms, is_claim, is_error, is_queued, is_retry, is_terminal, role, span_name,
 };
@@ -168,11 +168,8 @@ impl Job {
 
     fn begin_attempt(&mut self, claim: &OwnedEvent) {
         self.claims += 1;
-        let members = Members::parse(&claim.data);
-        let stated = members.and_then(|members| {
-            let (_, raw) = members.0.iter().find(|(key, _)| key == "attempt")?;
-            raw.parse::<f64>().ok()
-        });
+        let members = Members::parse(&claim.data).unwrap_or_default();
+        let stated = value(&members, |key| key == "attempt").and_then(|raw| raw.get().parse::<f64>().ok());
         self.attempt = stated.map_or(self.claims.max(self.attempt), |attempt| attempt.max(1.0) as u32);
     }
 
@@ -278,9 +275,9 @@ fn attributes(trace: &Trace, attempt: u32, event: &OwnedEvent) -> Attributes {
 }
 
 fn finished(service: String, mut span: Span, attributes: Attributes, event: &OwnedEvent) -> ServiceSpan {
-    let members = Members::parse(&event.data);
+    let members = Members::parse(&event.data).ok();
     if is_error(&event.event_type, event.level.as_str()) || event.event_type == "job.timed_out" {
-        let reason = members.as_ref().and_then(|members| members.line(&ERROR_KEYS));
+        let reason = members.as_ref().and_then(|members| line(members, &ERROR_KEYS));
         let message = reason.map_or_else(|| event.event_type.as_ref().to_owned(), |line| cut(&line).0.into_owned());
         span.status = Some(Status { message, code: StatusCode::Error.into() });
     }
