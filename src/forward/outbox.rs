@@ -13,8 +13,8 @@ use super::settings::Settings;
 use super::status::Counts;
 use crate::event::EntryId;
 
-/// Entries in memory, at most, beside those that one read adds.
-const WAITING_MAX: usize = 2_000;
+/// Entries that wait, at most, beside those that one read adds, where two batches are not more.
+const WAITING_ENTRIES: usize = 500;
 /// What an event takes beyond its `data`, about, in bytes.
 const EVENT_BYTES: usize = 400;
 /// Jobs whose beginnings are remembered for their spans.
@@ -126,7 +126,7 @@ impl Outbox {
 
     /// May more be read?
     pub fn has_room(&self) -> bool {
-        self.waiting.len() < WAITING_MAX
+        self.waiting.len() < (2 * self.batch_events).max(WAITING_ENTRIES)
     }
 
     /// Is nothing waiting or under way?

@@ -1,10 +1,9 @@
 //! One request to the receiver, and what its answer means.
 
-use std::io::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use flate2::{Compress, Compression, FlushCompress, Status};
 use jiff::Timestamp;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceResponse;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
@@ -45,6 +44,8 @@ pub(super) enum Reply {
     Accepted { refused: u64, message: String },
     /// Try again, not before that time is over where it says so.
     Later { after: Option<Duration>, why: String },
+    /// Something is wrong with the receiver, or with what it was sent: it cannot tell.
+    Broken { why: String },
     /// The receiver does not know us, or there is none: a person has to change something.
     Denied { why: String },
     /// Send less at once.
@@ -58,6 +59,7 @@ pub(super) enum Reply {
 pub(super) struct Client {
     http: reqwest::Client,
     target: Target,
+    gzip: Arc<Mutex<Gzip>>,
 }
 
 impl Client {
@@ -87,7 +89,7 @@ impl Client {
             .tcp_nodelay(true)
             .build()
             .map_err(|error| ForwardError::Client(described(&error)))?;
-        Ok(Self { http, target: target.clone() })
+        Ok(Self { http, target: target.clone(), gzip: Arc::new(Mutex::new(Gzip::new())) })
     }
 
     /// Posts one body. Never fails: what goes wrong is a [`Reply`].
@@ -96,7 +98,7 @@ impl Client {
             Signal::Logs => &self.target.logs_url,
             Signal::Spans => &self.target.traces_url,
         };
-        let body = if self.target.gzip { gzipped(body) } else { body.to_vec() };
+        let body = if self.target.gzip { self.gzipped(body) } else { body.to_vec() };
         let response = match self.http.post(url).body(body).send().await {
             Ok(response) => response,
             Err(error) => return Reply::Later { after: None, why: described(&error) },
@@ -107,14 +109,36 @@ impl Client {
             Err(why) => Reply::Later { after, why },
         }
     }
+
+    fn gzipped(&self, body: &[u8]) -> Vec<u8> {
+        // Whatever it was left in, the next body begins anew.
+        self.gzip.lock().unwrap_or_else(PoisonError::into_inner).compress(body)
+    }
 }
 
-/// Levels above the first make it smaller by little, and take twice the time.
-fn gzipped(body: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::fast());
-    // Into memory: it cannot fail.
-    let _ = encoder.write_all(body);
-    encoder.finish().unwrap_or_default()
+/// Compresses bodies one after the other, in the same 260 KB each time.
+#[derive(Debug)]
+struct Gzip(Compress);
+
+impl Gzip {
+    /// Of zlib's largest window. Levels above the first make a body smaller by little, and take twice the time.
+    fn new() -> Self {
+        const WINDOW_BITS: u8 = 15;
+        Self(Compress::new_gzip(Compression::fast(), WINDOW_BITS))
+    }
+
+    fn compress(&mut self, body: &[u8]) -> Vec<u8> {
+        self.0.reset();
+        let mut packed = Vec::with_capacity(body.len() / 4 + 64);
+        while let Some(rest) = body.get(self.0.total_in() as usize..) {
+            // Into memory: it cannot fail, but may run out of room.
+            if matches!(self.0.compress_vec(rest, &mut packed, FlushCompress::Finish), Ok(Status::StreamEnd)) {
+                break;
+            }
+            packed.reserve(body.len() / 4 + 64);
+        }
+        packed
+    }
 }
 
 async fn text_of(mut response: Response) -> Result<Vec<u8>, String> {
@@ -138,6 +162,7 @@ fn understood(signal: Signal, status: StatusCode, after: Option<Duration>, answe
         200..=299 => accepted(signal, answer),
         429 | 502 | 503 | 504 => Reply::Later { after, why: why() },
         413 => Reply::TooLarge,
+        500..=599 => Reply::Broken { why: why() },
         // A redirection is the sign of a wrong address.
         300..=399 | 401 | 403 | 404 | 405 | 407 => Reply::Denied { why: why() },
         _ => Reply::Rejected { why: why() },

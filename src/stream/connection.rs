@@ -13,8 +13,10 @@ use super::resp::{Answer, Parser};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long Redis may take to answer. Longer than [`super::GroupReader::wait`] blocks.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(15);
-/// Bytes read at once, at least.
+/// The room for an answer that nothing is known about, and what it grows by at least.
 const READ_BYTES: usize = 64 << 10;
+/// With less room left, more is made before the next read.
+const ROOM_MIN: usize = 4 << 10;
 
 /// Where Redis is. Shown without its password.
 #[derive(Debug, Clone)]
@@ -60,6 +62,9 @@ pub struct Connection {
     socket: Box<dyn Socket>,
     /// Is an answer still to come that nobody waits for?
     is_left_over: bool,
+    /// The bytes and tokens of the last answer: most answers are about as large as the one before, and a
+    /// list that grows is there twice while it is moved.
+    last_size: (usize, usize),
     address: String,
     pub(super) stream: String,
     pub(super) group: String,
@@ -81,6 +86,7 @@ impl Connection {
         let mut connection = Self {
             socket: socket.map_err(|error| unreachable(&error))?,
             is_left_over: false,
+            last_size: (0, 0),
             address: address.shown.clone(),
             stream: stream.to_owned(),
             group: group.to_owned(),
@@ -156,16 +162,21 @@ impl Connection {
 
     async fn send_and_receive(&mut self, request: &[u8], answers: usize) -> Result<Answer, StreamError> {
         self.socket.write_all(request).await.map_err(|error| self.unreachable(&error))?;
-        let mut bytes = Vec::with_capacity(READ_BYTES);
-        let mut parser = Parser::default();
+        let (last_bytes, last_tokens) = self.last_size;
+        let mut bytes = Vec::with_capacity((last_bytes + last_bytes / 16).max(READ_BYTES) + ROOM_MIN);
+        let mut parser = Parser::with_capacity(last_tokens + last_tokens / 16);
         loop {
             let is_whole = parser
                 .advance(&bytes, answers)
                 .map_err(|malformed| StreamError::Reply { command: "a request", detail: malformed.0 })?;
             if is_whole {
-                return Ok(parser.finish(bytes));
+                let answer = parser.finish(bytes);
+                self.last_size = answer.size();
+                return Ok(answer);
             }
-            bytes.reserve(READ_BYTES);
+            if bytes.capacity() - bytes.len() < ROOM_MIN {
+                bytes.reserve(READ_BYTES);
+            }
             let read = self.socket.read_buf(&mut bytes).await.map_err(|error| self.unreachable(&error))?;
             if read == 0 {
                 return Err(self.unreachable(&io::Error::other("the connection was closed")));

@@ -47,6 +47,11 @@ pub(super) struct Parser {
 }
 
 impl Parser {
+    /// One for answers of about so many tokens.
+    pub fn with_capacity(tokens: usize) -> Self {
+        Self { tokens: Vec::with_capacity(tokens), ..Self::default() }
+    }
+
     /// Goes on with what has come in since, up to so many answers; are they there? `bytes` are
     /// all bytes so far.
     pub fn advance(&mut self, bytes: &[u8], answers: usize) -> Result<bool, Malformed> {
@@ -131,6 +136,11 @@ pub(super) struct Answer {
 }
 
 impl Answer {
+    /// How many bytes it came as, and of how many tokens it is.
+    pub fn size(&self) -> (usize, usize) {
+        (self.bytes.len(), self.tokens.len())
+    }
+
     /// The piece of that number.
     pub fn token(&self, at: usize) -> Token {
         self.tokens.get(at).copied().unwrap_or(Token::Nil)
