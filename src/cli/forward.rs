@@ -2,7 +2,7 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
 
 use super::collect::{duration, shutdown_on_signal};
 use super::failure::{Failure, Outcome};
@@ -13,8 +13,6 @@ use crate::forward::{Asked, Counts, Sample, Settings, Sieve, Signals, Source, Ta
 
 /// The waits between attempts, where nothing else is said.
 const BACKOFF_MS: (u64, u64) = (1_000, 30_000);
-/// How far back receivers take events.
-const AGE_MAX: Duration = Duration::from_secs(6 * 3_600);
 
 /// Send every event to Dash0, or to another OTLP receiver
 ///
@@ -59,32 +57,44 @@ struct How {
     #[arg(long, value_enum)]
     signals: Option<SignalsOption>,
     /// Events of a request, at most
-    #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "DASH0_BATCH_EVENTS",
+        default_value = "100",
+        value_parser = clap::value_parser!(u32).range(1..=10_000)
+    )]
     batch_events: u32,
     /// Bytes of a request before it is compressed, about, at most
-    #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = bytes)]
+    #[arg(long, value_name = "SIZE", env = "DASH0_BATCH_BYTES", default_value = "1MiB", value_parser = bytes)]
     batch_bytes: u64,
     /// How long an event waits for others
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", env = "DASH0_BATCH_WAIT", default_value = "5s", value_parser = duration)]
     batch_wait: Duration,
     /// Requests under way at once, at most
-    #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "DASH0_REQUESTS",
+        default_value = "4",
+        value_parser = clap::value_parser!(u32).range(1..=64)
+    )]
     requests: u32,
-    /// How far back events that the stream has trimmed are sent from the store [default: 6h]
-    #[arg(long, value_name = "AGE", value_parser = age)]
-    max_age: Option<Duration>,
+    /// How far back events that the stream has trimmed are sent from the store
+    #[arg(long, value_name = "AGE", env = "DASH0_MAX_AGE", default_value = "6h", value_parser = age)]
+    max_age: Duration,
     /// Leave out what is below this level: debug, info, warn, error
-    #[arg(long, value_name = "LEVEL", value_parser = level)]
+    #[arg(long, value_name = "LEVEL", env = "DASH0_MIN_LEVEL", value_parser = level)]
     min_level: Option<Level>,
     /// Keep that share of the traces of an event type, such as job.progress_updated=0.1; errors are always
-    /// kept
-    #[arg(long, value_name = "TYPE=RATE", value_parser = sample)]
+    /// kept; several by commas
+    #[arg(long, value_name = "TYPE=RATE", env = "DASH0_SAMPLE", value_delimiter = ',', value_parser = sample)]
     sample: Vec<Sample>,
     /// How long the receiver may take to answer [default: 10s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     timeout: Option<Duration>,
     /// Allow an endpoint that is not encrypted and not on this machine
-    #[arg(long)]
+    #[arg(long, env = "DASH0_ALLOW_HTTP")]
     allow_http: bool,
 }
 
@@ -93,25 +103,6 @@ enum SignalsOption {
     Logs,
     Spans,
     Both,
-}
-
-impl Default for How {
-    fn default() -> Self {
-        Self {
-            endpoint: None,
-            dataset: None,
-            signals: None,
-            batch_events: 100,
-            batch_bytes: 1 << 20,
-            batch_wait: Duration::from_secs(5),
-            requests: 4,
-            max_age: None,
-            min_level: None,
-            sample: Vec::new(),
-            timeout: None,
-            allow_http: false,
-        }
-    }
 }
 
 impl Forward {
@@ -155,7 +146,21 @@ pub(super) fn source(options: &Options) -> Result<Source, Failure> {
 
 /// The settings of a forwarder within a collector: all from the environment.
 pub(super) fn settings_from_environment(once: bool) -> Result<Settings, Failure> {
-    How::default().settings(once)
+    #[derive(Parser)]
+    struct NoWords {
+        #[command(flatten)]
+        how: How,
+    }
+    let parsed = NoWords::try_parse_from(["collect"]);
+    let parsed = parsed.map_err(|error| Failure::Usage(format!("a DASH0_ variable: {}", first_line(&error))))?;
+    parsed.how.settings(once)
+}
+
+/// What clap says without its advice about a command line that there is not.
+fn first_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    line.strip_prefix("error: ").unwrap_or(line).to_owned()
 }
 
 impl How {
@@ -181,7 +186,7 @@ impl How {
             batch_bytes: usize::try_from(self.batch_bytes).unwrap_or(usize::MAX),
             batch_wait: self.batch_wait,
             requests: self.requests as usize,
-            age_max: self.max_age.unwrap_or(AGE_MAX),
+            age_max: self.max_age,
             sieve: Sieve { min_level: self.min_level, samples: self.sample.clone() },
             backoff: (Duration::from_millis(first), Duration::from_millis(last)),
             once,

@@ -42,6 +42,7 @@ impl FromStore {
     }
 
     pub fn run(&self, options: &Options, settings: &Settings) -> Outcome {
+        options.start_log();
         runtime()?.block_on(async {
             tokio::select! {
                 done = self.send(options, settings) => done,
@@ -73,7 +74,7 @@ impl FromStore {
                         "service": event.service, "event_type": event.event_type});
                     writeln!(std::io::stdout(), "{line}")?;
                 } else {
-                    again.send(event).await;
+                    again.send(event).await?;
                 }
                 read += 1;
                 if told.elapsed() >= TELL_EVERY && std::io::stderr().is_terminal() && !self.dry_run {
@@ -86,7 +87,7 @@ impl FromStore {
             eprintln!("{read} events would be sent to {}", settings.target.shown());
             return Ok(ExitCode::SUCCESS);
         }
-        let counts = again.finish().await;
+        let counts = again.finish().await?;
         tell(&counts);
         Ok(if counts.dead + counts.refused > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }

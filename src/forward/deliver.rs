@@ -14,6 +14,10 @@ use super::status::{Counts, Status};
 use crate::event::Draft;
 use crate::store::{DeadLetter, DeadLetters, Layout};
 
+/// A receiver that breaks so often over the same records is taken to refuse them. OTLP has such answers
+/// final at once; but a receiver that is being restarted, say, gives them too.
+const BREAKS_MAX: usize = 4;
+
 /// Sends batches, and tries until they are settled.
 #[derive(Debug, Clone)]
 pub(super) struct Delivery {
@@ -94,6 +98,7 @@ impl Delivery {
     /// Posts one body until the answer is final.
     async fn send(&self, signal: Signal, body: &[u8]) -> Final {
         let mut waits = backoff(self.backoff);
+        let mut breaks = 0;
         loop {
             let wait = match self.client.post(signal, body).await {
                 Reply::Accepted { refused, message } => {
@@ -104,7 +109,12 @@ impl Delivery {
                     return Final::Accepted { refused };
                 }
                 Reply::TooLarge => return Final::TooLarge,
-                Reply::Rejected { why } => {
+                Reply::Broken { why } if breaks + 1 < BREAKS_MAX => {
+                    breaks += 1;
+                    self.status.failed(&why);
+                    waits.next().unwrap_or(self.backoff.1)
+                }
+                Reply::Rejected { why } | Reply::Broken { why } => {
                     self.status.refused(&format!("the receiver rejects {}: {why}", signal.as_str()));
                     return Final::Rejected(why);
                 }

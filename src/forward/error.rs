@@ -13,6 +13,9 @@ pub enum ForwardError {
     /// No client can be made: the system's certificates cannot be read, say.
     #[error("cannot make a connection of HTTP: {0}")]
     Client(String),
+    /// The receiver's answer to whom it does not know; told where nobody waits for a person to change that.
+    #[error("the receiver refuses us, so nothing more was sent: {0}; check endpoint and key, then run this again")]
+    Denied(String),
     /// Another forwarder reads the group now.
     #[error("another forwarder has taken over the group `{}`", super::GROUP)]
     Superseded,
@@ -23,7 +26,7 @@ impl ForwardError {
     pub fn is_final(&self) -> bool {
         match self {
             Self::Stream(error) => error.is_final(),
-            Self::Client(_) => true,
+            Self::Client(_) | Self::Denied(_) => true,
             Self::Store(_) | Self::Superseded => false,
         }
     }

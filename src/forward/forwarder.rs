@@ -22,7 +22,7 @@ use crate::stream::{Connection, Entry, GroupReader, Poll, RedisAddress, Settled,
 /// The one consumer of the group, on whichever host: what one leaves pending, the next finds.
 const CONSUMER: &str = "forwarder";
 /// Entries read at once.
-const POLL_ENTRIES: usize = 1_000;
+const POLL_ENTRIES: usize = 500;
 /// Entries acknowledged at once.
 const SETTLE_ENTRIES: usize = 2_000;
 /// How long to wait for entries before looking after the rest.
@@ -219,7 +219,10 @@ impl Forwarder<'_> {
                 return Err(ForwardError::Superseded);
             }
         }
-        Ok(())
+        match self.status.trouble().blocked {
+            Some(why) if self.settings.once => Err(ForwardError::Denied(why)),
+            _ => Ok(()),
+        }
     }
 
     async fn wait_for_answer(&mut self, at_most: Duration) {

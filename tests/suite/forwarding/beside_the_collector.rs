@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use super::scene::{KEY, Scene};
 use super::stub::Answer;
-use crate::support::{Collector, eventually};
+use crate::support::{Daemon, eventually, run};
 
-fn collect_and_forward(scene: &Scene, words: &[&str]) -> Collector {
+fn collect_and_forward(scene: &Scene, words: &[&str]) -> Daemon {
     let environment = [
         ("DASH0_OTEL_ENDPOINT", scene.stub.url()),
         ("DASH0_API_KEY", KEY.to_owned()),
@@ -38,6 +38,27 @@ fn it_is_turned_on_by_the_environment_too() {
     eventually("all arrive", || scene.arrived().len() == 10);
     assert_eq!(collector.stop(), 0);
     assert_eq!(scene.store.events(), 10);
+}
+
+#[test]
+fn all_that_forward_takes_as_options_the_environment_can_say() {
+    let scene = Scene::with_events(100);
+    let environment = |batch: &str| {
+        let variables = [("DASH0_ENABLED", "true"), ("DASH0_BATCH_EVENTS", batch), ("DASH0_BATCH_WAIT", "100ms")];
+        let sample = [("DASH0_SAMPLE", "job.claimed=1,job.started=0"), ("DASH0_MIN_LEVEL", "info")];
+        let endpoint = ("DASH0_OTEL_ENDPOINT", scene.stub.url());
+        let named = variables.into_iter().chain(sample).map(|(name, value)| (name, value.to_owned()));
+        named.chain([endpoint]).collect::<Vec<_>>()
+    };
+    let mut once = scene.store.command(&["collect", "--once"]);
+    let ended = run(once.envs(environment("30")));
+    assert_eq!(ended.status, 0, "{}", ended.stderr);
+    scene.assert_arrived_once(0..100);
+    assert!(scene.stub.requests().iter().all(|request| request.records().len() <= 30));
+
+    let ended = run(once.envs(environment("none")));
+    assert_eq!(ended.status, 2, "{}", ended.stderr);
+    assert!(ended.stderr.contains("DASH0_") && ended.stderr.contains("--batch-events"), "{}", ended.stderr);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use jiff::fmt::rfc2822::DateTimePrinter;
 
 use super::otlp::Taken;
-use super::scene::{Forwarder, Scene, forward, jobs};
+use super::scene::{Scene, forward, jobs};
 use super::stub::{Answer, Stub};
 use crate::support::{eventually, free_port, run};
 
@@ -64,7 +64,7 @@ fn a_backend_that_is_not_there_is_waited_for() {
     let scene = Scene::with_events(10);
     let port = free_port();
     let url = format!("http://127.0.0.1:{port}");
-    let forwarder = Forwarder::start(&mut forward(&scene.store, &["--endpoint", &url]));
+    let forwarder = scene.store.background(&mut forward(&scene.store, &["--endpoint", &url]));
     forwarder.says("cannot connect");
     let stub = Stub::start_at(port);
     eventually("all arrive", || stub.records().len() == 10);
@@ -123,6 +123,38 @@ fn a_bad_event_is_found_and_put_aside_until_it_is_sent_by_hand() {
 }
 
 #[test]
+fn a_backend_that_breaks_is_given_time_before_an_event_is_taken_for_bad() {
+    let scene = Scene::with_events(10);
+    scene.stub.answer_next([500, 500, 501].map(Answer::Refuse));
+    scene.forward_all(&["--requests", "1"]);
+    scene.assert_arrived_once(0..10);
+    assert_eq!((scene.count("sent"), scene.count("dead"), scene.pending()), (10, 0, 0));
+
+    scene.add(10..20, 100);
+    scene.stub.answer(|taken| if taken.holds("job_13") { Answer::Refuse(500) } else { Answer::Accept });
+    scene.forward_all(&["--requests", "1"]);
+    assert_eq!((scene.count("sent"), scene.count("dead"), scene.pending()), (19, 1, 0));
+    assert_eq!(scene.store.number("select count(*) from dead_letters where reason like '500%'"), 1);
+}
+
+#[test]
+fn a_span_that_was_refused_stays_a_dead_letter() {
+    let scene = Scene::new();
+    for event_type in ["job.started", "job.completed"] {
+        scene.store.output(&["emit", event_type, "--service", "worker", "--job-id", "job_1"]);
+    }
+    scene.stub.answer(|taken| if taken.spans().is_empty() { Answer::Accept } else { Answer::Refuse(400) });
+    scene.forward_all(&["--signals", "both"]);
+    let dead = "select count(*) from dead_letters where signal = 'spans'";
+    let refused = scene.store.number(dead);
+    assert!(refused > 0);
+    scene.stub.answer(|_| Answer::Accept);
+    run(&mut scene.forward(&["--replay-dead-letters"]));
+    assert_eq!(scene.store.number(dead), refused, "it cannot be made again from its last event");
+    assert!(scene.stub.spans().is_empty());
+}
+
+#[test]
 fn a_batch_that_is_too_large_is_split() {
     let scene = Scene::with_events(40);
     scene.stub.answer(|taken| if taken.records().len() > 6 { Answer::Refuse(413) } else { Answer::Accept });
@@ -158,4 +190,24 @@ fn whoever_refuses_the_key_gets_nothing_acknowledged_until_it_takes_the_key() {
         assert_eq!((scene.count("sent"), scene.pending()), (10, 0));
         assert_eq!(scene.health()["status"], "good", "{}", scene.health());
     }
+}
+
+#[test]
+fn nobody_waits_for_a_key_to_be_taken_after_all_where_a_person_waits() {
+    let scene = Scene::with_events(10);
+    scene.store.output(&["collect", "--once"]);
+    scene.stub.answer(|taken| if taken.holds("job_7") { Answer::Refuse(400) } else { Answer::Accept });
+    scene.forward_all(&[]);
+    scene.add(10..20, 100);
+    scene.stub.answer(|_| Answer::Refuse(401));
+    for words in ["--once", "--from-store", "--replay-dead-letters"] {
+        let ended = run(&mut scene.forward(&[words]));
+        assert_eq!(ended.status, 1, "{words}: {}", ended.stderr);
+        let last = ended.stderr.lines().last().unwrap();
+        assert!(last.contains("401") && last.contains("check endpoint and key"), "{words}: {last}");
+    }
+    assert_eq!((scene.count("sent"), scene.count("dead"), scene.pending()), (9, 1, 10), "nothing was acknowledged");
+    scene.stub.answer(|_| Answer::Accept);
+    scene.forward_all(&[]);
+    assert_eq!(scene.count("sent"), 19);
 }
