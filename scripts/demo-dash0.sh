@@ -5,47 +5,12 @@
 # Starts a private Redis and a private rotel and ends both afterwards. Nothing leaves this machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-. scripts/binary.sh
+. scripts/stage.sh
 
 seconds=${DEMO_SECONDS:-10}
 rate=${DEMO_RATE:-200}
-scratch=$(mktemp -d "${TMPDIR:-/tmp}/emp-events-demo.XXXXXX")
-store=$scratch/store
-processes=()
-
-finish() {
-    for process in "${processes[@]}"; do
-        kill "$process" 2>/dev/null && wait "$process" 2>/dev/null || true
-    done
-    rm -rf "$scratch"
-}
-trap finish EXIT
-
-title() { printf '\n\033[1m%s\033[0m\n\n' "$*"; }
 
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-
-# Waits until a command succeeds; the file has the last words of what does not come up.
-wait_for() {
-    local log=$1
-    shift
-    for _ in $(seq 100); do
-        "$@" >/dev/null 2>&1 && return
-        sleep 0.1
-    done
-    echo "waited in vain for: $*; see its last words:" >&2
-    tail -n 20 "$log" >&2
-    exit 1
-}
-
-start_redis() {
-    local port
-    port=$(free_port)
-    redis-server --port "$port" --bind 127.0.0.1 --save '' --appendonly no --dir "$scratch" >"$scratch/redis.log" 2>&1 &
-    processes+=($!)
-    wait_for "$scratch/redis.log" redis-cli -p "$port" ping
-    export REDIS_URL=redis://127.0.0.1:$port
-}
 
 start_rotel() {
     local port program
@@ -59,13 +24,11 @@ start_rotel() {
     export DASH0_OTEL_ENDPOINT=http://127.0.0.1:$port
 }
 
-added() { redis-cli -u "$REDIS_URL" xinfo stream "$EMP_EVENTS_STREAM" | grep -A1 '^entries-added$' | tail -n 1; }
 received() { grep -c '^LogRecord #' "$scratch/rotel.out" || true; }
 has_received_all() { [ "$(received)" -ge "$(added)" ]; }
 
 # Of the caller's own settings none may send this load elsewhere.
 unset "${!DASH0_@}" "${!OTEL_EXPORTER_OTLP_@}"
-export EMP_EVENTS_STREAM=emp:events:demo
 
 title "Starting a private Redis, and rotel, which throws away what it receives and prints it"
 start_redis
@@ -89,7 +52,9 @@ kill "$collector"
 wait "$collector" || true
 
 title "What health says of the forwarder"
-"$binary" --store "$store" --color never health --format ndjson | grep '"check":"forwarder"' | tee "$scratch/health"
+# What else is wrong, as the clock of a simulated machine, makes its exit status.
+"$binary" --store "$store" --color never health --format ndjson >"$scratch/all" || true
+grep '"check":"forwarder"' "$scratch/all" | tee "$scratch/health"
 sent=$(sed -E 's/.*"sent":([0-9]+).*/\1/' "$scratch/health")
 stored=$("$binary" --store "$store" --format csv sql "select count(*) from events" | tail -n 1)
 

@@ -6,25 +6,11 @@
 # Uses a stream and a store of its own, so that nothing of yours is touched.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-. scripts/binary.sh
+. scripts/stage.sh
 
 seconds=${DEMO_SECONDS:-20}
 rate=${DEMO_RATE:-300}
-scratch=$(mktemp -d "${TMPDIR:-/tmp}/emp-events-demo.XXXXXX")
-store=$scratch/store
-stream=emp:events:demo
-processes=()
 
-finish() {
-    # `stop` first: the collector seals what it has read.
-    for process in "${processes[@]}"; do
-        kill "$process" 2>/dev/null && wait "$process" 2>/dev/null || true
-    done
-    rm -rf "$scratch"
-}
-trap finish EXIT
-
-title() { printf '\n\033[1m%s\033[0m\n\n' "$*"; }
 ask() {
     local shown='' word
     for word in "$@"; do
@@ -37,46 +23,24 @@ ask() {
     "$binary" --store "$store" --format table "$@"
 }
 
-start_redis() {
-    local port
-    for port in $(seq 16379 16479); do
-        redis-cli -p "$port" ping >/dev/null 2>&1 && continue
-        redis-server --port "$port" --bind 127.0.0.1 --save '' --appendonly no --dir "$scratch" \
-            >"$scratch/redis.log" 2>&1 &
-        processes+=($!)
-        for _ in $(seq 50); do
-            if redis-cli -p "$port" ping >/dev/null 2>&1; then
-                export REDIS_URL=redis://127.0.0.1:$port
-                return
-            fi
-            sleep 0.1
-        done
-    done
-    echo "no Redis could be started; see its last words:" >&2
-    cat "$scratch/redis.log" >&2
-    exit 1
-}
-
 if [ -n "${REDIS_URL:-}" ] && redis-cli -u "$REDIS_URL" ping >/dev/null 2>&1; then
-    title "Using the Redis at REDIS_URL, in the stream $stream"
+    title "Using the Redis at REDIS_URL, in the stream $EMP_EVENTS_STREAM"
 else
     title "Starting a private Redis"
     start_redis
 fi
-export EMP_EVENTS_STREAM=$stream
-redis-cli -u "$REDIS_URL" del "$stream" >/dev/null
+redis-cli -u "$REDIS_URL" del "$EMP_EVENTS_STREAM" >/dev/null
 
 title "A collector drains the stream, while $seconds s of an EMP job system write into it"
 "$binary" --store "$store" collect &
 collector=$!
 processes+=("$collector")
 "$binary" simulate --rate "$rate" --for "${seconds}s"
-added=$(redis-cli -u "$REDIS_URL" xinfo stream "$stream" | grep -A1 '^entries-added$' | tail -n 1)
 sleep 1
 kill "$collector"
 wait "$collector" || true
 
-title "Redis was given $added events. The store has:"
+title "Redis was given $(added) events. The store has:"
 ask sql "select count(*) as events, count(distinct id) as distinct_ids, count(distinct job_id) as jobs from events"
 
 # One that was tried more than once, on a host whose clock is right.
@@ -106,5 +70,5 @@ from events
 where event_type in ('connector.processing_completed', 'connector.processing_failed')
 group by 1 order by failed desc"
 
-redis-cli -u "$REDIS_URL" del "$stream" >/dev/null
+redis-cli -u "$REDIS_URL" del "$EMP_EVENTS_STREAM" >/dev/null
 title "That was the demo. Try your own: emp-events --help, or the README."
