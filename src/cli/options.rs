@@ -12,11 +12,12 @@ use crate::stream::{DEFAULT_STREAM, RedisAddress};
 
 /// Options that every command takes, before or after its name.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(super) struct Options {
     /// The store's folder
     #[arg(long, global = true, value_name = "PATH", env = "EMP_EVENTS_STORE", default_value = "data/events")]
     pub store: PathBuf,
-    /// Redis, as redis://[user:password@]host:port[/db] [env: REDIS_URL] [default: REDIS_HOST and
+    /// Redis, as redis://[user:password@]host:port[/db], or rediss:// for TLS [env: REDIS_URL] [default: REDIS_HOST and
     /// REDIS_PORT, else redis://127.0.0.1:6379]
     #[arg(long, global = true, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
     redis: Option<String>,

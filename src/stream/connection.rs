@@ -6,8 +6,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
-use super::StreamError;
 use super::resp::{Answer, Parser};
+use super::{StreamError, tls};
 
 /// How long an attempt to connect may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -26,16 +26,16 @@ pub struct RedisAddress {
 }
 
 impl RedisAddress {
-    /// Reads `redis://[user:password@]host:port[/db]` or `unix://path`.
+    /// Reads `redis://[user:password@]host:port[/db]`, the same with `rediss://` for TLS, or `unix://path`.
     ///
     /// # Errors
     /// [`StreamError::Address`] where the text is none.
     pub fn parse(url: &str) -> Result<Self, StreamError> {
         let invalid = |detail: String| StreamError::Address { address: without_password(url), detail };
-        if url.starts_with("rediss://") {
-            return Err(invalid("TLS is not supported yet; use a tunnel such as stunnel".to_owned()));
-        }
         let info = url.into_connection_info().map_err(|_| invalid("it cannot be read as a URL".to_owned()))?;
+        if matches!(info.addr(), ConnectionAddr::TcpTls { insecure: true, .. }) {
+            return Err(invalid("certificates are always checked; name their authority by SSL_CERT_FILE".to_owned()));
+        }
         let shown = info.addr().to_string();
         Ok(Self { info, shown })
     }
@@ -162,6 +162,8 @@ impl Connection {
 
     async fn send_and_receive(&mut self, request: &[u8], answers: usize) -> Result<Answer, StreamError> {
         self.socket.write_all(request).await.map_err(|error| self.unreachable(&error))?;
+        // TLS keeps what it has not been told to send.
+        self.socket.flush().await.map_err(|error| self.unreachable(&error))?;
         let (last_bytes, last_tokens) = self.last_size;
         let mut bytes = Vec::with_capacity((last_bytes + last_bytes / 16).max(READ_BYTES) + ROOM_MIN);
         let mut parser = Parser::with_capacity(last_tokens + last_tokens / 16);
@@ -192,13 +194,18 @@ impl Connection {
 async fn connect(address: &ConnectionAddr) -> io::Result<Box<dyn Socket>> {
     match address {
         ConnectionAddr::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
-        ConnectionAddr::Tcp(host, port) => {
-            let socket = TcpStream::connect((host.as_str(), *port)).await?;
-            socket.set_nodelay(true)?;
-            Ok(Box::new(socket))
+        ConnectionAddr::Tcp(host, port) => Ok(Box::new(connect_tcp(host, *port).await?)),
+        ConnectionAddr::TcpTls { host, port, .. } => {
+            Ok(Box::new(tls::secured(connect_tcp(host, *port).await?, host).await?))
         }
         _ => Err(io::Error::other("this kind of address is not supported")),
     }
+}
+
+async fn connect_tcp(host: &str, port: u16) -> io::Result<TcpStream> {
+    let socket = TcpStream::connect((host, port)).await?;
+    socket.set_nodelay(true)?;
+    Ok(socket)
 }
 
 fn timed_out(after: Duration) -> io::Error {

@@ -14,6 +14,7 @@ mod reader;
 mod reply;
 mod resp;
 mod tail;
+mod tls;
 
 pub use accounts::Accounts;
 pub use connection::{Connection, RedisAddress};

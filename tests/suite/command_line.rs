@@ -12,11 +12,48 @@ fn sample() -> std::process::Command {
 
 #[test]
 fn every_command_explains_itself_with_examples() {
-    let commands = ["collect", "sql", "query", "timeline", "gaps", "handoffs", "perf", "health", "emit", "simulate"];
-    for command in commands {
+    let overview = run(emp_events().arg("--help")).stdout;
+    let (_, commands) = overview.split_once("Commands:\n").unwrap();
+    let commands = commands.lines().take_while(|line| !line.is_empty());
+    let commands: Vec<&str> = commands.filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).collect();
+    assert!(commands.len() > 20, "{overview}");
+    for command in commands.into_iter().filter(|command| !command.is_empty() && *command != "help") {
         let help = run(emp_events().args([command, "--help"]));
         assert_eq!(help.status, 0);
-        assert!(help.stdout.contains("Examples:\n  emp-events "), "{command}: {}", help.stdout);
+        let (_, examples) =
+            help.stdout.split_once("Examples:\n").unwrap_or_else(|| panic!("{command}: {}", help.stdout));
+        assert!(examples.contains(&format!(" emp-events {command}")), "{examples}");
+    }
+}
+
+/// The commands of a document's indented lines; a question in quotes may go over several.
+fn commands_in(document: &str) -> Vec<String> {
+    let mut commands: Vec<String> = Vec::new();
+    for line in document.lines().filter_map(|line| line.strip_prefix("    ")) {
+        match commands.last_mut().filter(|command| command.matches('"').count() % 2 == 1) {
+            Some(command) => *command += line,
+            None => commands.push(line.to_owned()),
+        }
+    }
+    commands.retain(|command| command.starts_with("emp-events "));
+    commands
+}
+
+#[test]
+fn the_first_half_hour_goes_as_it_is_written() {
+    let document = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/onboarding.md")).unwrap();
+    let commands = commands_in(&document);
+    let commands: Vec<&String> = commands.iter().filter(|command| !command.contains("--redis")).collect();
+    assert!(commands.len() > 10, "{commands:?}");
+    let binary = std::path::Path::new(env!("CARGO_BIN_EXE_emp-events"));
+    let path = format!("{}:{}", binary.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    for command in commands {
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", command]).env("PATH", &path).stdin(Stdio::null());
+        shell.env("EMP_EVENTS_STORE", concat!(env!("CARGO_MANIFEST_DIR"), "/data/sample")).env("EMP_EVENTS_TZ", "UTC");
+        let ended = run(&mut shell);
+        assert_eq!((ended.status, ended.stderr.as_str()), (0, ""), "{command}");
+        assert!(!ended.stdout.is_empty(), "{command}");
     }
 }
 

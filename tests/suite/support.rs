@@ -16,30 +16,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The binary, free of what the tester's own environment sets.
 pub fn emp_events() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_emp-events"));
-    for variable in [
-        "COLUMNS",
-        "DASH0_API_KEY",
-        "DASH0_API_KEY_FILE",
-        "DASH0_DATASET",
-        "DASH0_ENABLED",
-        "DASH0_OTEL_ENDPOINT",
-        "DASH0_SIGNALS",
-        "EMP_EVENTS_CONSUMER",
-        "EMP_EVENTS_LOG",
-        "EMP_EVENTS_MEMORY_WARN",
-        "EMP_EVENTS_SQL",
-        "EMP_EVENTS_STORE",
-        "EMP_EVENTS_STREAM",
-        "EMP_EVENTS_STREAM_WARN",
-        "EMP_EVENTS_TZ",
-        "NODE_ENV",
-        "NO_COLOR",
-        "REDIS_HOST",
-        "REDIS_PORT",
-        "REDIS_URL",
-        "RUST_LOG",
-    ] {
-        command.env_remove(variable);
+    let is_setting = |name: &str| {
+        let prefixes = ["DASH0_", "EMP_EVENTS_", "OTEL_EXPORTER_OTLP_", "REDIS_"];
+        prefixes.iter().any(|prefix| name.starts_with(prefix))
+            || matches!(name, "COLUMNS" | "NODE_ENV" | "NO_COLOR" | "RUST_LOG")
+    };
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(is_setting) {
+            command.env_remove(name);
+        }
     }
     command.env("EMP_EVENTS_TZ", "UTC");
     command
@@ -188,6 +173,12 @@ impl Redis {
         assert!(is_up(self.port, &mut self.server), "the port was taken while Redis was down");
     }
 
+    /// Sends the server a signal by name: STOP, CONT.
+    #[allow(dead_code, reason = "not for the chaos tests")]
+    pub fn signal(&self, name: &str) {
+        signal(&self.server, name);
+    }
+
     pub fn stop(&mut self) {
         let _ = self.server.kill();
         let _ = self.server.wait();
@@ -198,6 +189,12 @@ impl Drop for Redis {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+fn signal(process: &Child, name: &str) {
+    // The shell's own `kill`: a bare system has no other.
+    let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", process.id())).status();
+    assert!(sent.unwrap().success());
 }
 
 pub fn free_port() -> u16 {
@@ -344,9 +341,7 @@ impl Daemon {
 
     /// Sends a signal by name: TERM, INT, STOP, CONT.
     pub fn signal(&self, name: &str) {
-        // The shell's own `kill`: a bare system has no other.
-        let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", self.process.id())).status();
-        assert!(sent.unwrap().success());
+        signal(&self.process, name);
     }
 
     /// Ends it as an operator would; its exit status.

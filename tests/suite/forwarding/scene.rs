@@ -10,23 +10,6 @@ use crate::support::{Daemon, Ended, Redis, Store, run};
 /// The key of every test; it is to be seen in a header alone.
 pub const KEY: &str = "auth_d4sh0-s3cret";
 
-/// What decides where and how the forwarder sends, and belongs to the tester's own environment.
-const VARIABLES: [&str; 13] = [
-    "DASH0_API_KEY",
-    "DASH0_API_KEY_FILE",
-    "DASH0_DATASET",
-    "DASH0_ENABLED",
-    "DASH0_OTEL_ENDPOINT",
-    "DASH0_SIGNALS",
-    "EMP_EVENTS_FORWARD_BACKOFF_MS",
-    "OTEL_EXPORTER_OTLP_COMPRESSION",
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_HEADERS",
-    "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_TIMEOUT",
-    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-];
-
 /// One stream, one store, one backend.
 pub struct Scene {
     pub redis: Redis,
@@ -152,9 +135,6 @@ pub fn add(redis: &Redis, jobs: Range<usize>, length: usize) {
 /// `forward` on that store, free of the tester's own settings, with a key, and quick to try again.
 pub fn forward(store: &Store, words: &[&str]) -> Command {
     let mut command = store.command(&["--color", "never", "forward"]);
-    for variable in VARIABLES {
-        command.env_remove(variable);
-    }
     command.args(words).env("DASH0_API_KEY", KEY).env("EMP_EVENTS_FORWARD_BACKOFF_MS", "20,200");
     command
 }

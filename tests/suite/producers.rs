@@ -1,0 +1,175 @@
+//! Events from the clients of this project to the answers of the store.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use emp_events_client::EventClient;
+use serde_json::{Value, json};
+
+use crate::support::{Persistence, Redis, Store, eventually, run};
+
+/// A file of the project.
+fn file(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// The TypeScript client, built once.
+fn typescript_client() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let build = || {
+        let mut npm = Command::new("npm");
+        let built = run(npm.args(["run", "--silent", "build"]).current_dir(file("clients/typescript")));
+        assert_eq!(built.status, 0, "{}{} (make test installs what it needs)", built.stdout, built.stderr);
+        file("clients/typescript/dist/esm/index.js")
+    };
+    BUILT.get_or_init(build).clone()
+}
+
+/// Node on a file of the project, with Redis' address.
+fn node(path: &str, redis: &Redis) -> Command {
+    let mut command = Command::new("node");
+    for (name, _) in
+        std::env::vars().filter(|(name, _)| name.starts_with("EMP_EVENTS_") || name.starts_with("TELEMETRY"))
+    {
+        command.env_remove(name);
+    }
+    command.arg(file(path)).env("REDIS_URL", redis.url());
+    command
+}
+
+/// The types of a job's events, in the order in which `timeline` shows them.
+fn timeline(store: &Store, job: &str) -> Vec<String> {
+    let said = store.output(&["timeline", job, "--format", "ndjson"]);
+    let event = |line: &str| serde_json::from_str::<Value>(line).unwrap()["event_type"].as_str().unwrap().to_owned();
+    said.lines().map(event).collect()
+}
+
+#[test]
+fn the_timeline_shows_the_life_of_the_examples_jobs() {
+    typescript_client();
+    let redis = Redis::start();
+    let store = Store::of(&redis);
+    let collector = store.collect(&[]);
+    let ended = run(node("clients/typescript/examples/run.mjs", &redis).args(["--jobs", "3"]));
+    assert_eq!(ended.status, 0, "{}", ended.stderr);
+    eventually("all is stored", || store.events() == redis.added());
+    assert_eq!(collector.stop(), 0);
+
+    let jobs = ended.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let jobs: Vec<String> = jobs.map(|job| job["jobId"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(jobs.len(), 3);
+    for job in &jobs {
+        let life = timeline(&store, job);
+        assert_eq!(life.first().map(String::as_str), Some("job.created"), "{life:?}");
+        let place = |event_type: &str| life.iter().position(|other| other == event_type);
+        let milestones =
+            ["job.queued", "job.claimed", "connector.processing_started", "job.progress_updated", "job.completed"];
+        let places: Vec<_> = milestones.iter().map(|event_type| place(event_type).expect(event_type)).collect();
+        assert!(places.is_sorted(), "{life:?}");
+        assert_eq!(life.iter().filter(|event_type| *event_type == "webhook.sent").count(), 1, "{life:?}");
+        let shown = store.output(&["timeline", job, "--format", "table"]);
+        for service in ["api-server", "worker", "webhook-service"] {
+            assert!(shown.contains(service), "{shown}");
+        }
+        let diagnosis: Value = serde_json::from_str(&store.output(&["diagnose", job, "--format", "json"])).unwrap();
+        assert_eq!(diagnosis["verdict"], "done", "{diagnosis}");
+    }
+    // Its exit status says that the example keeps to the naming standard.
+    store.output(&["check-names"]);
+}
+
+#[test]
+fn the_spools_of_both_clients_are_imported_once() {
+    const EVENTS: usize = 250;
+    let client = typescript_client();
+    let mut redis = Redis::start();
+    let store = Store::of(&redis);
+    redis.stop();
+    let spool = tempfile::tempdir().unwrap();
+
+    let rust = EventClient::builder("rust-service").url(redis.url()).spool_dir(spool.path()).build().unwrap();
+    for number in 0..EVENTS {
+        rust.job_event(&format!("job_{number}"), "job.claimed").data(json!({"number": number})).emit();
+    }
+    rust.close(Duration::from_millis(300));
+    assert_eq!(rust.stats().spooled, EVENTS as u64, "{:?}", rust.stats());
+
+    let script = "const [client, count] = process.argv.slice(1);
+        const { EventClient } = await import(client);
+        const events = new EventClient('node-service');
+        for (let number = 0; number < count; number += 1) events.jobEvent(`job_${number}`, 'job.claimed', { number });
+        await events.close(300);
+        process.stdout.write(String(events.stats().spooled));";
+    let mut node = Command::new("node");
+    node.args(["--input-type=module", "--eval", script]).arg(client).arg(EVENTS.to_string());
+    let ended = run(node.env("REDIS_URL", redis.url()).env("EMP_EVENTS_SPOOL", spool.path()));
+    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), (EVENTS.to_string().as_str(), ""));
+
+    for expected in [2 * EVENTS, 0] {
+        assert_eq!(import(&store, spool.path()), expected as u64);
+    }
+    for service in ["rust-service", "node-service"] {
+        let each_once = format!(
+            "select count(distinct job_id) from events where service = '{service}' and event_type = 'job.claimed'
+             and job_id = concat('job_', data->>'number')"
+        );
+        assert_eq!(store.number(&each_once), EVENTS as u64);
+    }
+    assert_eq!(store.events(), 2 * EVENTS as u64);
+}
+
+/// Imports every file of a spool; how many events were new.
+fn import(store: &Store, spool: &Path) -> u64 {
+    let files = std::fs::read_dir(spool).unwrap().map(|entry| entry.unwrap().path().to_str().unwrap().to_owned());
+    let files: Vec<String> = files.collect();
+    let words: Vec<&str> = ["import", "--format", "json"].into_iter().chain(files.iter().map(String::as_str)).collect();
+    let said: Value = serde_json::from_str(&store.output(&words)).unwrap();
+    said["events"].as_u64().unwrap()
+}
+
+#[test]
+fn the_counts_of_a_service_under_load_add_up_whatever_redis_does() {
+    let client = typescript_client();
+    let mut redis = Redis::start_with(Persistence::Full);
+    let store = Store::of(&redis);
+    let collector = store.collect(&[]);
+    let spool = tempfile::tempdir().unwrap();
+    let mut service = node("tests/suite/producers/service.mjs", &redis);
+    service.arg(client).args(["9", "1000"]).env("EMP_EVENTS_SPOOL", spool.path());
+    let service = service.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+
+    let second = Duration::from_secs(1);
+    std::thread::sleep(second);
+    redis.restart(second);
+    std::thread::sleep(second);
+    redis.signal("STOP");
+    std::thread::sleep(second);
+    redis.signal("CONT");
+    std::thread::sleep(second / 2);
+    let _: () = redis.command("CONFIG SET maxmemory 1");
+    std::thread::sleep(second);
+    let _: () = redis.command("CONFIG SET maxmemory 0");
+
+    let ended = crate::support::Ended::from(service.wait_with_output().unwrap());
+    assert_eq!((ended.status, ended.stderr.as_str()), (0, ""), "{}", ended.stdout);
+    let stats: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let count = |name: &str| stats[name].as_u64().unwrap();
+    let ends = ["sent", "sampled", "dropped", "spooled", "queued"].map(count);
+    assert_eq!(count("emitted"), ends.iter().sum::<u64>(), "{stats}");
+    let [sent, sampled, _, spooled, queued] = ends;
+    assert!(sampled > 0 && spooled > 0 && queued == 0, "{stats}");
+
+    eventually("all is stored", || store.number("select count(*) from events") == redis.added());
+    import(&store, spool.path());
+    let collected = store.events();
+    // Of a connection that was lost before the answer nobody knows.
+    let unanswered = stats["reasons"]["unanswered"].as_u64().unwrap_or(0);
+    assert!((sent + spooled..=sent + spooled + unanswered).contains(&collected), "{collected} stored; {stats}");
+    let numbered = "from events where data->>'number' is not null";
+    let twice = format!("select count(*) - count(distinct data->>'number') {numbered}");
+    assert_eq!(store.number(&twice), 0, "no event is there twice");
+    assert_eq!(collector.stop(), 0);
+    store.assert_accounts_for(collected);
+}
