@@ -41,7 +41,7 @@ lint: ## formatting, clippy with warnings as errors, licences and sources of dep
 	PATH="$$(scripts/need.sh --tools-path):$$PATH" cargo deny --log-level error check bans licenses sources
 
 bench: ## how fast and in how much memory, side by side with DuckDB, Redis, Python and Node
-	@scripts/need.sh cc redis python node
+	@scripts/need.sh cc redis python node typescript
 	PATH="$$(scripts/need.sh --tools-path):$$PATH" cargo bench --locked --bench whole
 
 perf-report: ## perf-report.html and .md about EMP_EVENTS_STORE, else the sample; RANGE="--last 7d" is about more

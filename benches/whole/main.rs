@@ -9,6 +9,7 @@ mod forward;
 mod investigations;
 mod peak;
 mod peers;
+mod producers;
 mod questions;
 mod redis;
 mod steady;
@@ -40,6 +41,9 @@ fn main() {
     }
     if is_wanted("forward") {
         forward::measure(folder.path());
+    }
+    if is_wanted("producers") {
+        producers::run();
     }
     if is_wanted("tail") {
         tail::run(folder.path());

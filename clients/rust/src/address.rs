@@ -16,7 +16,11 @@ pub(crate) enum Place {
 pub(crate) struct Address {
     pub(crate) place: Place,
     pub(crate) login: RedisConnectionInfo,
+    is_tls: bool,
 }
+
+/// Reads what stands behind the scheme of more than one server; the scheme of each of them is the first argument.
+type Reader = fn(&str, &str) -> Result<Address, &'static str>;
 
 /// Text that is no address of a Redis.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,21 +40,35 @@ impl std::error::Error for AddressError {}
 impl Default for Address {
     fn default() -> Self {
         let server = ConnectionAddr::Tcp("127.0.0.1".to_owned(), 6379);
-        Self { place: Place::Server(server), login: RedisConnectionInfo::default() }
+        Self { place: Place::Server(server), login: RedisConnectionInfo::default(), is_tls: false }
     }
 }
 
 impl Address {
     pub(crate) fn parse(url: &str) -> Result<Self, AddressError> {
         let invalid = |detail| AddressError { shown: without_password(url), detail };
-        if let Some(rest) = url.strip_prefix("redis+sentinel://") {
-            return sentinels(rest).map_err(invalid);
-        }
-        if let Some(rest) = url.strip_prefix("redis+cluster://") {
-            return nodes(rest).map_err(invalid);
+        for (scheme, read) in [("+sentinel://", sentinels as Reader), ("+cluster://", nodes)] {
+            match url.split_once(scheme) {
+                Some(("redis", rest)) => return read("redis", rest).map_err(invalid),
+                Some(("rediss", rest)) => return read("rediss", rest).map_err(invalid),
+                _ => {}
+            }
         }
         let info = url.into_connection_info().map_err(|_| invalid("it cannot be read as a URL"))?;
-        Ok(Self { place: Place::Server(info.addr().clone()), login: info.redis_settings().clone() })
+        Ok(Self::new(Place::Server(info.addr().clone()), info.redis_settings().clone(), url.starts_with("rediss:")))
+    }
+
+    fn new(place: Place, login: RedisConnectionInfo, is_tls: bool) -> Self {
+        Self { place, login, is_tls }
+    }
+
+    /// A server that a sentinel or a node has named: as safe to reach as they are.
+    pub(crate) fn named(&self, host: &str, port: u16) -> ConnectionAddr {
+        let host = host.to_owned();
+        match self.is_tls {
+            true => ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None },
+            false => ConnectionAddr::Tcp(host, port),
+        }
     }
 
     /// How to reach one server that belongs to this address.
@@ -71,26 +89,27 @@ pub(crate) fn connection_info(server: ConnectionAddr, login: RedisConnectionInfo
 }
 
 /// `[user:password@]host:port,host:port/<master>[/db]`
-fn sentinels(text: &str) -> Result<Address, &'static str> {
+fn sentinels(scheme: &str, text: &str) -> Result<Address, &'static str> {
     let (login, rest) = text.rsplit_once('@').map_or(("", text), |(login, rest)| (login, rest));
     let (hosts, path) = rest.split_once('/').ok_or("the master's name is missing")?;
     let (master, database) = path.split_once('/').unwrap_or((path, "0"));
     if master.is_empty() {
         return Err("the master's name is missing");
     }
-    let (addresses, login) = servers(login, hosts, 26379, database)?;
-    Ok(Address { place: Place::Sentinels { addresses, master: master.to_owned() }, login })
+    let (addresses, login) = servers(scheme, login, hosts, 26379, database)?;
+    Ok(Address::new(Place::Sentinels { addresses, master: master.to_owned() }, login, scheme == "rediss"))
 }
 
 /// `[user:password@]host:port,host:port`
-fn nodes(text: &str) -> Result<Address, &'static str> {
+fn nodes(scheme: &str, text: &str) -> Result<Address, &'static str> {
     let (login, hosts) = text.rsplit_once('@').map_or(("", text), |(login, rest)| (login, rest));
-    let (addresses, login) = servers(login, hosts.trim_end_matches('/'), 6379, "0")?;
-    Ok(Address { place: Place::Nodes(addresses), login })
+    let (addresses, login) = servers(scheme, login, hosts.trim_end_matches('/'), 6379, "0")?;
+    Ok(Address::new(Place::Nodes(addresses), login, scheme == "rediss"))
 }
 
 /// Each host is read as a URL of its own, so that ports, IPv6 and escapes mean the same everywhere.
 fn servers(
+    scheme: &str,
     login: &str,
     hosts: &str,
     port: u16,
@@ -102,7 +121,7 @@ fn servers(
     for host in hosts.split(',').map(str::trim) {
         let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
         let host = if has_port { host.to_owned() } else { format!("{host}:{port}") };
-        let url = format!("redis://{login}{at}{host}/{database}");
+        let url = format!("{scheme}://{login}{at}{host}/{database}");
         let info = url.into_connection_info().map_err(|_| "a host, the login or the database cannot be read")?;
         settings = info.redis_settings().clone();
         addresses.push(info.addr().clone());
@@ -158,6 +177,21 @@ mod tests {
     fn nodes_of_a_cluster() {
         let address = Address::parse("redis+cluster://a:7000,b:7001").unwrap();
         assert_eq!(address.place, Place::Nodes(vec![tcp("a", 7000), tcp("b", 7001)]));
+    }
+
+    #[test]
+    fn many_servers_behind_tls() {
+        for url in ["rediss+sentinel://ann:secret@a:26380/mymaster", "rediss+cluster://ann:secret@a:26380"] {
+            let address = Address::parse(url).unwrap();
+            let (Place::Sentinels { addresses: servers, .. } | Place::Nodes(servers)) = &address.place else {
+                panic!()
+            };
+            assert!(
+                matches!(servers[..], [ConnectionAddr::TcpTls { port: 26380, insecure: false, .. }]),
+                "{servers:?}"
+            );
+            assert!(matches!(address.named("b", 1), ConnectionAddr::TcpTls { port: 1, .. }));
+        }
     }
 
     #[test]

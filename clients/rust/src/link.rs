@@ -83,7 +83,7 @@ impl Link {
     /// Goes to that node next.
     pub(crate) fn go_to(&mut self, host: &str, port: u16) {
         self.close();
-        self.moved = Some(ConnectionAddr::Tcp(host.to_owned(), port));
+        self.moved = Some(self.address.named(host, port));
     }
 
     /// A connection whose other end lives.
@@ -153,7 +153,7 @@ impl Link {
         question.arg("get-master-addr-by-name").arg(master);
         let answer = timeout(self.wait, question.query_async::<Option<(String, u16)>>(&mut connection)).await;
         match answer {
-            Ok(Ok(Some((host, port)))) => Ok(ConnectionAddr::Tcp(host, port)),
+            Ok(Ok(Some((host, port)))) => Ok(self.address.named(&host, port)),
             Ok(Ok(None)) => Err(format!("the sentinel knows no master `{master}`")),
             Ok(Err(error)) => Err(words(&error)),
             Err(_) => Err(format!("no answer from a sentinel within {:?}", self.wait)),

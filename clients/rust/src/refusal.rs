@@ -16,9 +16,10 @@ pub(crate) enum Verdict {
 pub(crate) fn judge(error: &ServerError) -> Verdict {
     match error.code() {
         "OOM" => Verdict::OutOfMemory,
-        "MOVED" | "ASK" => moved(error.details().unwrap_or_default()).unwrap_or(Verdict::Later),
-        "READONLY" | "LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "BUSY" | "NOREPLICAS" | "MISCONF"
-        | "NOAUTH" => Verdict::Later,
+        "MOVED" => moved(error.details().unwrap_or_default()).unwrap_or(Verdict::Later),
+        // While a slot is on its way to another node, its events wait.
+        "ASK" | "READONLY" | "LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "TRYAGAIN" | "BUSY" | "NOREPLICAS"
+        | "MISCONF" | "NOAUTH" => Verdict::Later,
         _ => Verdict::Final,
     }
 }

@@ -24,6 +24,8 @@ use crate::wire::Wire;
 const AWAKE: Duration = Duration::from_secs(1);
 /// From here on, Redis has too little memory left to take telemetry.
 const MEMORY_SHARE_MAX: f64 = 0.9;
+/// So often nodes of a cluster may send us on in a row.
+const MOVES_MAX: u32 = 5;
 
 /// Starts the thread of a client.
 pub(crate) fn start(core: &Arc<Core>) {
@@ -95,6 +97,8 @@ struct Worker {
     active_at: Instant,
     /// Whether Redis was short of memory, and when that was found.
     memory: Option<(bool, Instant)>,
+    /// How often nodes of a cluster have sent us on since the last success.
+    moves: u32,
 }
 
 impl Worker {
@@ -112,6 +116,7 @@ impl Worker {
             is_under_way: false,
             active_at: Instant::now(),
             memory: None,
+            moves: 0,
             core: Arc::clone(core),
         }
     }
@@ -206,7 +211,7 @@ impl Worker {
     fn settle_answers(&mut self, answers: Vec<Value>) {
         let (mut sent, mut refused) = (Tally::default(), Tally::default());
         let mut trouble: Option<ServerError> = None;
-        let mut is_oom = false;
+        let (mut is_oom, mut is_moved) = (false, false);
         for (wire, answer) in std::mem::take(&mut self.batch).into_iter().zip(answers) {
             let Value::ServerError(error) = answer else {
                 sent.add(&wire);
@@ -220,8 +225,10 @@ impl Worker {
                     self.batch.push(wire);
                 }
                 Verdict::Elsewhere(host, port) => {
+                    is_moved = true;
                     self.link.go_to(&host, port);
                     self.batch.push(wire);
+                    continue;
                 }
             }
             trouble.get_or_insert(error);
@@ -237,12 +244,23 @@ impl Worker {
             }
             let problem = format!("{} {}", error.code(), error.details().unwrap_or_default());
             self.failed(problem.trim_end());
+        } else if is_moved {
+            self.moved();
         } else {
             self.succeeded();
         }
     }
 
+    /// To be sent to another node is no failure, unless that does not end.
+    fn moved(&mut self) {
+        self.moves += 1;
+        if self.moves > MOVES_MAX {
+            self.failed("the nodes of the cluster send us from one to the other");
+        }
+    }
+
     fn succeeded(&mut self) {
+        self.moves = 0;
         if self.breaker.is_open() {
             self.core.set_circuit_open(false);
         }

@@ -3,7 +3,9 @@
 
 mod common;
 
-use common::{SECOND, Server, client, emit, free_port, wait_until};
+use std::sync::{Arc, Mutex};
+
+use common::{SECOND, Server, builder, client, emit, free_port, wait_until};
 
 #[test]
 fn a_sentinel_names_the_master_and_the_next_one() {
@@ -39,10 +41,14 @@ fn a_node_of_a_cluster_names_the_one_that_has_the_stream() {
     wait_until("the cluster is whole", || {
         nodes.iter().all(|it| it.query::<String>(&["CLUSTER", "INFO"]).contains("cluster_state:ok"))
     });
-    let client = client(&format!("redis+cluster://127.0.0.1:{}", nodes[0].port));
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let tell = Arc::clone(&told);
+    let client = builder(&format!("redis+cluster://127.0.0.1:{}", nodes[0].port));
+    let client = client.on_problem(move |problem| tell.lock().unwrap().push(problem.to_owned())).build().unwrap();
     emit(&client, 1_200);
     assert!(client.flush(5 * SECOND), "{:?}", client.stats());
     assert_eq!(nodes[1].length(), 1_200);
+    assert!(told.lock().unwrap().is_empty(), "to be sent to another node is no problem: {told:?}");
 }
 
 struct Sentinel(std::process::Child, u16);
