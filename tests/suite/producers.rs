@@ -91,7 +91,7 @@ fn the_spools_of_both_clients_are_imported_once() {
 
     let rust = EventClient::builder("rust-service").url(redis.url()).spool_dir(spool.path()).build().unwrap();
     for number in 0..EVENTS {
-        rust.job_event(&format!("job_{number}"), "job.claimed").data(json!({"number": number})).emit();
+        rust.job_event(format!("job_{number}"), "job.claimed").data(json!({"number": number})).emit();
     }
     rust.close(Duration::from_millis(300));
     assert_eq!(rust.stats().spooled, EVENTS as u64, "{:?}", rust.stats());
