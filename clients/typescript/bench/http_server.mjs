@@ -1,23 +1,26 @@
-// An API server that emits three events a request, or none.
-import { createHash } from 'node:crypto';
+// An API server that records what it does in one of the ways there are.
 import { createServer } from 'node:http';
-import { EventClient, runWithTrace } from '@emp/events';
+import { RECORDERS } from './http_recorders.mjs';
+import { handleJob } from './http_work.mjs';
 
-const client = new EventClient('api-server', { enabled: process.env.BENCH_EVENTS === '1', ratePerSecond: 0 });
-let requests = 0;
+const { around, record } = RECORDERS[process.env.BENCH_RECORDER]();
 
-/** Stands for what a request does: some parsing, some hashing, some JSON. */
-function handle() {
-  const job = { id: `job_${(requests += 1)}`, type: 'image', prompt: 'a lighthouse in the rain'.repeat(20) };
-  job.digest = createHash('sha256').update(JSON.stringify(job)).digest('hex');
-  client.jobEvent(job.id, 'job.created', { userId: 'user_1', jobType: job.type, priority: 'normal' });
-  client.jobEvent(job.id, 'job.queued', { queueName: 'default' });
-  const text = JSON.stringify(job);
-  client.event('api.answered', { route: '/jobs', statusCode: 201, size: text.length });
-  return text;
+function answer(response) {
+  const job = handleJob();
+  const reply = () => response.writeHead(201, headers(job)).end(job.text);
+  const recorded = record(job);
+  if (recorded) {
+    recorded.then(reply);
+  } else {
+    reply();
+  }
 }
 
-const server = createServer((_, response) => {
-  runWithTrace(undefined, () => response.writeHead(201, { 'content-type': 'application/json' }).end(handle()));
-});
+function headers({ text }) {
+  return { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
+}
+
+const server = createServer((_, response) => around(() => answer(response)));
 server.listen(0, '127.0.0.1', () => process.send(server.address().port));
+// Whoever measures asks for the CPU time used so far.
+process.on('message', () => process.send(process.cpuUsage()));

@@ -1,17 +1,21 @@
 // What the parts of the benchmark share.
 import { RedisServer } from '../tests/redis.mjs';
 
-/** Runs a function with a Redis server of its own, and cleans up. */
-export async function withRedis(run) {
+/** Runs a function with a scope: what is started in it ends with it. */
+export async function withScope(run) {
   const cleanUps = [];
-  const server = await RedisServer.start({ after: (cleanUp) => cleanUps.push(cleanUp) });
   try {
-    return await run(server);
+    return await run({ after: (cleanUp) => cleanUps.push(cleanUp) });
   } finally {
     for (const cleanUp of cleanUps.reverse()) {
       await cleanUp();
     }
   }
+}
+
+/** Runs a function with a Redis server of its own. */
+export function withRedis(run) {
+  return withScope(async (scope) => run(await RedisServer.start(scope)));
 }
 
 /** The value below which a share of the samples lies. */

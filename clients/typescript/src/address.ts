@@ -4,6 +4,11 @@ export interface Node {
   port: number;
 }
 
+/** A node as `host:port`. */
+export function nodeName({ host, port }: Node): string {
+  return `${host}:${port}`;
+}
+
 /** Where Redis is, and how to get in. */
 export interface Address {
   kind: 'single' | 'sentinel' | 'cluster';
@@ -86,7 +91,7 @@ function parseLogin(login: string): Pick<Address, 'username' | 'password'> {
 }
 
 /** Reads `host`, `host:port` or `[IPv6]:port`. */
-export function parseNode(text: string, defaultPort: number): Node {
+function parseNode(text: string, defaultPort: number): Node {
   const [, bracketed, plain, port] = /^(?:\[([^\]]*)\]|([^:]*)):?(\d*)$/.exec(text.trim()) ?? [];
   const host = bracketed ?? plain ?? '';
   return { host: host === '' ? '127.0.0.1' : host, port: port ? Number(port) : defaultPort };

@@ -1,32 +1,20 @@
-import { RedisRefusal, type Reply } from './resp.js';
-import type { Timeouts, Transport } from './transport.js';
-
-/** What the client uses of an application's ioredis instance (`Redis` or `Cluster`). */
-export interface IoredisLike {
-  status: string;
-  connect(): Promise<unknown>;
-  pipeline(): { call(command: string, ...words: string[]): unknown; exec(): Promise<[unknown, unknown][] | null> };
-}
-
-/** What the client uses of an application's node-redis instance. */
-export interface NodeRedisLike {
-  isReady: boolean;
-  sendCommand(words: string[]): Promise<unknown>;
-}
-
-/** A Redis client that the application has already. */
-export type ApplicationRedis = IoredisLike | NodeRedisLike;
+import { type ApplicationRedis, ask, execute } from './execute.js';
+import { inTime } from './in_time.js';
+import type { Answer } from './reply.js';
+import type { Transport } from './transport.js';
 
 /** Sends over the application's own Redis client. It is never closed from here. */
 export class AppTransport implements Transport {
   readonly #redis: ApplicationRedis;
-  readonly #timeouts: Timeouts;
+  readonly #stream: string;
+  readonly #answerMs: number;
   /** Commands whose time ran out stay with the application's client: nothing more until they end. */
   #busy = false;
 
-  constructor(redis: ApplicationRedis, timeouts: Timeouts) {
+  constructor(redis: ApplicationRedis, stream: string, answerMs: number) {
     this.#redis = redis;
-    this.#timeouts = timeouts;
+    this.#stream = stream;
+    this.#answerMs = answerMs;
   }
 
   async open(): Promise<void> {
@@ -43,51 +31,23 @@ export class AppTransport implements Transport {
     }
   }
 
-  send(commands: readonly (readonly string[])[]): Promise<Reply[]> {
-    this.#busy = true;
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => resolve([]), this.#timeouts.answerMs).unref();
-      const settle = (replies: Reply[]): void => {
-        clearTimeout(timer);
-        this.#busy = false;
-        resolve(replies);
-      };
-      this.#execute(commands).then(settle, () => settle([]));
-    });
+  send(commands: readonly (readonly string[])[]): Promise<Answer[]> {
+    return this.#patiently(execute(this.#redis, commands), []);
+  }
+
+  ask(question: readonly string[]): Promise<Answer> {
+    return this.#patiently(ask(this.#redis, this.#stream, question), undefined);
   }
 
   close(): void {
     // The application's own to close.
   }
 
-  async #execute(commands: readonly (readonly string[])[]): Promise<Reply[]> {
-    return 'pipeline' in this.#redis ? viaIoredis(this.#redis, commands) : viaNodeRedis(this.#redis, commands);
+  #patiently<T>(answers: Promise<T>, late: T): Promise<T> {
+    this.#busy = true;
+    void answers.then(() => {
+      this.#busy = false;
+    });
+    return inTime(answers, late, this.#answerMs);
   }
-}
-
-async function viaIoredis(redis: IoredisLike, commands: readonly (readonly string[])[]): Promise<Reply[]> {
-  const pipeline = redis.pipeline();
-  for (const [name = '', ...words] of commands) {
-    pipeline.call(name, ...words);
-  }
-  const answers = (await pipeline.exec()) ?? [];
-  return untilLost(answers.map(([error, reply]) => (error ? asRefusal(error) : (reply as Reply))));
-}
-
-async function viaNodeRedis(redis: NodeRedisLike, commands: readonly (readonly string[])[]): Promise<Reply[]> {
-  const answers = await Promise.allSettled(commands.map((command) => redis.sendCommand([...command])));
-  return untilLost(
-    answers.map((answer) => (answer.status === 'fulfilled' ? (answer.value as Reply) : asRefusal(answer.reason))),
-  );
-}
-
-/** An error with a code in capitals is Redis' answer; any other means that there was none. */
-function asRefusal(error: unknown): RedisRefusal | undefined {
-  const message = error instanceof Error ? error.message : String(error);
-  return /^[A-Z]{2,} /.test(message) ? new RedisRefusal(message) : undefined;
-}
-
-function untilLost(replies: (Reply | undefined)[]): Reply[] {
-  const lost = replies.indexOf(undefined);
-  return (lost < 0 ? replies : replies.slice(0, lost)) as Reply[];
 }

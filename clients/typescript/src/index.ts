@@ -3,7 +3,7 @@ import { EventClient } from './client.js';
 export { BoundClient } from './bound_client.js';
 export { EventClient } from './client.js';
 export { TELEMETRY_CONFIG } from './config.js';
-export type { ApplicationRedis, IoredisLike, NodeRedisLike } from './app_transport.js';
+export type { ApplicationRedis, IoredisLike, NodeRedisLike } from './execute.js';
 export type { EventClientOptions } from './settings.js';
 export { startTimer, type Timer } from './timer.js';
 export { currentTraceId, type HeaderSource, newTraceId, runWithTrace, traceFromHeaders, traceparent } from './trace.js';

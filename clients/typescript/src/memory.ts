@@ -1,4 +1,4 @@
-import type { Reply } from './resp.js';
+import type { Answer } from './reply.js';
 
 const ASK_EVERY_MS = 10_000;
 const USED_MAX = 0.9;
@@ -27,10 +27,15 @@ export class MemoryWatch {
     this.#askedAt = nowMs;
   }
 
-  /** Takes the answer to the question. Where it may not be asked, an attempt will tell. */
-  answered(reply: Reply | undefined, nowMs: number): void {
-    this.#askedAt = nowMs;
-    this.#short = typeof reply === 'string' && usedShare(reply) > USED_MAX;
+  /**
+   * Takes the answer to the question; `null`: it is not known yet whom to ask, and stays due. Where
+   * Redis may not be asked, or not yet, an attempt will tell.
+   */
+  answered(answer: Answer, nowMs: number): void {
+    this.#short = typeof answer === 'string' && usedShare(answer) > USED_MAX;
+    if (answer !== null) {
+      this.#askedAt = nowMs;
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-import { RedisRefusal, type Reply } from './resp.js';
+import { type Answer, RedisRefusal } from './reply.js';
 import type { PendingEvent } from './types.js';
 
 /** Answers that are about the moment: the same event may be taken later, or by another server. */
@@ -27,29 +27,26 @@ export interface BatchOutcome {
   later: PendingEvent[];
   /** Refused for now, for want of memory. */
   outOfMemory: boolean;
-  /** The stream is on another node of the cluster. */
-  moved: boolean;
   /** The first refusal, in Redis' words. */
   refusal: string | undefined;
 }
 
 /** Sorts a batch by what Redis answered. Missing answers count as unanswered. */
-export function sortOutcome(batch: readonly PendingEvent[], replies: readonly Reply[]): BatchOutcome {
+export function sortOutcome(batch: readonly PendingEvent[], answers: readonly Answer[]): BatchOutcome {
   const outcome: BatchOutcome = {
     sent: 0,
     unanswered: 0,
     refused: 0,
     later: [],
     outOfMemory: false,
-    moved: false,
     refusal: undefined,
   };
   batch.forEach((event, index) => {
-    const reply = replies[index];
-    if (reply === undefined) {
+    const answer = answers[index];
+    if (answer === undefined) {
       outcome.unanswered += 1;
-    } else if (reply instanceof RedisRefusal) {
-      noteRefusal(outcome, event, reply);
+    } else if (answer instanceof RedisRefusal) {
+      noteRefusal(outcome, event, answer);
     } else {
       outcome.sent += 1;
     }
@@ -61,7 +58,6 @@ function noteRefusal(outcome: BatchOutcome, event: PendingEvent, refusal: RedisR
   const { code } = refusal;
   outcome.refusal ??= refusal.message;
   outcome.outOfMemory ||= code === 'OOM';
-  outcome.moved ||= code === 'MOVED';
   if (PASSING.has(code)) {
     outcome.later.push(event);
   } else {

@@ -1,135 +1,127 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ConnectionOptions } from 'node:tls';
-import { type Address, type Node, parseNode } from './address.js';
-import { RedisRefusal, type Reply } from './resp.js';
-import { RedisSocket } from './socket.js';
+import { type Address, type Node, nodeName } from './address.js';
+import { firstOf } from './first_of.js';
+import { OwnConnection } from './own_connection.js';
+import type { Place } from './own_redis.js';
+import { type Redirect, findRedirect } from './redirect.js';
+import type { Answer } from './reply.js';
+import { askSentinels } from './sentinels.js';
 import type { Timeouts, Transport } from './transport.js';
 
-/** A connection of the client's own: to a server, to what sentinels name, or into a cluster. */
+/** For one batch. One that meets a slot at the end of its move takes an `ASK` and a `MOVED`. */
+const REDIRECTS_MAX = 4;
+
+const ASKING: readonly string[] = ['ASKING'];
+
+/**
+ * Sends over connections of the client's own. In a cluster any node tells which one holds the
+ * stream, and a stream that moves is followed. node-redis' `createCluster` would need permission to
+ * ask for all slots, does not follow to a node that has none yet, and keeps the process alive for
+ * as long as a frozen node does not answer.
+ */
 export class OwnTransport implements Transport {
   readonly #address: Address;
-  readonly #tls: ConnectionOptions;
+  readonly #tls: ConnectionOptions | undefined;
   readonly #timeouts: Timeouts;
-  #socket: RedisSocket | undefined;
-  /** The node of a cluster that holds the stream. */
-  #movedTo: Node | undefined;
-  /** Which node of a cluster to ask: another one after each failure. */
-  #turn = 0;
+  /** By name. */
+  readonly #connections = new Map<string, OwnConnection>();
+  /** Gets all commands first. */
+  #home: OwnConnection | undefined;
+  /** Is the home known to hold the stream? */
+  #settled = false;
 
   constructor(address: Address, tls: ConnectionOptions, timeouts: Timeouts) {
     this.#address = address;
-    this.#tls = tls;
+    this.#tls = address.tls ? tls : undefined;
     this.#timeouts = timeouts;
   }
 
   async open(): Promise<void> {
-    if (this.#socket && !this.#socket.closed) {
+    // The server may have closed the connection while this process was busy. It takes one turn of
+    // the event loop to read that, and another until it is told.
+    await nextTurn();
+    await nextTurn();
+    if (this.#home?.usable) {
       return;
     }
     this.close();
-    const node = await this.#findServer();
-    const socket = this.#connect(node, this.#address.path);
-    this.#socket = socket;
-    try {
-      await socket.ready;
-      await this.#greet(socket, true);
-    } catch (error) {
-      this.#movedTo = undefined;
-      this.#turn += 1;
-      socket.close();
-      throw error;
-    }
+    this.#home = await this.#openAny(await this.#places());
+    this.#settled = this.#address.kind !== 'cluster';
   }
 
-  async send(commands: readonly (readonly string[])[]): Promise<Reply[]> {
-    const replies = (await this.#socket?.send(commands, this.#timeouts.answerMs)) ?? [];
-    this.#followMove(replies);
-    return replies;
+  async send(commands: readonly (readonly string[])[]): Promise<Answer[]> {
+    const answers = (await this.#home?.send(commands)) ?? [];
+    let redirect = findRedirect(answers);
+    for (let left = REDIRECTS_MAX; redirect && left > 0; left -= 1) {
+      const connection = await this.#reach(redirect.node);
+      if (!connection) {
+        break;
+      }
+      if (!redirect.asking) {
+        this.#home = connection;
+      }
+      await resend(connection, redirect, commands, answers);
+      redirect = findRedirect(answers);
+    }
+    this.#settled = redirect === undefined;
+    return answers;
+  }
+
+  async ask(question: readonly string[]): Promise<Answer> {
+    return this.#settled ? this.#home?.ask(question) : null;
   }
 
   close(): void {
-    this.#socket?.close();
-    this.#socket = undefined;
+    for (const connection of this.#connections.values()) {
+      connection.close();
+    }
+    this.#connections.clear();
+    this.#home = undefined;
   }
 
-  async #findServer(): Promise<Node> {
-    const { kind, nodes, master } = this.#address;
+  async #places(): Promise<Place[]> {
+    const { kind, nodes, path } = this.#address;
     if (kind === 'sentinel') {
-      return this.#askSentinels(nodes, master ?? '');
+      return [await askSentinels(this.#address, this.#tls, this.#timeouts)];
     }
-    const node = this.#movedTo ?? nodes[this.#turn % Math.max(1, nodes.length)];
-    return node ?? { host: '127.0.0.1', port: 6379 };
+    return path === undefined ? nodes : [{ path }];
   }
 
-  async #askSentinels(sentinels: Node[], master: string): Promise<Node> {
-    let problem: unknown = new Error('no sentinel is given');
-    for (const sentinel of sentinels) {
-      try {
-        return await this.#askSentinel(sentinel, master);
-      } catch (error) {
-        problem = error;
-      }
-    }
-    throw problem;
+  /** Connects to the one that answers first. */
+  async #openAny(places: Place[]): Promise<OwnConnection> {
+    const candidates = places.map((place) => this.#newConnection(place));
+    const first = await firstOf(candidates.map((candidate) => candidate.open()));
+    candidates.filter((candidate) => candidate !== first).forEach((candidate) => candidate.close());
+    return first;
   }
 
-  async #askSentinel(sentinel: Node, master: string): Promise<Node> {
-    const socket = this.#connect(sentinel, undefined);
-    try {
-      await socket.ready;
-      const question = ['SENTINEL', 'get-master-addr-by-name', master];
-      let [reply] = await socket.send([question], this.#timeouts.connectMs);
-      if (reply instanceof RedisRefusal && reply.code === 'NOAUTH') {
-        await this.#greet(socket, false);
-        [reply] = await socket.send([question], this.#timeouts.connectMs);
-      }
-      if (!Array.isArray(reply)) {
-        throw new Error(`the sentinels know no server named ${master}`);
-      }
-      return { host: String(reply[0]), port: Number(reply[1]) };
-    } finally {
-      socket.close();
-    }
+  /** A connection to a node, where there can be one. */
+  async #reach(node: Node): Promise<OwnConnection | undefined> {
+    const known = this.#connections.get(nodeName(node));
+    return known?.usable ? known : this.#newConnection(node).open().catch(() => undefined);
   }
 
-  #connect(node: Node, path: string | undefined): RedisSocket {
-    const tls = this.#address.tls ? this.#tls : undefined;
-    return new RedisSocket({ ...node, path, tls }, this.#timeouts.connectMs);
-  }
-
-  /**
-   * Logs in, and sees that the server answers: a frozen one accepts connections and bytes, and
-   * whatever was sent to it would be lost.
-   */
-  async #greet(socket: RedisSocket, chooseDatabase: boolean): Promise<void> {
+  #newConnection(place: Place): OwnConnection {
     const { username, password, database } = this.#address;
-    const greeting: string[][] = [];
-    if (password !== undefined) {
-      greeting.push(username === undefined ? ['AUTH', password] : ['AUTH', username, password]);
-    }
-    if (chooseDatabase && database > 0) {
-      greeting.push(['SELECT', String(database)]);
-    }
-    const commands = [...greeting, ['PING']];
-    const replies = await socket.send(commands, this.#timeouts.connectMs);
-    if (replies.length < commands.length) {
-      throw new Error('Redis does not answer');
-    }
-    const refusal = replies.find(isFatalAtGreeting);
-    if (refusal) {
-      throw new Error(refusal.message);
-    }
-  }
-
-  #followMove(replies: Reply[]): void {
-    const moved = replies.find((reply): reply is RedisRefusal => reply instanceof RedisRefusal && reply.code === 'MOVED');
-    if (moved) {
-      this.#movedTo = parseNode(moved.message.split(' ')[2] ?? '', 6379);
-      this.close();
-    }
+    const name = 'path' in place ? place.path : nodeName(place);
+    this.#connections.get(name)?.close();
+    const connection = new OwnConnection({ name, place, tls: this.#tls, username, password, database }, this.#timeouts);
+    this.#connections.set(name, connection);
+    return connection;
   }
 }
 
-/** A user that may do nothing but add events is refused the `PING`, and is welcome. */
-function isFatalAtGreeting(reply: Reply): reply is RedisRefusal {
-  return reply instanceof RedisRefusal && !(reply.code === 'NOPERM' && reply.message.includes('ping'));
+/** Sends commands again, to the node that they were redirected to, and replaces their answers. */
+async function resend(
+  connection: OwnConnection,
+  { asking, indexes }: Redirect,
+  commands: readonly (readonly string[])[],
+  answers: Answer[],
+): Promise<void> {
+  const again = indexes.map((index) => commands[index] ?? []);
+  const replies = await connection.send(asking ? again.flatMap((command) => [ASKING, command]) : again);
+  indexes.forEach((index, position) => {
+    answers[index] = replies[asking ? 2 * position + 1 : position];
+  });
 }

@@ -15,7 +15,9 @@ import type { DropReason, PendingEvent } from './types.js';
 import { addCommand } from './wire.js';
 
 const BATCH_EVENTS_MAX = 500;
-const BATCH_DELAY_MS = 10;
+
+/** An event waits this long for others: each batch costs this process and Redis a wake-up or two, however small it is. */
+const BATCH_DELAY_MS = 50;
 
 /** Events written to the spool at once: more than are sent at once, since each write may wait for the disk. */
 const SPOOL_EVENTS_MAX = 2_000;
@@ -23,9 +25,6 @@ const SPOOL_EVENTS_MAX = 2_000;
 /** While the circuit is open the spool takes events from a queue this full, until it is less so. */
 const SPOOL_FROM = 0.75;
 const SPOOL_UNTIL = 0.5;
-
-/** How often a batch may be sent to another node of a cluster before that counts as a failure. */
-const MOVES_MAX = 5;
 
 /** Takes events from the queue to Redis, or to the spool, in the background. */
 export class Sender {
@@ -48,7 +47,6 @@ export class Sender {
   #spooling = false;
   #closed = false;
   #underWay = 0;
-  #moves = 0;
 
   /** `onWorking` is called after each batch that Redis has taken whole. */
   constructor(service: string, settings: Settings, counters: Counters, onWorking: () => void) {
@@ -187,13 +185,13 @@ export class Sender {
 
   /** Asked apart from the events, and only where there is a spool to turn to. */
   async #askMemory(transport: Transport): Promise<void> {
-    const [reply] = await transport.send([MEMORY_QUESTION]);
-    if (reply === undefined) {
+    const answer = await transport.ask(MEMORY_QUESTION);
+    if (answer === undefined) {
       transport.close();
       this.#failed('Redis does not answer');
       return;
     }
-    this.#memory.answered(reply, Date.now());
+    this.#memory.answered(answer, Date.now());
     if (!this.#memory.short) {
       await this.#sendBatch(transport);
     }
@@ -222,14 +220,11 @@ export class Sender {
       return;
     }
     this.#queue.putBack(outcome.later);
-    if (outcome.moved && this.#moves < MOVES_MAX) {
-      this.#moves += 1;
-    } else if (outcome.unanswered > 0 || outcome.refusal !== undefined) {
+    if (outcome.unanswered > 0 || outcome.refusal !== undefined) {
       // Another connection may lead to another server, after a failover.
       transport.close();
       this.#failed(outcome.refusal ?? 'Redis does not answer');
     } else {
-      this.#moves = 0;
       this.#breaker.succeeded();
       this.#onWorking();
     }
@@ -281,6 +276,6 @@ export class Sender {
 
 function newTransport(settings: Settings): Transport {
   return settings.redis
-    ? new AppTransport(settings.redis, settings.timeouts)
+    ? new AppTransport(settings.redis, settings.stream.name, settings.timeouts.answerMs)
     : new OwnTransport(parseAddress(settings.url), settings.tls, settings.timeouts);
 }

@@ -1,7 +1,7 @@
 import type { ConnectionOptions } from 'node:tls';
-import type { ApplicationRedis } from './app_transport.js';
 import { TELEMETRY_CONFIG } from './config.js';
 import type { TypeLimits } from './event_types.js';
+import type { ApplicationRedis } from './execute.js';
 import { parseLevel } from './level.js';
 import { parseSampleRates } from './sampling.js';
 import type { SpoolLimits } from './spool.js';

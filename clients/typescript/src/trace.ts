@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 
 /** Shared by the two builds of this package, should an application load both. */
 const STORAGE_KEY = Symbol.for('emp.events.trace');
@@ -13,7 +13,8 @@ const ALL_ZERO = /^0+$/;
 
 /** A new trace id: 32 lower-case hexadecimal digits, not all zero. */
 export function newTraceId(): string {
-  return randomHex(16);
+  // Every request takes one, and a UUID comes from random bytes that were drawn in advance.
+  return randomUUID().replaceAll('-', '');
 }
 
 /** The trace id of the code that runs now, where there is one. */
@@ -36,7 +37,7 @@ export function traceparent(traceId: string | undefined = currentTraceId()): str
   const hex = traceId?.toLowerCase().replaceAll('-', '') ?? '';
   // A trace id of a producer's own making has no form in this header.
   const valid = TRACE_ID.test(hex) && !ALL_ZERO.test(hex);
-  return `00-${valid ? hex : newTraceId()}-${randomHex(8)}-01`;
+  return `00-${valid ? hex : newTraceId()}-${newSpanId()}-01`;
 }
 
 /** Headers as Node, `fetch` or a plain object holds them. */
@@ -72,7 +73,7 @@ function traceIdOf(header: string): string | undefined {
   return traceId;
 }
 
-function randomHex(bytes: number): string {
-  const hex = randomBytes(bytes).toString('hex');
-  return ALL_ZERO.test(hex) ? randomHex(bytes) : hex;
+function newSpanId(): string {
+  const id = randomBytes(8).toString('hex');
+  return ALL_ZERO.test(id) ? newSpanId() : id;
 }

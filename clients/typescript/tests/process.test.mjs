@@ -50,6 +50,23 @@ test('with Redis away, it ends all the same, soon and quietly', async () => {
   assert.ok(tookMs < 6_000);
 });
 
+test('a password that the server does not ask for is no matter, and no line in the log', async (t) => {
+  const server = await RedisServer.start(t);
+  const { code, stderr, stdout } = await run(EMIT, { url: `redis://:secret@127.0.0.1:${server.port}` });
+  assert.deepEqual([code, stderr, stdout], [0, '', '']);
+  assert.equal(await server.added(), 1);
+});
+
+for (const scheme of ['redis://', 'redis://:secret@', 'rediss://', 'redis+sentinel://', 'redis+cluster://']) {
+  test(`with Redis frozen, it ends all the same: ${scheme}`, async (t) => {
+    const server = await RedisServer.start(t);
+    server.freeze();
+    const { code, stderr, tookMs } = await run(EMIT, { url: `${scheme}127.0.0.1:${server.port}` });
+    assert.deepEqual([code, stderr], [0, '']);
+    assert.ok(tookMs < 3_500, `${tookMs} ms`);
+  });
+}
+
 test('process.exit leaves what is queued in the spool', async (t) => {
   const folder = temporaryFolder(t);
   const script = `${EMIT} process.exit(3);`;

@@ -1,11 +1,12 @@
 // Real Redis servers for the tests: on free ports, in folders of their own, ended by their own id.
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import Redis from 'ioredis';
 
 export async function freePort() {
@@ -21,6 +22,22 @@ export function temporaryFolder(test) {
   const folder = mkdtempSync(join(tmpdir(), 'emp-events-'));
   test.after(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
+}
+
+/** An authority and a server's certificate by it, as files and as what is in them. */
+export function certificates(test) {
+  const folder = temporaryFolder(test);
+  execFileSync(fileURLToPath(new URL('../../../tests/certificates.sh', import.meta.url)), [folder]);
+  const path = (name) => join(folder, name);
+  return { path, file: (name) => readFileSync(path(name)) };
+}
+
+/** Settings of a server that listens with TLS too. */
+export function tlsSettings(port, path) {
+  return [
+    '--tls-port', String(port), '--tls-auth-clients', 'no',
+    '--tls-cert-file', path('server.crt'), '--tls-key-file', path('server.key'), '--tls-ca-cert-file', path('ca.crt'),
+  ];
 }
 
 export class RedisServer {

@@ -5,7 +5,8 @@ import { Breaker } from '../dist/esm/breaker.js';
 import { TokenBucket } from '../dist/esm/bucket.js';
 import { defaultLevel } from '../dist/esm/level.js';
 import { EventQueue } from '../dist/esm/queue.js';
-import { RedisRefusal, ReplyParser } from '../dist/esm/resp.js';
+import { findRedirect } from '../dist/esm/redirect.js';
+import { RedisRefusal } from '../dist/esm/reply.js';
 import { SampleRates, parseSampleRates, sampleFraction } from '../dist/esm/sampling.js';
 import { resolveSettings } from '../dist/esm/settings.js';
 
@@ -89,21 +90,6 @@ test('the queue is bounded in events and in bytes, and keeps its order', () => {
   assert.equal(queue.fill, 0);
 });
 
-test('replies are read however they are cut', () => {
-  const text = '+OK\r\n-OOM no memory\r\n:12\r\n$5\r\nh\r\nlo\r\n$-1\r\n*2\r\n$2\r\né\r\n*1\r\n:1\r\n*-1\r\n';
-  const expected = ['OK', new RedisRefusal('OOM no memory'), 12, 'h\r\nlo', null, ['é', [1]], null];
-  const bytes = Buffer.from(text);
-  for (let size = 1; size <= bytes.length; size += 1) {
-    const parser = new ReplyParser();
-    const replies = [];
-    for (let at = 0; at < bytes.length; at += size) {
-      replies.push(...parser.feed(bytes.subarray(at, at + size)));
-    }
-    assert.deepEqual(replies, expected);
-  }
-  assert.throws(() => new ReplyParser().feed(Buffer.from('HTTP/1.1 400\r\n')));
-});
-
 test('addresses of all kinds are read', () => {
   const part = (url, ...keys) => keys.map((key) => parseAddress(url)[key]);
   assert.deepEqual(part('redis://h', 'kind', 'nodes', 'tls', 'database'), ['single', [{ host: 'h', port: 6379 }], false, 0]);
@@ -115,6 +101,14 @@ test('addresses of all kinds are read', () => {
   assert.deepEqual(part('redis+cluster://a:1,b:2', 'kind', 'nodes'), ['cluster', [{ host: 'a', port: 1 }, { host: 'b', port: 2 }]]);
   assert.equal(parseAddress('unix:///run/redis.sock').path, '/run/redis.sock');
   assert.throws(() => parseAddress('http://u:hidden@h'), (error) => !error.message.includes('hidden'));
+});
+
+test('the first redirect is found, with all that got the same one', () => {
+  const [here, there] = [new RedisRefusal('ASK 7 ::1:6380'), new RedisRefusal('MOVED 7 node-2.example:6381')];
+  const answers = [new RedisRefusal('OOM'), undefined, '1-0', here, there, new RedisRefusal(here.message), null];
+  assert.deepEqual(findRedirect(answers), { node: { host: '::1', port: 6380 }, asking: true, indexes: [3, 5] });
+  assert.deepEqual(findRedirect([there]), { node: { host: 'node-2.example', port: 6381 }, asking: false, indexes: [0] });
+  assert.equal(findRedirect([new RedisRefusal('MOVED 7 :6381'), '1-0', 5, undefined]), undefined, 'it says not where');
 });
 
 test('settings come from the options, then the environment, then the defaults', () => {

@@ -2,11 +2,15 @@
 import type { IncomingMessage } from 'node:http';
 import { EventClient, apiTelemetry, runWithTrace, startTimer, traceFromHeaders } from '@emp/events';
 import { Cluster, Redis } from 'ioredis';
+import { createClient } from 'redis';
+import { createClient as createClientOf4 } from 'redis-4';
 
 export const clients: EventClient[] = [
   new EventClient('a', { redis: new Redis({ lazyConnect: true }) }),
   new EventClient('b', { redis: new Cluster([]) }),
-  new EventClient('c', { sample: { 'job.progress_updated': 0.1 }, onProblem: 'stderr', level: 'info' }),
+  new EventClient('c', { redis: createClient() }),
+  new EventClient('d', { redis: createClientOf4() }),
+  new EventClient('e', { sample: { 'job.progress_updated': 0.1 }, onProblem: 'stderr', level: 'info' }),
 ];
 
 export async function handle(request: IncomingMessage): Promise<number> {

@@ -1,0 +1,86 @@
+import { execute } from './execute.js';
+import { type Target, newRedis } from './own_redis.js';
+import { type Answer, RedisRefusal } from './reply.js';
+import type { Timeouts } from './transport.js';
+
+/** A connection to a server, from its making to its end. */
+export class OwnConnection {
+  readonly #target: Target;
+  readonly #timeouts: Timeouts;
+  readonly #redis;
+  readonly #end = new AbortController();
+
+  constructor(target: Target, timeouts: Timeouts) {
+    this.#target = target;
+    this.#timeouts = timeouts;
+    this.#redis = newRedis(target, timeouts.connectMs, this.#end.signal);
+    this.#redis.on('error', () => this.close());
+  }
+
+  /** Can commands be sent? */
+  get usable(): boolean {
+    return this.#redis.isReady && !this.#end.signal.aborted;
+  }
+
+  /** Connects, once. Rejects where that fails, or takes too long. */
+  async open(): Promise<this> {
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      this.close();
+    }, this.#timeouts.connectMs).unref();
+    try {
+      await this.#redis.connect();
+      await this.#greet();
+      return this;
+    } catch (error) {
+      this.close();
+      throw new Error(`${this.#target.name}: ${late ? 'no answer' : reasonOf(error)}`);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Sends commands. The connection is closed where they are not all answered in time. Never rejects. */
+  async send(commands: readonly (readonly string[])[]): Promise<Answer[]> {
+    const timer = setTimeout(() => this.close(), this.#timeouts.answerMs).unref();
+    const answers = await execute(this.#redis, commands);
+    clearTimeout(timer);
+    return answers;
+  }
+
+  /** Sends one command. */
+  async ask(question: readonly string[]): Promise<Answer> {
+    return (await this.send([question]))[0];
+  }
+
+  /** Ends the connection. What is not answered yet never is. */
+  close(): void {
+    this.#end.abort();
+  }
+
+  /**
+   * Sees that the server answers: a frozen one accepts connections and bytes, and whatever was
+   * sent to it would be lost.
+   */
+  async #greet(): Promise<void> {
+    const answer = await this.ask(['PING']);
+    if (answer instanceof RedisRefusal && !isHarmless(answer)) {
+      throw new Error(answer.message);
+    }
+    if (answer === undefined) {
+      throw new Error('the connection was lost');
+    }
+  }
+}
+
+/** A user that may do nothing but add events is refused the `PING`, and is welcome. */
+function isHarmless(refusal: RedisRefusal): boolean {
+  return refusal.code === 'NOPERM';
+}
+
+/** Where a name has several addresses, and none of them works, an error has a code and no message. */
+function reasonOf(error: unknown): string {
+  const { message, code } = error as NodeJS.ErrnoException;
+  return message || code || String(error);
+}

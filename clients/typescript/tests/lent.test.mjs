@@ -1,0 +1,98 @@
+// The application's own Redis client, lent to ours.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import Redis from 'ioredis';
+import { createClient } from 'redis';
+import { createClient as createClientOf4 } from 'redis-4';
+import { EventClient } from '@emp/events';
+import { RedisServer, balanced, until } from './redis.mjs';
+
+const quick = { connectTimeoutMs: 500, answerTimeoutMs: 500 };
+
+/** Each kind of client: how it is made, whether it is connected, and how it is ended. */
+const KINDS = {
+  ioredis: {
+    make: (server) => new Redis(server.port, { lazyConnect: true, retryStrategy: () => 20 }),
+    ready: (redis) => redis.status === 'ready',
+    end: (redis) => redis.disconnect(),
+  },
+  'node-redis 5': nodeRedis(createClient),
+  'node-redis 4': nodeRedis(createClientOf4),
+};
+
+function nodeRedis(create) {
+  return {
+    make: (server) => create({ url: server.url, socket: { reconnectStrategy: () => 20 } }),
+    ready: (redis) => redis.isReady,
+    end: (redis) => redis.disconnect(),
+  };
+}
+
+async function lent(t, kind) {
+  const server = await RedisServer.start(t);
+  const redis = KINDS[kind].make(server);
+  redis.on('error', () => {});
+  t.after(() => KINDS[kind].end(redis));
+  if (kind !== 'ioredis') {
+    await redis.connect();
+  }
+  const client = new EventClient('x', { ...quick, redis });
+  return { server, redis, client };
+}
+
+function emit(client, count) {
+  for (let index = 0; index < count; index += 1) {
+    client.event('lent.used', { index });
+  }
+}
+
+for (const kind of Object.keys(KINDS)) {
+  test(`${kind}: it is used, and left open`, async (t) => {
+    const { server, redis, client } = await lent(t, kind);
+    emit(client, 700);
+    assert.ok(await client.flush());
+    const entries = await server.entries();
+    assert.deepEqual(entries.map(({ data }) => JSON.parse(data).index), Array.from({ length: 700 }, (_, index) => index));
+    await server.command('DEL', 'emp:events');
+    await server.command('SET', 'emp:events', 'text');
+    emit(client, 3);
+    assert.equal(await client.flush(), false);
+    const { sent, reasons } = balanced(client);
+    assert.deepEqual([sent, reasons], [700, { refused: 3 }]);
+    await client.close(50);
+    assert.equal(await redis.ping(), 'PONG');
+  });
+
+  test(`${kind}: once it has lost its server, the events stay queued`, async (t) => {
+    const { server, redis, client } = await lent(t, kind);
+    emit(client, 5);
+    assert.ok(await client.flush());
+    await server.stop();
+    await until(() => !KINDS[kind].ready(redis));
+    emit(client, 50);
+    assert.equal(await client.flush(200), false);
+    await server.start();
+    await until(() => client.stats().queued === 0);
+    assert.equal(await server.added(), 50);
+    assert.equal(balanced(client).dropped, 0);
+    await client.close(50);
+  });
+
+  test(`${kind}: while its server is frozen, it is given one batch and no more`, async (t) => {
+    const { server, client } = await lent(t, kind);
+    emit(client, 5);
+    assert.ok(await client.flush());
+    server.freeze();
+    emit(client, 20);
+    await until(() => client.stats().reasons.unanswered === 20);
+    emit(client, 30);
+    assert.equal(await client.flush(200), false);
+    assert.equal(balanced(client).queued, 30);
+    server.thaw();
+    await until(() => client.stats().queued === 0);
+    assert.deepEqual(balanced(client).reasons, { unanswered: 20 });
+    const reports = (await server.entries()).filter(({ eventType }) => eventType === 'telemetry.dropped');
+    assert.equal(await server.added(), 55 + reports.length);
+    await client.close(50);
+  });
+}
