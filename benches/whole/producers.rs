@@ -14,15 +14,18 @@ const STREAM: &str = "emp:producers";
 const CALLS: usize = 100_000;
 /// Calls one after the other between two looks at the clock, which itself takes some 30 ns.
 const BATCH: usize = 100;
+const PAUSES: usize = 200;
+const PAUSE: Duration = Duration::from_millis(10);
 const NOBODY: &str = "redis://127.0.0.1:1";
 /// The load that the memory is measured at, for a minute.
 const EVENTS_PER_SECOND: u64 = 10_000;
 
 /// Prints the tables of both clients.
 pub fn run() {
+    // First, as long as nothing was freed that it could use again.
+    memory();
     calls();
     sustained();
-    memory();
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/clients/typescript");
     println!("\n## The TypeScript client\n");
     let ended = Command::new("npm").args(["run", "--silent", "bench"]).current_dir(folder).status().unwrap();
@@ -70,9 +73,13 @@ fn row(what: &str, client: &EventClient, call: impl Fn(&EventClient)) {
     println!("| {what} | {p50} | {p99} | {p999} | {batch_p50} | {batch_p99} | 1000 |");
 }
 
-/// How long each took, in ns, the shortest first.
+/// How long each took, in ns, the shortest first. A service does other things between its events: after as many
+/// as are sent at once there is a pause.
 fn times(count: usize, run: impl Fn()) -> Vec<u128> {
-    let time = |_| {
+    let time = |number: usize| {
+        if number.is_multiple_of(count / PAUSES) {
+            std::thread::sleep(PAUSE);
+        }
         let begun = Instant::now();
         run();
         begun.elapsed().as_nanos()
