@@ -61,7 +61,10 @@ const CASES = [
 async function start(scope, file, args, env = {}) {
   const child = fork(fileURLToPath(new URL(file, import.meta.url)), args, { env: { ...process.env, ...env } });
   scope.after(() => child.kill('SIGKILL'));
-  const [message] = await once(child, 'message');
+  const ended = once(child, 'exit').then(() => {
+    throw new Error(`${file} has ended`);
+  });
+  const [message] = await Promise.race([once(child, 'message'), ended]);
   return { child, message };
 }
 
