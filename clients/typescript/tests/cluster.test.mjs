@@ -1,16 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EventClient } from '@emp/events';
-import { RedisServer, balanced, certificates, freePort, temporaryFolder, tlsSettings, until } from './redis.mjs';
+import { RedisServer, balanced, certificates, emit, freePort, freezeUnderWay, temporaryFolder, tlsSettings, until } from './redis.mjs';
 
 const quick = { connectTimeoutMs: 500, answerTimeoutMs: 500, ratePerSecond: 0 };
 const SLOTS = 16_384;
-
-function emit(client, count) {
-  for (let index = 0; index < count; index += 1) {
-    client.event('cluster.used', { index });
-  }
-}
 
 /**
  * Two nodes: `holder` with the stream's slot, `other` with the slots that come after, or none. The
@@ -111,11 +105,7 @@ test('a user who may not ask for a stream that is being moved waits until it has
 test('a node that freezes costs the batch under way, one that stops costs nothing', async (t) => {
   const { holder, url } = await cluster(t);
   const client = connected(t, url);
-  emit(client, 5);
-  assert.ok(await client.flush());
-  holder.freeze();
-  emit(client, 20);
-  await until(() => client.stats().reasons.unanswered === 20);
+  await freezeUnderWay(client, holder);
   emit(client, 30);
   assert.equal(await client.flush(700), false);
   assert.equal(balanced(client).queued, 30);

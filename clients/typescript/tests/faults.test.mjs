@@ -2,15 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EventClient } from '@emp/events';
-import { RedisServer, balanced, until } from './redis.mjs';
+import { RedisServer, balanced, emit, freezeUnderWay, until } from './redis.mjs';
 
 const quick = { connectTimeoutMs: 300, answerTimeoutMs: 400, ratePerSecond: 0 };
-
-function emit(client, count, data = {}) {
-  for (let index = 0; index < count; index += 1) {
-    client.event('fault.made', { index, ...data });
-  }
-}
 
 async function connected(t, server, options = {}) {
   const client = new EventClient('worker', { url: server.url, ...quick, ...options });
@@ -79,11 +73,7 @@ test('a burst larger than the queue counts as queue_full', async (t) => {
 test('a frozen server costs the batch under way and nothing else', async (t) => {
   const server = await RedisServer.start(t);
   const client = await connected(t, server);
-  emit(client, 5);
-  assert.ok(await client.flush());
-  server.freeze();
-  emit(client, 20);
-  await until(() => client.stats().reasons.unanswered === 20);
+  await freezeUnderWay(client, server);
   emit(client, 300);
   await sleep(800);
   assert.equal(balanced(client).queued, 300);

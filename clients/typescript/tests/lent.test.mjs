@@ -5,7 +5,7 @@ import Redis from 'ioredis';
 import { createClient } from 'redis';
 import { createClient as createClientOf4 } from 'redis-4';
 import { EventClient } from '@emp/events';
-import { RedisServer, balanced, until } from './redis.mjs';
+import { RedisServer, balanced, emit, freezeUnderWay, until } from './redis.mjs';
 
 const quick = { connectTimeoutMs: 500, answerTimeoutMs: 500 };
 
@@ -38,12 +38,6 @@ async function lent(t, kind) {
   }
   const client = new EventClient('x', { ...quick, redis });
   return { server, redis, client };
-}
-
-function emit(client, count) {
-  for (let index = 0; index < count; index += 1) {
-    client.event('lent.used', { index });
-  }
 }
 
 for (const kind of Object.keys(KINDS)) {
@@ -80,11 +74,7 @@ for (const kind of Object.keys(KINDS)) {
 
   test(`${kind}: while its server is frozen, it is given one batch and no more`, async (t) => {
     const { server, client } = await lent(t, kind);
-    emit(client, 5);
-    assert.ok(await client.flush());
-    server.freeze();
-    emit(client, 20);
-    await until(() => client.stats().reasons.unanswered === 20);
+    await freezeUnderWay(client, server);
     emit(client, 30);
     assert.equal(await client.flush(200), false);
     assert.equal(balanced(client).queued, 30);

@@ -1,4 +1,5 @@
 // Real Redis servers for the tests: on free ports, in folders of their own, ended by their own id.
+import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -16,6 +17,22 @@ export async function freePort() {
   server.close();
   await once(server, 'close');
   return port;
+}
+
+/** Emits so many events. */
+export function emit(client, count, data = {}) {
+  for (let index = 0; index < count; index += 1) {
+    client.event('test.emitted', { index, ...data });
+  }
+}
+
+/** Freezes a server that has taken five events, with a batch of twenty under way that is never answered. */
+export async function freezeUnderWay(client, server) {
+  emit(client, 5);
+  assert.ok(await client.flush());
+  server.freeze();
+  emit(client, 20);
+  await until(() => client.stats().reasons.unanswered === 20);
 }
 
 export function temporaryFolder(test) {

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import Redis from 'ioredis';
 import { EventClient } from '@emp/events';
-import { RedisServer, balanced, certificates, freePort, temporaryFolder, tlsSettings, until } from './redis.mjs';
+import { RedisServer, balanced, certificates, emit, freePort, temporaryFolder, tlsSettings, until } from './redis.mjs';
 
 const quick = { connectTimeoutMs: 500, answerTimeoutMs: 500 };
 
@@ -29,12 +29,6 @@ async function sentinel(t, mainPort, { password, settings = [] } = {}) {
   admin.on('error', () => {});
   await until(() => admin.ping());
   return { port, admin };
-}
-
-function emit(client, count) {
-  for (let index = 0; index < count; index += 1) {
-    client.event('sentinel.asked', { index });
-  }
 }
 
 test('sentinels name the server, also after a failover', async (t) => {

@@ -4,15 +4,9 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
 import { EventClient } from '@emp/events';
-import { RedisServer, balanced, certificates, temporaryFolder } from './redis.mjs';
+import { RedisServer, balanced, certificates, emit, temporaryFolder } from './redis.mjs';
 
 const quick = { connectTimeoutMs: 500, answerTimeoutMs: 500 };
-
-function emit(client, count) {
-  for (let index = 0; index < count; index += 1) {
-    client.event('transport.used', { index });
-  }
-}
 
 test('a database, a Unix socket', async (t) => {
   const path = join(temporaryFolder(t), 'redis.sock');
