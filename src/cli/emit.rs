@@ -80,6 +80,7 @@ fn refuse_what_is_no_event(draft: &Draft) -> Result<(), Failure> {
     }
 }
 
-fn level(text: &str) -> Result<Level, String> {
+/// A level by its name.
+pub(super) fn level(text: &str) -> Result<Level, String> {
     Level::parse(text).ok_or_else(|| "expected debug, info, warn or error".to_owned())
 }

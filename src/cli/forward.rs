@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{Args, Parser, ValueEnum};
 
 use super::collect::{duration, shutdown_on_signal};
+use super::emit::level;
 use super::failure::{Failure, Outcome};
 use super::options::{Options, runtime};
 use super::sizes::{age, bytes};
@@ -201,10 +202,6 @@ fn backoff(text: Option<String>) -> Result<(u64, u64), Failure> {
     parsed.filter(|(first, last)| 0 < *first && first <= last).ok_or_else(|| {
         Failure::Usage("EMP_EVENTS_FORWARD_BACKOFF_MS: expected two numbers of ms, such as 1000,30000".to_owned())
     })
-}
-
-fn level(text: &str) -> Result<Level, String> {
-    Level::parse(text).ok_or_else(|| "expected debug, info, warn or error".to_owned())
 }
 
 fn sample(text: &str) -> Result<Sample, String> {

@@ -57,7 +57,8 @@ impl FromStore {
     async fn send(&self, options: &Options, settings: &Settings) -> Outcome {
         let engine = engine(options)?;
         let condition = self.sql_condition(options, &engine)?;
-        let total = count(&engine, &condition).await?;
+        let shows_progress = !self.dry_run && std::io::stderr().is_terminal();
+        let total = if shows_progress { count(&engine, &condition).await? } else { 0 };
         let columns = "id, timestamp, service, event_type, level, trace_id, job_id, worker_id, machine_id, user_id, duration_ms, data";
         let sql = format!("select {columns} from events where {condition} order by ingested_at, length(id), id");
         let mut answer = engine.sql(&sql).await?;
@@ -77,7 +78,7 @@ impl FromStore {
                     again.send(event).await?;
                 }
                 read += 1;
-                if told.elapsed() >= TELL_EVERY && std::io::stderr().is_terminal() && !self.dry_run {
+                if shows_progress && told.elapsed() >= TELL_EVERY {
                     told = Instant::now();
                     eprint!("\r{}", bar(again.counts().sent, total));
                 }

@@ -219,10 +219,12 @@ impl Forwarder<'_> {
                 return Err(ForwardError::Superseded);
             }
         }
-        match self.status.trouble().blocked {
-            Some(why) if self.settings.once => Err(ForwardError::Denied(why)),
-            _ => Ok(()),
+        if self.settings.once
+            && let Some(why) = self.status.trouble().blocked
+        {
+            return Err(ForwardError::Denied(why));
         }
+        Ok(())
     }
 
     async fn wait_for_answer(&mut self, at_most: Duration) {

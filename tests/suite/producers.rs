@@ -8,7 +8,7 @@ use std::time::Duration;
 use emp_events_client::EventClient;
 use serde_json::{Value, json};
 
-use crate::support::{Persistence, Redis, Store, eventually, run};
+use crate::support::{Ended, Persistence, Redis, Store, eventually, run, without_settings};
 
 /// A file of the project.
 fn file(path: &str) -> PathBuf {
@@ -30,11 +30,7 @@ fn typescript_client() -> PathBuf {
 /// Node on a file of the project, with Redis' address.
 fn node(path: &str, redis: &Redis) -> Command {
     let mut command = Command::new("node");
-    for (name, _) in
-        std::env::vars().filter(|(name, _)| name.starts_with("EMP_EVENTS_") || name.starts_with("TELEMETRY"))
-    {
-        command.env_remove(name);
-    }
+    without_settings(&mut command);
     command.arg(file(path)).env("REDIS_URL", redis.url());
     command
 }
@@ -152,7 +148,7 @@ fn the_counts_of_a_service_under_load_add_up_whatever_redis_does() {
     std::thread::sleep(second);
     let _: () = redis.command("CONFIG SET maxmemory 0");
 
-    let ended = crate::support::Ended::from(service.wait_with_output().unwrap());
+    let ended = Ended::from(service.wait_with_output().unwrap());
     assert_eq!((ended.status, ended.stderr.as_str()), (0, ""), "{}", ended.stdout);
     let stats: Value = serde_json::from_str(&ended.stdout).unwrap();
     let count = |name: &str| stats[name].as_u64().unwrap();

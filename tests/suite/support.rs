@@ -16,8 +16,15 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The binary, free of what the tester's own environment sets.
 pub fn emp_events() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_emp-events"));
+    without_settings(&mut command);
+    command.env("EMP_EVENTS_TZ", "UTC");
+    command
+}
+
+/// Takes what the tester's own environment sets for this project out of a command's.
+pub fn without_settings(command: &mut Command) {
     let is_setting = |name: &str| {
-        let prefixes = ["DASH0_", "EMP_EVENTS_", "OTEL_EXPORTER_OTLP_", "REDIS_"];
+        let prefixes = ["DASH0_", "EMP_EVENTS_", "OTEL_EXPORTER_OTLP_", "REDIS_", "TELEMETRY"];
         prefixes.iter().any(|prefix| name.starts_with(prefix))
             || matches!(name, "COLUMNS" | "NODE_ENV" | "NO_COLOR" | "RUST_LOG")
     };
@@ -26,8 +33,13 @@ pub fn emp_events() -> Command {
             command.env_remove(name);
         }
     }
-    command.env("EMP_EVENTS_TZ", "UTC");
-    command
+}
+
+/// Makes an authority and a server's certificate by it in that folder: see `tests/certificates.sh`.
+#[allow(dead_code, reason = "not for the chaos tests")]
+pub fn make_certificates(folder: &Path) {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/certificates.sh");
+    assert!(Command::new(script).arg(folder).status().unwrap().success(), "openssl (make test installs it)");
 }
 
 /// What a command printed, and how it ended.

@@ -1,14 +1,11 @@
 //! A Redis behind TLS, whose certificate is by an authority that few know.
 
-use std::process::Command;
-
-use crate::support::{Redis, Store, free_port, run};
+use crate::support::{Redis, Store, free_port, make_certificates, run};
 
 #[test]
 fn a_redis_behind_tls_is_drained_where_its_certificate_is_known() {
     let folder = tempfile::tempdir().unwrap();
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/certificates.sh");
-    assert!(Command::new(script).arg(folder.path()).status().unwrap().success(), "openssl (make test installs it)");
+    make_certificates(folder.path());
     let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let redis = Redis::start();
     let port = free_port();

@@ -2,7 +2,6 @@
 
 use std::io::{BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::process::Command;
 use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject as _;
@@ -11,12 +10,11 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::http::{read_body, read_head};
 use super::scene::{KEY, Scene, forward};
-use crate::support::run;
+use crate::support::{make_certificates, run};
 
 /// Takes what comes over TLS and hands it to the stub as it is; its address.
 fn front(scene: &Scene, folder: &std::path::Path) -> String {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/certificates.sh");
-    assert!(Command::new(script).arg(folder).status().unwrap().success(), "openssl (make test installs it)");
+    make_certificates(folder);
     let certificate = CertificateDer::from_pem_file(folder.join("server.crt")).unwrap();
     let key = PrivateKeyDer::from_pem_file(folder.join("server.key")).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
