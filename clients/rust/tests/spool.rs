@@ -5,7 +5,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{SECOND, Server, assert_adds_up, builder, emit, wait_until};
+use common::{PATIENCE, SECOND, Server, assert_adds_up, builder, emit, wait_until};
 use emp_events_client::Reason;
 use serde_json::Value;
 
@@ -42,17 +42,16 @@ fn assert_well_formed(name: &str, lines: &[Value]) {
 fn no_memory_fills_the_spool() {
     let server = Server::start(&["--maxmemory", "100kb", "--maxmemory-policy", "noeviction"]);
     let folder = tempfile::tempdir().unwrap();
-    let client = builder(&server.url()).spool_dir(folder.path()).memory_check(SECOND).build().unwrap();
+    let client = builder(&server.url()).spool_dir(folder.path()).memory_check(std::time::Duration::ZERO).build().unwrap();
     emit(&client, 300);
-    assert!(!client.flush(3 * SECOND), "they are safe, but not sent");
+    assert!(!client.flush(PATIENCE), "they are safe, but not sent");
     assert_eq!(client.stats().spooled, 300, "{:?}", client.stats());
     let files = files(folder.path());
     assert_eq!((files.len(), files[0].1.len()), (1, 300));
     assert_well_formed(&files[0].0, &files[0].1);
     server.do_it(&["CONFIG", "SET", "maxmemory", "0"]);
-    std::thread::sleep(SECOND + SECOND / 10);
     emit(&client, 10);
-    assert!(client.flush(3 * SECOND));
+    assert!(client.flush(PATIENCE));
     assert_eq!((server.length(), client.stats().sent), (10, 10));
     assert_adds_up(client.stats());
 }
@@ -63,10 +62,10 @@ fn events_that_meet_full_memory_go_to_the_spool() {
     let folder = tempfile::tempdir().unwrap();
     let client = builder(&server.url()).spool_dir(folder.path()).build().unwrap();
     emit(&client, 10);
-    assert!(client.flush(3 * SECOND));
+    assert!(client.flush(PATIENCE));
     server.do_it(&["CONFIG", "SET", "maxmemory", "100kb"]);
     emit(&client, 600);
-    assert!(!client.flush(3 * SECOND));
+    assert!(!client.flush(PATIENCE));
     assert_eq!((client.stats().sent, client.stats().spooled), (10, 600), "{:?}", client.stats());
     assert_adds_up(client.stats());
 }
@@ -78,11 +77,12 @@ fn a_long_outage_fills_the_spool_and_no_more_than_eight_files() {
     let folder = tempfile::tempdir().unwrap();
     let client =
         builder(&server.url()).spool_dir(folder.path()).spool_file_bytes(1_000).queue(40, 1 << 20).build().unwrap();
-    emit(&client, 1);
+    emit(&client, 30);
     // Three attempts in vain, and the circuit is open.
-    std::thread::sleep(SECOND / 2);
-    emit(&client, 38);
-    wait_until("the spool is written", || client.stats().spooled >= 30);
+    wait_until("the spool is written", || {
+        emit(&client, usize::from(client.stats().queued < 40));
+        client.stats().spooled >= 30
+    });
     let found = files(folder.path());
     assert!((2..=8).contains(&found.len()), "{}", found.len());
     found.iter().for_each(|(name, lines)| assert_well_formed(name, lines));

@@ -5,7 +5,7 @@ mod common;
 
 use std::process::Command;
 
-use common::{SECOND, Server, builder, client, emit, free_port};
+use common::{PATIENCE, SECOND, Server, builder, client, emit, free_port};
 
 #[test]
 fn tls_with_an_authority_of_ones_own() {
@@ -29,7 +29,7 @@ fn tls_with_an_authority_of_ones_own() {
     let url = format!("rediss://127.0.0.1:{port}");
     let trusting = builder(&url).tls_root_certificate(std::fs::read(file("ca.crt")).unwrap()).build().unwrap();
     emit(&trusting, 10);
-    assert!(trusting.flush(5 * SECOND), "{:?}", trusting.stats());
+    assert!(trusting.flush(PATIENCE), "{:?}", trusting.stats());
     assert_eq!(server.length(), 10);
 
     // Whoever does not know the authority sends nothing.
@@ -46,6 +46,6 @@ fn a_socket_of_the_file_system() {
     let server = Server::start(&["--unixsocket", &socket.to_string_lossy()]);
     let client = client(&format!("unix://{}", socket.display()));
     emit(&client, 10);
-    assert!(client.flush(5 * SECOND), "{:?}", client.stats());
+    assert!(client.flush(PATIENCE), "{:?}", client.stats());
     assert_eq!(server.length(), 10);
 }

@@ -3,9 +3,7 @@
 
 mod common;
 
-use std::sync::{Arc, Mutex};
-
-use common::{SECOND, Server, builder, client, emit, free_port, wait_until};
+use common::{PATIENCE, Problems, Server, builder, client, emit, free_port, wait_until};
 
 #[test]
 fn a_sentinel_names_the_master_and_the_next_one() {
@@ -18,7 +16,7 @@ fn a_sentinel_names_the_master_and_the_next_one() {
     let sentinel = Sentinel::start(&config, port);
     let client = client(&format!("redis+sentinel://127.0.0.1:1,127.0.0.1:{port}/main"));
     emit(&client, 10);
-    assert!(client.flush(5 * SECOND), "{:?}", client.stats());
+    assert!(client.flush(PATIENCE), "{:?}", client.stats());
     assert_eq!(first.length(), 10);
 
     // The old master becomes a replica, and the sentinel names another.
@@ -26,7 +24,7 @@ fn a_sentinel_names_the_master_and_the_next_one() {
     sentinel.ask(&["SENTINEL", "MONITOR", "main", "127.0.0.1", &second.port.to_string(), "1"]);
     first.do_it(&["REPLICAOF", "127.0.0.1", &second.port.to_string()]);
     emit(&client, 10);
-    assert!(client.flush(8 * SECOND), "{:?}", client.stats());
+    assert!(client.flush(PATIENCE), "{:?}", client.stats());
     assert_eq!(second.length(), 10);
 }
 
@@ -41,14 +39,13 @@ fn a_node_of_a_cluster_names_the_one_that_has_the_stream() {
     wait_until("the cluster is whole", || {
         nodes.iter().all(|it| it.query::<String>(&["CLUSTER", "INFO"]).contains("cluster_state:ok"))
     });
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let tell = Arc::clone(&told);
-    let client = builder(&format!("redis+cluster://127.0.0.1:{}", nodes[0].port));
-    let client = client.on_problem(move |problem| tell.lock().unwrap().push(problem.to_owned())).build().unwrap();
+    let problems = Problems::default();
+    let address = format!("redis+cluster://127.0.0.1:{}", nodes[0].port);
+    let client = problems.listen(builder(&address)).build().unwrap();
     emit(&client, 1_200);
-    assert!(client.flush(5 * SECOND), "{:?}", client.stats());
+    assert!(client.flush(PATIENCE), "{:?}", client.stats());
     assert_eq!(nodes[1].length(), 1_200);
-    assert!(told.lock().unwrap().is_empty(), "to be sent to another node is no problem: {told:?}");
+    assert!(problems.told().is_empty(), "to be sent to another node is no problem: {:?}", problems.told());
 }
 
 struct Sentinel(std::process::Child, u16);

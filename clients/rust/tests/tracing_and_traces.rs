@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{SECOND, Server, client, data, value};
+use common::{PATIENCE, Server, client, data, value};
 use emp_events_client::{
     TelemetryLayer, Trace, current_trace, trace_from_headers, traceparent, with_trace, with_trace_sync,
 };
@@ -51,7 +51,7 @@ async fn events_belong_to_the_trace_around_them() {
     with_trace_sync(Trace::read("sync").unwrap(), || client.event("api.called").emit());
     client.job_event("j1", "job.created").emit();
     assert_eq!(current_trace(), None);
-    client.flush_async(2 * SECOND).await;
+    client.flush_async(PATIENCE).await;
     let traces: Vec<Option<String>> =
         server.entries().iter().map(|it| value(it, "traceId").map(str::to_owned)).collect();
     assert_eq!(traces, [Some(TRACE), Some("own"), Some("sync"), None].map(|it| it.map(str::to_owned)));
@@ -75,7 +75,7 @@ fn spans_and_events_become_telemetry() {
         tracing::info_span!("worse", telemetry = "job.sending").in_scope(|| tracing::error!(error = "refused"));
         tracing::info_span!("plain").in_scope(|| {});
     });
-    client.flush(2 * SECOND);
+    client.flush(PATIENCE);
     let entries = server.entries();
     let types: Vec<&str> = entries.iter().map(|it| value(it, "eventType").unwrap()).collect();
     let expected = [

@@ -52,7 +52,7 @@ fn the_vectors_are_written_as_they_say() {
             draft = draft.level(level.parse().unwrap());
         }
         draft.timestamp_ms(input["timestamp"].as_u64().unwrap()).emit();
-        assert!(client.close(2 * common::SECOND), "{}: {:?}", vector["name"], client.stats());
+        assert!(client.close(common::PATIENCE), "{}: {:?}", vector["name"], client.stats());
     }
     for (vector, written) in vectors.iter().zip(server.entries()) {
         assert_eq!(json!(written), vector["fields"], "{}", vector["name"]);
@@ -65,7 +65,7 @@ fn the_stream_is_kept_at_its_length() {
     let server = Server::start(&[]);
     let client = common::builder(&server.url()).stream_length(200).rate_limit(0, 0).build().unwrap();
     common::emit(&client, 5_000);
-    assert!(client.flush(5 * common::SECOND));
+    assert!(client.flush(common::PATIENCE));
     assert!((200..400).contains(&server.length()), "{}", server.length());
 }
 
@@ -75,7 +75,7 @@ fn large_data_is_cut_and_never_dropped() {
     let client = client(&server.url());
     client.event("job.created").field("prompt", "x".repeat(9 << 20)).emit();
     client.event("job.created").data(json!(vec!["y".repeat(2_000); 200])).emit();
-    assert!(client.flush(5 * common::SECOND), "{:?}", client.stats());
+    assert!(client.flush(common::PATIENCE), "{:?}", client.stats());
     let entries = server.entries();
     let prompt = data(&entries[0])["prompt"].as_str().unwrap().to_owned();
     assert!(prompt.ends_with(&format!("…[cut {} chars]", (9 << 20) - 2_048)), "{}", &prompt[2_000..]);
@@ -89,7 +89,7 @@ fn what_cannot_be_cut_is_counted() {
     let members: serde_json::Map<String, Value> = (0..5_000).map(|n| (format!("key{n}"), json!(n))).collect();
     client.event("job.created").data(Value::Object(members)).emit();
     client.event("t".repeat(5_000)).emit();
-    client.flush(2 * common::SECOND);
+    client.flush(common::PATIENCE);
     let stats = client.stats();
     assert_eq!(stats.dropped_by(emp_events_client::Reason::TooLarge), 2, "{stats:?}");
     common::assert_adds_up(stats);
@@ -104,7 +104,7 @@ fn ids_of_the_event_count_before_those_of_the_client() {
     child.job_event("j3", "job.claimed").machine_id("m1").emit();
     client.machine_event("m2", "machine.ready").emit();
     client.worker_event("w2", "worker.ready").emit();
-    client.close(2 * common::SECOND);
+    client.close(common::PATIENCE);
     let entries = server.entries();
     let ids = |n: usize| ["jobId", "workerId", "machineId"].map(|name| value(&entries[n], name));
     assert_eq!(ids(0), [Some("j2"), Some("w1"), None]);

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { EventClient } from '@emp/events';
-import { RedisServer, balanced, certificates, emit, freePort, freezeUnderWay, temporaryFolder, tlsSettings, until } from './redis.mjs';
+import {
+  PATIENCE_MS, RedisServer, balanced, certificates, emit, freePort, freezeUnderWay, patient, quick, temporaryFolder, tlsSettings, until,
+} from './redis.mjs';
 
-const quick = { connectTimeoutMs: 500, answerTimeoutMs: 500, ratePerSecond: 0 };
 const SLOTS = 16_384;
 
 /**
@@ -47,7 +48,7 @@ function moveStream({ holder, other }) {
 }
 
 function connected(t, url, options = {}) {
-  const client = new EventClient('x', { ...quick, url, ...options });
+  const client = new EventClient('x', { ...patient, url, ...options });
   t.after(() => client.close(50));
   return client;
 }
@@ -56,7 +57,7 @@ test('events go to the node that holds the stream, by a user who may do nothing 
   const { holder, url } = await cluster(t);
   const client = connected(t, url);
   emit(client, 1_200);
-  assert.ok(await client.flush());
+  assert.ok(await client.flush(PATIENCE_MS));
   assert.equal(await holder.added(), 1_200);
   assert.equal(balanced(client).sent, 1_200);
 });
@@ -69,17 +70,17 @@ for (const bothHaveSlots of [true, false]) {
     }
     const client = connected(t, nodes.url);
     emit(client, 10);
-    assert.ok(await client.flush());
+    assert.ok(await client.flush(PATIENCE_MS));
     const endMove = await moveSlot(nodes);
     emit(client, 20);
-    assert.ok(await client.flush());
+    assert.ok(await client.flush(PATIENCE_MS));
     assert.equal(await nodes.holder.added(), 30);
     await moveStream(nodes);
     emit(client, 700);
-    assert.ok(await client.flush(), 'ASK is followed');
+    assert.ok(await client.flush(PATIENCE_MS), 'ASK is followed');
     await endMove();
     emit(client, 600);
-    assert.ok(await client.flush(), 'MOVED is followed');
+    assert.ok(await client.flush(PATIENCE_MS), 'MOVED is followed');
     const entries = await nodes.other.entries();
     assert.equal(await nodes.other.added(), 1_330);
     assert.deepEqual(entries.slice(-600).map(({ data }) => JSON.parse(data).index), Array.from({ length: 600 }, (_, index) => index));
@@ -91,20 +92,20 @@ test('a user who may not ask for a stream that is being moved waits until it has
   const nodes = await cluster(t);
   const client = connected(t, nodes.url);
   emit(client, 10);
-  assert.ok(await client.flush());
+  assert.ok(await client.flush(PATIENCE_MS));
   const endMove = await moveSlot(nodes);
   await moveStream(nodes);
   emit(client, 20);
   assert.equal(await client.flush(500), false);
   assert.equal(balanced(client).queued, 20);
   await endMove();
-  assert.ok(await client.flush(4_000));
+  assert.ok(await client.flush(PATIENCE_MS));
   assert.equal(await nodes.other.added(), 30);
 });
 
 test('a node that freezes costs the batch under way, one that stops costs nothing', async (t) => {
   const { holder, url } = await cluster(t);
-  const client = connected(t, url);
+  const client = connected(t, url, quick);
   await freezeUnderWay(client, holder);
   emit(client, 30);
   assert.equal(await client.flush(700), false);
@@ -134,7 +135,7 @@ test('a frozen node among those of the address delays nothing', async (t) => {
   other.freeze();
   const client = connected(t, url);
   emit(client, 10);
-  assert.ok(await client.flush(400));
+  assert.ok(await client.flush(PATIENCE_MS));
   assert.equal(await holder.added(), 10);
 });
 
@@ -145,7 +146,7 @@ test('the spool goes by the memory of the node that holds the stream', async (t)
     const client = connected(t, url, { spoolDir: temporaryFolder(t) });
     for (const count of [1, 2]) {
       emit(client, count);
-      assert.ok(await client.flush());
+      assert.ok(await client.flush(PATIENCE_MS));
     }
     await client.close();
   }
@@ -165,6 +166,6 @@ test('over TLS', async (t) => {
   await until(async () => (await server.command('CLUSTER', 'INFO')).includes('cluster_state:ok'));
   const client = connected(t, `rediss+cluster://localhost:${port}`, { tls: { ca: file('ca.crt') } });
   emit(client, 10);
-  assert.ok(await client.flush());
+  assert.ok(await client.flush(PATIENCE_MS));
   assert.equal(await server.added(), 10);
 });

@@ -147,15 +147,20 @@ test('data is always valid JSON within its size, or refused', () => {
   assert.equal(dataText({ a: 1, b: 2, c: 3 }, redactor, 10, undefined), undefined);
 });
 
-test('huge data costs a bounded time', () => {
-  const leaf = Array.from({ length: 100 }, () => 'x');
+test('of huge data only so much is looked at', () => {
+  let reads = 0;
+  const leaf = new Proxy(Array.from({ length: 100 }, () => 'x'), {
+    get(list, key) {
+      reads += 1;
+      return list[key];
+    },
+  });
   let tree = leaf;
   for (let depth = 0; depth < 6; depth += 1) {
     tree = Array.from({ length: 100 }, () => tree);
   }
-  const startedAt = performance.now();
   assert.ok(written({ tree }));
-  assert.ok(performance.now() - startedAt < 3_000);
+  assert.ok(reads > 1_000 && reads < 2_000_000, `${reads} reads`);
 });
 
 function seeded(seed) {

@@ -4,5 +4,5 @@ import { EventClient } from '@emp/events';
 
 const client = new EventClient('many');
 client.event('part.ran', { pid: process.pid });
-await client.close();
+await client.close(60_000);
 cluster.worker?.disconnect();

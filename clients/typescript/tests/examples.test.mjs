@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { RedisServer } from './redis.mjs';
+import { PATIENCE_MS, RedisServer } from './redis.mjs';
 
 const LIFE = [
   'job.created', 'job.queued', 'job.claimed', 'connector.processing_started',
@@ -15,7 +15,7 @@ test('the example produces whole lives of jobs, each in one trace', async (t) =>
   const server = await RedisServer.start(t);
   const script = fileURLToPath(new URL('../examples/run.mjs', import.meta.url));
   const env = { ...process.env, REDIS_URL: server.url };
-  const { stdout, stderr } = await promisify(execFile)(process.execPath, [script, '--jobs', '5'], { env, timeout: 30_000 });
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [script, '--jobs', '5'], { env, timeout: PATIENCE_MS });
   assert.equal(stderr, '');
   const jobIds = stdout.trim().split('\n').map((line) => JSON.parse(line).jobId);
   assert.equal(new Set(jobIds).size, 5);

@@ -5,9 +5,7 @@ import Redis from 'ioredis';
 import { createClient } from 'redis';
 import { createClient as createClientOf4 } from 'redis-4';
 import { EventClient } from '@emp/events';
-import { RedisServer, balanced, emit, freezeUnderWay, until } from './redis.mjs';
-
-const quick = { connectTimeoutMs: 500, answerTimeoutMs: 500 };
+import { PATIENCE_MS, RedisServer, balanced, emit, freezeUnderWay, patient, quick, until } from './redis.mjs';
 
 /** Each kind of client: how it is made, whether it is connected, and how it is ended. */
 const KINDS = {
@@ -28,7 +26,7 @@ function nodeRedis(create) {
   };
 }
 
-async function lent(t, kind) {
+async function lent(t, kind, limits = patient) {
   const server = await RedisServer.start(t);
   const redis = KINDS[kind].make(server);
   redis.on('error', () => {});
@@ -36,7 +34,7 @@ async function lent(t, kind) {
   if (kind !== 'ioredis') {
     await redis.connect();
   }
-  const client = new EventClient('x', { ...quick, redis });
+  const client = new EventClient('x', { ...limits, redis });
   return { server, redis, client };
 }
 
@@ -44,13 +42,13 @@ for (const kind of Object.keys(KINDS)) {
   test(`${kind}: it is used, and left open`, async (t) => {
     const { server, redis, client } = await lent(t, kind);
     emit(client, 700);
-    assert.ok(await client.flush());
+    assert.ok(await client.flush(PATIENCE_MS));
     const entries = await server.entries();
     assert.deepEqual(entries.map(({ data }) => JSON.parse(data).index), Array.from({ length: 700 }, (_, index) => index));
     await server.command('DEL', 'emp:events');
     await server.command('SET', 'emp:events', 'text');
     emit(client, 3);
-    assert.equal(await client.flush(), false);
+    assert.equal(await client.flush(PATIENCE_MS), false);
     const { sent, reasons } = balanced(client);
     assert.deepEqual([sent, reasons], [700, { refused: 3 }]);
     await client.close(50);
@@ -60,7 +58,7 @@ for (const kind of Object.keys(KINDS)) {
   test(`${kind}: once it has lost its server, the events stay queued`, async (t) => {
     const { server, redis, client } = await lent(t, kind);
     emit(client, 5);
-    assert.ok(await client.flush());
+    assert.ok(await client.flush(PATIENCE_MS));
     await server.stop();
     await until(() => !KINDS[kind].ready(redis));
     emit(client, 50);
@@ -73,7 +71,7 @@ for (const kind of Object.keys(KINDS)) {
   });
 
   test(`${kind}: while its server is frozen, it is given one batch and no more`, async (t) => {
-    const { server, client } = await lent(t, kind);
+    const { server, client } = await lent(t, kind, quick);
     await freezeUnderWay(client, server);
     emit(client, 30);
     assert.equal(await client.flush(200), false);

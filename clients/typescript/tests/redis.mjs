@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -19,6 +19,15 @@ export async function freePort() {
   return port;
 }
 
+/** How long a test waits for what must come. Nothing is measured by it: a busy machine is slow, not wrong. */
+export const PATIENCE_MS = 60_000;
+
+/** Time limits of a client that nothing but a server that does not answer can reach. */
+export const patient = { connectTimeoutMs: PATIENCE_MS, answerTimeoutMs: PATIENCE_MS, ratePerSecond: 0 };
+
+/** Time limits of a client whose server is to stay silent past them, long enough for one that is only slow. */
+export const quick = { connectTimeoutMs: 3_000, answerTimeoutMs: 3_000, ratePerSecond: 0 };
+
 /** Emits so many events. */
 export function emit(client, count, data = {}) {
   for (let index = 0; index < count; index += 1) {
@@ -29,7 +38,7 @@ export function emit(client, count, data = {}) {
 /** Freezes a server that has taken five events, with a batch of twenty under way that is never answered. */
 export async function freezeUnderWay(client, server) {
   emit(client, 5);
-  assert.ok(await client.flush());
+  assert.ok(await client.flush(PATIENCE_MS));
   server.freeze();
   emit(client, 20);
   await until(() => client.stats().reasons.unanswered === 20);
@@ -140,6 +149,35 @@ export class RedisServer {
   }
 }
 
+/** Stands between a client and its server, and sees what passes. */
+export class Relay {
+  /** Bytes from the client that the server's system has taken. */
+  passed = 0;
+
+  static async start(test, server) {
+    const relay = new Relay();
+    const listener = createServer((client) => {
+      const upstream = connect(server.port, '127.0.0.1');
+      client.on('data', (chunk) => upstream.write(chunk, () => { relay.passed += chunk.length; }));
+      upstream.on('data', (chunk) => client.write(chunk));
+      for (const [one, other] of [[client, upstream], [upstream, client]]) {
+        one.on('error', () => {});
+        one.on('close', () => other.destroy());
+      }
+    }).listen(0, '127.0.0.1');
+    await once(listener, 'listening');
+    test.after(() => listener.close());
+    relay.url = `redis://127.0.0.1:${listener.address().port}`;
+    return relay;
+  }
+}
+
+/** A function for `onProblem`, and what it was told. */
+export function problems() {
+  const told = [];
+  return { told, onProblem: (message) => told.push(message) };
+}
+
 function toObject(pairs) {
   const object = {};
   for (let index = 0; index < pairs.length; index += 2) {
@@ -149,13 +187,13 @@ function toObject(pairs) {
 }
 
 /** Waits until a condition holds. */
-export async function until(condition, timeoutMs = 8_000) {
-  const deadline = Date.now() + timeoutMs;
+export async function until(condition, timeoutMs = PATIENCE_MS) {
+  const deadline = performance.now() + timeoutMs;
   for (;;) {
     if (await Promise.resolve(condition()).catch(() => false)) {
       return;
     }
-    if (Date.now() > deadline) {
+    if (performance.now() > deadline) {
       throw new Error(`still not so after ${timeoutMs} ms: ${condition}`);
     }
     await sleep(10);

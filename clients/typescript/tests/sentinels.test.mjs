@@ -7,9 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import Redis from 'ioredis';
 import { EventClient } from '@emp/events';
-import { RedisServer, balanced, certificates, emit, freePort, temporaryFolder, tlsSettings, until } from './redis.mjs';
-
-const quick = { connectTimeoutMs: 500, answerTimeoutMs: 500 };
+import { PATIENCE_MS, RedisServer, balanced, certificates, emit, freePort, patient, temporaryFolder, tlsSettings, until } from './redis.mjs';
 
 /** Starts a sentinel that ends with the test, and knows `main` to be at a port. */
 async function sentinel(t, mainPort, { password, settings = [] } = {}) {
@@ -35,15 +33,15 @@ test('sentinels name the server, also after a failover', async (t) => {
   const first = await RedisServer.start(t);
   const second = await RedisServer.start(t);
   const { port, admin } = await sentinel(t, first.port);
-  const client = new EventClient('x', { ...quick, url: `redis+sentinel://127.0.0.1:1,127.0.0.1:${port}/main` });
+  const client = new EventClient('x', { ...patient, url: `redis+sentinel://127.0.0.1:1,127.0.0.1:${port}/main` });
   emit(client, 5);
-  assert.ok(await client.flush());
+  assert.ok(await client.flush(PATIENCE_MS));
   assert.equal(await first.added(), 5);
   await first.stop();
   await admin.call('SENTINEL', 'REMOVE', 'main');
   await admin.call('SENTINEL', 'MONITOR', 'main', '127.0.0.1', String(second.port), '1');
   emit(client, 7);
-  assert.ok(await client.flush());
+  assert.ok(await client.flush(PATIENCE_MS));
   assert.equal(await second.added(), 7);
   await client.close();
 });
@@ -51,12 +49,15 @@ test('sentinels name the server, also after a failover', async (t) => {
 test('a sentinel that does not answer delays nothing', async (t) => {
   const server = await RedisServer.start(t);
   const { port } = await sentinel(t, server.port);
-  const mute = createServer((socket) => socket.resume()).listen(0);
+  const mute = createServer((socket) => {
+    socket.resume();
+    t.after(() => socket.destroy());
+  }).listen(0);
   t.after(() => mute.close());
   const url = `redis+sentinel://127.0.0.1:${mute.address().port},127.0.0.1:${port}/main`;
-  const client = new EventClient('x', { ...quick, url });
+  const client = new EventClient('x', { ...patient, url });
   emit(client, 5);
-  assert.ok(await client.flush(400));
+  assert.ok(await client.flush(PATIENCE_MS));
   assert.equal(await server.added(), 5);
   await client.close();
 });
@@ -70,9 +71,9 @@ test('the login is for the server, and for sentinels that want one', async (t) =
   for (const { port } of [open, locked]) {
     const told = [];
     const url = `redis+sentinel://app:pw@127.0.0.1:${port}/main`;
-    const client = new EventClient('x', { ...quick, url, onProblem: (message) => told.push(message) });
+    const client = new EventClient('x', { ...patient, url, onProblem: (message) => told.push(message) });
     emit(client, 5);
-    assert.ok(await client.close());
+    assert.ok(await client.close(PATIENCE_MS));
     assert.deepEqual(told, []);
   }
   assert.equal(await server.added(), 10);
@@ -83,7 +84,7 @@ test('sentinels that know no such server keep the events queued, and it is told'
   const { port } = await sentinel(t, server.port);
   const told = [];
   const url = `redis+sentinel://127.0.0.1:${port}/other`;
-  const client = new EventClient('x', { ...quick, url, onProblem: (message) => told.push(message) });
+  const client = new EventClient('x', { ...patient, url, onProblem: (message) => told.push(message) });
   emit(client, 5);
   assert.equal(await client.flush(300), false);
   assert.equal(balanced(client).queued, 5);
@@ -97,9 +98,9 @@ test('over TLS', async (t) => {
   const server = await RedisServer.start(t, tlsSettings(ports[0], path));
   await sentinel(t, ports[0], { settings: tlsSettings(ports[1], path) });
   const url = `rediss+sentinel://localhost:${ports[1]}/main/2`;
-  const client = new EventClient('x', { ...quick, url, tls: { ca: file('ca.crt') } });
+  const client = new EventClient('x', { ...patient, url, tls: { ca: file('ca.crt') } });
   emit(client, 5);
-  assert.ok(await client.close());
+  assert.ok(await client.close(PATIENCE_MS));
   await server.command('SELECT', '2');
   assert.equal(await server.added(), 5);
 });

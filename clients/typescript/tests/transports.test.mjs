@@ -4,17 +4,15 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { createServer as createTlsServer } from 'node:tls';
 import { EventClient } from '@emp/events';
-import { RedisServer, balanced, certificates, emit, temporaryFolder } from './redis.mjs';
-
-const quick = { connectTimeoutMs: 500, answerTimeoutMs: 500 };
+import { PATIENCE_MS, RedisServer, balanced, certificates, emit, patient, temporaryFolder } from './redis.mjs';
 
 test('a database, a Unix socket', async (t) => {
   const path = join(temporaryFolder(t), 'redis.sock');
   const server = await RedisServer.start(t, ['--unixsocket', path]);
   for (const [url, count] of [[`${server.url}/3`, 5], [`unix://${path}`, 6]]) {
-    const client = new EventClient('x', { ...quick, url });
+    const client = new EventClient('x', { ...patient, url });
     emit(client, count);
-    assert.ok(await client.close());
+    assert.ok(await client.close(PATIENCE_MS));
   }
   assert.equal(await server.added(), 6);
   await server.command('SELECT', '3');
@@ -23,7 +21,7 @@ test('a database, a Unix socket', async (t) => {
 
 test('a database that there is not keeps the events queued', async (t) => {
   const server = await RedisServer.start(t);
-  const client = new EventClient('x', { ...quick, url: `${server.url}/99` });
+  const client = new EventClient('x', { ...patient, url: `${server.url}/99` });
   emit(client, 5);
   assert.equal(await client.flush(300), false);
   assert.equal(balanced(client).queued, 5);
@@ -44,13 +42,13 @@ test('TLS', async (t) => {
   t.after(() => secure.close());
   const { port } = secure.address();
   for (const host of ['localhost', '127.0.0.1']) {
-    const trusting = new EventClient('x', { ...quick, url: `rediss://${host}:${port}`, tls: { ca: file('ca.crt') } });
+    const trusting = new EventClient('x', { ...patient, url: `rediss://${host}:${port}`, tls: { ca: file('ca.crt') } });
     emit(trusting, 5);
-    assert.ok(await trusting.close());
+    assert.ok(await trusting.close(PATIENCE_MS));
   }
   assert.deepEqual(names, ['localhost', false]);
   assert.equal(await server.added(), 10);
-  const wary = new EventClient('x', { ...quick, url: `rediss://localhost:${port}` });
+  const wary = new EventClient('x', { ...patient, url: `rediss://localhost:${port}` });
   emit(wary, 5);
   assert.equal(await wary.close(300), false, 'an unknown certificate is not trusted');
   assert.equal(await server.added(), 10);

@@ -4,6 +4,7 @@
 
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use emp_events_client::{EventClient, EventClientBuilder, Stats};
@@ -12,6 +13,8 @@ use serde_json::Value as Json;
 use tempfile::TempDir;
 
 pub const SECOND: Duration = Duration::from_secs(1);
+/// How long a test waits for what must come. Nothing is measured by it: a busy machine is slow, not wrong.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server that ends with the test.
 pub struct Server {
@@ -109,13 +112,33 @@ pub fn free_port() -> u16 {
 pub fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let began = Instant::now();
     while !condition() {
-        assert!(began.elapsed() < 12 * SECOND, "not within 12 s: {what}");
+        assert!(began.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
 
 pub fn builder(url: &str) -> EventClientBuilder {
-    EventClient::builder("worker").url(url)
+    EventClient::builder("worker").url(url).answer_timeout(PATIENCE)
+}
+
+/// What a client told of, as a function for `on_problem`.
+#[derive(Clone, Default)]
+pub struct Problems(Arc<Mutex<Vec<String>>>);
+
+impl Problems {
+    pub fn listen(&self, builder: EventClientBuilder) -> EventClientBuilder {
+        let told = self.clone();
+        builder.on_problem(move |problem| told.0.lock().unwrap().push(problem.to_owned()))
+    }
+
+    pub fn told(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+
+    #[track_caller]
+    pub fn wait(&self) {
+        wait_until("a problem is told", || !self.told().is_empty());
+    }
 }
 
 pub fn client(url: &str) -> EventClient {
