@@ -1,3 +1,5 @@
+import { clearTimer, setTimer } from './clock.js';
+
 interface Flush {
   /** How many events had entered the queue when it was asked for. */
   target: number;
@@ -39,12 +41,12 @@ export class Flushes {
     }
     return new Promise((resolve) => {
       // The one timer that keeps the process alive: somebody waits for the events.
-      const timer = setTimeout(() => flush.finish(false), timeoutMs);
+      const timer = setTimer(() => flush.finish(false), timeoutMs);
       const flush: Flush = {
         target: this.#entered,
         lostBefore: this.#lost,
         finish: (sent) => {
-          clearTimeout(timer);
+          clearTimer(timer);
           this.#waiting.delete(flush);
           resolve(sent);
         },

@@ -1,3 +1,4 @@
+import { clearTimer, setTimer } from './clock.js';
 import { execute } from './execute.js';
 import { type Target, newRedis } from './own_redis.js';
 import { type Answer, RedisRefusal } from './reply.js';
@@ -25,7 +26,7 @@ export class OwnConnection {
   /** Connects, once. Rejects where that fails, or takes too long. */
   async open(): Promise<this> {
     let late = false;
-    const timer = setTimeout(() => {
+    const timer = setTimer(() => {
       late = true;
       this.close();
     }, this.#timeouts.connectMs).unref();
@@ -37,15 +38,15 @@ export class OwnConnection {
       this.close();
       throw new Error(`${this.#target.name}: ${late ? 'no answer' : reasonOf(error)}`);
     } finally {
-      clearTimeout(timer);
+      clearTimer(timer);
     }
   }
 
   /** Sends commands. The connection is closed where they are not all answered in time. Never rejects. */
   async send(commands: readonly (readonly string[])[]): Promise<Answer[]> {
-    const timer = setTimeout(() => this.close(), this.#timeouts.answerMs).unref();
+    const timer = setTimer(() => this.close(), this.#timeouts.answerMs).unref();
     const answers = await execute(this.#redis, commands);
-    clearTimeout(timer);
+    clearTimer(timer);
     return answers;
   }
 

@@ -1,3 +1,4 @@
+import { clearTimer, now, setTimer, uptimeMs } from './clock.js';
 import { Counters } from './counters.js';
 import { dataText } from './data.js';
 import { EventTypes } from './event_types.js';
@@ -40,7 +41,11 @@ export class Pipeline {
     this.#redactor = new Redactor(settings.redactKeys);
     this.#rankMin = rank(settings.level);
     this.#sender = new Sender(service, settings, this.#counters, () => this.#reportDrops());
-    Lifecycle.shared.add(this, settings.handleSignals);
+    Lifecycle.shared.add(this);
+  }
+
+  get handlesSignals(): boolean {
+    return this.#settings.handleSignals;
   }
 
   get stats(): Stats {
@@ -50,7 +55,7 @@ export class Pipeline {
   /** Takes an event. Never throws. */
   emit(type: unknown, data: unknown, context: EventContext | undefined, bound: Ids, given: GivenIds | undefined): void {
     this.#counters.emitted += 1;
-    const nowMs = Date.now();
+    const nowMs = now();
     try {
       this.#accept(type, data, context, bound, given, nowMs);
     } catch {
@@ -69,19 +74,26 @@ export class Pipeline {
     return this.#closing;
   }
 
-  /** The process ends now: what is queued goes to the spool, if there is one. */
-  spoolNow(): void {
-    this.#sender.spoolNow();
+  /** Sends what is queued, within the time, unless Redis is known to be away. */
+  async hurry(timeoutMs: number): Promise<void> {
+    if (!this.#sender.circuitOpen) {
+      await this.#sender.flush(timeoutMs);
+    }
+  }
+
+  /** The process ends now: all that is left goes to the spool, or is counted as dropped. */
+  end(): void {
+    this.#sender.end();
   }
 
   async #close(timeoutMs: number): Promise<boolean> {
-    clearTimeout(this.#reportTimer);
+    clearTimer(this.#reportTimer);
     if (this.#counters.hasUnreported) {
-      this.#addReport(Date.now());
+      this.#addReport();
     }
     const sent = await this.#sender.flush(timeoutMs);
-    Lifecycle.shared.remove(this);
     await this.#sender.close();
+    Lifecycle.shared.remove(this);
     return sent;
   }
 
@@ -132,13 +144,12 @@ export class Pipeline {
         data: text,
         bytes: 0,
       },
-      nowMs,
     );
   }
 
-  #enqueue(event: PendingEvent, nowMs: number): void {
+  #enqueue(event: PendingEvent): void {
     event.bytes = EVENT_OVERHEAD_BYTES + event.type.length + Buffer.byteLength(event.data);
-    this.#sender.add(event, nowMs);
+    this.#sender.add(event);
   }
 
   /** Redis works: tells it what was lost while it, or this client, did not. */
@@ -146,22 +157,23 @@ export class Pipeline {
     if (!this.#counters.hasUnreported || this.#closing || this.#reportTimer !== undefined) {
       return;
     }
-    const waitMs = this.#reportedAt + REPORT_EVERY_MS - Date.now();
+    const waitMs = this.#reportedAt + REPORT_EVERY_MS - uptimeMs();
     if (waitMs <= 0) {
-      this.#addReport(Date.now());
+      this.#addReport();
       return;
     }
-    const timer = setTimeout(() => {
+    const timer = setTimer(() => {
       this.#reportTimer = undefined;
       if (!this.#sender.circuitOpen) {
-        this.#addReport(Date.now());
+        this.#addReport();
       }
     }, waitMs);
     this.#reportTimer = timer.unref();
   }
 
-  #addReport(nowMs: number): void {
-    this.#reportedAt = nowMs;
+  #addReport(): void {
+    const nowMs = now();
+    this.#reportedAt = uptimeMs();
     this.#counters.emitted += 1;
     this.#enqueue(
       {
@@ -176,7 +188,6 @@ export class Pipeline {
         data: JSON.stringify(this.#counters.takeReport(nowMs)),
         bytes: 0,
       },
-      nowMs,
     );
   }
 }

@@ -1,3 +1,5 @@
+import { uptimeMs } from './clock.js';
+
 const EVERY_MS = 60_000;
 
 /** Tells the application of trouble, seldom enough not to be trouble itself. */
@@ -9,13 +11,17 @@ export class Problems {
     this.#tell = tell;
   }
 
-  report(message: string, nowMs: number): void {
-    if (!this.#tell || nowMs - this.#toldAt < EVERY_MS) {
-      return;
+  report(message: string): void {
+    if (uptimeMs() - this.#toldAt >= EVERY_MS) {
+      this.#toldAt = uptimeMs();
+      this.reportLast(message);
     }
-    this.#toldAt = nowMs;
+  }
+
+  /** What is said when the process ends is said in any case. */
+  reportLast(message: string): void {
     try {
-      this.#tell(message);
+      this.#tell?.(message);
     } catch {
       // The application's own function failed; an event must not.
     }

@@ -35,13 +35,20 @@ export class EventQueue {
     return true;
   }
 
-  /** Takes up to `count` events from the front. */
-  take(count: number): PendingEvent[] {
-    const taken = this.#items.slice(this.#head, this.#head + count);
-    this.#head += taken.length;
-    for (const event of taken) {
-      this.#bytes -= event.bytes;
+  /** Takes events from the front: so many at most, and one at least of however many bytes. */
+  take(countMax: number, bytesMax = Infinity): PendingEvent[] {
+    let count = 0;
+    let bytes = 0;
+    for (; count < Math.min(countMax, this.length); count += 1) {
+      const next = this.#items[this.#head + count]?.bytes ?? 0;
+      if (count > 0 && bytes + next > bytesMax) {
+        break;
+      }
+      bytes += next;
     }
+    const taken = this.#items.slice(this.#head, this.#head + count);
+    this.#head += count;
+    this.#bytes -= bytes;
     if (this.#head > HEAD_MAX || this.#head === this.#items.length) {
       this.#items = this.#items.slice(this.#head);
       this.#head = 0;

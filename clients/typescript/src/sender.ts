@@ -1,26 +1,20 @@
-import { parseAddress } from './address.js';
-import { AppTransport } from './app_transport.js';
 import { Breaker } from './breaker.js';
+import { now, uptimeMs } from './clock.js';
 import type { Counters } from './counters.js';
 import { Flushes } from './flushes.js';
 import { MEMORY_QUESTION, MemoryWatch } from './memory.js';
+import { newTransport } from './new_transport.js';
 import { type BatchOutcome, sortOutcome } from './outcome.js';
-import { OwnTransport } from './own_transport.js';
 import { Problems } from './problems.js';
 import { EventQueue } from './queue.js';
 import type { Settings } from './settings.js';
 import { Spool } from './spool.js';
 import type { Transport } from './transport.js';
 import type { DropReason, PendingEvent } from './types.js';
+import { Wake } from './wake.js';
 import { addCommand } from './wire.js';
 
 const BATCH_EVENTS_MAX = 500;
-
-/** An event waits this long for others: each batch costs this process and Redis a wake-up or two, however small it is. */
-const BATCH_DELAY_MS = 50;
-
-/** Events written to the spool at once: more than are sent at once, since each write may wait for the disk. */
-const SPOOL_EVENTS_MAX = 2_000;
 
 /** While the circuit is open the spool takes events from a queue this full, until it is less so. */
 const SPOOL_FROM = 0.75;
@@ -39,14 +33,14 @@ export class Sender {
   readonly #spool: Spool | undefined;
   readonly #onWorking: () => void;
   #transport: Transport | undefined;
-  /** Wakes the sender a moment after an event, for as many as come until then. */
-  #batchTimer: NodeJS.Timeout | undefined;
-  #retryTimer: NodeJS.Timeout | undefined;
-  #scheduled = false;
+  readonly #wake = new Wake(() => this.#startNow());
   #running = false;
-  #spooling = false;
+  #relieving = false;
   #closed = false;
-  #underWay = 0;
+  /** Events that Redis has been sent, and has not answered. */
+  #underWay: PendingEvent[] | undefined;
+  /** Events on their way to the spool. */
+  #beingSpooled = 0;
 
   /** `onWorking` is called after each batch that Redis has taken whole. */
   constructor(service: string, settings: Settings, counters: Counters, onWorking: () => void) {
@@ -56,12 +50,12 @@ export class Sender {
     this.#onWorking = onWorking;
     this.#queue = new EventQueue(settings.maxQueueEvents, settings.maxQueueBytes);
     this.#problems = new Problems(settings.onProblem);
-    this.#spool = settings.spool && new Spool(settings.spool, service);
+    this.#spool = settings.spool && new Spool(settings.spool, service, (outcome, count) => this.#spooled(outcome, count));
   }
 
   /** Events that wait or are under way. */
   get queued(): number {
-    return this.#queue.length + this.#underWay;
+    return this.#queue.length + (this.#underWay?.length ?? 0) + this.#beingSpooled;
   }
 
   /** Is Redis taken to be out of reach? */
@@ -70,13 +64,16 @@ export class Sender {
   }
 
   /** Queues an event; it is dropped, and counted, where there is no room. */
-  add(event: PendingEvent, nowMs: number): void {
+  add(event: PendingEvent): void {
     if (this.#queue.push(event)) {
       this.#flushes.entered();
     } else {
-      this.#counters.drop(this.#breaker.open ? 'circuit_open' : 'queue_full', 1, nowMs);
+      this.#counters.drop(this.#breaker.open ? 'circuit_open' : 'queue_full', 1, now());
     }
-    if (!this.#scheduled && !this.#running) {
+    if (this.#closed) {
+      // The process is ending, and an exit handler of the application's has emitted it.
+      this.end();
+    } else if (!this.#wake.isSet && !this.#running) {
       this.#schedule();
     }
     if (this.#spool && this.#breaker.open && this.#queue.fill >= SPOOL_FROM) {
@@ -94,42 +91,49 @@ export class Sender {
     return flushed;
   }
 
-  /** Gives up the connection; what is still queued goes to the spool, or is dropped. */
+  /** Gives up the connection. What is still queued goes to the spool, or is dropped; all of it is counted then. */
   async close(): Promise<void> {
-    this.#closed = true;
-    clearTimeout(this.#batchTimer);
-    clearTimeout(this.#retryTimer);
-    await this.#giveUp();
+    this.#stop();
+    this.#putAway();
+    await this.#spool?.close();
   }
 
-  /** The last moment of the process: what is queued goes to the spool, if there is one. */
-  spoolNow(): void {
-    while (this.#spool && this.#queue.length > 0) {
-      const batch = this.#queue.take(BATCH_EVENTS_MAX);
-      this.#countSpooled(this.#spool.writeNow(batch), batch.length);
+  /** The last moment of the process: as `close`, without another turn of the event loop. */
+  end(): void {
+    this.#stop();
+    if (!this.#spool && this.#queue.length > 0) {
+      this.#problems.reportLast(`the process ended with ${this.#queue.length} events unsent, and there is no spool`);
     }
+    this.#putAway();
+    this.#spool?.writeNow();
+  }
+
+  /** What is queued goes to the spool, or is dropped. */
+  #putAway(): void {
+    while (this.#spool && this.#queue.length > 0) {
+      void this.#toSpool(this.#spool);
+    }
+    this.#drop('closed', this.#queue.take(Infinity).length);
+  }
+
+  #stop(): void {
+    this.#closed = true;
+    this.#wake.end();
+    const unanswered = this.#underWay?.length ?? 0;
+    this.#underWay = undefined;
+    this.#drop('unanswered', unanswered);
+    this.#transport?.close();
   }
 
   #schedule(): void {
-    if (this.#queue.length === 0 || this.#running || this.#scheduled) {
-      return;
-    }
-    this.#scheduled = true;
-    const waitMs = this.#breaker.waitMs(Date.now());
-    if (waitMs > BATCH_DELAY_MS) {
-      this.#retryTimer = setTimeout(() => this.#startNow(), waitMs).unref();
-    } else if (this.#batchTimer) {
-      // Making a new timer would cost the caller more than all the rest of the call.
-      this.#batchTimer.refresh();
-    } else {
-      this.#batchTimer = setTimeout(() => this.#startNow(), BATCH_DELAY_MS).unref();
+    if (this.#queue.length > 0 && !this.#running && !this.#wake.isSet) {
+      this.#wake.set(this.#breaker.waitMs(uptimeMs()));
     }
   }
 
   #startNow(): void {
-    clearTimeout(this.#retryTimer);
-    this.#scheduled = false;
-    if (!this.#running && this.#queue.length > 0) {
+    this.#wake.done();
+    if (!this.#running && !this.#closed && this.#queue.length > 0) {
       this.#running = true;
       void this.#run();
     }
@@ -146,19 +150,11 @@ export class Sender {
     } while (this.#shouldGoOn());
     this.#running = false;
     if (this.#closed) {
-      // What was under way when the client was closed may have come back.
-      await this.#giveUp();
+      // It may have been opened after the end.
+      this.#transport?.close();
     } else {
       this.#schedule();
     }
-  }
-
-  async #giveUp(): Promise<void> {
-    this.#transport?.close();
-    while (this.#spool && this.#queue.length > 0) {
-      await this.#toSpool(this.#spool, this.#queue.take(BATCH_EVENTS_MAX));
-    }
-    this.#drop('closed', this.#queue.take(Infinity).length);
   }
 
   #shouldGoOn(): boolean {
@@ -166,17 +162,17 @@ export class Sender {
       return false;
     }
     const worthIt = this.#queue.length >= BATCH_EVENTS_MAX || (this.#queue.length > 0 && this.#flushes.anyWaiting);
-    return worthIt && this.#breaker.waitMs(Date.now()) === 0;
+    return worthIt && this.#breaker.waitMs(uptimeMs()) === 0;
   }
 
   async #attempt(): Promise<void> {
-    if (this.#spool && this.#memory.short && !this.#memory.due(Date.now())) {
-      await this.#toSpool(this.#spool, this.#queue.take(BATCH_EVENTS_MAX));
+    if (this.#spool && this.#memory.short && !this.#memory.due(uptimeMs())) {
+      await this.#toSpool(this.#spool);
       return;
     }
     this.#transport ??= newTransport(this.#settings);
     await this.#transport.open();
-    if (this.#spool && this.#memory.due(Date.now())) {
+    if (this.#spool && this.#memory.due(uptimeMs())) {
       await this.#askMemory(this.#transport);
     } else {
       await this.#sendBatch(this.#transport);
@@ -191,7 +187,7 @@ export class Sender {
       this.#failed('Redis does not answer');
       return;
     }
-    this.#memory.answered(answer, Date.now());
+    this.#memory.answered(answer, uptimeMs());
     if (!this.#memory.short) {
       await this.#sendBatch(transport);
     }
@@ -199,24 +195,28 @@ export class Sender {
 
   async #sendBatch(transport: Transport): Promise<void> {
     const batch = this.#queue.take(BATCH_EVENTS_MAX);
-    this.#underWay += batch.length;
+    if (batch.length === 0) {
+      return;
+    }
+    this.#underWay = batch;
     const commands = batch.map((event) => addCommand(this.#service, event, this.#settings.stream));
-    const outcome = sortOutcome(batch, await transport.send(commands));
-    this.#underWay -= batch.length;
-    this.#settle(outcome, transport);
-    if (this.#spool && outcome.outOfMemory) {
-      await this.#toSpool(this.#spool, outcome.later);
+    const answers = await transport.send(commands);
+    // Else the client was closed meanwhile, and they are counted.
+    if (this.#underWay === batch) {
+      this.#underWay = undefined;
+      await this.#settle(sortOutcome(batch, answers), transport);
     }
   }
 
-  #settle(outcome: BatchOutcome, transport: Transport): void {
+  async #settle(outcome: BatchOutcome, transport: Transport): Promise<void> {
     this.#counters.sent += outcome.sent;
     this.#flushes.left(outcome.sent, 0);
     this.#drop('unanswered', outcome.unanswered);
     this.#drop('refused', outcome.refused);
     if (outcome.outOfMemory && this.#spool) {
       // Redis answers, and the spool takes the events: the circuit stays as it is.
-      this.#memory.refused(Date.now());
+      this.#memory.refused(uptimeMs());
+      await this.#toSpool(this.#spool, outcome.later);
       return;
     }
     this.#queue.putBack(outcome.later);
@@ -231,32 +231,32 @@ export class Sender {
   }
 
   #failed(message: string): void {
-    this.#breaker.failed(Date.now());
-    this.#problems.report(message, Date.now());
+    if (!this.#closed) {
+      this.#breaker.failed(uptimeMs());
+      this.#problems.report(message);
+    }
   }
 
   async #relieveQueue(spool: Spool): Promise<void> {
-    if (this.#spooling) {
+    if (this.#relieving) {
       return;
     }
-    this.#spooling = true;
-    while (this.#breaker.open && this.#queue.fill > SPOOL_UNTIL) {
-      await this.#toSpool(spool, this.#queue.take(SPOOL_EVENTS_MAX));
+    this.#relieving = true;
+    while (!this.#closed && this.#breaker.open && this.#queue.fill > SPOOL_UNTIL) {
+      await this.#toSpool(spool);
     }
-    this.#spooling = false;
+    this.#relieving = false;
   }
 
-  async #toSpool(spool: Spool, events: PendingEvent[]): Promise<void> {
-    if (events.length === 0) {
-      return;
+  async #toSpool(spool: Spool, events = this.#queue.take(Infinity, spool.writeBytesMax)): Promise<void> {
+    if (events.length > 0) {
+      this.#beingSpooled += events.length;
+      await spool.write(events);
     }
-    this.#underWay += events.length;
-    const outcome = await spool.write(events);
-    this.#underWay -= events.length;
-    this.#countSpooled(outcome, events.length);
   }
 
-  #countSpooled(outcome: 'spooled' | DropReason, count: number): void {
+  #spooled(outcome: 'spooled' | DropReason, count: number): void {
+    this.#beingSpooled -= count;
     if (outcome === 'spooled') {
       this.#counters.spooled += count;
       this.#flushes.left(count, count);
@@ -268,14 +268,8 @@ export class Sender {
   /** Counts events that were queued and are lost. */
   #drop(reason: DropReason, count: number): void {
     if (count > 0) {
-      this.#counters.drop(reason, count, Date.now());
+      this.#counters.drop(reason, count, now());
       this.#flushes.left(count, count);
     }
   }
-}
-
-function newTransport(settings: Settings): Transport {
-  return settings.redis
-    ? new AppTransport(settings.redis, settings.stream.name, settings.timeouts.answerMs)
-    : new OwnTransport(parseAddress(settings.url), settings.tls, settings.timeouts);
 }

@@ -43,17 +43,17 @@ export interface EventClientOptions {
   spoolDir?: string;
   /** Bytes of one file of the spool. Default: 16 MiB. */
   maxSpoolFileBytes?: number;
-  /** Files of the spool. Default: 8. */
-  maxSpoolFiles?: number;
+  /** Bytes of all files in the spool's folder together. Default: 128 MiB. */
+  maxSpoolBytes?: number;
   /** Default: 2,000 ms. */
   connectTimeoutMs?: number;
   /** Default: 5,000 ms. */
   answerTimeoutMs?: number;
   /**
-   * On SIGTERM and SIGINT: `'auto'` sends what is queued where the application handles the signal
-   * itself; `true` also where it does not, and ends the process afterwards; `false` does nothing.
+   * Whether SIGTERM and SIGINT send what is queued. Where the application handles the signal
+   * itself, it ends the process; else the signal does, as soon as the events are away. Default: true.
    */
-  handleSignals?: 'auto' | boolean;
+  handleSignals?: boolean;
   /** Told of trouble with Redis, at most once a minute. `'stderr'` writes it there. */
   onProblem?: 'stderr' | ((message: string) => void);
 }
@@ -73,7 +73,7 @@ export interface Settings {
   redactKeys: string[];
   spool: SpoolLimits | undefined;
   timeouts: Timeouts;
-  handleSignals: 'auto' | boolean;
+  handleSignals: boolean;
   onProblem: ((message: string) => void) | undefined;
 }
 
@@ -103,7 +103,7 @@ export function resolveSettings(options: EventClientOptions, env: NodeJS.Process
       connectMs: positive(options.connectTimeoutMs, 2_000),
       answerMs: positive(options.answerTimeoutMs, 5_000),
     },
-    handleSignals: options.handleSignals ?? 'auto',
+    handleSignals: options.handleSignals ?? true,
     onProblem: options.onProblem === 'stderr' ? writeToStderr : options.onProblem,
   };
 }
@@ -120,7 +120,7 @@ function spoolLimits(options: EventClientOptions, env: NodeJS.ProcessEnv): Spool
   return {
     folder,
     fileBytesMax: positive(options.maxSpoolFileBytes, 16 * 1024 * 1024),
-    filesMax: positive(options.maxSpoolFiles, 8),
+    bytesMax: positive(options.maxSpoolBytes, 128 * 1024 * 1024),
   };
 }
 

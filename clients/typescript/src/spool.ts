@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto';
-import { appendFileSync, mkdirSync } from 'node:fs';
-import { appendFile, mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { now } from './clock.js';
+import { inTime } from './in_time.js';
+import { SpoolFile } from './spool_file.js';
+import { SpoolRoom } from './spool_room.js';
 import type { PendingEvent } from './types.js';
 import { spoolLine } from './wire.js';
 
@@ -9,23 +9,26 @@ import { spoolLine } from './wire.js';
 export interface SpoolLimits {
   folder: string;
   fileBytesMax: number;
-  filesMax: number;
+  /** Of all spool files in the folder, whichever processes wrote them. */
+  bytesMax: number;
 }
 
 /** What became of events given to the spool. */
 export type SpoolOutcome = 'spooled' | 'spool_full' | 'spool_failed';
 
-interface Addition {
-  path: string;
-  text: string;
-  isNew: boolean;
-}
+/** Of one write. */
+const WRITE_BYTES_MAX = 1024 * 1024;
+const WRITES_PER_FILE_MIN = 4;
 
-interface SpoolFile {
-  id: string;
-  path: string;
-  lines: number;
-  bytes: number;
+/** A disk that takes longer than this is given up when the client is closed. */
+const CLOSE_MS = 5_000;
+
+/** Events on their way to a file. */
+interface Addition {
+  readonly events: readonly PendingEvent[];
+  readonly done: () => void;
+  /** Once its place is settled. */
+  placed?: { file: SpoolFile; text: Buffer };
 }
 
 /**
@@ -35,100 +38,160 @@ interface SpoolFile {
 export class Spool {
   readonly #limits: SpoolLimits;
   readonly #service: string;
+  readonly #settled: (outcome: SpoolOutcome, count: number) => void;
+  readonly #room: SpoolRoom;
   #file: SpoolFile | undefined;
-  #filesOpened = 0;
   #lastMs = 0;
-  /** Writes go one after the other, so that lines stay in the order of their numbers. */
-  #lastWrite: Promise<unknown> = Promise.resolve();
+  /** The first is being written, the others wait: lines stay in the order of their numbers. */
+  readonly #additions: Addition[] = [];
+  #running: Promise<void> | undefined;
 
-  constructor(limits: SpoolLimits, service: string) {
+  /** `settled` is called once for all events of each `write`. */
+  constructor(limits: SpoolLimits, service: string, settled: (outcome: SpoolOutcome, count: number) => void) {
     this.#limits = limits;
     this.#service = service;
+    this.#settled = settled;
+    this.#room = new SpoolRoom(limits.folder, limits.bytesMax);
   }
 
-  /** Appends events without blocking. Never rejects. */
-  write(events: readonly PendingEvent[]): Promise<SpoolOutcome> {
-    const written = this.#lastWrite.then(() => this.#write(events));
-    this.#lastWrite = written;
-    return written;
+  /** What is written at once should hold no more, so that files keep to their size. */
+  get writeBytesMax(): number {
+    return Math.min(WRITE_BYTES_MAX, this.#limits.fileBytesMax / WRITES_PER_FILE_MIN);
   }
 
-  /** Appends events at once: for a process that is about to end. Never throws. */
-  writeNow(events: readonly PendingEvent[]): SpoolOutcome {
-    try {
-      const next = this.#prepare(events);
-      if (!next) {
-        return 'spool_full';
-      }
-      if (next.isNew) {
-        mkdirSync(this.#limits.folder, { recursive: true });
-      }
-      appendFileSync(next.path, next.text);
-      return 'spooled';
-    } catch {
-      return this.#abandonFile();
+  /** Appends events without blocking. Resolves once they are settled; never rejects. */
+  write(events: readonly PendingEvent[]): Promise<void> {
+    return new Promise((done) => {
+      this.#additions.push({ events, done });
+      this.#running ??= this.#run();
+    });
+  }
+
+  /** Writes at once all that is on its way: for a process that is about to end. Never throws. */
+  writeNow(): void {
+    for (const addition of this.#additions.splice(0)) {
+      this.#settle(addition, this.#appendNow(addition));
     }
   }
 
-  async #write(events: readonly PendingEvent[]): Promise<SpoolOutcome> {
+  /** Waits for what is on its way, and ends. */
+  async close(): Promise<void> {
+    await inTime(this.#running ?? Promise.resolve(), undefined, CLOSE_MS);
+    const late = this.#additions.splice(0);
+    if (late.length > 0) {
+      // Whoever touches the file now waits for the disk as well.
+      this.#file = undefined;
+      late.forEach((addition) => this.#settle(addition, 'spool_failed'));
+    }
+    this.#endFile();
+  }
+
+  async #run(): Promise<void> {
+    for (let [addition] = this.#additions; addition; [addition] = this.#additions) {
+      const outcome = await this.#append(addition);
+      // Else it was settled from elsewhere.
+      if (this.#additions[0] === addition) {
+        this.#additions.shift();
+        this.#settle(addition, outcome);
+      }
+    }
+    this.#running = undefined;
+  }
+
+  async #append(addition: Addition): Promise<SpoolOutcome> {
     try {
-      const next = this.#prepare(events);
-      if (!next) {
+      await this.#room.count();
+      if (this.#file && !(await this.#file.isUsable())) {
+        this.#endFile();
+      }
+      const file = this.#fileFor(addition);
+      if (!file) {
         return 'spool_full';
       }
-      if (next.isNew) {
-        await mkdir(this.#limits.folder, { recursive: true });
-      }
-      await appendFile(next.path, next.text);
+      await file.open();
+      await file.write(this.#place(addition, file));
       return 'spooled';
     } catch {
-      return this.#abandonFile();
+      return 'spool_failed';
     }
   }
 
-  /** The text to append and the file to append it to; `undefined` where no file may be added. */
-  #prepare(events: readonly PendingEvent[]): Addition | undefined {
+  #appendNow(addition: Addition): SpoolOutcome {
+    try {
+      // A write under way comes to the same place once more.
+      const file = addition.placed?.file ?? this.#fileNow(addition);
+      if (!file) {
+        return 'spool_full';
+      }
+      file.writeNow(addition.placed?.text ?? this.#place(addition, file));
+      return 'spooled';
+    } catch {
+      return 'spool_failed';
+    }
+  }
+
+  #fileNow(addition: Addition): SpoolFile | undefined {
+    this.#room.countNow();
+    if (this.#file && !this.#file.isUsableNow()) {
+      this.#endFile();
+    }
+    const file = this.#fileFor(addition);
+    file?.openNow();
+    return file;
+  }
+
+  /** The file to append to; `undefined` where there is no room. */
+  #fileFor({ events }: Addition): SpoolFile | undefined {
     const bytes = events.reduce((sum, event) => sum + event.bytes, 0);
-    const file = this.#fileFor(bytes);
-    if (!file) {
+    if (this.#file && this.#file.bytes > 0 && this.#file.bytes + bytes > this.#limits.fileBytesMax) {
+      this.#endFile();
+    }
+    if (!this.#room.has(bytes, this.#file === undefined)) {
       return undefined;
     }
-    // The clock may be set back; the importer relies on lines being in order.
-    this.#lastMs = Math.max(this.#lastMs, Date.now());
-    let text = '';
-    for (const event of events) {
-      file.lines += 1;
-      text += spoolLine(this.#service, event, `${file.id}:${file.lines}`, this.#lastMs);
-    }
-    const isNew = file.bytes === 0;
-    file.bytes += Buffer.byteLength(text);
-    return { path: file.path, text, isNew };
-  }
-
-  #fileFor(bytes: number): SpoolFile | undefined {
-    const current = this.#file;
-    if (current && (current.bytes === 0 || current.bytes + bytes <= this.#limits.fileBytesMax)) {
-      return current;
-    }
-    if (this.#filesOpened >= this.#limits.filesMax) {
-      return undefined;
-    }
-    this.#filesOpened += 1;
-    this.#file = this.#newFile();
+    this.#file ??= new SpoolFile(this.#limits.folder, this.#service);
     return this.#file;
   }
 
-  #newFile(): SpoolFile {
-    const id = randomBytes(8).toString('hex');
-    const service = this.#service.replace(/[^A-Za-z0-9._-]/g, '_');
-    const path = join(this.#limits.folder, `emp-events-${service}-${process.pid}-${id}.ndjson`);
-    return { id, path, lines: 0, bytes: 0 };
+  #place(addition: Addition, file: SpoolFile): Buffer {
+    // The clock may be set back; the importer relies on lines being in order.
+    this.#lastMs = Math.max(this.#lastMs, now());
+    let lines = '';
+    for (const event of addition.events) {
+      lines += spoolLine(this.#service, event, `${file.id}:${file.nextLine()}`, this.#lastMs);
+    }
+    const text = Buffer.from(lines);
+    addition.placed = { file, text };
+    return text;
   }
 
-  /** What a failed write left behind is unknown, so its numbers are not given out again. */
-  #abandonFile(): SpoolOutcome {
+  #settle(addition: Addition, outcome: SpoolOutcome): void {
+    const { placed } = addition;
+    if (outcome === 'spooled' && placed) {
+      placed.file.written(placed.text);
+      this.#room.take(placed.text.length);
+    } else if (outcome === 'spool_failed') {
+      this.#mend();
+    }
+    this.#settled(outcome, addition.events.length);
+    addition.done();
+  }
+
+  /** After a failure the file ends where it ended before, or is written no more. */
+  #mend(): void {
+    try {
+      if (this.#file && this.#file.bytes > 0) {
+        this.#file.cutOff();
+        return;
+      }
+    } catch {
+      // Nobody knows how it ends.
+    }
+    this.#endFile();
+  }
+
+  #endFile(): void {
+    this.#file?.close();
     this.#file = undefined;
-    this.#filesOpened -= 1;
-    return 'spool_failed';
   }
 }

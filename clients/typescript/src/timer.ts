@@ -1,3 +1,5 @@
+import { uptimeMs } from './clock.js';
+
 /** Tells how long ago it was started. */
 export interface Timer {
   /** The milliseconds since the start. */
@@ -8,7 +10,7 @@ export interface Timer {
 
 /** Starts a timer that no change of the clock disturbs. */
 export function startTimer(): Timer {
-  const startedAt = performance.now();
-  const elapsed = (): number => Math.round((performance.now() - startedAt) * 1000) / 1000;
+  const startedAt = uptimeMs();
+  const elapsed = (): number => Math.round((uptimeMs() - startedAt) * 1000) / 1000;
   return Object.defineProperty(elapsed, 'durationMs', { get: elapsed, enumerable: true }) as Timer;
 }

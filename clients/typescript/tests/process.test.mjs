@@ -1,37 +1,8 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { PATIENCE_MS, RedisServer, freePort, temporaryFolder, until } from './redis.mjs';
-
-const here = fileURLToPath(new URL('.', import.meta.url));
-
-/** Runs a script as a process of its own. Resolves with how it ended; one that does not end is killed. */
-async function run(script, { url, signal, env = {}, commonJs = false }) {
-  const kind = commonJs ? [] : ['--input-type=module'];
-  const child = spawn(process.execPath, ['--unhandled-rejections=strict', ...kind, '-e', script], {
-    cwd: here,
-    env: { ...process.env, REDIS_URL: url, ...env },
-  });
-  const output = { stdout: '', stderr: '' };
-  for (const name of ['stdout', 'stderr']) {
-    child[name].on('data', (chunk) => {
-      output[name] += chunk;
-    });
-  }
-  const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
-  const ended = once(child, 'close');
-  if (signal) {
-    await until(() => output.stdout.includes('ready'));
-    child.kill(signal);
-  }
-  const [code, by] = await ended;
-  clearTimeout(timer);
-  return { code, by, ...output };
-}
+import { here, run } from './processes.mjs';
+import { RedisServer, freePort } from './redis.mjs';
 
 const EMIT = `import { apiTelemetry } from '@emp/events'; apiTelemetry.event('server.ready', { n: 1 });`;
 const STAY = `setInterval(() => {}, 1000); console.log('ready');`;
@@ -63,15 +34,6 @@ for (const scheme of ['redis://', 'redis://:secret@', 'rediss://', 'redis+sentin
     assert.deepEqual([code, stderr], [0, '']);
   });
 }
-
-test('process.exit leaves what is queued in the spool', async (t) => {
-  const folder = temporaryFolder(t);
-  const script = `${EMIT} process.exit(3);`;
-  const { code } = await run(script, { url: 'redis://127.0.0.1:1', env: { EMP_EVENTS_SPOOL: folder } });
-  assert.equal(code, 3);
-  const [name] = readdirSync(folder);
-  assert.equal(JSON.parse(readFileSync(join(folder, name), 'utf8')).eventType, 'server.ready');
-});
 
 for (const signal of ['SIGTERM', 'SIGINT']) {
   test(`${signal}: without handlers the process ends by it, as ever`, async (t) => {
