@@ -95,8 +95,13 @@ impl EventClientBuilder {
     }
 
     /// How large a spool file may become.
-    pub fn spool_file_bytes(self, bytes: u64) -> Self {
+    pub fn max_spool_file_bytes(self, bytes: u64) -> Self {
         self.set(|settings| settings.spool_file_bytes = bytes)
+    }
+
+    /// How much the spool's folder may hold, whichever processes wrote there.
+    pub fn max_spool_bytes(self, bytes: u64) -> Self {
+        self.set(|settings| settings.spool_bytes = bytes)
     }
 
     /// How often Redis is asked how full its memory is; only with a spool.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::address::Address;
 use crate::builder::EventClientBuilder;
-use crate::config::CLOSE_TIMEOUT;
+use crate::config::{CLOSE_GRACE, CLOSE_TIMEOUT};
 use crate::core::Core;
 use crate::draft::EventDraft;
 use crate::settings::Settings;
@@ -25,7 +25,7 @@ struct Handle(Arc<Core>);
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.0.close(CLOSE_TIMEOUT);
+        self.0.close(CLOSE_TIMEOUT, |_| {});
     }
 }
 
@@ -95,43 +95,52 @@ impl EventClient {
     /// Waits until every event is sent. `false`: it took too long, or some were dropped or spooled.
     /// It blocks: within async code use [`EventClient::flush_async`].
     pub fn flush(&self, timeout: Duration) -> bool {
-        self.wait_empty(timeout, || {})
-    }
-
-    /// As [`EventClient::flush`], without blocking the thread.
-    pub async fn flush_async(&self, timeout: Duration) -> bool {
-        self.when_empty(timeout, || {}).await
-    }
-
-    /// Sends what waits, and ends the client: later events are dropped. `false` as for
-    /// [`EventClient::flush`]. Call it before the process ends.
-    pub fn close(&self, timeout: Duration) -> bool {
-        self.wait_empty(timeout, || self.core().close(timeout))
-    }
-
-    /// As [`EventClient::close`], without blocking the thread.
-    pub async fn close_async(&self, timeout: Duration) -> bool {
-        self.when_empty(timeout, || self.core().close(timeout)).await
-    }
-
-    /// Begins to wait before `then`, so that nothing dropped by it goes unnoticed.
-    fn wait_empty(&self, timeout: Duration, then: impl FnOnce()) -> bool {
         let (answer, answered) = std::sync::mpsc::sync_channel(1);
         self.core().when_empty(timeout, move |is_empty| {
             // Nobody listens any more: then nobody needs the answer.
             let _ = answer.send(is_empty);
         });
-        then();
         // The background thread answers in time; this is for the case that it is kept from it.
         answered.recv_timeout(timeout + Duration::from_millis(100)).unwrap_or(false)
     }
 
-    async fn when_empty(&self, timeout: Duration, then: impl FnOnce()) -> bool {
+    /// As [`EventClient::flush`], without blocking the thread.
+    pub async fn flush_async(&self, timeout: Duration) -> bool {
         let (answer, answered) = tokio::sync::oneshot::channel();
         self.core().when_empty(timeout, move |is_empty| {
             let _ = answer.send(is_empty);
         });
-        then();
         answered.await.unwrap_or(false)
     }
+
+    /// Sends what waits, and ends the client: later events are dropped. `false` as for
+    /// [`EventClient::flush`]. Call it before the process ends.
+    ///
+    /// When it returns, all is counted. So where the time is over it waits for the spool to be
+    /// written, though for a few seconds at most.
+    pub fn close(&self, timeout: Duration) -> bool {
+        close(self.core(), timeout)
+    }
+
+    /// As [`EventClient::close`], without blocking the thread.
+    pub async fn close_async(&self, timeout: Duration) -> bool {
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        let core = Arc::clone(self.core());
+        // Whoever awaits this may have no timer.
+        let waiting = std::thread::Builder::new().name("emp-events-close".to_owned()).spawn(move || {
+            let _ = answer.send(close(&core, timeout));
+        });
+        waiting.is_ok() && answered.await.unwrap_or(false)
+    }
+}
+
+fn close(core: &Core, timeout: Duration) -> bool {
+    let (answer, answered) = std::sync::mpsc::sync_channel(1);
+    core.close(timeout, move |is_all_sent| {
+        let _ = answer.send(is_all_sent);
+    });
+    answered.recv_timeout(timeout + CLOSE_GRACE).unwrap_or_else(|_| {
+        core.end();
+        false
+    })
 }

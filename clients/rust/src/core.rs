@@ -57,7 +57,8 @@ enum Phase {
 
 /// Somebody who waits for the queue to be empty.
 struct Waiting {
-    until: Instant,
+    /// `None`: until the client has ended.
+    until: Option<Instant>,
     /// How many events had gone elsewhere than to Redis.
     lost_before: u64,
     answer: Box<dyn FnOnce(bool) + Send>,
@@ -160,20 +161,27 @@ impl Core {
         inbox.is_urgent = true;
         inbox.is_idle = false;
         let lost_before = inbox.counts.lost();
-        inbox.waiting.push(Waiting { until: Instant::now() + timeout, lost_before, answer: Box::new(answer) });
+        inbox.waiting.push(Waiting { until: Some(Instant::now() + timeout), lost_before, answer: Box::new(answer) });
         drop(inbox);
         self.wake.notify_one();
         self.settled.notify_one();
     }
 
-    /// Lets the background thread end, at the latest after that time.
-    pub(crate) fn close(&self, timeout: Duration) {
+    /// Lets the background thread end, at the latest after that time. Calls back once it has, and all is counted;
+    /// with whether nothing went elsewhere than to Redis meanwhile.
+    pub(crate) fn close(&self, timeout: Duration, answer: impl FnOnce(bool) + Send + 'static) {
         let mut inbox = self.lock();
         inbox.phase = match inbox.phase {
             Phase::New | Phase::Closed => Phase::Closed,
             Phase::Closing(until) => Phase::Closing(until),
             Phase::Running => Phase::Closing(Instant::now() + timeout),
         };
+        if inbox.phase == Phase::Closed {
+            drop(inbox);
+            return answer(true);
+        }
+        let lost_before = inbox.counts.lost();
+        inbox.waiting.push(Waiting { until: None, lost_before, answer: Box::new(answer) });
         inbox.is_urgent = true;
         inbox.is_idle = false;
         drop(inbox);
@@ -229,6 +237,11 @@ impl Core {
         std::mem::take(&mut self.lock().is_urgent)
     }
 
+    /// Has it ended, and is all counted?
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().phase == Phase::Closed
+    }
+
     /// Is the client to end, and nothing left to do?
     pub(crate) fn is_done(&self) -> bool {
         let inbox = self.lock();
@@ -254,10 +267,10 @@ impl Core {
 
     /// Counts what became of events that waited: `count` of them, which held so many bytes.
     pub(crate) fn settle(&self, fate: Fate, count: u64, bytes: usize) {
-        if count == 0 {
+        let mut inbox = self.lock();
+        if count == 0 || inbox.phase == Phase::Closed {
             return;
         }
-        let mut inbox = self.lock();
         inbox.counts.queued = inbox.counts.queued.saturating_sub(count);
         inbox.bytes = inbox.bytes.saturating_sub(bytes);
         match fate {
@@ -277,21 +290,28 @@ impl Core {
         self.lock().loss_began.take()
     }
 
-    /// Counts an event of the client's own, which passes by the queue.
-    pub(crate) fn admit_own(&self, bytes: usize) {
+    /// Counts an event of the client's own, which passes by the queue. `false`: it is too late for it.
+    pub(crate) fn admit_own(&self, bytes: usize) -> bool {
         let mut inbox = self.lock();
+        if inbox.phase == Phase::Closed {
+            return false;
+        }
         inbox.counts.emitted += 1;
         inbox.counts.queued += 1;
         inbox.bytes += bytes;
+        true
     }
 
     /// Answers those whose time is over, or all where nothing waits; when to look again.
     pub(crate) fn answer_waiting(&self) -> Option<Instant> {
         let mut inbox = self.lock();
-        let (now, counts) = (Instant::now(), inbox.counts);
-        let is_over = |waiting: &mut Waiting| counts.queued == 0 || waiting.until <= now;
+        let (now, counts, is_closed) = (Instant::now(), inbox.counts, inbox.phase == Phase::Closed);
+        let is_over = |waiting: &mut Waiting| match waiting.until {
+            Some(until) => counts.queued == 0 || until <= now,
+            None => is_closed,
+        };
         let over: Vec<Waiting> = inbox.waiting.extract_if(.., is_over).collect();
-        let next = inbox.waiting.iter().map(|waiting| waiting.until).min();
+        let next = inbox.waiting.iter().filter_map(|waiting| waiting.until).min();
         drop(inbox);
         for waiting in over {
             (waiting.answer)(counts.queued == 0 && counts.lost() == waiting.lost_before);
@@ -299,7 +319,7 @@ impl Core {
         next
     }
 
-    /// The thread ends: whatever still waits is lost.
+    /// It has ended: whatever still waits is lost, and no count changes any more but for later calls.
     pub(crate) fn end(&self) {
         let mut inbox = self.lock();
         inbox.phase = Phase::Closed;

@@ -41,6 +41,7 @@ mod report;
 mod sampling;
 mod settings;
 mod spool;
+mod spool_room;
 mod stats;
 mod trace;
 mod track;

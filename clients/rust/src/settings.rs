@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::config::TELEMETRY_CONFIG;
 use crate::data::DataRules;
 use crate::sampling::Sample;
+use crate::spool::SpoolLimits;
 use crate::{Level, config};
 
 /// Called with what went wrong, in words.
@@ -32,6 +33,7 @@ pub(crate) struct Settings {
     pub(crate) memory_check: Duration,
     pub(crate) spool: Option<PathBuf>,
     pub(crate) spool_file_bytes: u64,
+    pub(crate) spool_bytes: u64,
     pub(crate) on_problem: Option<OnProblem>,
     pub(crate) prints_problems: bool,
 }
@@ -59,6 +61,7 @@ impl Settings {
             memory_check: Duration::from_secs(10),
             spool: variable("EMP_EVENTS_SPOOL").map(PathBuf::from),
             spool_file_bytes: 16 << 20,
+            spool_bytes: 128 << 20,
             on_problem: None,
             prints_problems: false,
         }
@@ -72,6 +75,11 @@ impl Settings {
             format!("redis://{host}:{}", port.unwrap_or_else(|| "6379".to_owned()))
         };
         self.url.clone().or_else(|| variable("REDIS_URL")).unwrap_or_else(from_parts)
+    }
+
+    pub(crate) fn spool_limits(&self) -> Option<SpoolLimits> {
+        let (file_bytes_max, bytes_max) = (self.spool_file_bytes, self.spool_bytes);
+        self.spool.clone().map(|folder| SpoolLimits { folder, file_bytes_max, bytes_max })
     }
 
     pub(crate) fn data_rules(&self) -> DataRules {

@@ -16,7 +16,7 @@ pub enum Reason {
     Closed,
     /// It was sent, but no answer came: whether it was written is unknown.
     Unanswered,
-    /// The spool has as many files as it may have.
+    /// The spool's folder holds as much as it may.
     SpoolFull,
     /// The spool could not be written.
     SpoolFailed,

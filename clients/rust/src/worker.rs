@@ -16,7 +16,7 @@ use crate::link::{Link, Trouble};
 use crate::problem::Reporter;
 use crate::refusal::{self, Verdict};
 use crate::report::DropReport;
-use crate::spool::Spool;
+use crate::spool::{Rest, Spool};
 use crate::wire::Wire;
 
 /// After so long without an event the thread sleeps until it is woken; before that it looks by
@@ -104,11 +104,10 @@ struct Worker {
 impl Worker {
     fn new(core: &Arc<Core>) -> Self {
         let settings = &core.settings;
-        let spool = settings.spool.clone();
         Self {
             link: Link::new(core.address.clone(), settings.tls_root.clone(), settings.answer_timeout),
             breaker: Breaker::default(),
-            spool: spool.map(|folder| Spool::new(folder, &settings.service, settings.spool_file_bytes)),
+            spool: settings.spool_limits().map(|limits| Spool::new(limits, &settings.service)),
             reporter: Reporter::default(),
             drops: DropReport::default(),
             pending: VecDeque::new(),
@@ -267,8 +266,9 @@ impl Worker {
         self.breaker.succeeded();
         if let Some(data) = self.drops.due(&self.core) {
             let event = self.core.own_event("telemetry.dropped", data);
-            self.core.admit_own(event.bytes);
-            self.pending.push_front(event);
+            if self.core.admit_own(event.bytes) {
+                self.pending.push_front(event);
+            }
         }
     }
 
@@ -302,35 +302,23 @@ impl Worker {
 
     /// Writes everything that waits to the spool.
     fn spool_all(&mut self) {
-        for wire in std::mem::take(&mut self.batch) {
-            self.spool_one(&wire);
-        }
-        while let Some(event) = self.pending.pop_front() {
-            if let Some(wire) = self.write_out(event) {
-                self.spool_one(&wire);
+        loop {
+            self.fill_batch();
+            let Some(spool) = self.spool.as_mut().filter(|_| !self.batch.is_empty()) else { return };
+            let batch = std::mem::take(&mut self.batch);
+            let appended = spool.append(&batch);
+            let (mut written, mut left) = (Tally::default(), Tally::default());
+            for (index, wire) in batch.iter().enumerate() {
+                if index < appended.written { &mut written } else { &mut left }.add(wire);
             }
-        }
-        if let Some(Err(error)) = self.spool.as_mut().map(Spool::flush) {
-            self.reporter.tell(&self.core.settings, &format!("the spool cannot be written: {error}"));
-        }
-    }
-
-    fn spool_one(&mut self, wire: &Wire) {
-        let Some(spool) = &mut self.spool else { return };
-        let written = spool.write(wire);
-        if written.is_err() {
-            spool.abandon();
-        }
-        let fate = match &written {
-            Ok(true) => Fate::Spooled,
-            Ok(false) => Fate::Dropped(Reason::SpoolFull),
-            Err(_) => Fate::Dropped(Reason::SpoolFailed),
-        };
-        self.core.settle(fate, 1, wire.bytes);
-        match written {
-            Ok(true) => {}
-            Ok(false) => self.reporter.tell(&self.core.settings, "the spool is full"),
-            Err(error) => self.reporter.tell(&self.core.settings, &format!("the spool cannot be written: {error}")),
+            self.core.settle(Fate::Spooled, written.events, written.bytes);
+            let (reason, problem) = match appended.rest {
+                Rest::Nothing => continue,
+                Rest::Full => (Reason::SpoolFull, "the spool is full".to_owned()),
+                Rest::Failed(error) => (Reason::SpoolFailed, format!("the spool cannot be written: {error}")),
+            };
+            self.core.settle(Fate::Dropped(reason), left.events, left.bytes);
+            self.reporter.tell(&self.core.settings, &problem);
         }
     }
 
@@ -339,7 +327,7 @@ impl Worker {
         if self.is_under_way {
             self.drop_batch(Reason::Unanswered);
         }
-        if self.spool.is_some() {
+        if self.spool.is_some() && !self.core.is_closed() {
             self.core.take(&mut self.pending);
             self.spool_all();
         }

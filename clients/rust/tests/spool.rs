@@ -3,10 +3,12 @@
 
 mod common;
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 use common::{PATIENCE, SECOND, Server, assert_adds_up, builder, emit, wait_until};
-use emp_events_client::Reason;
+use emp_events_client::{Reason, Stats};
 use serde_json::Value;
 
 /// The files, each with its lines, oldest first.
@@ -42,7 +44,7 @@ fn assert_well_formed(name: &str, lines: &[Value]) {
 fn no_memory_fills_the_spool() {
     let server = Server::start(&["--maxmemory", "100kb", "--maxmemory-policy", "noeviction"]);
     let folder = tempfile::tempdir().unwrap();
-    let client = builder(&server.url()).spool_dir(folder.path()).memory_check(std::time::Duration::ZERO).build().unwrap();
+    let client = builder(&server.url()).spool_dir(folder.path()).memory_check(Duration::ZERO).build().unwrap();
     emit(&client, 300);
     assert!(!client.flush(PATIENCE), "they are safe, but not sent");
     assert_eq!(client.stats().spooled, 300, "{:?}", client.stats());
@@ -71,29 +73,100 @@ fn events_that_meet_full_memory_go_to_the_spool() {
 }
 
 #[test]
-fn a_long_outage_fills_the_spool_and_no_more_than_eight_files() {
+fn a_long_outage_fills_the_spool_and_files_keep_to_their_size() {
     let mut server = Server::start(&[]);
     server.stop();
     let folder = tempfile::tempdir().unwrap();
     let client =
-        builder(&server.url()).spool_dir(folder.path()).spool_file_bytes(1_000).queue(40, 1 << 20).build().unwrap();
+        builder(&server.url()).spool_dir(folder.path()).max_spool_file_bytes(2_000).queue(40, 1 << 20).build().unwrap();
     emit(&client, 30);
     // Three attempts in vain, and the circuit is open.
     wait_until("the spool is written", || {
         emit(&client, usize::from(client.stats().queued < 40));
-        client.stats().spooled >= 30
+        client.stats().spooled >= 60
     });
-    let found = files(folder.path());
-    assert!((2..=8).contains(&found.len()), "{}", found.len());
+    client.close(Duration::ZERO);
+    let (found, stats) = (files(folder.path()), client.stats());
     found.iter().for_each(|(name, lines)| assert_well_formed(name, lines));
-    for _ in 0..12 {
-        emit(&client, 30);
-        wait_until("there is room again", || client.stats().queued < 10);
+    assert_eq!(found.iter().map(|(_, lines)| lines.len() as u64).sum::<u64>(), stats.spooled);
+    assert_eq!((stats.spooled, stats.queued), (stats.emitted, 0), "{stats:?}");
+    let sizes = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len());
+    assert!(sizes.max().unwrap() <= 2_000);
+}
+
+/// What a process spools that meets no Redis, and ends.
+fn crash(folder: &Path) -> Stats {
+    let client = builder("redis://127.0.0.1:1").spool_dir(folder).max_spool_bytes(400_000).build().unwrap();
+    emit(&client, 500);
+    client.close(Duration::ZERO);
+    assert_adds_up(client.stats());
+    client.stats()
+}
+
+#[test]
+fn a_folder_holds_so_many_bytes_and_takes_more_once_files_are_taken_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let held = || std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len());
+    let stats: Vec<Stats> = (0..12).map(|_| crash(folder.path())).collect();
+    assert_eq!((stats[0].spooled, stats[11].dropped_by(Reason::SpoolFull)), (500, 500), "{stats:?}");
+    assert!(held().sum::<u64>() <= 400_000);
+    let imported = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap();
+    std::fs::remove_file(imported.path()).unwrap();
+    assert!(crash(folder.path()).spooled > 0);
+    assert!(held().sum::<u64>() <= 400_000);
+}
+
+#[test]
+fn small_files_are_few() {
+    let folder = tempfile::tempdir().unwrap();
+    for n in 0..6 {
+        std::fs::write(folder.path().join(format!("emp-events-other-7-{n:016x}.ndjson")), "").unwrap();
     }
-    assert_eq!(files(folder.path()).len(), 8);
-    let stats = client.stats();
-    assert!(stats.dropped_by(Reason::SpoolFull) > 50, "{stats:?}");
-    assert_adds_up(stats);
+    std::fs::write(folder.path().join("something-else.ndjson"), "x".repeat(1_000_000)).unwrap();
+    assert_eq!(crash(folder.path()).dropped_by(Reason::SpoolFull), 500);
+}
+
+#[test]
+fn nobody_but_the_service_itself_reads_what_it_spooled() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = folder.path().join("made").join("here");
+    assert_eq!(crash(&made).spooled, 500);
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let file = std::fs::read_dir(&made).unwrap().next().unwrap().unwrap().path();
+    assert_eq!((mode(&made), mode(&file)), (0o700, 0o600));
+}
+
+/// Spools ten events, changes the file, and spools ten more: the lines of the newer file.
+fn after_a_change(change: impl Fn(&Path)) -> usize {
+    let server = Server::start(&["--maxmemory", "100kb", "--maxmemory-policy", "noeviction"]);
+    let folder = tempfile::tempdir().unwrap();
+    let client = builder(&server.url()).spool_dir(folder.path()).build().unwrap();
+    emit(&client, 10);
+    wait_until("ten are spooled", || client.stats().spooled == 10);
+    let first = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
+    change(&first);
+    emit(&client, 20);
+    wait_until("all are spooled", || client.stats().spooled == 30);
+    let mut paths = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+    let second = paths.find(|path| *path != first).unwrap();
+    std::fs::read_to_string(second).unwrap().lines().count()
+}
+
+#[test]
+fn a_file_that_was_taken_away_is_written_no_more() {
+    assert_eq!(after_a_change(|path| std::fs::remove_file(path).unwrap()), 20);
+}
+
+#[test]
+fn a_file_that_was_emptied_is_written_no_more() {
+    assert_eq!(after_a_change(|path| std::fs::write(path, "").unwrap()), 20);
+}
+
+#[test]
+fn a_file_that_was_not_written_for_long_is_written_no_more() {
+    let long_ago = std::time::SystemTime::now() - Duration::from_secs(3_600);
+    let change = |path: &Path| std::fs::File::options().append(true).open(path).unwrap().set_modified(long_ago).unwrap();
+    assert_eq!(after_a_change(change), 20);
 }
 
 #[test]
@@ -103,8 +176,8 @@ fn what_is_left_at_the_end_goes_to_the_spool() {
     let folder = tempfile::tempdir().unwrap();
     let client = builder(&server.url()).spool_dir(folder.path()).build().unwrap();
     emit(&client, 25);
-    client.close(SECOND / 4);
-    wait_until("the thread ended", || client.stats().queued == 0);
+    assert!(!client.close(SECOND / 4));
+    assert_eq!(client.stats().queued, 0);
     assert_eq!(client.stats().spooled, 25, "{:?}", client.stats());
     assert_eq!(files(folder.path())[0].1.len(), 25);
 }
@@ -118,8 +191,8 @@ fn a_folder_that_cannot_be_written_is_counted() {
     std::fs::write(&file, "").unwrap();
     let client = builder(&server.url()).spool_dir(file.join("spool")).build().unwrap();
     emit(&client, 25);
-    client.close(SECOND / 4);
-    wait_until("the thread ended", || client.stats().queued == 0);
+    assert!(!client.close(SECOND / 4));
+    assert_eq!(client.stats().queued, 0);
     assert_eq!(client.stats().dropped_by(Reason::SpoolFailed), 25);
     assert_adds_up(client.stats());
 }
