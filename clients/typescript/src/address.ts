@@ -36,32 +36,55 @@ const KINDS: Record<string, Pick<Address, 'kind' | 'tls'>> = {
   'rediss+cluster': { kind: 'cluster', tls: true },
 };
 
-const URL_PARTS = /^([a-z+]+):\/\/(?:([^@/]*)@)?([^/?]*)(?:\/([^?]*))?(?:\?.*)?$/i;
+/** The login reaches to the last `@` before the path. */
+const URL_PARTS = /^([a-z+]+):\/\/(?:([^/?#]*)@)?([^/?#@]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/i;
+
+/** No part of an address that cannot be read is shown: who knows which one is the password. */
+const UNREADABLE =
+  'the address of Redis cannot be read: it is redis://, rediss://, redis+sentinel://, redis+cluster:// (or rediss+…) or ' +
+  'unix://, and in names and passwords the characters @ / ? # % are written %40 %2F %3F %23 %25';
 
 /**
  * Reads an address: `redis://`, `rediss://`, `redis+sentinel://…/<master>[/<db>]`,
- * `redis+cluster://…`, `unix://<path>`. Throws where it is none of these.
+ * `redis+cluster://…`, `unix://<path>[?db=…&user=…&pass=…]`. Throws where it is none of these.
  */
 export function parseAddress(url: string): Address {
-  if (url.startsWith('unix://')) {
-    return { ...empty(), path: url.slice('unix://'.length) };
+  const [, scheme = '', login = '', hosts = '', path = '', query = ''] = URL_PARTS.exec(url.trim()) ?? [];
+  const name = scheme.toLowerCase();
+  if (name === 'unix' || name === 'redis+unix') {
+    return parseSocket(`/${path}`, new URLSearchParams(query));
   }
-  const [, scheme = '', login = '', hosts = '', path = ''] = URL_PARTS.exec(url.trim()) ?? [];
-  const kind = KINDS[scheme.toLowerCase()];
+  const kind = KINDS[name];
   if (!kind) {
-    // The address itself may hold a password.
-    throw new Error('the address of Redis is not one of redis://, rediss://, redis+sentinel:// or redis+cluster://');
+    throw new Error(UNREADABLE);
   }
   const parts = path.split('/').filter((part) => part !== '');
-  const master = kind.kind === 'sentinel' ? decodeURIComponent(parts.shift() ?? 'mymaster') : undefined;
+  const master = kind.kind === 'sentinel' ? decoded(parts.shift() ?? 'mymaster') : undefined;
   return {
     ...empty(),
     ...kind,
     ...parseLogin(login),
     nodes: hosts.split(',').map((host) => parseNode(host, kind.kind === 'sentinel' ? SENTINEL_PORT : REDIS_PORT)),
     master,
-    database: Number(parts[0] ?? 0) || 0,
+    database: parseDatabase(parts),
   };
+}
+
+function parseSocket(path: string, query: URLSearchParams): Address {
+  return {
+    ...empty(),
+    path: decoded(path),
+    username: query.get('user') ?? undefined,
+    password: query.get('pass') ?? undefined,
+    database: parseDatabase([query.get('db') ?? '0']),
+  };
+}
+
+function parseDatabase([database = '0', ...others]: string[]): number {
+  if (!/^\d+$/.test(database) || others.length > 0) {
+    throw new Error(UNREADABLE);
+  }
+  return Number(database);
 }
 
 function empty(): Address {
@@ -78,21 +101,32 @@ function empty(): Address {
 }
 
 function parseLogin(login: string): Pick<Address, 'username' | 'password'> {
-  if (login === '') {
-    return { username: undefined, password: undefined };
-  }
   const colon = login.indexOf(':');
-  const name = colon < 0 ? '' : login.slice(0, colon);
-  const password = colon < 0 ? login : login.slice(colon + 1);
+  const name = colon < 0 ? login : login.slice(0, colon);
+  const password = colon < 0 ? '' : login.slice(colon + 1);
   return {
-    username: name === '' ? undefined : decodeURIComponent(name),
-    password: password === '' ? undefined : decodeURIComponent(password),
+    username: name === '' ? undefined : decoded(name),
+    password: password === '' ? undefined : decoded(password),
   };
 }
 
 /** Reads `host`, `host:port` or `[IPv6]:port`. */
 function parseNode(text: string, defaultPort: number): Node {
-  const [, bracketed, plain, port] = /^(?:\[([^\]]*)\]|([^:]*)):?(\d*)$/.exec(text.trim()) ?? [];
-  const host = bracketed ?? plain ?? '';
-  return { host: host === '' ? '127.0.0.1' : host, port: port ? Number(port) : defaultPort };
+  const [, bracketed, plain, port] = /^(?:\[([^[\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text.trim()) ?? [];
+  const host = bracketed ?? plain;
+  if (host === undefined) {
+    throw new Error(UNREADABLE);
+  }
+  return { host, port: port ? Number(port) : defaultPort };
+}
+
+/** A `%` that begins no escape stands for itself. */
+function decoded(text: string): string {
+  return text.replace(/(?:%[0-9a-f]{2})+/gi, (escapes) => {
+    try {
+      return decodeURIComponent(escapes);
+    } catch {
+      return escapes;
+    }
+  });
 }

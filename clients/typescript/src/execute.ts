@@ -5,7 +5,14 @@ export interface IoredisLike {
   status: string;
   isCluster?: boolean;
   connect(): Promise<unknown>;
-  pipeline(): { call(command: string, ...words: string[]): unknown; exec(): Promise<[unknown, unknown][] | null> };
+  pipeline(): IoredisPipeline;
+}
+
+/** Commands that ioredis sends together. */
+export interface IoredisPipeline {
+  options?: object;
+  call(command: string, ...words: string[]): unknown;
+  exec(): Promise<[unknown, unknown][] | null>;
 }
 
 /** What is used of a node-redis instance, the application's or the client's own. */
@@ -36,6 +43,8 @@ export async function ask(redis: ApplicationRedis, key: string, question: readon
 
 async function viaIoredis(redis: IoredisLike, commands: readonly (readonly string[])[]): Promise<Answer[]> {
   const pipeline = redis.pipeline();
+  // The stream is shared with other services: the `keyPrefix` that the application has for its own keys is not for it.
+  pipeline.options = Object.create(pipeline.options ?? null, { keyPrefix: { value: '' } });
   for (const [name = '', ...words] of commands) {
     // Older versions find the key, and with it the node, for names in lower case only.
     pipeline.call(name.toLowerCase(), ...words);

@@ -1,3 +1,4 @@
+import type { RedisClientType } from '@redis/client';
 import { clearTimer, setTimer } from './clock.js';
 import { execute } from './execute.js';
 import { type Target, newRedis } from './own_redis.js';
@@ -8,19 +9,17 @@ import type { Timeouts } from './transport.js';
 export class OwnConnection {
   readonly #target: Target;
   readonly #timeouts: Timeouts;
-  readonly #redis;
+  #redis: RedisClientType | undefined;
   readonly #end = new AbortController();
 
   constructor(target: Target, timeouts: Timeouts) {
     this.#target = target;
     this.#timeouts = timeouts;
-    this.#redis = newRedis(target, timeouts.connectMs, this.#end.signal);
-    this.#redis.on('error', () => this.close());
   }
 
   /** Can commands be sent? */
   get usable(): boolean {
-    return this.#redis.isReady && !this.#end.signal.aborted;
+    return this.#redis?.isReady === true && !this.#end.signal.aborted;
   }
 
   /** Connects, once. Rejects where that fails, or takes too long. */
@@ -31,6 +30,8 @@ export class OwnConnection {
       this.close();
     }, this.#timeouts.connectMs).unref();
     try {
+      this.#redis = await newRedis(this.#target, this.#timeouts.connectMs, this.#end.signal);
+      this.#redis.on('error', () => this.close());
       await this.#redis.connect();
       await this.#greet();
       return this;
@@ -45,7 +46,7 @@ export class OwnConnection {
   /** Sends commands. The connection is closed where they are not all answered in time. Never rejects. */
   async send(commands: readonly (readonly string[])[]): Promise<Answer[]> {
     const timer = setTimer(() => this.close(), this.#timeouts.answerMs).unref();
-    const answers = await execute(this.#redis, commands);
+    const answers = this.#redis ? await execute(this.#redis, commands) : [];
     clearTimer(timer);
     return answers;
   }

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
-import { type RedisClientType, createClient } from '@redis/client';
+import type { RedisClientType } from '@redis/client';
 import type { Node } from './address.js';
 
 /** Where a server listens. */
@@ -24,7 +24,9 @@ export interface Target {
  *
  * @param signal ends it, whatever it is doing; `destroy()` would miss a socket that is being connected
  */
-export function newRedis(target: Target, connectMs: number, signal: AbortSignal): RedisClientType {
+export async function newRedis(target: Target, connectMs: number, signal: AbortSignal): Promise<RedisClientType> {
+  // It takes its time and memory to load, which a process that never connects by itself can do without.
+  const { createClient } = await import('@redis/client');
   const { place, tls, database = 0 } = target;
   const redis: RedisClientType = createClient({
     ...login(target),

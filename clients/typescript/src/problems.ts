@@ -14,12 +14,12 @@ export class Problems {
   report(message: string): void {
     if (uptimeMs() - this.#toldAt >= EVERY_MS) {
       this.#toldAt = uptimeMs();
-      this.reportLast(message);
+      this.reportNow(message);
     }
   }
 
-  /** What is said when the process ends is said in any case. */
-  reportLast(message: string): void {
+  /** What is said once, at the beginning or the end, is said in any case. */
+  reportNow(message: string): void {
     try {
       this.#tell?.(message);
     } catch {

@@ -50,6 +50,7 @@ export class Sender {
     this.#onWorking = onWorking;
     this.#queue = new EventQueue(settings.maxQueueEvents, settings.maxQueueBytes);
     this.#problems = new Problems(settings.onProblem);
+    settings.complaints.forEach((complaint) => this.#problems.reportNow(complaint));
     this.#spool = settings.spool && new Spool(settings.spool, service, (outcome, count) => this.#spooled(outcome, count));
   }
 
@@ -102,7 +103,7 @@ export class Sender {
   end(): void {
     this.#stop();
     if (!this.#spool && this.#queue.length > 0) {
-      this.#problems.reportLast(`the process ended with ${this.#queue.length} events unsent, and there is no spool`);
+      this.#problems.reportNow(`the process ended with ${this.#queue.length} events unsent, and there is no spool`);
     }
     this.#putAway();
     this.#spool?.writeNow();

@@ -1,5 +1,6 @@
 import type { ConnectionOptions } from 'node:tls';
 import { TELEMETRY_CONFIG } from './config.js';
+import { Environment } from './environment.js';
 import type { TypeLimits } from './event_types.js';
 import type { ApplicationRedis } from './execute.js';
 import { parseLevel } from './level.js';
@@ -21,7 +22,7 @@ export interface EventClientOptions {
   stream?: string;
   /** About how many events the stream keeps. Default: 10,000. */
   maxLength?: number;
-  /** `false`: every call does nothing. Default: true unless `TELEMETRY_ENABLED` is `false`. */
+  /** `false`: every call does nothing. Default: `TELEMETRY_ENABLED`, else true but for test runners. */
   enabled?: boolean;
   /** Events below are left out. Default: `EMP_EVENTS_LEVEL`, else `debug`. */
   level?: Level;
@@ -75,22 +76,26 @@ export interface Settings {
   timeouts: Timeouts;
   handleSignals: boolean;
   onProblem: ((message: string) => void) | undefined;
+  /** Of the environment's variables that say what is not understood. */
+  complaints: string[];
 }
 
 /** Fills in what the options leave open. Never throws: a bad number or level gives the default. */
-export function resolveSettings(options: EventClientOptions, env: NodeJS.ProcessEnv): Settings {
+export function resolveSettings(options: EventClientOptions, variables: NodeJS.ProcessEnv): Settings {
+  const complaints: string[] = [];
+  const env = new Environment(variables, (complaint) => complaints.push(complaint));
   return {
-    enabled: options.enabled ?? env['TELEMETRY_ENABLED']?.trim().toLowerCase() !== 'false',
-    url: options.url || env['REDIS_URL'] || addressFromParts(env),
+    enabled: options.enabled ?? env.flag('TELEMETRY_ENABLED') ?? !env.isTest,
+    url: options.url || env.redisUrl(),
     redis: options.redis,
     tls: options.tls ?? {},
     stream: {
-      name: options.stream || env['EMP_EVENTS_STREAM'] || TELEMETRY_CONFIG.streamName,
+      name: options.stream || env.text('EMP_EVENTS_STREAM') || TELEMETRY_CONFIG.streamName,
       maxLength: positive(options.maxLength, TELEMETRY_CONFIG.maxLength),
     },
-    level: parseLevel(options.level) ?? parseLevel(env['EMP_EVENTS_LEVEL']) ?? 'debug',
+    level: parseLevel(options.level) ?? parseLevel(env.text('EMP_EVENTS_LEVEL')) ?? 'debug',
     limits: {
-      sample: options.sample ?? parseSampleRates(env['EMP_EVENTS_SAMPLE'] ?? ''),
+      sample: options.sample ?? parseSampleRates(env.text('EMP_EVENTS_SAMPLE') ?? ''),
       ratePerSecond: options.ratePerSecond === 0 ? 0 : positive(options.ratePerSecond, 1_000),
       rateBurst: positive(options.rateBurst, 2_000),
     },
@@ -105,15 +110,12 @@ export function resolveSettings(options: EventClientOptions, env: NodeJS.Process
     },
     handleSignals: options.handleSignals ?? true,
     onProblem: options.onProblem === 'stderr' ? writeToStderr : options.onProblem,
+    complaints,
   };
 }
 
-function addressFromParts(env: NodeJS.ProcessEnv): string {
-  return `redis://${env['REDIS_HOST'] || '127.0.0.1'}:${env['REDIS_PORT'] || 6379}`;
-}
-
-function spoolLimits(options: EventClientOptions, env: NodeJS.ProcessEnv): SpoolLimits | undefined {
-  const folder = options.spoolDir || env['EMP_EVENTS_SPOOL'];
+function spoolLimits(options: EventClientOptions, env: Environment): SpoolLimits | undefined {
+  const folder = options.spoolDir || env.text('EMP_EVENTS_SPOOL');
   if (!folder) {
     return undefined;
   }

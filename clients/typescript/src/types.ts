@@ -2,7 +2,7 @@
 export type Level = 'debug' | 'info' | 'warn' | 'error';
 
 /** What an event says beyond its name. Anything is taken; what JSON cannot hold is described. */
-export type EventData = Record<string, unknown>;
+export type EventData = object;
 
 /** What ties an event to a job, a worker, a machine, a user or a trace. */
 export interface Ids {

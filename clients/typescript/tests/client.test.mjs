@@ -218,6 +218,14 @@ test('after close, events count as dropped; closing twice is closing', async (t)
   assert.equal(await server.added(), 1);
 });
 
+test('fake timers of a test neither stop a client nor date its events', async (t) => {
+  const { client, arrived } = await started(t);
+  t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 0 });
+  client.event('a.b');
+  const [entry] = await arrived();
+  assert.match(entry.timestamp, /^\d{13}$/);
+});
+
 test('a hundred thousand events arrive in order, and the stream stays short', async (t) => {
   const { server, client } = await started(t, { ratePerSecond: 0, stream: 'other', maxLength: 500 });
   for (let count = 0; count < 100_000; count += 1) {

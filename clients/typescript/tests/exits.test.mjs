@@ -69,7 +69,7 @@ test('process.exit while a server that does not answer is being connected to', a
   const script = `${START} process.stdin.once('data', () => process.exit(0)); writeSync(1, 'ready');`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
     cwd: here,
-    env: { ...process.env, TELEMETRY_ENABLED: 'true', REDIS_URL: `redis://127.0.0.1:${mute.address().port}`, EMP_EVENTS_SPOOL: folder },
+    env: { ...process.env, REDIS_URL: `redis://127.0.0.1:${mute.address().port}`, EMP_EVENTS_SPOOL: folder },
     stdio: ['pipe', 'ignore', 'inherit'],
   });
   await once(mute, 'connection');
@@ -165,7 +165,7 @@ for (const useWorkerThreads of [false, true]) {
     const connection = { host: '127.0.0.1', port: server.port };
     const queue = new Queue('q', { connection });
     t.after(() => queue.close());
-    const env = { TELEMETRY_ENABLED: 'true', REDIS_URL: server.url, EMP_EVENTS_SPOOL: folder };
+    const env = { REDIS_URL: server.url, EMP_EVENTS_SPOOL: folder };
     Object.assign(process.env, env);
     t.after(() => Object.keys(env).forEach((name) => delete process.env[name]));
     const worker = new Worker('q', join(here, 'sandboxed.mjs'), { connection, useWorkerThreads, concurrency: 4 });

@@ -38,6 +38,18 @@ async function lent(t, kind, limits = patient) {
   return { server, redis, client };
 }
 
+test('ioredis with a prefix for the application’s keys: events go to the stream that is read', async (t) => {
+  const server = await RedisServer.start(t);
+  const redis = new Redis(server.port, { keyPrefix: 'app:' });
+  t.after(() => redis.disconnect());
+  await redis.set('own', '1');
+  const client = new EventClient('x', { ...patient, redis });
+  emit(client, 5);
+  assert.ok(await client.close(PATIENCE_MS));
+  assert.deepEqual([await server.added('emp:events'), await server.added('app:emp:events')], [5, 0]);
+  assert.equal(await redis.get('own'), '1');
+});
+
 for (const kind of Object.keys(KINDS)) {
   test(`${kind}: it is used, and left open`, async (t) => {
     const { server, redis, client } = await lent(t, kind);

@@ -88,6 +88,20 @@ test('a client in use does not keep the process alive', async (t) => {
   assert.equal(await server.added(), 2);
 });
 
+test('what a client may never need is not loaded with it', async (t) => {
+  const server = await RedisServer.start(t);
+  const script = `
+    import { createRequire } from 'node:module';
+    import { apiTelemetry } from '@emp/events';
+    const loaded = () => Object.keys(createRequire(process.cwd() + '/x').cache).some((name) => name.includes('@redis/client'));
+    const before = loaded();
+    apiTelemetry.event('a.b');
+    await apiTelemetry.flush(60_000);
+    console.log(before, loaded());`;
+  const { stdout } = await run(script, { url: server.url });
+  assert.equal(stdout, 'false true\n');
+});
+
 test('CommonJS can require it, and shares traces with the ES module', async (t) => {
   const server = await RedisServer.start(t);
   const script = `

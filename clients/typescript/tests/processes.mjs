@@ -11,8 +11,7 @@ export async function run(script, { url, signal, env = {}, commonJs = false }) {
   const kind = commonJs ? [] : ['--input-type=module'];
   const child = spawn(process.execPath, ['--unhandled-rejections=strict', ...kind, '-e', script], {
     cwd: here,
-    // A process that is started by a test runner would write nothing unless it is asked to.
-    env: { ...process.env, TELEMETRY_ENABLED: 'true', REDIS_URL: url, ...env },
+    env: { ...process.env, REDIS_URL: url, ...env },
   });
   const output = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr']) {

@@ -10,6 +10,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import Redis from 'ioredis';
 
+// A client that is started by a test runner writes nothing unless it is asked to.
+process.env.TELEMETRY_ENABLED = 'true';
+
 export async function freePort() {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -100,7 +100,27 @@ test('addresses of all kinds are read', () => {
   ]);
   assert.deepEqual(part('redis+cluster://a:1,b:2', 'kind', 'nodes'), ['cluster', [{ host: 'a', port: 1 }, { host: 'b', port: 2 }]]);
   assert.equal(parseAddress('unix:///run/redis.sock').path, '/run/redis.sock');
-  assert.throws(() => parseAddress('http://u:hidden@h'), (error) => !error.message.includes('hidden'));
+});
+
+test('a login is read as other clients read it', () => {
+  const login = (url) => {
+    const { username, password, nodes } = parseAddress(url);
+    return [username, password, nodes[0].host];
+  };
+  assert.deepEqual(login('redis://u:a@b:c@h'), ['u', 'a@b:c', 'h']);
+  assert.deepEqual(login('redis://u:100%25%zz%C3%BC@h'), ['u', '100%%zzü', 'h']);
+  assert.deepEqual(login('redis://name@h'), ['name', undefined, 'h']);
+  const { path, database, username, password } = parseAddress('unix:///run/redis.sock?db=2&user=u&pass=p%40');
+  assert.deepEqual([path, database, username, password], ['/run/redis.sock', 2, 'u', 'p@']);
+});
+
+test('what is no address is shown to nobody, and leads nowhere', () => {
+  for (const url of [
+    'user:s3cret@host:6379', 'redis:/user:s3cret@h', 'http://u:s3cret@h', 'redis://u:s3cret#1@h', 'redis://u:s3cret/1@h', 'redis://u:1/s3cret@h',
+    'redis://', 'redis://:6379', 'redis://::1:6379', 'redis://h:port', 'redis://h/db', 'redis+sentinel://s3cret@h/main/x',
+  ]) {
+    assert.throws(() => parseAddress(url), (error) => !/s3cret|user|h:/.test(error.message.split(':')[0]) && !error.message.includes('s3cret'), url);
+  }
 });
 
 test('the first redirect is found, with all that got the same one', () => {
@@ -119,7 +139,36 @@ test('settings come from the options, then the environment, then the defaults', 
   assert.equal(resolveSettings({}, { EMP_EVENTS_STREAM: 's' }).stream.name, 's');
   assert.equal(resolveSettings({}, { EMP_EVENTS_LEVEL: 'WARN' }).level, 'warn');
   assert.equal(resolveSettings({ level: 'nonsense' }, {}).level, 'debug');
-  assert.equal(resolveSettings({}, { TELEMETRY_ENABLED: 'false' }).enabled, false);
   assert.equal(resolveSettings({}, { EMP_EVENTS_SPOOL: '/s' }).spool.folder, '/s');
   assert.equal(resolveSettings({ maxQueueEvents: -1 }, {}).maxQueueEvents, 10_000);
+});
+
+test('a switch is on or off in many words, and any other is told of', () => {
+  const read = (text) => resolveSettings({}, { TELEMETRY_ENABLED: text });
+  for (const text of ['0', 'false', 'No', ' OFF ']) {
+    assert.deepEqual([read(text).enabled, read(text).complaints], [false, []], text);
+  }
+  for (const text of [undefined, '', '1', 'TRUE', 'yes', 'on']) {
+    assert.deepEqual([read(text).enabled, read(text).complaints], [true, []], text);
+  }
+  assert.equal(read('maybe').enabled, true);
+  assert.match(read('maybe').complaints[0], /^TELEMETRY_ENABLED/);
+});
+
+test('in a test runner nothing is written unless that is asked for', () => {
+  for (const name of ['VITEST', 'JEST_WORKER_ID', 'NODE_TEST_CONTEXT']) {
+    const env = { [name]: '1', REDIS_URL: 'redis://h' };
+    assert.equal(resolveSettings({}, env).enabled, false, name);
+    assert.equal(resolveSettings({ enabled: true }, env).enabled, true);
+    assert.equal(resolveSettings({}, { ...env, TELEMETRY_ENABLED: 'true' }).enabled, true);
+  }
+});
+
+test('host and port come as people and Kubernetes set them', () => {
+  const url = (env) => resolveSettings({}, env).url;
+  assert.equal(url({ REDIS_HOST: '::1' }), 'redis://[::1]:6379');
+  assert.equal(url({ REDIS_PORT: 'tcp://10.0.0.1:6380' }), 'redis://10.0.0.1:6380');
+  assert.equal(url({ REDIS_HOST: 'h', REDIS_PORT: 'tcp://10.0.0.1:6380' }), 'redis://h:6380');
+  assert.throws(() => parseAddress(url({ REDIS_PORT: 'nonsense' })));
+  assert.match(resolveSettings({}, { REDIS_PORT: 'nonsense' }).complaints[0], /^REDIS_PORT/);
 });

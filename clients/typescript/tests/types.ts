@@ -13,10 +13,17 @@ export const clients: EventClient[] = [
   new EventClient('e', { sample: { 'job.progress_updated': 0.1 }, onProblem: 'stderr', level: 'info' }),
 ];
 
+/** Neither has an index signature. */
+interface JobDone {
+  durationMs: number;
+}
+
 export async function handle(request: IncomingMessage): Promise<number> {
   await apiTelemetry.event('api.error', new Error('no'));
   void apiTelemetry.child({ jobId: undefined }).workerEvent('w1', 'worker.ready', { at: new Date() }, { level: 'warn' });
   const { durationMs } = startTimer();
+  const done: JobDone = { durationMs };
+  void apiTelemetry.jobEvent('j1', 'job.completed', done);
   const traceId: string | undefined = traceFromHeaders(request.headers) ?? traceFromHeaders(new Headers());
   const seven: number = await runWithTrace(traceId, async () => apiTelemetry.track('job.processing', {}, async () => 7));
   return seven + durationMs;
