@@ -42,7 +42,12 @@ make_debian() {
     root=$(buildah mount "$container")
     log=$image_cache/debootstrap.log
     debootstrap --variant=minbase bookworm "$root" >"$log" 2>&1 || { tail -n 20 "$log" >&2; exit 1; }
-    # As in the slim image.
+    # As in the slim image: without documentation, and nothing of what apt works with is kept.
+    cat >"$root/etc/apt/apt.conf.d/docker-clean" <<'END'
+DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb || true"; };
+Dir::Cache::pkgcache "";
+Dir::Cache::srcpkgcache "";
+END
     rm -rf "$root"/var/cache/apt/*.bin "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/* \
         "$root"/usr/share/{doc,info,locale,man}/* "$root"/var/log/*.log
     buildah config --cmd bash "$container"
@@ -59,7 +64,7 @@ make_rust() {
         export DEBIAN_FRONTEND=noninteractive
         apt-get -qq update
         apt-get -qq install -y --no-install-recommends ca-certificates gcc libc6-dev >/dev/null
-        rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin
+        rm -rf /var/lib/apt/lists/*
     ' >&2
     root=$(buildah mount "$container")
     mkdir -p "$root$home" "$root/usr/local/cargo"
