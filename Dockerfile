@@ -9,19 +9,20 @@ WORKDIR /src
 COPY . .
 
 # Dependencies are built once: what cargo has downloaded and built outlives a build. A source may be older than what
-# was built last, from another checkout; cargo goes by its time, so all are touched.
+# was built last, from another checkout; cargo goes by its time, so all are touched. The one package is named, since
+# any other of the workspace would bring the features that it wants.
 FROM source AS build-collector
 RUN --mount=type=cache,id=emp-events-registry,target=/usr/local/cargo/registry \
     --mount=type=cache,id=emp-events-target,target=/src/target,sharing=locked \
     find . -path ./target -prune -o -type f -exec touch {} + \
-    && cargo build --release --locked --no-default-features --bin emp-events \
+    && cargo build --release --locked --package emp-events --no-default-features \
     && cp target/release/emp-events /usr/local/bin/
 
 FROM source AS build-full
 RUN --mount=type=cache,id=emp-events-registry,target=/usr/local/cargo/registry \
     --mount=type=cache,id=emp-events-target,target=/src/target,sharing=locked \
     find . -path ./target -prune -o -type f -exec touch {} + \
-    && cargo build --release --locked --bin emp-events \
+    && cargo build --release --locked --package emp-events \
     && cp target/release/emp-events /usr/local/bin/
 
 FROM docker.io/library/debian:bookworm-slim AS runtime
