@@ -13,9 +13,14 @@ cd "$(dirname "$0")/.."
 
 # As docker-compose.yml has it.
 grace=30
+
+# One at a time: they share what is kept, and what a run that was killed has left is taken away. What is started in
+# the background does not hold the lock.
+exec 9>"$image_cache/lock"
+flock 9
+buildah rm --all >/dev/null
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/emp-events-images.XXXXXX")
 containers=()
-processes=()
 started=$SECONDS
 
 title() { printf '\n\033[1m%s\033[0m\n' "$*"; }
@@ -30,12 +35,12 @@ fail() {
     exit 1
 }
 
-# Whatever happened: ends what was started, the last first, each by its own id; then takes everything away.
+# Whatever happened: ends what was started and still runs, each by its own id; then takes everything away.
 finish() {
-    local status=$? index
-    for ((index = ${#processes[@]} - 1; index >= 0; index--)); do
-        kill -9 "$(innermost "${processes[index]}")" 2>/dev/null || true
-        wait "${processes[index]}" 2>/dev/null || true
+    local status=$? process
+    for process in $(jobs -rp); do
+        kill -9 "$(innermost "$process")" 2>/dev/null || true
+        wait "$process" 2>/dev/null || true
     done
     [ ${#containers[@]} -eq 0 ] || buildah rm "${containers[@]}" >/dev/null
     rm -rf "$scratch"
@@ -111,9 +116,8 @@ start_image() {
     local words
     mapfile -t words < <(setting Entrypoint; setting Cmd)
     buildah run "${host[@]}" "${volume[@]}" "${environment[@]}" "${trust[@]}" "$container" -- "${words[@]}" \
-        >"$scratch/$1.log" 2>&1 &
+        >"$scratch/$1.log" 2>&1 9>&- &
     running=$!
-    processes+=("$running")
 }
 
 # Sends SIGTERM as an engine does, and is content with 0 alone, in time.
@@ -138,9 +142,8 @@ answers() { redis ping >/dev/null 2>&1; }
 
 start_redis() {
     redis-server --port "$redis_port" --bind 127.0.0.1 --save '' --appendonly yes --appendfsync always --dir "$scratch" \
-        >"$scratch/redis.log" 2>&1 &
+        >"$scratch/redis.log" 2>&1 9>&- &
     redis_process=$!
-    processes+=("$redis_process")
     within 10 "Redis answers" answers
 }
 
@@ -269,8 +272,7 @@ done
 
 scripts/base-images.sh
 sh tests/certificates.sh "$scratch"
-python3 scripts/otlp-receiver.py "$scratch" >"$scratch/receiver.log" 2>&1 &
-processes+=($!)
+python3 scripts/otlp-receiver.py "$scratch" >"$scratch/receiver.log" 2>&1 9>&- &
 within 30 "the receiver listens" test -s "$scratch/port"
 redis_port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 start_redis
