@@ -5,7 +5,7 @@ CARGO_FLAGS := --release --locked
 export CARGO_TERM_PROGRESS_WHEN ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-dash0 test chaos lint bench perf-report sample docker clean
+.PHONY: help build demo demo-dash0 test chaos lint bench perf-report sample docker test-images clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,10 @@ sample: ## make data/sample anew
 docker: ## build both images: emp-events (all of it) and emp-events:collector (the daemon alone)
 	docker build --target collector --tag emp-events:collector .
 	docker build --target full --tag emp-events:latest .
+
+test-images: ## build both images without an engine, and try them as they are meant to run; IMAGES=collector is the daemon's alone
+	@scripts/need.sh cc redis openssl python buildah
+	@PATH="$$(scripts/need.sh --tools-path):$$PATH" scripts/test-images.sh $(IMAGES)
 
 clean: ## remove what was built and installed inside the project
 	cargo clean

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes sure of the tools that a make target needs, and says what it installs before it does.
 #
-#   scripts/need.sh cc redis openssl python java node typescript chromium   each of these, installed where missing
+#   scripts/need.sh cc redis openssl python java node typescript chromium buildah debootstrap
+#                                      each of these, installed where missing
 #   scripts/need.sh --tools-path       the folder of the Python tools' programs
 #
 # System packages come from apt (as root, or with sudo). Python's tools go into a virtual
@@ -58,6 +59,16 @@ need_chromium() {
         install_packages chromium
 }
 
+# Builds images, and runs them, without an engine.
+need_buildah() {
+    command -v buildah >/dev/null || install_packages buildah
+}
+
+# Makes base images where no registry answers.
+need_debootstrap() {
+    command -v debootstrap >/dev/null || install_packages debootstrap
+}
+
 # What the benchmark's Node collector needs, beside it: require() looks there.
 need_node() {
     local folder=benches/whole/collectors
@@ -92,6 +103,8 @@ for tool in "$@"; do
         openssl) need_openssl ;;
         typescript) need_typescript ;;
         chromium) need_chromium ;;
+        buildah) need_buildah ;;
+        debootstrap) need_debootstrap ;;
         --tools-path) printf '%s\n' "$tools/bin" ;;
         *) say "unknown tool: $tool"; exit 2 ;;
     esac
