@@ -1,6 +1,7 @@
 use std::process::ExitCode;
 
-use crate::closed_pipe::is_closed_pipe;
+use super::ask::is_wrong_usage;
+use emp_system::is_closed_pipe;
 
 /// How a command ends that has no answer.
 #[derive(Debug)]
@@ -37,32 +38,11 @@ impl Failure {
                 eprintln!("emp-events: {message}");
                 ExitCode::from(2)
             }
-            Self::Failed(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+            Self::Failed(error) if is_closed_pipe(error.as_ref()) => ExitCode::SUCCESS,
             Self::Failed(error) => {
                 eprintln!("emp-events: {error}");
                 if is_wrong_usage(&error) { ExitCode::from(2) } else { ExitCode::FAILURE }
             }
         }
     }
-}
-
-/// Was it the asking that was wrong, not the answering?
-#[cfg(feature = "query")]
-fn is_wrong_usage(error: &anyhow::Error) -> bool {
-    use crate::query::QueryError::{BadInteger, BadMoment, MissingParameter, UnknownParameter, UnknownQuery};
-    matches!(
-        error.downcast_ref(),
-        Some(
-            BadInteger { .. }
-                | BadMoment { .. }
-                | MissingParameter { .. }
-                | UnknownParameter { .. }
-                | UnknownQuery { .. }
-        )
-    )
-}
-
-#[cfg(not(feature = "query"))]
-fn is_wrong_usage(_: &anyhow::Error) -> bool {
-    false
 }

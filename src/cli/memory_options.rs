@@ -1,7 +1,7 @@
 use clap::Args;
 
-use super::sizes::bytes;
-use crate::collect::{MemoryLimit, MemoryLimits};
+use emp_collect::{MemoryLimit, MemoryLimits};
+use emp_units::parse_bytes;
 
 /// From where on Redis' memory is worth a warning.
 #[derive(Debug, Args)]
@@ -10,7 +10,7 @@ pub(super) struct MemoryOptions {
     #[arg(long, value_name = "LIMIT", env = "EMP_EVENTS_MEMORY_WARN", default_value = "80%", value_parser = memory_limit)]
     memory_warn: MemoryLimit,
     /// Warn where the stream takes more than that
-    #[arg(long, value_name = "SIZE", env = "EMP_EVENTS_STREAM_WARN", default_value = "64MiB", value_parser = bytes)]
+    #[arg(long, value_name = "SIZE", env = "EMP_EVENTS_STREAM_WARN", default_value = "64MiB", value_parser = parse_bytes)]
     stream_warn: u64,
 }
 
@@ -21,10 +21,10 @@ impl MemoryOptions {
     }
 }
 
-/// `80%`, or bytes as [`bytes`] reads them.
+/// `80%`, or bytes as [`parse_bytes`] reads them.
 fn memory_limit(text: &str) -> Result<MemoryLimit, String> {
     let Some(percent) = text.trim().strip_suffix('%') else {
-        return bytes(text)
+        return parse_bytes(text)
             .map(MemoryLimit::Bytes)
             .map_err(|_| "expected a share such as 80%, or a size such as 2GiB".to_owned());
     };

@@ -5,10 +5,12 @@ use clap::{Args, ValueEnum};
 use tokio::runtime::Runtime;
 use tracing_subscriber::EnvFilter;
 
+use super::ask::AskOptions;
 use super::failure::Failure;
-use crate::collect::{MemoryLimits, Settings, default_consumer};
-use crate::store::{Layout, Retention};
-use crate::stream::{DEFAULT_STREAM, RedisAddress};
+use emp_collect::{MemoryLimits, Settings, default_consumer};
+use emp_event::Level;
+use emp_store::{Layout, Retention};
+use emp_stream::{DEFAULT_STREAM, RedisAddress};
 
 /// Options that every command takes, before or after its name.
 #[derive(Debug, Args)]
@@ -30,11 +32,8 @@ pub(super) struct Options {
     /// Colours; NO_COLOR turns `auto` off
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto")]
     color: ColorOption,
-    /// What a question may use for sorting, grouping and joining, such as 512MiB [default: a quarter
-    /// of the machine's memory]
-    #[cfg(feature = "query")]
-    #[arg(long, global = true, value_name = "SIZE", env = "EMP_EVENTS_MEMORY", value_parser = super::sizes::bytes)]
-    pub memory: Option<u64>,
+    #[command(flatten)]
+    pub asking: AskOptions,
     /// Time zone of the times shown, such as UTC or Europe/Berlin [default: this machine's]
     #[arg(long, global = true, value_name = "ZONE", env = "EMP_EVENTS_TZ")]
     pub tz: Option<String>,
@@ -134,4 +133,9 @@ impl Options {
 /// A runtime for commands that wait for Redis: one thread is enough, and another one to sync.
 pub(super) fn runtime() -> std::io::Result<Runtime> {
     tokio::runtime::Builder::new_current_thread().max_blocking_threads(2).enable_all().build()
+}
+
+/// A level by its name.
+pub(super) fn level(text: &str) -> Result<Level, String> {
+    Level::parse(text).ok_or_else(|| "expected debug, info, warn or error".to_owned())
 }

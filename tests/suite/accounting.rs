@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use emp_events::collect::{MemoryLimits, Settings, check_law, collect};
-use emp_events::store::{Layout, Retention, Snapshot, Tally};
-use emp_events::stream::RedisAddress;
+use emp_collect::{MemoryLimits, Settings, check_law, collect};
+use emp_store::{Layout, Retention, Snapshot, Tally};
+use emp_stream::RedisAddress;
 use proptest::prelude::*;
 
 use crate::support::{Redis, Store};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use emp_events::event::{EntryId, Event, decode};
+use emp_event::{EntryId, Event, decode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -71,7 +71,7 @@ fn a_spooled_line_of_a_vector_is_stored_as_its_row_too() {
             line.insert(field.clone(), value);
         }
         let text = Value::Object(line).to_string();
-        let line = emp_events::event::JsonLine::parse(&text).unwrap();
+        let line = emp_event::JsonLine::parse(&text).unwrap();
         let event = line.decode(id).unwrap_or_else(|rejection| panic!("{name}: {rejection}"));
         assert_eq!(row(&event), comparable(expected), "{name}");
     }

@@ -1,0 +1,178 @@
+//! What a query may skip: what is known about each sealed file, and an index of the ids in them.
+//!
+//! All of it is learned from the files and can be deleted at any time. Each look at the store
+//! compares it with what the folders hold now: a file that is not the one it was learned from is
+//! learned anew, so that nothing is ever taken from the catalog that the files do not say.
+
+mod facts;
+mod folders;
+mod ids;
+mod index;
+mod saved;
+mod sealed;
+mod stamp;
+mod threads;
+mod values;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+pub use facts::{BOUNDED_COLUMNS, Facts};
+pub use ids::Among;
+pub use index::Effort;
+pub use sealed::{Sealed, SealedFiles};
+pub use values::VALUE_COLUMNS;
+
+use facts::{Gone, Knowledge};
+use folders::KnownFile;
+use saved::Saved;
+pub use saved::Storage;
+use threads::{for_each_share, share};
+
+use emp_store::{Layout, Partition, StoreError, visible_partitions};
+
+/// What is known about the sealed files of a store.
+#[derive(Debug)]
+pub struct Catalog {
+    layout: Layout,
+    storage: Storage,
+    saved: Saved,
+    has_learned: bool,
+    /// Runs that nothing refers to from the next time on that this is saved.
+    retired_runs: Vec<u64>,
+    /// Runs that no saved catalog refers to yet.
+    unsaved_runs: BTreeSet<u64>,
+}
+
+/// A file was listed, and is gone.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{} is gone", .0.display())]
+pub struct Vanished(pub PathBuf);
+
+impl Catalog {
+    /// What was saved about the store; nothing, where that is missing, damaged, or of another
+    /// version.
+    pub fn load(layout: &Layout) -> Self {
+        let storage = Storage::of(layout);
+        let saved = storage.load().unwrap_or_default();
+        Self {
+            layout: layout.clone(),
+            storage,
+            saved,
+            has_learned: false,
+            retired_runs: Vec::new(),
+            unsaved_runs: BTreeSet::new(),
+        }
+    }
+
+    /// Every sealed file that is there now, by hour, writer and first ID, the longer range first.
+    /// What is in the partitions and is not ours goes to `skipped`.
+    ///
+    /// # Errors
+    /// [`StoreError`] where a folder cannot be listed.
+    pub fn list(&mut self, skipped: &mut Vec<StoreError>) -> Result<Vec<Partition>, StoreError> {
+        self.has_learned |= self.saved.folders.look(self.layout.root())?;
+        Ok(self.saved.folders.partitions(self.layout.root(), skipped))
+    }
+
+    /// Reads the footers of those of these files about which nothing is known, or about which what
+    /// is known is no longer true.
+    ///
+    /// # Errors
+    /// [`Vanished`] where one has gone since it was listed.
+    pub fn learn(&mut self, files: &[Partition]) -> Result<(), Vanished> {
+        let known = files.iter().zip(self.saved.folders.known(files));
+        let known = known.filter_map(|(file, known)| Some((file, known?)));
+        let new: Vec<(&Partition, &KnownFile)> = known.filter(|(_, known)| !known.is_current()).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        let shares = new.chunks(share(new.len(), threads::all()));
+        let learned = for_each_share(shares, |new| new.iter().map(learn).collect::<Result<Vec<_>, _>>());
+        let mut learned = learned.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten();
+        let new: Vec<Partition> = new.into_iter().map(|(file, _)| file.clone()).collect();
+        self.saved.folders.for_each_known(&new, |_, file| file.knowledge = learned.next());
+        self.has_learned = true;
+        Ok(())
+    }
+
+    /// Brings the ids of those of these files into the index that are not in it. `progress` is told
+    /// how many have been read so far.
+    ///
+    /// # Errors
+    /// What the system says where the index cannot be written.
+    pub fn index(
+        &mut self,
+        files: &[Partition],
+        effort: Effort,
+        progress: &(dyn Fn(usize) + Sync),
+    ) -> std::io::Result<()> {
+        let known = files.iter().zip(self.saved.folders.known(files));
+        let knowledge = known.filter_map(|(file, known)| Some((file, known?.knowledge.as_ref()?)));
+        let new = knowledge.filter(|(_, known)| known.place.is_none() && known.facts.is_ok());
+        let new: Vec<Partition> = new.map(|(file, _)| file.clone()).collect();
+        index::extend(self, &new, effort, progress)
+    }
+
+    /// Forgets a run of the index that cannot be read.
+    pub(self) fn forget_run(&mut self, run: u64) {
+        for known in self.saved.folders.knowledge_mut().filter(|known| known.place.is_some_and(|at| at.run == run)) {
+            known.place = None;
+        }
+        self.has_learned = true;
+    }
+
+    /// Can what is learned be kept for the next process?
+    pub fn can_be_saved(&self) -> bool {
+        self.storage.is_writable()
+    }
+
+    /// Keeps what was learned for the next process, if anything was.
+    ///
+    /// # Errors
+    /// What the system says where it cannot be written. Nothing is lost but time then.
+    pub fn save(&mut self) -> std::io::Result<()> {
+        if !self.has_learned || !self.storage.is_writable() {
+            return Ok(());
+        }
+        self.storage.save(&self.saved)?;
+        self.has_learned = false;
+        self.unsaved_runs.clear();
+        self.retired_runs.drain(..).for_each(|run| self.storage.retire_run(run));
+        let places = self.saved.folders.knowledge_mut().filter_map(|known| known.place);
+        let runs: BTreeSet<u64> = places.map(|place| place.run).collect();
+        self.storage.remove_runs(|run| runs.contains(&run))
+    }
+
+    /// What is known about these files, which stand in the order in which they were listed. Files
+    /// that were not learned are left out of every answer.
+    pub fn sealed(&self, files: Vec<Partition>) -> SealedFiles {
+        SealedFiles::new(self, files)
+    }
+}
+
+fn learn((file, known): &(&Partition, &KnownFile)) -> Result<Knowledge, Vanished> {
+    Knowledge::learn(&file.path, known.stamp, known.knowledge.as_ref()).map_err(|Gone| Vanished(file.path.clone()))
+}
+
+/// Learns all there is to learn about a store, and saves it: what a collector does as hours are
+/// sealed. Returns the sealed files that it has learned, in order; none where one of them has gone
+/// meanwhile.
+///
+/// # Errors
+/// [`StoreError`] where the store cannot be listed, or the catalog not be written.
+pub fn bring_up_to_date(layout: &Layout, effort: Effort) -> Result<Vec<Partition>, StoreError> {
+    let mut catalog = Catalog::load(layout);
+    let files = visible_partitions(layout, |skipped| catalog.list(skipped), &mut Vec::new())?;
+    // What goes meanwhile was superseded by what is learned the next time.
+    if catalog.learn(&files).is_err() {
+        return Ok(Vec::new());
+    }
+    let failed = |source| StoreError::Io { action: "write", path: layout.index(), source };
+    catalog.index(&files, effort, &|_| ()).map_err(failed)?;
+    catalog.save().map_err(failed)?;
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,193 @@
+//! Where the catalog is kept between processes, and how.
+//!
+//! Nothing here is synced to the disk: what a power cut leaves half written does not match its
+//! checksum, and is made anew.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use rustix::fs::{Access, access};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::folders::Folders;
+use super::ids::{Broken, Run};
+use super::stamp::now_ns;
+use super::values::ValueNumbers;
+use emp_store::Layout;
+use emp_system::user_folder;
+
+/// Everything that is known, but for the ids.
+#[derive(Debug, Default)]
+pub(super) struct Saved {
+    pub folders: Folders,
+    pub numbers: ValueNumbers,
+}
+
+/// A newer version of another form takes another name, so that two versions can share a store.
+const NAME: &str = "catalog.v1";
+const MAGIC: &[u8; 8] = b"EMPCAT1\n";
+const RUN_EXTENSION: &str = "ids";
+/// A run that nothing refers to any more stays that long: a process that has read an older catalog
+/// may be about to open it.
+const RUN_GRACE: Duration = Duration::from_secs(600);
+
+/// The folder of what is derived from the store.
+#[derive(Debug, Clone)]
+pub struct Storage {
+    /// The store's own, which may be read only.
+    own: PathBuf,
+    /// Where to write; `None` where nothing may be written.
+    writable: Option<PathBuf>,
+}
+
+impl Storage {
+    /// The store's own folder where it may be written, else one for this store in the user's cache.
+    pub fn of(layout: &Layout) -> Self {
+        let own = layout.index();
+        let parent = if own.is_dir() { &own } else { layout.root() };
+        let writable = if access(parent, Access::WRITE_OK).is_ok() { Some(own.clone()) } else { in_cache(layout) };
+        Self { own, writable }
+    }
+
+    /// What was saved, if it is there, and whole.
+    pub(super) fn load(&self) -> Option<Saved> {
+        self.read_whole(NAME, MAGIC, |body| {
+            let (numbers, folders) = postcard::take_from_bytes(body).ok()?;
+            Some(Saved { folders: Folders::decode(folders)?, numbers })
+        })
+    }
+
+    /// What the file of that name holds after its magic and its checksum, if it is there, whole, and can
+    /// be decoded.
+    pub fn read_whole<T>(&self, name: &str, magic: &[u8; 8], decode: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
+        self.folders().find_map(|folder| {
+            let bytes = fs::read(folder.join(name)).ok()?;
+            let (sum, body) = bytes.strip_prefix(magic)?.split_first_chunk()?;
+            if crc32fast::hash(body) != u32::from_le_bytes(*sum) {
+                return None;
+            }
+            decode(body)
+        })
+    }
+
+    /// Writes such a file in one step: a reader finds the old one or the new one.
+    pub fn write_whole(&self, name: &str, magic: &[u8; 8], body: &[u8]) -> io::Result<()> {
+        self.publish(name, |file| {
+            file.write_all(magic)?;
+            file.write_all(&crc32fast::hash(body).to_le_bytes())?;
+            file.write_all(body)
+        })
+    }
+
+    /// Can anything be saved?
+    pub fn is_writable(&self) -> bool {
+        self.writable.is_some()
+    }
+
+    /// Saves all of it.
+    pub(super) fn save(&self, saved: &Saved) -> io::Result<()> {
+        let mut body = postcard::to_stdvec(&saved.numbers).map_err(io::Error::other)?;
+        body.extend(saved.folders.encode().map_err(io::Error::other)?);
+        self.write_whole(NAME, MAGIC, &body)
+    }
+
+    /// Opens a run.
+    pub(super) fn run(&self, run: u64) -> Result<Run, Broken> {
+        let file = self.folders().find_map(|folder| File::open(folder.join(run_name(run))).ok());
+        Run::open(file.ok_or(Broken)?)
+    }
+
+    /// Writes a run under a new number, which is returned.
+    pub(super) fn write_run(&self, write: impl FnOnce(File) -> io::Result<()>) -> io::Result<u64> {
+        let run = new_number();
+        self.publish(&run_name(run), |file| write(file.try_clone()?))?;
+        Ok(run)
+    }
+
+    /// Removes runs that nothing has referred to for a while.
+    pub(super) fn remove_runs(&self, is_referred_to: impl Fn(u64) -> bool) -> io::Result<()> {
+        let Some(folder) = &self.writable else { return Ok(()) };
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            let is_old = || -> io::Result<bool> {
+                let modified = fs::metadata(&path)?.modified()?;
+                Ok(SystemTime::now().duration_since(modified).is_ok_and(|age| age > RUN_GRACE))
+            };
+            let is_left = match path.extension().and_then(|extension| extension.to_str()) {
+                Some(RUN_EXTENSION) => run_of(&path).is_some_and(|run| !is_referred_to(run)),
+                Some(extension) => extension == TEMPORARY_EXTENSION,
+                None => false,
+            };
+            if is_left && is_old()? {
+                fs::remove_file(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes a run that nothing has ever referred to.
+    pub(super) fn remove_run(&self, run: u64) {
+        if let Some(folder) = &self.writable {
+            // Where that fails it is removed later, as what is left over is.
+            let _ = fs::remove_file(folder.join(run_name(run)));
+        }
+    }
+
+    /// Nothing refers to the run from now on.
+    pub(super) fn retire_run(&self, run: u64) {
+        let Some(folder) = &self.writable else { return };
+        let file = File::options().append(true).open(folder.join(run_name(run)));
+        // Where that fails it may go too early, and whoever wanted it does without.
+        let _ = file.and_then(|file| file.set_modified(SystemTime::now()));
+    }
+
+    fn folders(&self) -> impl Iterator<Item = &PathBuf> {
+        self.writable.iter().chain(std::iter::once(&self.own).filter(|own| self.writable.as_ref() != Some(own)))
+    }
+
+    fn publish(&self, name: &str, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let folder = self.writable.as_ref().ok_or(io::ErrorKind::ReadOnlyFilesystem)?;
+        fs::create_dir_all(folder)?;
+        let (process, number) = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let temporary = folder.join(format!("{name}.{process}.{number}.{TEMPORARY_EXTENSION}"));
+        let written = File::options().read(true).write(true).create_new(true).open(&temporary).and_then(|mut file| {
+            write(&mut file)?;
+            #[expect(clippy::disallowed_methods, reason = "a cache with checksums need not be durable")]
+            fs::rename(&temporary, folder.join(name))
+        });
+        if written.is_err() {
+            // What stays is removed later.
+            let _ = fs::remove_file(&temporary);
+        }
+        written
+    }
+}
+
+const TEMPORARY_EXTENSION: &str = "tmp";
+
+fn run_name(run: u64) -> String {
+    format!("{run:016x}.{RUN_EXTENSION}")
+}
+
+/// A number that no other run has, whoever writes it.
+fn new_number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let parts = [now_ns() as u64, u64::from(std::process::id()), NEXT.fetch_add(1, Ordering::Relaxed)];
+    xxh3_64(parts.map(u64::to_le_bytes).as_flattened())
+}
+
+fn run_of(path: &Path) -> Option<u64> {
+    u64::from_str_radix(path.file_stem()?.to_str()?, 16).ok()
+}
+
+/// A folder for this store in the user's cache: `~/.cache/emp-events/…`.
+fn in_cache(layout: &Layout) -> Option<PathBuf> {
+    let cache = user_folder("XDG_CACHE_HOME", ".cache")?;
+    let root = layout.root().canonicalize().ok()?;
+    let store = xxh3_64(root.as_os_str().as_encoded_bytes());
+    Some(cache.join(format!("{store:016x}")))
+}

@@ -1,0 +1,129 @@
+//! The files of one look at the store, and which of them may hold what.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use super::Catalog;
+use super::facts::Facts;
+use super::ids::{self, Among, ID_COLUMNS, Run};
+use super::saved::Storage;
+use super::values::{VALUE_COLUMNS, ValueNumbers, Values};
+use emp_store::Partition;
+
+/// A sealed file, and what is known about it.
+#[derive(Debug)]
+pub struct Sealed {
+    /// Where it stands among [`SealedFiles::files`].
+    pub position: usize,
+    /// The file.
+    pub partition: Partition,
+    /// What its footer tells, or why it cannot be read as events.
+    pub facts: Result<Facts, String>,
+    place: Option<ids::Place>,
+    values: Option<Values>,
+}
+
+/// The files of one look at the store.
+#[derive(Debug)]
+pub struct SealedFiles {
+    /// By hour, writer and first ID.
+    pub files: Vec<Sealed>,
+    numbers: ValueNumbers,
+    storage: Storage,
+    runs: OnceLock<HashMap<u64, IndexedFiles>>,
+}
+
+/// The files of one run of the index.
+#[derive(Debug)]
+struct IndexedFiles {
+    /// `None` where it cannot be read: then nothing can be ruled out.
+    run: Option<Run>,
+    /// Where the file of each number stands in [`SealedFiles::files`], if it is there.
+    positions: Vec<Option<u32>>,
+}
+
+impl SealedFiles {
+    pub(super) fn new(catalog: &Catalog, partitions: Vec<Partition>) -> Self {
+        let knowledge: Vec<_> =
+            catalog.saved.folders.known(&partitions).map(|known| known?.knowledge.as_ref()).collect();
+        let known = knowledge.into_iter().map(|known| {
+            let facts = known.map_or_else(|| Err("it is gone".to_owned()), |known| known.facts.clone());
+            (facts, known.and_then(|known| known.place), known.and_then(|known| known.values))
+        });
+        let known: Vec<_> = known.collect();
+        let files = partitions.into_iter().zip(known).enumerate();
+        let sealed =
+            |(position, (partition, (facts, place, values)))| Sealed { position, partition, facts, place, values };
+        Self {
+            files: files.map(sealed).collect(),
+            numbers: catalog.saved.numbers.clone(),
+            storage: catalog.storage.clone(),
+            runs: OnceLock::new(),
+        }
+    }
+
+    /// Are the values of that column in the index of ids?
+    pub fn is_id(column: &str) -> bool {
+        ID_COLUMNS.contains(&column)
+    }
+
+    /// How many of the files the index of ids does not know.
+    pub fn not_indexed(&self) -> usize {
+        self.files.iter().filter(|file| file.place.is_none() && file.facts.is_ok()).count()
+    }
+
+    /// Which of the files may hold one of these ids in that column, in such events; `None` where the
+    /// index has nothing to say about the column.
+    pub fn holding(&self, column: &str, wanted: &[&str], among: Among) -> Option<Vec<bool>> {
+        let column = ID_COLUMNS.iter().position(|name| *name == column)?;
+        let mut may_hold: Vec<bool> = self.files.iter().map(|file| file.place.is_none()).collect();
+        let hashes: Vec<u64> = wanted.iter().map(|id| ids::hash(column, id, among)).collect();
+        for indexed in self.runs.get_or_init(|| self.open_runs()).values() {
+            indexed.mark(&hashes, &mut may_hold);
+        }
+        Some(may_hold)
+    }
+
+    /// May a file hold any of these values in that column? `None` where that is not known.
+    pub fn may_have(&self, file: &Sealed, column: &str, values: &[&str]) -> Option<bool> {
+        let column = VALUE_COLUMNS.iter().position(|name| *name == column)?;
+        self.numbers.may_hold(file.values.as_ref()?, column, values)
+    }
+
+    fn open_runs(&self) -> HashMap<u64, IndexedFiles> {
+        let mut runs: HashMap<u64, IndexedFiles> = HashMap::new();
+        for (position, file) in (0..).zip(&self.files) {
+            let Some(place) = file.place else { continue };
+            let indexed = runs.entry(place.run).or_insert_with(|| {
+                let run = self.storage.run(place.run).ok();
+                IndexedFiles { positions: vec![None; run.as_ref().map_or(0, |run| run.files() as usize)], run }
+            });
+            match indexed.positions.get_mut(place.number as usize) {
+                Some(known) => *known = Some(position),
+                // No such file in that run: it is not the one that the catalog means.
+                None => {
+                    indexed.run = None;
+                    indexed.positions.push(Some(position));
+                }
+            }
+        }
+        runs
+    }
+}
+
+impl IndexedFiles {
+    fn mark(&self, hashes: &[u64], may_hold: &mut [bool]) {
+        let found = self.run.as_ref().and_then(|run| {
+            let found: Result<Vec<Vec<u32>>, _> = hashes.iter().map(|hash| run.find(*hash)).collect();
+            Some(found.ok()?.concat())
+        });
+        let of_number = |number: u32| self.positions.get(number as usize).copied().flatten();
+        let positions: Vec<u32> = match found {
+            Some(numbers) => numbers.into_iter().filter_map(of_number).collect(),
+            None => self.positions.iter().flatten().copied().collect(),
+        };
+        for position in positions {
+            may_hold[position as usize] = true;
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! How collecting goes, seen from the outside: Redis, the store, and what lies between.
+
+use jiff::Timestamp;
+
+use super::memory::{self, MemoryLimits, Usage};
+use super::reading::DEAD_AFTER;
+use super::{GROUP, Settings};
+use emp_event::EntryId;
+use emp_store::{Layout, Snapshot, StoreError, StoreWriter, newest_loss};
+use emp_stream::{Connection, Consumer, GroupReader, STREAM_LENGTH_MAX, StreamError};
+
+/// Entries that may wait to be read while all is well: a fraction of what the stream keeps.
+const UNREAD_MAX: u64 = 2_000;
+/// How long an entry may wait while all is well.
+const UNREAD_AGE_MS_MAX: i64 = 10_000;
+
+/// A disk that is full sooner needs a look.
+const DISK_DAYS_MIN: f64 = 7.0;
+/// A loss is news for that long.
+const RECENT_LOSS_MS: i64 = 3_600_000;
+/// What to do where entries are lost.
+const LATE: &str = "see that `emp-events collect` runs and keeps up; `select * from losses` tells what is missing";
+
+/// How a check came out, in rising order of concern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Status {
+    /// As it should be.
+    Good,
+    /// It works, but something needs a look.
+    Degraded,
+    /// It does not work.
+    Bad,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// `redis`, `memory`, `store`, `collector`, `contents`, `disk`, `quarantine`, `behind`, `storing`, `losses`,
+    /// `consumers`, `forwarder`, `clocks`, `services`.
+    pub name: &'static str,
+    /// How it came out.
+    pub status: Status,
+    /// What was found, in one line.
+    pub detail: String,
+    /// What to do about it.
+    pub remedy: Option<String>,
+    /// What was counted, for programs.
+    pub counts: Vec<(&'static str, u64)>,
+}
+
+impl Check {
+    fn good(name: &'static str, detail: String) -> Self {
+        Self { name, status: Status::Good, detail, remedy: None, counts: Vec::new() }
+    }
+
+    fn degraded(name: &'static str, detail: String, remedy: &str) -> Self {
+        Self { name, status: Status::Degraded, detail, remedy: Some(remedy.to_owned()), counts: Vec::new() }
+    }
+
+    fn bad(name: &'static str, detail: String, remedy: &str) -> Self {
+        Self { name, status: Status::Bad, detail, remedy: Some(remedy.to_owned()), counts: Vec::new() }
+    }
+}
+
+/// Looks at all of it, cheap checks first. A check that fails is an answer, not an error.
+pub async fn check_health(settings: &Settings) -> Vec<Check> {
+    let mut checks = vec![check_store(&settings.layout), check_collector(settings)];
+    checks.extend(check_contents(&settings.layout));
+    match Connection::open(&settings.address, &settings.stream, GROUP).await {
+        Ok(connection) => {
+            let mut reader = GroupReader::new(connection, &settings.consumer);
+            checks.push(check_redis(&mut reader, settings).await);
+            checks.extend(check_memory(&mut reader, &settings.memory).await);
+            checks.push(check_behind(&mut reader, &settings.stream).await);
+            checks.extend(check_trouble(&mut reader).await);
+            checks.extend(check_losses(&mut reader, &settings.layout).await);
+            checks.extend(check_consumers(&mut reader, settings).await);
+        }
+        // The error itself says what to do.
+        Err(error) => {
+            checks.push(Check {
+                name: "redis",
+                status: Status::Bad,
+                detail: error.to_string(),
+                remedy: None,
+                counts: Vec::new(),
+            });
+        }
+    }
+    checks
+}
+
+fn check_store(layout: &Layout) -> Check {
+    let root = layout.root().display();
+    if !layout.root().exists() {
+        let remedy = "start `emp-events collect`, or set --store";
+        return Check::bad("store", format!("there is no store at {root}"), remedy);
+    }
+    match StoreWriter::probe(layout) {
+        Ok(()) => Check::good("store", format!("{root} can be written")),
+        Err(error) => Check::bad("store", error.to_string(), "free space, or mend its rights"),
+    }
+}
+
+fn check_collector(settings: &Settings) -> Check {
+    match StoreWriter::is_locked(&settings.layout) {
+        Ok(true) => Check::good("collector", "one is at work on the store".to_owned()),
+        Ok(false) => {
+            let remedy = "start `emp-events collect`";
+            Check::degraded("collector", "none is at work on the store".to_owned(), remedy)
+        }
+        Err(error @ StoreError::Io { .. }) => Check::bad("collector", error.to_string(), "mend the store first"),
+        Err(error) => Check::bad("collector", error.to_string(), "set --store"),
+    }
+}
+
+/// How much the store holds, how new it is, how long the disk will do, and what is in quarantine.
+fn check_contents(layout: &Layout) -> Vec<Check> {
+    let Ok(snapshot) = Snapshot::read(layout) else { return Vec::new() };
+    let bytes: u64 = snapshot.partitions.iter().map(|file| file.bytes).sum();
+    let journal: u64 = snapshot.segments.iter().map(|segment| segment.bytes).sum();
+    let newest = snapshot.partitions.iter().map(|file| file.name.ids.last);
+    let newest = newest.chain(snapshot.segments.iter().map(|segment| segment.ids.last)).max();
+    let Some(newest_ms) = newest.and_then(EntryId::ingested_at) else {
+        return vec![Check::good("contents", "the store has no events yet".to_owned())];
+    };
+    let age_s = (Timestamp::now().as_millisecond() - newest_ms).max(0) / 1_000;
+    let detail = format!(
+        "{} files, {:.1} MB, and {:.1} MB in the journal; the newest event came {} ago",
+        snapshot.partitions.len(),
+        bytes as f64 / 1e6,
+        journal as f64 / 1e6,
+        age_of(age_s)
+    );
+    let mut checks = vec![Check::good("contents", detail)];
+    checks.extend(check_disk(layout, &snapshot, newest_ms));
+    if !snapshot.quarantine.is_empty() {
+        let detail = format!("{} entries were no events and are in quarantine", snapshot.quarantine.len());
+        checks.push(Check {
+            remedy: Some("emp-events sql \"select reason, count(*) from quarantine group by 1\"".to_owned()),
+            ..Check::good("quarantine", detail)
+        });
+    }
+    checks
+}
+
+/// How many days the disk will do, at the pace of the last week.
+fn check_disk(layout: &Layout, snapshot: &Snapshot, newest_ms: i64) -> Option<Check> {
+    const DAY_MS: i64 = 24 * 3_600_000;
+    let disk = rustix::fs::statvfs(layout.root()).ok()?;
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    let recent = snapshot.partitions.iter().filter(|file| newest_ms - file.hour.start_ms() < 7 * DAY_MS);
+    let (bytes, first_ms) =
+        recent.fold((0, newest_ms), |(bytes, first_ms), file| (bytes + file.bytes, file.hour.start_ms().min(first_ms)));
+    let days = ((newest_ms - first_ms) as f64 / DAY_MS as f64).max(1.0 / 24.0);
+    let left = free as f64 / (bytes as f64 / days).max(1.0);
+    let detail =
+        format!("{:.1} GB are free: enough for {} at the pace of the last week", free as f64 / 1e9, days_of(left));
+    Some(if left < DISK_DAYS_MIN {
+        Check::degraded("disk", detail, "free space, or remove old hours: `emp-events retain --keep 30d`")
+    } else {
+        Check::good("disk", detail)
+    })
+}
+
+fn age_of(seconds: i64) -> String {
+    match seconds {
+        ..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} m", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+fn days_of(days: f64) -> String {
+    if days > 3_650.0 { "more than ten years".to_owned() } else { format!("{days:.0} days") }
+}
+
+/// Does Redis answer? How full is the stream?
+async fn check_redis(reader: &mut GroupReader, settings: &Settings) -> Check {
+    let mut detail = format!("{} answers", settings.address);
+    if let Ok(state) = reader.state().await {
+        detail += &format!("; the stream holds {} entries (producers keep {STREAM_LENGTH_MAX})", state.length);
+    }
+    Check::good("redis", detail)
+}
+
+/// Is there room for what producers add?
+async fn check_memory(reader: &mut GroupReader, limits: &MemoryLimits) -> Option<Check> {
+    let usage = Usage::of(reader).await.ok()?;
+    let excess = usage.excess(limits);
+    Some(if excess.is_empty() {
+        Check::good("memory", usage.to_string())
+    } else {
+        Check::degraded("memory", excess.join("; "), memory::REMEDY)
+    })
+}
+
+async fn check_behind(reader: &mut GroupReader, stream: &str) -> Check {
+    let unread = match reader.unread().await {
+        Ok(unread) => unread,
+        Err(StreamError::NoGroup { .. }) => {
+            let detail = format!("nobody has read {stream} yet: it has no group {GROUP}");
+            return Check::degraded("behind", detail, "start `emp-events collect`");
+        }
+        Err(error) => return Check::bad("behind", error.to_string(), "set --stream"),
+    };
+    let Some(oldest) = unread.oldest.and_then(|id| id.ingested_at()) else {
+        return Check::good("behind", "every entry of the stream has been read".to_owned());
+    };
+    let age_ms = (Timestamp::now().as_millisecond() - oldest).max(0);
+    let detail = format!("{} entries are unread, the oldest for {:.1} s", unread.count, age_ms as f64 / 1_000.0);
+    if unread.count > UNREAD_MAX || age_ms > UNREAD_AGE_MS_MAX {
+        Check::degraded(
+            "behind",
+            detail,
+            "see that `emp-events collect` runs; the stream keeps only its newest entries",
+        )
+    } else {
+        Check::good("behind", detail)
+    }
+}
+
+/// What the collector has said that keeps it from storing entries.
+async fn check_trouble(reader: &mut GroupReader) -> Option<Check> {
+    let trouble = reader.trouble().await.ok()??;
+    let detail = format!("the collector has stopped taking entries: {trouble}");
+    Some(Check::bad("storing", detail, "it goes on by itself once that is mended"))
+}
+
+/// What was trimmed before it was read, in all and lately. `None` where nobody has read yet.
+async fn check_losses(reader: &mut GroupReader, layout: &Layout) -> Option<Check> {
+    let (state, accounts) = reader.accounts().await.ok()?;
+    let position = accounts.position()?;
+    let read = format!("of {} entries read,", position.saturating_sub(accounts.begun));
+    let unnoticed = state.removed().saturating_sub(position);
+    if unnoticed > 0 {
+        let detail = format!("{unnoticed} entries were trimmed unread since the collector read last");
+        return Some(Check::degraded("losses", detail, LATE));
+    }
+    let newest = newest_loss(layout).ok().flatten();
+    let age_ms = newest.map(|noticed_at| (Timestamp::now().as_millisecond() - noticed_at).max(0));
+    Some(match (accounts.lost, age_ms) {
+        (0, _) => Check::good("losses", format!("{read} none was lost")),
+        (lost, Some(age_ms)) if age_ms < RECENT_LOSS_MS => {
+            let detail = format!("{read} {lost} were trimmed before that, the last {} s ago", age_ms / 1_000);
+            Check::degraded("losses", detail, LATE)
+        }
+        (lost, _) => Check::good("losses", format!("{read} {lost} were trimmed before that, none in the last hour")),
+    })
+}
+
+/// Consumers of other stores that have been silent for long and hold entries back.
+async fn check_consumers(reader: &mut GroupReader, settings: &Settings) -> Option<Check> {
+    let consumers = reader.consumers().await.ok()?;
+    let is_held_back = |consumer: &&Consumer| {
+        consumer.name != settings.consumer && consumer.pending > 0 && consumer.idle >= DEAD_AFTER
+    };
+    let Consumer { name, pending, idle } = consumers.iter().find(is_held_back)?;
+    let detail = format!(
+        "{name} was given {pending} entries, acknowledged none of them, and is silent for {} s",
+        idle.as_secs()
+    );
+    let remedy =
+        format!("start it again; is it gone for good, take them over with `emp-events collect --adopt {name}`");
+    Some(Check::degraded("consumers", detail, &remedy))
+}

@@ -1,0 +1,137 @@
+//! From what was read to what is durable: decode, account, commit.
+
+use jiff::Timestamp;
+use tracing::warn;
+
+use super::Totals;
+use super::event_log::EventLog;
+use emp_event::{EntryId, decode_fields, fields_as_json};
+use emp_store::{Batch, Item, Loss, Quarantined, RecordedLosses, StoreError, StoreWriter};
+use emp_stream::{Entries, Entry, Poll, Settled};
+
+/// Takes entries into a store, and counts them.
+pub(super) struct Intake {
+    pub store: StoreWriter,
+    pub totals: Totals,
+    pub log: Option<EventLog>,
+    /// What this collector has stored as lost in this life of the stream.
+    pub recorded: RecordedLosses,
+}
+
+impl Intake {
+    /// Makes what no consumer was given before durable, and what was found to be lost before it.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing of it may be acknowledged then.
+    pub fn take_new(&mut self, poll: &Poll) -> Result<Settled, StoreError> {
+        // At or below this ID all is stored: a group that was destroyed delivers it once more.
+        let floor = self.store.floor();
+        if poll.entries.last_id().is_some_and(|last| last > floor) {
+            let after = poll.accounts.position().or(self.store.position()).unwrap_or_default();
+            let position = after.saturating_sub(poll.entries.above(floor).len() as u64);
+            self.commit(&poll.entries, floor, position, poll.accounts.own_lost)?;
+        }
+        Ok(self.settled(poll))
+    }
+
+    /// Makes durable what was found to be lost though no entry of ours follows: another store
+    /// reads them. Where the last entry is ours, the loss waits for the next one, since it must
+    /// lie between two entries.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the loss stays claimed, and is stored another time.
+    pub fn take_loss(&mut self, poll: &Poll) -> Result<(), StoreError> {
+        let lost = poll.accounts.own_lost.saturating_sub(self.recorded.lost);
+        let from = self.store.floor();
+        let before = from.max(self.recorded.last);
+        let Some(to) = poll.state.last.filter(|last| lost > 0 && *last > before) else { return Ok(()) };
+        let loss = Loss { from, to, lost, noticed_at: Timestamp::now().as_millisecond() };
+        self.store.record_loss(loss, poll.accounts.position().unwrap_or_default())?;
+        self.count_loss(&loss);
+        Ok(())
+    }
+
+    /// Which pending entries were trimmed before they were stored? To be acknowledged before
+    /// [`Self::take_pending`] stores what lies above them.
+    pub fn gone(&self, poll: &Poll) -> Settled {
+        let watermark = self.store.watermark();
+        let gone = poll.trimmed.iter().copied().filter(|id| *id > watermark).collect();
+        Settled { stored: Vec::new(), gone }
+    }
+
+    /// Makes durable what this consumer was given before and did not acknowledge.
+    ///
+    /// # Errors
+    /// [`StoreError`]: nothing of it may be acknowledged then.
+    pub fn take_pending(&mut self, poll: &Poll, gone: &Settled) -> Result<Settled, StoreError> {
+        let watermark = self.store.watermark();
+        if poll.entries.last_id().is_some_and(|last| last > watermark) {
+            let own_lost = poll.accounts.own_lost + gone.gone.len() as u64;
+            let lost = own_lost.saturating_sub(self.recorded.lost);
+            let position = self.store.position().unwrap_or_default() + lost;
+            self.commit(&poll.entries, watermark, position, own_lost)?;
+        }
+        let mut settled = self.settled(poll);
+        settled.stored.extend(poll.trimmed.iter().filter(|id| **id <= watermark));
+        Ok(settled)
+    }
+
+    fn settled(&self, poll: &Poll) -> Settled {
+        Settled { stored: poll.entries.ids().collect(), gone: Vec::new() }
+    }
+
+    /// Commits the entries above what is stored, behind a loss where more was found to be lost
+    /// than is recorded.
+    fn commit(&mut self, entries: &Entries, stored: EntryId, position: u64, own_lost: u64) -> Result<(), StoreError> {
+        let now = Timestamp::now().as_millisecond();
+        let items: Vec<Item<'_>> = entries.above(stored).map(|entry| item(&entry, now)).collect();
+        let Some(to) = items.first().map(Item::id) else { return Ok(()) };
+        let lost = own_lost.saturating_sub(self.recorded.lost);
+        let loss = (lost > 0).then_some(Loss { from: stored, to, lost, noticed_at: now });
+        self.store.commit(&Batch { items: &items, position, loss })?;
+        if let Some(loss) = &loss {
+            self.count_loss(loss);
+        }
+        self.count(&items);
+        if let Some(log) = &mut self.log {
+            log.write(items.iter().filter_map(|item| match item {
+                Item::Event(event) => Some(event),
+                Item::Quarantined(_) => None,
+            }));
+        }
+        Ok(())
+    }
+
+    fn count_loss(&mut self, loss: &Loss) {
+        let Loss { from, to, lost, .. } = loss;
+        warn!("{lost} entries were trimmed from the stream between {from} and {to} before they were read");
+        self.recorded.add(loss);
+        self.totals.lost += lost;
+    }
+
+    fn count(&mut self, items: &[Item<'_>]) {
+        let mut quarantined = items.iter().filter_map(|item| match item {
+            Item::Event(_) => None,
+            Item::Quarantined(entry) => Some(entry),
+        });
+        let mut count = 0;
+        if let Some(first) = quarantined.next() {
+            count = 1 + quarantined.count() as u64;
+            // One line a read, however many they are: a broken producer must not flood the log.
+            warn!("quarantined {count} entries that are no events; the first, {}: {}", first.id, first.reason);
+        }
+        self.totals.stored += items.len() as u64 - count;
+        self.totals.quarantined += count;
+    }
+}
+
+fn item<'a>(entry: &Entry<'a>, now: i64) -> Item<'a> {
+    match decode_fields(entry.id, entry.fields()) {
+        Ok(event) => Item::Event(event),
+        Err(rejection) => {
+            let fields: Vec<_> = entry.fields().collect();
+            let (reason, entry_json) = (rejection.to_string(), fields_as_json(&fields));
+            Item::Quarantined(Quarantined { id: entry.id, reason, entry: entry_json, noticed_at: now })
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The conservation law: every entry that the stream was ever given is somewhere.
+
+use super::{CollectError, GROUP, Settings};
+use emp_event::EntryId;
+use emp_store::{Share, Snapshot, Tally};
+use emp_stream::{Accounts, Connection, GroupReader, StreamState};
+
+/// How often to look anew where entries moved while we looked.
+const LOOKS: usize = 5;
+
+/// Where the entries of the stream's present life are, all counted in entries.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Law {
+    /// Added to the stream since the accounts began.
+    pub added: u64,
+    /// Events in the store's files; those that retention has removed, too.
+    pub stored: u64,
+    /// Entries that are no events, in the store's quarantine.
+    pub quarantined: u64,
+    /// Trimmed before they were read, and stored as losses.
+    pub lost: u64,
+    /// Read by a collector of this store, and not yet durable.
+    pub in_flight: u64,
+    /// Not yet read.
+    pub unread: u64,
+    /// Trimmed unread, and not yet stored as lost: that happens with the next entry.
+    pub trimmed: u64,
+    /// Read by collectors of other stores: stored, lost or in flight there.
+    pub elsewhere: u64,
+    /// How many entries moved from one place to another while they were counted. The sum is
+    /// only as exact as that.
+    pub moved: u64,
+}
+
+impl Law {
+    /// What is missing from the sum; below zero what is there twice.
+    pub fn unaccounted(&self) -> i64 {
+        let places =
+            [self.stored, self.quarantined, self.lost, self.in_flight, self.unread, self.trimmed, self.elsewhere];
+        let sum: u64 = places.iter().sum();
+        i64::try_from(i128::from(self.added) - i128::from(sum)).unwrap_or(i64::MAX)
+    }
+
+    /// Does the law hold, as far as can be told?
+    pub fn holds(&self) -> bool {
+        self.unaccounted().unsigned_abs() <= self.moved
+    }
+}
+
+/// Counts the stream's entries in Redis and in the store.
+///
+/// # Errors
+/// Redis' failures, and the store's; [`emp_stream::StreamError::NoGroup`] where nothing was
+/// ever read.
+pub async fn check_law(settings: &Settings) -> Result<Law, CollectError> {
+    let connection = Connection::open(&settings.address, &settings.stream, GROUP).await?;
+    let mut reader = GroupReader::new(connection, &settings.consumer);
+    let mut law = look(&mut reader, settings).await?;
+    for _ in 1..LOOKS {
+        if law.moved == 0 {
+            break;
+        }
+        law = look(&mut reader, settings).await?;
+    }
+    Ok(law)
+}
+
+async fn look(reader: &mut GroupReader, settings: &Settings) -> Result<Law, CollectError> {
+    let before = reader.accounts().await?;
+    let tally = Tally::of(&Snapshot::read(&settings.layout)?)?;
+    let shares = Shares::of(reader, tally).await?;
+    let unread = reader.unread().await?.count;
+    let after = reader.accounts().await?;
+    Ok(law(&shares, unread, &before, &after))
+}
+
+/// Redis as it stands at one moment.
+type Look = (StreamState, Accounts);
+
+fn law(shares: &Shares, unread: u64, earlier: &Look, now: &Look) -> Law {
+    let (state, after) = now;
+    let position = after.position().unwrap_or_default();
+    let unnoticed = state.added.saturating_sub(unread).saturating_sub(position);
+    let all = after.acknowledged + after.pending + after.lost;
+    Law {
+        added: state.added.saturating_sub(after.begun),
+        stored: shares.held.stored,
+        quarantined: shares.held.quarantined,
+        lost: shares.held.lost,
+        in_flight: shares.in_flight,
+        unread,
+        trimmed: unnoticed + shares.lost.saturating_sub(shares.held.lost),
+        elsewhere: all.saturating_sub(shares.own),
+        moved: moved(earlier, now),
+    }
+}
+
+/// Entries added, read, acknowledged or lost between two looks.
+fn moved((state_before, before): &Look, (state, after): &Look) -> u64 {
+    let added = state.added.abs_diff(state_before.added);
+    let read = after.position().unwrap_or_default().abs_diff(before.position().unwrap_or_default());
+    added + read + after.acknowledged.abs_diff(before.acknowledged) + after.pending.abs_diff(before.pending)
+}
+
+/// What the collectors of this store have, by its files and by the group's accounts.
+struct Shares {
+    /// What the files hold.
+    held: Share,
+    /// Entries that they were given, or found to be lost.
+    own: u64,
+    /// Entries that they found to be lost.
+    lost: u64,
+    /// Entries that they were given, and that are not durable yet.
+    in_flight: u64,
+}
+
+impl Shares {
+    async fn of(reader: &mut GroupReader, tally: Tally) -> Result<Self, CollectError> {
+        let mut shares = Self { held: Share::NONE, own: 0, lost: 0, in_flight: 0 };
+        for (name, held) in tally.writers {
+            if !reader.has_accounts_of(std::slice::from_ref(&name)).await? {
+                // Not from this stream: a simulation, or a copy of another store's files.
+                continue;
+            }
+            let (acknowledged, lost) = reader.shares_of(&name).await?;
+            let pending = reader.pending_ids(&name).await?;
+            shares.held = shares.held.and(held);
+            shares.lost += lost;
+            shares.own += acknowledged + lost + pending.len() as u64;
+            shares.in_flight += above(&pending, held.watermark);
+        }
+        Ok(shares)
+    }
+}
+
+fn above(pending: &[EntryId], watermark: EntryId) -> u64 {
+    (pending.len() - pending.partition_point(|id| *id <= watermark)) as u64
+}

@@ -1,0 +1,201 @@
+//! Looking after the store beside collecting: one thing at a time, on a thread of its own.
+
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tracing::{error, info, warn};
+
+use super::Settings;
+use emp_catalog::Effort;
+use emp_store::{
+    CompactTask, Layout, Retention, SUPERSEDED_GRACE, SealTask, Sealed, StoreError, StoreWriter,
+    remove_superseded_files, retain,
+};
+
+/// How long after its end an hour is closed: clocks differ, and an entry that arrives in a
+/// closed hour makes a second file of it.
+const HOUR_END_SLACK_MS: i64 = 10_000;
+/// How long to wait after something failed.
+const RETRY_AFTER: Duration = Duration::from_secs(30);
+/// How often to look whether there is something to do.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How often to look after what is sealed.
+const TIDY_EVERY: Duration = Duration::from_secs(60);
+/// How soon after sealing the catalog takes note of it. A busy collector seals every second, and the
+/// catalog is written whole; queries find a file that it does not know yet by themselves.
+const LEARN_EVERY: Duration = Duration::from_secs(5);
+
+/// Keeps a store sealed and tidy while commits go on.
+pub(super) struct Upkeep {
+    layout: Layout,
+    retention: Retention,
+    seal_every: Option<Duration>,
+    running: Option<JoinHandle<Result<Done, StoreError>>>,
+    looked: Option<Instant>,
+    not_before: Instant,
+    closed: Instant,
+    tidied: Option<Instant>,
+    learned: Option<Instant>,
+    /// Files have come or gone since the catalog took note of them.
+    has_news: bool,
+    seal_is_requested: bool,
+}
+
+/// What a thread has done.
+enum Done {
+    Sealed(Sealed),
+    Tidied,
+    Learned,
+}
+
+impl Upkeep {
+    pub fn new(settings: &Settings) -> Self {
+        let now = Instant::now();
+        Self {
+            layout: settings.layout.clone(),
+            retention: settings.retention,
+            seal_every: settings.seal_every,
+            running: None,
+            looked: None,
+            not_before: now,
+            closed: now,
+            tidied: None,
+            learned: None,
+            has_news: true,
+            seal_is_requested: false,
+        }
+    }
+
+    /// Closes what is due, collects what is done, starts what waits. Quick: to be called often.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the journal cannot be written. What fails on a thread of its own is
+    /// logged and tried again: the events are safe in the journal.
+    pub fn tick(&mut self, store: &mut StoreWriter) -> Result<(), StoreError> {
+        if self.looked.is_some_and(|looked| looked.elapsed() < LOOK_EVERY) {
+            return Ok(());
+        }
+        self.looked = Some(Instant::now());
+        store.close_ended_hour(Timestamp::now().as_millisecond() - HOUR_END_SLACK_MS)?;
+        if self.seal_every.is_some_and(|every| self.closed.elapsed() >= every) {
+            store.close_segment()?;
+            self.closed = Instant::now();
+        }
+        if self.running.as_ref().is_some_and(JoinHandle::is_finished) {
+            self.settle(store);
+        }
+        if self.running.is_none() && Instant::now() >= self.not_before {
+            self.start_next(store);
+        }
+        self.answer_seal_request(store)?;
+        store.remove_superseded(SUPERSEDED_GRACE)
+    }
+
+    /// Seals all there is, the open segment too, and returns when that is done.
+    ///
+    /// # Errors
+    /// The first [`StoreError`]; what is not sealed stays in the journal.
+    pub fn finish(&mut self, store: &mut StoreWriter) -> Result<(), StoreError> {
+        self.settle(store);
+        store.close_segment()?;
+        while let Some(task) = store.next_to_seal() {
+            store.sealed(&task.run()?);
+        }
+        learn(&self.layout);
+        store.answer_seal_request()
+    }
+
+    /// Sealing goes first: nothing else makes events visible to other engines.
+    fn start_next(&mut self, store: &StoreWriter) {
+        if let Some(task) = store.next_to_seal() {
+            self.running = Some(std::thread::spawn(move || seal(&task)));
+        } else if self.has_news && self.learned.is_none_or(|learned| learned.elapsed() >= LEARN_EVERY) {
+            (self.learned, self.has_news) = (Some(Instant::now()), false);
+            let layout = self.layout.clone();
+            self.running = Some(std::thread::spawn(move || Ok(learn(&layout))));
+        } else if self.tidied.is_none_or(|tidied| tidied.elapsed() >= TIDY_EVERY) {
+            self.tidied = Some(Instant::now());
+            let (layout, retention) = (self.layout.clone(), self.retention);
+            self.running = Some(std::thread::spawn(move || tidy(&layout, &retention)));
+        }
+    }
+
+    /// Seals what there is where somebody asked for it, and says when that is done.
+    fn answer_seal_request(&mut self, store: &mut StoreWriter) -> Result<(), StoreError> {
+        if !self.seal_is_requested && store.seal_is_requested() {
+            store.close_segment()?;
+            self.seal_is_requested = true;
+        }
+        if self.seal_is_requested && store.next_to_seal().is_none() {
+            self.seal_is_requested = false;
+            store.answer_seal_request()?;
+        }
+        Ok(())
+    }
+
+    /// Waits for what is under way, if anything is.
+    fn settle(&mut self, store: &mut StoreWriter) {
+        match self.running.take().map(JoinHandle::join) {
+            None | Some(Ok(Ok(Done::Learned))) => {}
+            Some(Ok(Ok(Done::Tidied))) => self.has_news = true,
+            Some(Ok(Ok(Done::Sealed(sealed)))) => {
+                if let Some((kept_as, bytes)) = &sealed.damaged {
+                    let path = kept_as.display();
+                    error!("{bytes} bytes of the journal were damaged on the disk and are not sealed; kept as {path}");
+                }
+                if let Some(path) = &sealed.parquet {
+                    info!("sealed {} events into {}", sealed.rows, path.display());
+                }
+                store.sealed(&sealed);
+                self.has_news = true;
+            }
+            Some(Ok(Err(error))) => {
+                error!("the store's upkeep failed: {error}; trying again in {} s", RETRY_AFTER.as_secs());
+                self.not_before = Instant::now() + RETRY_AFTER;
+            }
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+        }
+    }
+}
+
+fn seal(task: &SealTask) -> Result<Done, StoreError> {
+    task.run().map(Done::Sealed)
+}
+
+/// A catalog that is behind makes questions slower, and nothing else.
+fn learn(layout: &Layout) -> Done {
+    let learned = emp_catalog::bring_up_to_date(layout, Effort::CALM)
+        .and_then(|files| emp_typical::bring_up_to_date(layout, &files));
+    if let Err(error) = learned {
+        warn!("the catalog of sealed hours is behind: {error}");
+    }
+    Done::Learned
+}
+
+/// Retention first, so that nothing is put together that goes at once.
+fn tidy(layout: &Layout, retention: &Retention) -> Result<Done, StoreError> {
+    let now = Timestamp::now().as_millisecond() - HOUR_END_SLACK_MS;
+    let retired = retain(layout, retention, now)?;
+    if let (Some(first), Some(last)) = (retired.hours.first(), retired.hours.last()) {
+        let (files, bytes) = (retired.files.len(), retired.bytes);
+        info!(
+            "removed {files} files, {bytes} bytes, of the hours {}T{} to {}T{}",
+            first.date(),
+            first.hour(),
+            last.date(),
+            last.hour()
+        );
+    }
+    for task in CompactTask::find(layout, now)? {
+        let compacted = task.run()?;
+        info!(
+            "put {} files with {} events together into {}",
+            compacted.files,
+            compacted.rows,
+            compacted.path.display()
+        );
+    }
+    remove_superseded_files(layout, SUPERSEDED_GRACE)?;
+    Ok(Done::Tidied)
+}

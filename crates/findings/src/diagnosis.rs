@@ -1,0 +1,325 @@
+//! What is said about a job.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use emp_event::EntryId;
+use emp_job::JobEvent;
+
+/// What is the matter with a job, and why: what `diagnose` answers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Diagnosis {
+    /// The job.
+    pub job_id: String,
+    /// What is the matter.
+    pub verdict: Verdict,
+    /// How sure that is.
+    pub confidence: Confidence,
+    /// Why, in one sentence.
+    pub reason: String,
+    /// Who is behind it.
+    pub culprit: Culprit,
+    /// Since when, as far as something lasts.
+    pub since: Option<Moment>,
+    /// The last that was heard of the job.
+    pub last_event: Option<LastEvent>,
+    /// Where its time went; together its whole life.
+    pub budget: Vec<BudgetPart>,
+    /// The events that show it.
+    pub evidence: Vec<Evidence>,
+    /// What else has the same cause.
+    pub same_cause: SameCause,
+    /// What it is not.
+    pub ruled_out: Vec<String>,
+    /// Whether all is known.
+    pub completeness: Completeness,
+    /// Commands that show more.
+    pub next: Vec<String>,
+}
+
+/// Every job of a range of time with which something is the matter: what `diagnose --all` answers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Judged {
+    /// When the range begins.
+    pub since: Moment,
+    /// When it ends.
+    pub until: Moment,
+    /// How many jobs were looked at.
+    pub jobs: usize,
+    /// Those with which something is the matter, by cause: the cause of most jobs first.
+    pub groups: Vec<Group>,
+    /// What is the matter with each of them.
+    pub unhealthy: Vec<Diagnosis>,
+    /// Events that completed jobs lack, which almost all of their kind have.
+    pub missing_steps: Vec<MissingStep>,
+}
+
+/// An event that a completed job lacks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MissingStep {
+    /// The job.
+    pub job_id: String,
+    /// The event that it lacks.
+    pub event_type: String,
+    /// Who had the job.
+    pub worker_id: Option<String>,
+}
+
+/// Jobs with one cause.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Group {
+    /// What is the matter.
+    pub verdict: Verdict,
+    /// Who is behind it; nobody in particular where it is each job itself.
+    pub culprit: Culprit,
+    /// The jobs.
+    pub jobs: Vec<String>,
+}
+
+impl Judged {
+    /// Groups diagnoses by verdict and culprit.
+    pub fn new(
+        since_ms: i64,
+        until_ms: i64,
+        jobs: usize,
+        unhealthy: Vec<Diagnosis>,
+        missing_steps: Vec<MissingStep>,
+    ) -> Self {
+        let mut groups: Vec<Group> = Vec::new();
+        for diagnosis in &unhealthy {
+            let culprit = match diagnosis.culprit.kind {
+                Some(CulpritKind::Job) => Culprit::default(),
+                _ => diagnosis.culprit.clone(),
+            };
+            let verdict = diagnosis.verdict;
+            match groups.iter_mut().find(|group| group.verdict == verdict && group.culprit == culprit) {
+                Some(group) => group.jobs.push(diagnosis.job_id.clone()),
+                None => groups.push(Group { verdict, culprit, jobs: vec![diagnosis.job_id.clone()] }),
+            }
+        }
+        groups.sort_by_key(|group| (std::cmp::Reverse(group.jobs.len()), group.verdict));
+        Self { since: Moment(since_ms), until: Moment(until_ms), jobs, groups, unhealthy, missing_steps }
+    }
+}
+
+/// What is the matter with a job. The first that applies, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The store has no event of it.
+    NotFound,
+    /// What would tell was lost.
+    NoData,
+    /// It ended with an error.
+    Failed,
+    /// It is tried again and again, with the same error each time.
+    RetryLoop,
+    /// Nothing is heard of the worker that has it.
+    WorkerSilent,
+    /// No worker has taken it.
+    Waiting,
+    /// A worker took it and does not begin.
+    ClaimedNotStarted,
+    /// A worker is at work on it and no longer gets on.
+    Stuck,
+    /// It goes on, and takes unusually long.
+    RunningSlow,
+    /// It goes on.
+    Running,
+    /// It is done, and whoever waits for it was not told.
+    WebhookUndelivered,
+    /// It is done, and took unusually long.
+    DoneSlow,
+    /// It is done.
+    Done,
+}
+
+impl Verdict {
+    /// As it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::NoData => "no_data",
+            Self::Failed => "failed",
+            Self::RetryLoop => "retry_loop",
+            Self::WorkerSilent => "worker_silent",
+            Self::Waiting => "waiting",
+            Self::ClaimedNotStarted => "claimed_not_started",
+            Self::Stuck => "stuck",
+            Self::RunningSlow => "running_slow",
+            Self::Running => "running",
+            Self::WebhookUndelivered => "webhook_undelivered",
+            Self::DoneSlow => "done_slow",
+            Self::Done => "done",
+        }
+    }
+}
+
+/// How sure something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Confidence {
+    /// The events say so.
+    Proven,
+    /// It is what is usual that says so.
+    Likely,
+    /// Too little is known to be sure.
+    Guess,
+}
+
+/// Who is behind something.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize)]
+pub struct Culprit {
+    /// What it is; `None` where nobody is.
+    pub kind: Option<CulpritKind>,
+    /// Its id or name.
+    pub id: Option<String>,
+}
+
+impl Culprit {
+    /// One of that kind and name; nobody where there is no name.
+    pub fn new(kind: CulpritKind, id: Option<&str>) -> Self {
+        Self { kind: id.map(|_| kind), id: id.map(str::to_owned) }
+    }
+}
+
+/// What may be behind something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CulpritKind {
+    /// A worker.
+    Worker,
+    /// A machine.
+    Machine,
+    /// A service.
+    Service,
+    /// What a worker hands the work to.
+    Connector,
+    /// A queue.
+    Queue,
+    /// The job itself.
+    Job,
+}
+
+impl CulpritKind {
+    /// As it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Worker => "worker",
+            Self::Machine => "machine",
+            Self::Service => "service",
+            Self::Connector => "connector",
+            Self::Queue => "queue",
+            Self::Job => "job",
+        }
+    }
+}
+
+/// The last that was heard of a job.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LastEvent {
+    /// Its entry ID.
+    #[serde(serialize_with = "as_text")]
+    pub id: EntryId,
+    /// By its producer's clock.
+    pub timestamp: Moment,
+    /// Who sent it.
+    pub service: String,
+    /// What happened.
+    pub event_type: String,
+}
+
+/// A part of a job's time.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BudgetPart {
+    /// What it was spent on.
+    pub part: String,
+    /// Who had the job.
+    pub service: String,
+    /// How long, in ms; parts of the same name together.
+    pub ms: i64,
+    /// Of the job's whole life, from 0 to 1.
+    pub share: f64,
+    /// How long one such part mostly takes in jobs of this kind, in ms.
+    pub typical_ms: Option<f64>,
+}
+
+/// An event that shows something.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Evidence {
+    /// Its entry ID.
+    #[serde(serialize_with = "as_text")]
+    pub id: EntryId,
+    /// By its producer's clock.
+    pub timestamp: Moment,
+    /// What happened.
+    pub event_type: String,
+    /// What it shows.
+    pub note: String,
+}
+
+impl Evidence {
+    /// An event with what it shows.
+    pub fn new(event: &JobEvent, note: impl Into<String>) -> Self {
+        let timestamp = Moment(event.timestamp_ms);
+        Self { id: event.id, timestamp, event_type: event.event_type.clone(), note: note.into() }
+    }
+}
+
+/// What else has the same cause.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct SameCause {
+    /// How many other jobs.
+    pub jobs: usize,
+    /// Some of them.
+    pub examples: Vec<String>,
+}
+
+impl SameCause {
+    const EXAMPLES_MAX: usize = 5;
+
+    /// Those jobs, without the one that is looked at.
+    pub fn of<'a>(jobs: impl IntoIterator<Item = &'a str>, but: &str) -> Self {
+        let jobs: std::collections::BTreeSet<&str> = jobs.into_iter().filter(|job| *job != but).collect();
+        Self { jobs: jobs.len(), examples: jobs.into_iter().take(Self::EXAMPLES_MAX).map(str::to_owned).collect() }
+    }
+}
+
+/// Whether all is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Completeness {
+    /// Is nothing missing?
+    pub complete: bool,
+    /// What is missing, and what to know beside it.
+    pub notes: Vec<String>,
+}
+
+/// A moment, in ms since the epoch; as JSON in ISO 8601, as everywhere in the store's answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(pub i64);
+
+impl Moment {
+    /// As a time; what no calendar shows is its nearest end.
+    pub fn time(self) -> Timestamp {
+        let limit = if self.0 < 0 { Timestamp::MIN } else { Timestamp::MAX };
+        Timestamp::from_millisecond(self.0).unwrap_or(limit)
+    }
+}
+
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let moment: Timestamp = text.parse().map_err(serde::de::Error::custom)?;
+        Ok(Self(moment.as_millisecond()))
+    }
+}
+
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.time().strftime("%Y-%m-%dT%H:%M:%S%.3fZ"))
+    }
+}
+
+fn as_text<S: Serializer>(id: &EntryId, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(id)
+}

@@ -1,0 +1,25 @@
+//! What an investigation finds: plain values, which become JSON as they are.
+//!
+//! They stand apart from the questions that lead to them, so that whoever shows them knows nothing of
+//! the engine that was asked.
+
+mod anomaly;
+mod backtest;
+mod bucket;
+mod correlation;
+mod diagnosis;
+mod error_class;
+mod timeline;
+mod why_slow;
+
+pub use anomaly::{Anomalies, Anomaly, AnomalyKind, Severity, Subject};
+pub use backtest::{Alert, Backtest, Compared, Hit, Incident, KnownCulprit, Truth};
+pub use bucket::Bucket;
+pub use correlation::{Correlation, OtherJob, SameError, SameWorker};
+pub use diagnosis::{
+    BudgetPart, Completeness, Confidence, Culprit, CulpritKind, Diagnosis, Evidence, Group, Judged, LastEvent,
+    MissingStep, Moment, SameCause, Verdict,
+};
+pub use error_class::ErrorClass;
+pub use timeline::{ComparedStep, FlaggedGap, Judgement};
+pub use why_slow::{Trait, WhySlow};

@@ -1,0 +1,45 @@
+//! A job's time line, judged.
+
+use std::collections::HashMap;
+
+use emp_event::EntryId;
+use serde::Serialize;
+
+use crate::BudgetPart;
+
+/// A gap that is unusual.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FlaggedGap {
+    /// How long it lasts, in ms.
+    pub ms: i64,
+    /// `queue-wait`, `silent-run`, …
+    pub kind: &'static str,
+    /// How many times as long as half of its class; `None` without a baseline.
+    pub times_typical: Option<f64>,
+}
+
+/// What is known of a job's time line beside its events.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Judgement {
+    /// By the event after which the gap comes.
+    pub gaps_after: HashMap<EntryId, FlaggedGap>,
+    /// Where its time went.
+    pub budget: Vec<BudgetPart>,
+    /// What to know about clocks.
+    pub notes: Vec<String>,
+}
+
+/// A step of two jobs, or of one of them.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ComparedStep {
+    /// What happened.
+    pub event_type: String,
+    /// When, in ms since the beginning; `None` where it did not.
+    pub left_at_ms: Option<f64>,
+    /// The same of the other one.
+    pub right_at_ms: Option<f64>,
+    /// How long after the step before, in ms.
+    pub left_step_ms: Option<f64>,
+    /// The same of the other one.
+    pub right_step_ms: Option<f64>,
+}

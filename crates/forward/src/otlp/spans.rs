@@ -1,0 +1,288 @@
+//! Beginnings and ends of work joined into spans: as `timeline` does it, but event by event.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use opentelemetry_proto::tonic::trace::v1::{Span, Status};
+
+use super::attributes::Attributes;
+use super::data::{cut, line, value};
+use super::ids::{TraceId, root_span_id, span_id, trace_id, trace_id_of_job};
+use super::{OwnedEvent, nanoseconds};
+use emp_event::{EntryId, Members};
+use emp_job::{
+    Role, closes, entity, happened_ms, is_claim, is_error, is_queued, is_retry, is_terminal, role, span_name,
+};
+
+/// Dash0's quota for a span.
+const ATTRIBUTES_MAX: usize = 32;
+/// Dash0's quota of spans for a trace, less the one that covers the job.
+const CHILDREN_MAX: u32 = 1_999;
+/// So many pieces of work of one job may be under way; of more the oldest is forgotten.
+const OPEN_MAX: usize = 64;
+/// The reason of a failure, the most telling first.
+const ERROR_KEYS: [&str; 5] = ["error", "errorMessage", "error_message", "message", "reason"];
+
+/// A span and whose it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServiceSpan {
+    /// The service that did the work.
+    pub service: String,
+    /// The span, ready to be sent.
+    pub span: Span,
+    /// The event that completed it.
+    pub event: EntryId,
+}
+
+/// Joins beginnings and ends of work into spans, over batches. It remembers a bounded number of
+/// jobs; of more the one that was first seen longest ago is forgotten.
+#[derive(Debug)]
+pub struct SpanJoiner {
+    capacity: usize,
+    jobs: HashMap<Arc<str>, Job>,
+    /// The jobs in the order in which they were first seen.
+    order: VecDeque<Arc<str>>,
+}
+
+/// What is remembered of a job.
+#[derive(Debug)]
+struct Job {
+    /// Of its first event.
+    service: String,
+    start_ms: i64,
+    trace: Option<Trace>,
+    attempt: u32,
+    claims: u32,
+    has_ended: bool,
+    children: u32,
+    children_left_out: u32,
+    open: Vec<Open>,
+}
+
+#[derive(Debug)]
+struct Trace {
+    id: TraceId,
+    /// The text that the id is a hash of.
+    original: Option<Box<str>>,
+}
+
+/// Work that was begun.
+#[derive(Debug)]
+struct Open {
+    name: String,
+    service: String,
+    event: EntryId,
+    start_ms: i64,
+    attempt: u32,
+}
+
+/// Work that is done.
+struct Done {
+    name: String,
+    service: String,
+    start: u64,
+    /// The event that opened it, else the one that tells of it.
+    event: EntryId,
+}
+
+impl SpanJoiner {
+    /// Remembers that many jobs, and one at least.
+    pub fn new(capacity: usize) -> Self {
+        Self { capacity: capacity.max(1), jobs: HashMap::new(), order: VecDeque::new() }
+    }
+
+    /// The spans that these events complete, in their order.
+    pub fn take(&mut self, events: &[OwnedEvent]) -> Vec<ServiceSpan> {
+        let mut spans = Vec::new();
+        for event in events {
+            if let Some(job_id) = event.job_id.as_deref() {
+                spans.extend(self.job(job_id, event).and_then(|job| job.take(job_id, event)));
+            }
+        }
+        spans
+    }
+
+    /// What is remembered of that job, which begins with this event where nothing is.
+    fn job(&mut self, job_id: &str, event: &OwnedEvent) -> Option<&mut Job> {
+        if !self.jobs.contains_key(job_id) {
+            if self.jobs.len() == self.capacity
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.jobs.remove(&oldest);
+            }
+            let key: Arc<str> = Arc::from(job_id);
+            self.order.push_back(Arc::clone(&key));
+            self.jobs.insert(key, Job::new(event));
+        }
+        self.jobs.get_mut(job_id)
+    }
+}
+
+impl Job {
+    fn new(event: &OwnedEvent) -> Self {
+        let is_whole = is_terminal(&event.event_type);
+        // Where the end is all that is known of it, the end may say how long it took.
+        let lasted_ms = event.duration_ms.filter(|ms| is_whole && *ms > 0.0).unwrap_or(0.0);
+        Self {
+            service: event.service.as_ref().to_owned(),
+            start_ms: happened(event).saturating_sub(lasted_ms as i64),
+            trace: None,
+            attempt: 1,
+            claims: 0,
+            has_ended: false,
+            children: 0,
+            children_left_out: 0,
+            open: Vec::new(),
+        }
+    }
+
+    /// The span that this event completes.
+    fn take(&mut self, job_id: &str, event: &OwnedEvent) -> Option<ServiceSpan> {
+        let event_type = event.event_type.as_ref();
+        if self.trace.is_none() {
+            self.trace = event.trace_id.as_deref().map(Trace::new);
+        }
+        if is_claim(event_type) {
+            self.begin_attempt(event);
+        }
+        if is_terminal(event_type) {
+            return self.root(job_id, event);
+        }
+        if is_claim(event_type) || is_queued(event_type) || is_retry(event_type) {
+            self.has_ended = false;
+        }
+        if !self.has_ended {
+            self.start_ms = self.start_ms.min(happened(event));
+        }
+        match role(event_type) {
+            Role::Opens(name) => {
+                self.open(span_name(entity(event_type), name), event);
+                None
+            }
+            Role::Closes(name) => self.child(job_id, name, event),
+            Role::Neither => None,
+        }
+    }
+
+    fn begin_attempt(&mut self, claim: &OwnedEvent) {
+        self.claims += 1;
+        let members = Members::parse(&claim.data).unwrap_or_default();
+        let stated = value(&members, |key| key == "attempt").and_then(|raw| raw.get().parse::<f64>().ok());
+        self.attempt = stated.map_or(self.claims.max(self.attempt), |attempt| attempt.max(1.0) as u32);
+    }
+
+    fn open(&mut self, name: String, event: &OwnedEvent) {
+        // What opens again did not end, or its end was never told.
+        self.open.retain(|open| open.name != name);
+        if self.open.len() == OPEN_MAX {
+            self.open.remove(0);
+        }
+        let service = event.service.as_ref().to_owned();
+        self.open.push(Open { name, service, event: event.id, start_ms: happened(event), attempt: self.attempt });
+    }
+
+    /// The work that this event closes, or alone tells of.
+    fn done(&mut self, name: &str, event: &OwnedEvent) -> Option<Done> {
+        let of = entity(&event.event_type);
+        let is_it = |open: &Open| open.attempt == self.attempt && closes(of, name, &open.name);
+        if let Some(place) = self.open.iter().rposition(is_it) {
+            let Open { name, service, event, start_ms, .. } = self.open.remove(place);
+            return Some(Done { name, service, start: nanoseconds(start_ms), event });
+        }
+        let lasted_ms = event.duration_ms.filter(|ms| ms.is_finite() && *ms > 0.0)?;
+        Some(Done {
+            name: span_name(of, name),
+            service: event.service.as_ref().to_owned(),
+            start: nanoseconds(happened(event)).saturating_sub((lasted_ms * 1e6) as u64),
+            event: event.id,
+        })
+    }
+
+    fn child(&mut self, job_id: &str, name: &str, event: &OwnedEvent) -> Option<ServiceSpan> {
+        let done = self.done(name, event)?;
+        if self.children == CHILDREN_MAX {
+            self.children_left_out += 1;
+            return None;
+        }
+        self.children += 1;
+        let attempt = self.attempt;
+        let trace = self.trace(job_id);
+        let mut span = Span { name: done.name, start_time_unix_nano: done.start, ..bare_span(trace, event) };
+        span.span_id = span_id(job_id, &span.name, done.event).to_vec();
+        span.parent_span_id = root_span_id(job_id).to_vec();
+        let mut attributes = attributes(trace, attempt, event);
+        attributes.text("emp.event_type", &event.event_type);
+        Some(finished(done.service, span, attributes, event))
+    }
+
+    /// The span of the whole job, once each time that it ends.
+    fn root(&mut self, job_id: &str, event: &OwnedEvent) -> Option<ServiceSpan> {
+        if self.has_ended {
+            return None;
+        }
+        self.has_ended = true;
+        let (start_ms, attempt, left_out) = (self.start_ms, self.attempt, self.children_left_out);
+        let service = self.service.clone();
+        let trace = self.trace(job_id);
+        let mut span =
+            Span { name: "job".to_owned(), start_time_unix_nano: nanoseconds(start_ms), ..bare_span(trace, event) };
+        span.span_id = root_span_id(job_id).to_vec();
+        span.parent_span_id = trace.id.parent.map_or_else(Vec::new, |id| id.to_vec());
+        let mut attributes = attributes(trace, attempt, event);
+        attributes.text("emp.event_type", &event.event_type);
+        if left_out > 0 {
+            attributes.integer("emp.spans_left_out", i64::from(left_out));
+        }
+        Some(finished(service, span, attributes, event))
+    }
+
+    /// The trace that all its spans are in: it does not change once one was sent.
+    fn trace(&mut self, job_id: &str) -> &Trace {
+        self.trace.get_or_insert_with(|| Trace { id: trace_id_of_job(job_id), original: None })
+    }
+}
+
+impl Trace {
+    fn new(text: &str) -> Self {
+        let id = trace_id(text);
+        Self { id, original: (!id.is_given).then(|| Box::from(text)) }
+    }
+}
+
+fn happened(event: &OwnedEvent) -> i64 {
+    happened_ms(event.timestamp, event.id.ingested_at().unwrap_or(event.timestamp))
+}
+
+/// What every span that this event completes has.
+fn bare_span(trace: &Trace, event: &OwnedEvent) -> Span {
+    Span {
+        trace_id: trace.id.bytes.to_vec(),
+        kind: SpanKind::Internal.into(),
+        end_time_unix_nano: nanoseconds(happened(event)),
+        ..Span::default()
+    }
+}
+
+fn attributes(trace: &Trace, attempt: u32, event: &OwnedEvent) -> Attributes {
+    let mut attributes = Attributes::new(ATTRIBUTES_MAX);
+    attributes.text("span.record.uid", &event.id.to_string());
+    attributes.ids(event);
+    attributes.integer("job.attempt", i64::from(attempt));
+    attributes.text_if("trace.original_id", trace.original.as_deref());
+    attributes
+}
+
+fn finished(service: String, mut span: Span, attributes: Attributes, event: &OwnedEvent) -> ServiceSpan {
+    let members = Members::parse(&event.data).ok();
+    if is_error(&event.event_type, event.level.as_str()) || event.event_type == "job.timed_out" {
+        let reason = members.as_ref().and_then(|members| line(members, &ERROR_KEYS));
+        let message = reason.map_or_else(|| event.event_type.as_ref().to_owned(), |line| cut(&line).0.into_owned());
+        span.status = Some(Status { message, code: StatusCode::Error.into() });
+    }
+    // Two clocks may disagree, and no span ends before it begins.
+    span.end_time_unix_nano = span.end_time_unix_nano.max(span.start_time_unix_nano);
+    span.attributes = attributes.finish(event, members);
+    ServiceSpan { service, span, event: event.id }
+}

@@ -1,0 +1,44 @@
+//! What would have been said over a range of the past, and whether that was right.
+
+use super::investigation::{Investigation, InvestigationError};
+use emp_findings::{Alert, Backtest, Moment, Severity};
+
+const DAY_MS: i64 = 24 * 3_600_000;
+const HOUR_MS: i64 = 3_600_000;
+
+impl Investigation<'_> {
+    /// Looks for anomalies every `step_ms` from `since_ms` until now, and puts alerts of one kind and
+    /// subject that follow each other into one. `progress` is told how many looks are done, of how many.
+    ///
+    /// # Errors
+    /// As [`Investigation::open`].
+    pub async fn backtest(
+        &self,
+        since_ms: i64,
+        step_ms: i64,
+        progress: &dyn Fn(usize, usize),
+    ) -> Result<Backtest, InvestigationError> {
+        let looks: Vec<i64> = (since_ms + step_ms..=self.now_ms()).step_by(step_ms.max(1) as usize).collect();
+        let mut alerts: Vec<Alert> = Vec::new();
+        for (done, now_ms) in looks.iter().enumerate() {
+            for anomaly in self.moved_to(*now_ms).anomalies().await?.found {
+                if anomaly.severity != Severity::Alert {
+                    continue;
+                }
+                // What is still seen within an hour, as windows are an hour long, is the same.
+                let same = alerts.iter_mut().rev().find(|alert| {
+                    let is_about = alert.anomaly.kind == anomaly.kind && alert.anomaly.subject == anomaly.subject;
+                    is_about && now_ms - alert.until.0 <= step_ms.max(HOUR_MS)
+                });
+                match same {
+                    Some(alert) => alert.until = Moment(*now_ms),
+                    None => alerts.push(Alert { from: Moment(*now_ms), until: Moment(*now_ms), anomaly }),
+                }
+            }
+            progress(done + 1, looks.len());
+        }
+        let days = (self.now_ms() - since_ms) as f64 / DAY_MS as f64;
+        let alerts_per_day = if days > 0.0 { alerts.len() as f64 / days } else { 0.0 };
+        Ok(Backtest { days, alerts_per_day, alerts, compared: None })
+    }
+}

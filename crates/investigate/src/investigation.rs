@@ -1,0 +1,206 @@
+//! Asking the store.
+
+use arrow::array::{Array as _, ArrayRef, AsArray as _};
+use arrow::datatypes::DataType;
+use arrow::error::ArrowError;
+
+use super::judge::{judge, missing_steps, not_found};
+use super::surroundings::{Lost, Surroundings};
+use emp_event::EntryId;
+use emp_findings::{Diagnosis, Judged, Verdict};
+use emp_job::{History, JobEvent};
+use emp_query::{EVENT_COLUMNS, column_as, read_events};
+use emp_query::{Engine, QueryError, literal, moment_literal};
+use emp_typical::Typical;
+
+/// Why a question about jobs has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum InvestigationError {
+    /// The store was asked in vain.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    /// A row is not what it should be.
+    #[error("the store's rows cannot be read as events: {0}")]
+    Rows(#[from] ArrowError),
+}
+
+/// Questions about the jobs of one store, as of one moment.
+#[derive(Debug)]
+pub struct Investigation<'a> {
+    engine: &'a Engine,
+    typical: Typical,
+    now_ms: i64,
+    newest_ms: Option<i64>,
+}
+
+/// What surrounds a job, this long before it and after it.
+const MARGIN_MS: i64 = 30 * 60_000;
+/// Of a job that lasts longer its end is what matters.
+const LIFE_MS_MAX: i64 = 2 * 3_600_000;
+/// Events of its surroundings that are looked at.
+const SURROUNDING_EVENTS_MAX: usize = 100_000;
+/// Events of a range that are looked at, the newest.
+const RANGE_EVENTS_MAX: usize = 1_000_000;
+
+impl<'a> Investigation<'a> {
+    /// Looks at the store as of `now_ms`.
+    ///
+    /// # Errors
+    /// [`InvestigationError::Query`] where the store cannot be read.
+    pub async fn open(engine: &'a Engine, now_ms: i64) -> Result<Self, InvestigationError> {
+        let newest_ms = engine.newest_ms()?;
+        let typical = engine.typical(now_ms)?;
+        Ok(Self { engine, typical, now_ms, newest_ms })
+    }
+
+    /// The same as of another moment, judged by what is typical now.
+    #[must_use]
+    pub fn moved_to(&self, now_ms: i64) -> Self {
+        Self { engine: self.engine, typical: self.typical.clone(), now_ms, newest_ms: self.newest_ms }
+    }
+
+    /// As of when the store is looked at, ms since the epoch.
+    pub fn now_ms(&self) -> i64 {
+        self.now_ms
+    }
+
+    /// What is typical in the store.
+    pub fn typical(&self) -> &Typical {
+        &self.typical
+    }
+
+    /// The engine that is asked.
+    pub fn engine(&self) -> &'a Engine {
+        self.engine
+    }
+
+    /// The history of a job; `None` where the store has no event of it.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn history(&self, job_id: &str) -> Result<Option<History>, InvestigationError> {
+        let events = self.events(&format!("job_id = {}", literal(job_id)), usize::MAX).await?;
+        Ok(History::new(events, self.now_ms))
+    }
+
+    /// The newest events for which a condition in SQL holds, in no order; so many at most.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn events(&self, condition: &str, most: usize) -> Result<Vec<JobEvent>, InvestigationError> {
+        let limit = match most {
+            usize::MAX => String::new(),
+            most => format!(" order by ingested_at desc limit {most}"),
+        };
+        let sql = format!("select {EVENT_COLUMNS} from events where {condition}{limit}");
+        Ok(read_events(&self.engine.sql(&sql).await?.batches().await?)?)
+    }
+
+    /// The first event to arrive for which a condition in SQL holds.
+    async fn first_event(&self, condition: &str) -> Result<Option<JobEvent>, InvestigationError> {
+        let sql = format!("select {EVENT_COLUMNS} from events where {condition} order by ingested_at limit 1");
+        Ok(read_events(&self.engine.sql(&sql).await?.batches().await?)?.pop())
+    }
+
+    /// What is the matter with a job.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn diagnose(&self, job_id: &str) -> Result<Diagnosis, InvestigationError> {
+        let Some(history) = self.history(job_id).await? else {
+            return Ok(not_found(job_id, &self.engine.similar_jobs(job_id).await?));
+        };
+        let surroundings = self.surroundings(&history).await?;
+        let mut diagnosis = judge(job_id, &history, &self.typical, &surroundings);
+        self.note_lag(&history, &mut diagnosis);
+        Ok(diagnosis)
+    }
+
+    /// What is the matter with every job of a range of time with which something is; `since_ms` is
+    /// when the range begins, it ends now.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn diagnose_all(&self, since_ms: i64) -> Result<Judged, InvestigationError> {
+        let from_ms = since_ms - LIFE_MS_MAX;
+        let condition =
+            format!("ingested_at >= {} and ingested_at <= {}", moment_literal(from_ms), moment_literal(self.now_ms));
+        let events = self.events(&condition, RANGE_EVENTS_MAX).await?;
+        let lost = self.lost(from_ms).await?;
+        let surroundings = Surroundings::new(events, (from_ms, self.now_ms), lost, self.now_ms);
+        let (mut found, mut missing, mut looked_at) = (Vec::new(), Vec::new(), 0);
+        for (job_id, history) in surroundings.histories() {
+            if history.terminal().is_some() && history.last().arrived_ms < since_ms {
+                continue;
+            }
+            looked_at += 1;
+            if history.end_ms() >= since_ms {
+                missing.extend(missing_steps(job_id, history, &self.typical));
+            }
+            let diagnosis = judge(job_id, history, &self.typical, &surroundings);
+            let is_usual_wait = diagnosis.verdict == Verdict::Waiting && diagnosis.since.is_none();
+            let is_well = matches!(diagnosis.verdict, Verdict::Done | Verdict::Running);
+            if !is_well && !is_usual_wait {
+                found.push(diagnosis);
+            }
+        }
+        Ok(Judged::new(since_ms, self.now_ms, looked_at, found, missing))
+    }
+
+    pub(super) async fn surroundings(&self, history: &History) -> Result<Surroundings, InvestigationError> {
+        let end_ms = history.terminal().map_or(history.last().arrived_ms, |event| event.arrived_ms);
+        let from_ms = history.start_ms().max(end_ms - LIFE_MS_MAX) - MARGIN_MS;
+        let until_ms = (end_ms + MARGIN_MS).min(self.now_ms);
+        let condition =
+            format!("ingested_at >= {} and ingested_at <= {}", moment_literal(from_ms), moment_literal(until_ms));
+        let mut events = self.events(&condition, SURROUNDING_EVENTS_MAX).await?;
+        // What the worker said after that decides whether it is silent: the next word is enough.
+        let holder = history.holder().filter(|_| history.terminal().is_none() && until_ms < self.now_ms);
+        if let Some(holder) = holder {
+            let condition = format!(
+                "worker_id = {} and ingested_at > {} and ingested_at <= {}",
+                literal(holder),
+                moment_literal(until_ms),
+                moment_literal(self.now_ms)
+            );
+            events.extend(self.first_event(&condition).await?);
+        }
+        let lost = self.lost(from_ms).await?;
+        Ok(Surroundings::new(events, (from_ms, until_ms), lost, self.now_ms))
+    }
+
+    /// What was lost since then.
+    async fn lost(&self, since_ms: i64) -> Result<Vec<Lost>, InvestigationError> {
+        let batches = self.engine.sql("select from_id, to_id, lost from losses").await?.batches().await?;
+        let mut found = Vec::new();
+        for batch in &batches {
+            let text = |name| column_as(batch, name, &DataType::Utf8);
+            let (from, to, lost) = (text("from_id")?, text("to_id")?, text("lost")?);
+            for row in 0..batch.num_rows() {
+                let id_ms = |column: &ArrayRef| {
+                    let id = column.is_valid(row).then(|| column.as_string::<i32>().value(row))?;
+                    id.parse::<EntryId>().ok()?.ingested_at()
+                };
+                let count = lost.as_string::<i32>().value(row).parse().unwrap_or(0);
+                let (from_ms, to_ms) = (id_ms(&from).unwrap_or(0), id_ms(&to).unwrap_or(self.now_ms));
+                if to_ms >= since_ms && from_ms <= self.now_ms {
+                    found.push(Lost { from_ms, to_ms, count });
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn note_lag(&self, history: &History, diagnosis: &mut Diagnosis) {
+        let Some(newest_ms) = self.newest_ms.filter(|_| history.terminal().is_none()) else { return };
+        let lag_ms = self.now_ms - newest_ms;
+        if lag_ms > 60_000 {
+            let lag = emp_units::millis(lag_ms as f64);
+            diagnosis.completeness.complete = false;
+            diagnosis.completeness.notes.push(format!(
+                "the store's newest event is {lag} old: either nothing happened since, or the collector is behind \
+                 (`emp-events health` tells)"
+            ));
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! From a job's history to a verdict: the first that applies.
+
+use super::surroundings::Surroundings;
+use super::{failure, silence, slow, waiting};
+use emp_findings::{
+    BudgetPart, Completeness, Confidence, Culprit, Diagnosis, Evidence, LastEvent, MissingStep, Moment, SameCause,
+    Verdict,
+};
+use emp_job::{History, JobEvent, PartKind, budget};
+use emp_query::no_such_job;
+use emp_typical::{Sketch, Typical};
+use emp_units as units;
+
+/// Everything that is known about a job.
+pub(super) struct Case<'a> {
+    pub job_id: &'a str,
+    pub history: &'a History,
+    pub typical: &'a Typical,
+    pub around: &'a Surroundings,
+}
+
+/// What was found about it.
+pub(super) struct Finding {
+    pub verdict: Verdict,
+    pub confidence: Confidence,
+    pub reason: String,
+    pub culprit: Culprit,
+    pub since_ms: Option<i64>,
+    pub evidence: Vec<Evidence>,
+    pub same_cause: SameCause,
+    pub ruled_out: Vec<String>,
+    pub next: Vec<String>,
+}
+
+impl Finding {
+    pub fn new(verdict: Verdict, confidence: Confidence, reason: String) -> Self {
+        Self {
+            verdict,
+            confidence,
+            reason,
+            culprit: Culprit::default(),
+            since_ms: None,
+            evidence: Vec::new(),
+            same_cause: SameCause::default(),
+            ruled_out: Vec::new(),
+            next: Vec::new(),
+        }
+    }
+}
+
+/// Fewer cases tell nothing about the longest of a hundred.
+pub(super) const CASES_FOR_P99: u64 = 100;
+/// Fewer cases tell nothing at all.
+pub(super) const CASES_MIN: u64 = 20;
+/// Nothing is stuck sooner.
+const STUCK_MS_MIN: i64 = 60_000;
+/// Where nothing is known about how long a step takes.
+const STUCK_MS_UNKNOWN: i64 = 300_000;
+/// A clock that is ahead by less is not worth a word.
+const SKEW_MS_MIN: i64 = 20;
+/// Completed jobs of which almost all have an event.
+const USUAL_SHARE: f64 = 0.99;
+
+/// How long a state may last, by what is typical.
+pub(super) struct Overdue {
+    pub confidence: Confidence,
+    /// `a step that takes 3.1 s typically and 9.8 s at the 99th percentile of 4,120 cases`.
+    pub usual: String,
+}
+
+impl Case<'_> {
+    pub fn job_type(&self) -> &str {
+        self.history.job_type()
+    }
+
+    /// `image_generation job`, or just `job`.
+    pub fn noun(&self) -> String {
+        match self.job_type() {
+            "" => "jobs".to_owned(),
+            job_type => format!("{job_type} jobs"),
+        }
+    }
+
+    /// Has it been `ms` since an event of that type, which is longer than is usual before another one
+    /// follows?
+    pub fn overdue(&self, event_type: &str, ms: i64) -> Option<Overdue> {
+        let own = self.typical.state(self.job_type(), event_type);
+        if own.count() >= CASES_MIN {
+            return overdue_by(&own, ms);
+        }
+        let pooled = self.typical.state_of_any(event_type);
+        if pooled.count() >= CASES_MIN {
+            return overdue_by(&pooled, ms).map(|overdue| Overdue { confidence: Confidence::Guess, ..overdue });
+        }
+        (ms > STUCK_MS_UNKNOWN).then(|| Overdue {
+            confidence: Confidence::Guess,
+            usual: format!("how long this takes is not known: there are {} cases", pooled.count()),
+        })
+    }
+}
+
+fn overdue_by(usual: &Sketch, ms: i64) -> Option<Overdue> {
+    let (limit, confidence) = match usual.count() {
+        CASES_FOR_P99.. => (3.0 * usual.quantile(0.99).unwrap_or_default(), Confidence::Likely),
+        _ => (2.0 * usual.max_ms() as f64, Confidence::Guess),
+    };
+    (ms as f64 > limit && ms > STUCK_MS_MIN).then(|| Overdue { confidence, usual: describe(usual) })
+}
+
+/// `typically 3.1 s, 9.8 s at most in 99 of 100 (n = 4,120)`.
+pub(super) fn describe(usual: &Sketch) -> String {
+    let at = |share| units::millis(usual.quantile(share).unwrap_or_default());
+    format!("typically {}, in 99 of 100 cases {} at most (n = {})", at(0.5), at(0.99), units::count(usual.count()))
+}
+
+/// A moment as texts show it.
+pub(super) fn clock(ms: i64) -> String {
+    Moment(ms).time().strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+pub(super) fn lasting(ms: i64) -> String {
+    units::millis(ms as f64)
+}
+
+/// Judges a job.
+pub(super) fn judge(job_id: &str, history: &History, typical: &Typical, around: &Surroundings) -> Diagnosis {
+    let case = Case { job_id, history, typical, around };
+    let checks: [fn(&Case<'_>) -> Option<Finding>; 10] = [
+        silence::no_data,
+        failure::failed,
+        failure::retry_loop,
+        silence::worker_silent,
+        waiting::waiting,
+        silence::claimed_not_started,
+        silence::stuck,
+        slow::running_slow,
+        failure::webhook_undelivered,
+        slow::done_slow,
+    ];
+    let finding = checks.iter().find_map(|check| check(&case)).unwrap_or_else(|| nothing_wrong(&case));
+    let last = history.last();
+    let mut next = finding.next;
+    next.insert(0, format!("emp-events timeline {job_id}"));
+    let mut evidence = finding.evidence;
+    if !evidence.iter().any(|shown| shown.id == last.id) {
+        evidence.push(Evidence::new(last, "the last that was heard of the job"));
+    }
+    Diagnosis {
+        job_id: job_id.to_owned(),
+        verdict: finding.verdict,
+        confidence: finding.confidence,
+        reason: finding.reason,
+        culprit: finding.culprit,
+        since: finding.since_ms.map(Moment),
+        last_event: Some(LastEvent {
+            id: last.id,
+            timestamp: Moment(last.timestamp_ms),
+            service: last.service.clone(),
+            event_type: last.event_type.clone(),
+        }),
+        budget: budget_of(&case),
+        evidence,
+        same_cause: finding.same_cause,
+        ruled_out: finding.ruled_out,
+        completeness: completeness(&case),
+        next,
+    }
+}
+
+/// What is said about a job of which the store has no event.
+pub(super) fn not_found(job_id: &str, similar: &[String]) -> Diagnosis {
+    Diagnosis {
+        job_id: job_id.to_owned(),
+        verdict: Verdict::NotFound,
+        confidence: Confidence::Proven,
+        reason: no_such_job(job_id, similar),
+        culprit: Culprit::default(),
+        since: None,
+        last_event: None,
+        budget: Vec::new(),
+        evidence: Vec::new(),
+        same_cause: SameCause::default(),
+        ruled_out: Vec::new(),
+        completeness: Completeness { complete: true, notes: Vec::new() },
+        next: similar.iter().map(|job| format!("emp-events diagnose {job}")).collect(),
+    }
+}
+
+fn nothing_wrong(case: &Case<'_>) -> Finding {
+    let history = case.history;
+    let lived = lasting(history.end_ms() - history.start_ms());
+    if history.terminal().is_none() {
+        let last = history.last();
+        let quiet = lasting(history.now_ms() - last.happened_ms());
+        let holder = history.holder().map(|worker| format!(" on {worker}")).unwrap_or_default();
+        let reason = format!(
+            "It is running{holder}, {lived} since it was created; its last word, {}, is {quiet} old",
+            last.event_type
+        );
+        return Finding::new(Verdict::Running, Confidence::Likely, reason);
+    }
+    let usual = case.typical.total(case.job_type()).filter(|total| total.count() >= CASES_MIN);
+    let usual = usual.map(|total| format!("; {} take {}", case.noun(), describe(total))).unwrap_or_default();
+    let mut finding = Finding::new(Verdict::Done, Confidence::Proven, format!("It was done in {lived}{usual}"));
+    let failures = history.events().iter().filter(|event| event.is_error()).count();
+    if failures > 0 {
+        finding.reason += &format!(", after {} on the way", units::counted(failures, "error", "errors"));
+    }
+    finding
+}
+
+/// Parts of the same name together, in the order in which they first come.
+pub(super) fn budget_of(case: &Case<'_>) -> Vec<BudgetPart> {
+    let history = case.history;
+    let life_ms = (history.end_ms() - history.start_ms()).max(1) as f64;
+    let mut parts: Vec<(PartKind, BudgetPart)> = Vec::new();
+    for part in budget(history) {
+        let same = parts.iter_mut().find(|(kind, known)| *kind == part.kind && known.service == part.service);
+        match same {
+            Some((_, known)) => known.ms += part.ms(),
+            None => {
+                let typical_ms = typical_ms(case, &part.kind);
+                let shown = BudgetPart {
+                    part: part.kind.label(),
+                    ms: part.ms(),
+                    service: part.service,
+                    share: 0.0,
+                    typical_ms,
+                };
+                parts.push((part.kind, shown));
+            }
+        }
+    }
+    let shares = parts.into_iter().map(|(_, part)| BudgetPart { share: part.ms as f64 / life_ms, ..part });
+    shares.collect()
+}
+
+/// How long such a part mostly takes.
+pub(super) fn typical_ms(case: &Case<'_>, kind: &PartKind) -> Option<f64> {
+    let (typical, job_type) = (case.typical, case.job_type());
+    let median = |sketch: &Sketch| sketch.quantile(0.5).map(units::tenth);
+    match kind {
+        PartKind::Work(name) => typical.span(job_type, name).and_then(median),
+        PartKind::QueueWait => typical.step(job_type, "job.queued", "job.claimed").and_then(median),
+        PartKind::Backoff => typical.step(job_type, "job.retry_scheduled", "job.claimed").and_then(median),
+        PartKind::Between { before, after: Some(after), .. } => typical.step(job_type, before, after).and_then(median),
+        PartKind::Between { before, after: None, .. } => median(&typical.state(job_type, before)),
+    }
+}
+
+fn completeness(case: &Case<'_>) -> Completeness {
+    let history = case.history;
+    let mut missing = Vec::new();
+    let mut notes = Vec::new();
+    if !history.has_beginning() {
+        missing.push(format!(
+            "its first events are missing (trimmed unread, or older than the store): the earliest is {} at {}",
+            history.events()[0].event_type,
+            clock(history.start_ms())
+        ));
+    }
+    let (start_ms, end_ms) = (history.start_ms(), history.end_ms());
+    for lost in case.around.lost.iter().filter(|lost| lost.to_ms >= start_ms && lost.from_ms <= end_ms) {
+        missing.push(format!(
+            "{} entries were trimmed unread between {} and {}: some may be of this job",
+            units::count(lost.count),
+            clock(lost.from_ms),
+            clock(lost.to_ms)
+        ));
+    }
+    notes.extend(skews(history));
+    if history.repeated_terminals() > 0 {
+        let more = units::counted(history.repeated_terminals(), "more event", "more events");
+        notes.push(format!("{more} that end the job came after the first, and are ignored"));
+    }
+    let missing_steps = missing_steps(case.job_id, history, case.typical).into_iter();
+    let noun = case.noun();
+    notes.extend(
+        missing_steps.map(|lack| format!("it has no {}, which 99 of 100 completed {noun} have", lack.event_type)),
+    );
+    let complete = missing.is_empty();
+    missing.extend(notes);
+    Completeness { complete, notes: missing }
+}
+
+/// A line for each producer whose clock is proven to be ahead.
+pub(super) fn skews(history: &History) -> Vec<String> {
+    let mut worst: Vec<(&str, i64)> = Vec::new();
+    for event in history.events().iter().filter(|event| event.ahead_ms() > SKEW_MS_MIN) {
+        match worst.iter_mut().find(|(producer, _)| *producer == event.producer()) {
+            Some((_, ahead)) => *ahead = event.ahead_ms().max(*ahead),
+            None => worst.push((event.producer(), event.ahead_ms())),
+        }
+    }
+    let line = |(producer, ahead): (&str, i64)| {
+        format!("the clock of {producer} is at least {} ahead: its events are judged by their arrival", lasting(ahead))
+    };
+    worst.into_iter().map(line).collect()
+}
+
+/// Events that almost every completed job of this kind has, and this one lacks.
+pub(super) fn missing_steps(job_id: &str, history: &History, typical: &Typical) -> Vec<MissingStep> {
+    let job_type = history.job_type();
+    let is_judged = history.terminal().is_some_and(|end| end.event_type == "job.completed")
+        && history.has_beginning()
+        && typical.completed(job_type) >= CASES_FOR_P99;
+    if !is_judged {
+        return Vec::new();
+    }
+    let has = |event_type: &str| history.events().iter().any(|event| event.event_type == event_type);
+    let usual = typical.usual_events(job_type, USUAL_SHARE).into_iter();
+    let lacking = usual.filter(|(event_type, _)| !has(event_type));
+    let missing = lacking.map(|(event_type, _)| MissingStep {
+        job_id: job_id.to_owned(),
+        event_type: event_type.to_owned(),
+        worker_id: history.holder().map(str::to_owned),
+    });
+    missing.collect()
+}
+
+/// The last event of a job that a worker sent, or that tells of one.
+pub(super) fn last_word<'a>(history: &'a History, worker_id: &str) -> Option<&'a JobEvent> {
+    history.events().iter().rev().find(|event| event.worker_id.as_deref() == Some(worker_id))
+}

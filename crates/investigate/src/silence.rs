@@ -1,0 +1,210 @@
+//! Jobs of which nothing is heard any more.
+
+use super::judge::{CASES_MIN, Case, Finding, clock, last_word, lasting};
+use super::surroundings::Surroundings;
+use emp_findings::{Confidence, Culprit, CulpritKind, Evidence, SameCause, Verdict};
+use emp_job::{JobEvent, State, is_claim, is_terminal};
+use emp_units as units;
+
+/// No worker is silent sooner.
+const SILENT_MS_MIN: i64 = 30_000;
+/// What stops further apart does not stop together.
+const TOGETHER_MS: i64 = 15 * 60_000;
+/// Where too little is known of a worker.
+const SILENT_MS_UNKNOWN: i64 = 60_000;
+
+/// What would tell was lost: entries were trimmed unread after the last that is known of the job.
+pub(super) fn no_data(case: &Case<'_>) -> Option<Finding> {
+    let history = case.history;
+    if history.terminal().is_some() {
+        return None;
+    }
+    let last = history.last();
+    let lost =
+        case.around.lost.iter().find(|lost| lost.to_ms >= last.arrived_ms && lost.from_ms >= history.start_ms())?;
+    let reason = format!(
+        "What became of it is not known: {} entries were trimmed from Redis unread between {} and {}, right after its \
+         last known event, {}",
+        units::count(lost.count),
+        clock(lost.from_ms),
+        clock(lost.to_ms),
+        last.event_type
+    );
+    let mut finding = Finding::new(Verdict::NoData, Confidence::Likely, reason);
+    finding.since_ms = Some(lost.from_ms);
+    finding.next = vec!["emp-events sql \"select * from losses\"".to_owned(), "emp-events health".to_owned()];
+    Some(finding)
+}
+
+/// Nothing is heard of the worker that has the job.
+pub(super) fn worker_silent(case: &Case<'_>) -> Option<Finding> {
+    let history = case.history;
+    if !matches!(history.state(), State::Claimed(_) | State::Working) {
+        return None;
+    }
+    let worker = history.holder()?;
+    let last = last_word(history, worker)?;
+    let next = case.around.worker(worker).find(|event| event.arrived_ms > last.arrived_ms && event.id > last.id);
+    let has_restarted = next.is_some_and(|event| event.event_type == "worker.starting");
+    let silent_ms = next.map_or(history.now_ms(), JobEvent::happened_ms) - last.happened_ms();
+    let usual = case.typical.worker(worker).filter(|intervals| intervals.count() >= CASES_MIN);
+    let limit_ms = match usual {
+        Some(intervals) => ((3.0 * intervals.quantile(0.99).unwrap_or_default()) as i64).max(SILENT_MS_MIN),
+        None => SILENT_MS_UNKNOWN,
+    };
+    // A worker that is heard of again with other work has lived all along.
+    if (next.is_some() && !has_restarted) || silent_ms <= SILENT_MS_MIN || (!has_restarted && silent_ms <= limit_ms) {
+        return None;
+    }
+    let has_had = |event: &&JobEvent| event.id <= last.id;
+    let machine = case.around.worker(worker).rev().filter(has_had).find_map(|event| event.machine_id.as_deref());
+    let on = machine.map(|machine| format!(" on {machine}")).unwrap_or_default();
+    let then = match next {
+        Some(next) => {
+            format!("for {} and then restarted at {}, without the job", lasting(silent_ms), clock(next.happened_ms()))
+        }
+        None => format!("for {}, since {}", lasting(silent_ms), clock(last.happened_ms())),
+    };
+    let expected = usual.map_or_else(String::new, |intervals| {
+        let p99 = units::millis(intervals.quantile(0.99).unwrap_or_default());
+        format!("; 99 of 100 times it says something within {p99}")
+    });
+    let (was, confidence) = if has_restarted { ("was", Confidence::Proven) } else { ("has been", Confidence::Likely) };
+    let reason = format!("Its worker, {worker}{on}, {was} silent {then}{expected}");
+    let mut finding = Finding::new(Verdict::WorkerSilent, confidence, reason);
+    finding.culprit = Culprit::new(CulpritKind::Worker, Some(worker));
+    finding.since_ms = Some(last.happened_ms());
+    finding.evidence.push(Evidence::new(last, format!("the last word of {worker}")));
+    finding.evidence.extend(next.map(|next| Evidence::new(next, format!("{worker} starts again"))));
+    finding.same_cause = SameCause::of(left_behind(case.around, worker, last), case.job_id);
+    finding.ruled_out.push(others_alive(case.around, worker, last.arrived_ms));
+    finding.next = vec![
+        format!("emp-events search --worker-id {worker} --since {} --limit 20", last.timestamp_ms - 60_000),
+        format!("emp-events correlate {}", case.job_id),
+    ];
+    Some(finding)
+}
+
+/// A worker took it and does not begin.
+pub(super) fn claimed_not_started(case: &Case<'_>) -> Option<Finding> {
+    let State::Claimed(claim) = case.history.state() else { return None };
+    let claim = &case.history.events()[claim];
+    let waits_ms = case.history.now_ms() - claim.happened_ms();
+    let overdue = case.overdue(&claim.event_type, waits_ms)?;
+    let worker = case.history.holder();
+    let by = worker.map(|worker| format!(" by {worker}")).unwrap_or_default();
+    let reason = format!(
+        "It was claimed{by} {} ago and work on it has not begun; this takes {}",
+        lasting(waits_ms),
+        overdue.usual
+    );
+    let mut finding = Finding::new(Verdict::ClaimedNotStarted, overdue.confidence, reason);
+    finding.culprit = Culprit::new(CulpritKind::Worker, worker);
+    finding.since_ms = Some(claim.happened_ms());
+    finding.evidence.push(Evidence::new(claim, "claimed, and nothing after that"));
+    finding.ruled_out.extend(alive(case, claim));
+    finding.next =
+        worker.map(|worker| format!("emp-events search --worker-id {worker} --last 1h")).into_iter().collect();
+    Some(finding)
+}
+
+/// A worker is at work on it and no longer gets on.
+pub(super) fn stuck(case: &Case<'_>) -> Option<Finding> {
+    let history = case.history;
+    if history.state() != State::Working {
+        return None;
+    }
+    let last = history.last();
+    let quiet_ms = history.now_ms() - last.happened_ms();
+    let overdue = case.overdue(&last.event_type, quiet_ms)?;
+    let on = history.holder().map(|worker| format!(" on {worker}")).unwrap_or_default();
+    let within = history.connector().map(|connector| format!(" in {connector}")).unwrap_or_default();
+    let reason = format!(
+        "It has been stuck{within}{on} for {}: nothing was heard of it since {} at {}; what follows takes {}",
+        lasting(quiet_ms),
+        last.event_type,
+        clock(last.happened_ms()),
+        overdue.usual
+    );
+    let mut finding = Finding::new(Verdict::Stuck, overdue.confidence, reason);
+    let also = also_stuck(case);
+    finding.culprit = culprit_of_stuck(case, &also);
+    finding.since_ms = Some(last.happened_ms());
+    finding.evidence.push(Evidence::new(last, "the last that was heard of the job"));
+    finding.same_cause = SameCause::of(also.iter().map(String::as_str), case.job_id);
+    finding.ruled_out.extend(alive(case, last));
+    finding.next.extend(
+        history.holder().map(|worker| format!("emp-events search --worker-id {worker} --since {}", last.timestamp_ms)),
+    );
+    finding.next.push(format!("emp-events timeline {} --compare typical", case.job_id));
+    Some(finding)
+}
+
+/// Jobs that the same worker was at work on when that was heard of it last, and that have not ended.
+fn left_behind<'a>(around: &'a Surroundings, worker: &'a str, last: &JobEvent) -> Vec<&'a str> {
+    let jobs = Surroundings::jobs_of(around.worker(worker).filter(|event| event.id <= last.id));
+    jobs.into_iter().filter(|job| has_held_until(around, job, worker)).collect()
+}
+
+fn has_held_until(around: &Surroundings, job: &str, worker: &str) -> bool {
+    let last = around.job(job).rev().find(|event| {
+        is_claim(&event.event_type) || is_terminal(&event.event_type) || event.event_type == "job.retry_scheduled"
+    });
+    last.is_some_and(|event| is_claim(&event.event_type) && event.worker_id.as_deref() == Some(worker))
+}
+
+/// `worker-3 lives: it sent 214 events about 31 other jobs after that`.
+fn alive(case: &Case<'_>, since: &JobEvent) -> Option<String> {
+    let worker = case.history.holder()?;
+    let later: Vec<&JobEvent> = case.around.worker(worker).filter(|event| event.id > since.id).collect();
+    let jobs = Surroundings::jobs_of(later.iter().copied());
+    (!later.is_empty()).then(|| {
+        let events = units::counted(later.len(), "event", "events");
+        format!(
+            "its worker, {worker}, lives: it sent {events} about {} after that",
+            units::counted(jobs.len(), "other job", "other jobs")
+        )
+    })
+}
+
+fn others_alive(around: &Surroundings, worker: &str, since_ms: i64) -> String {
+    let speaks = |other: &&str| *other != worker && around.worker(other).any(|event| event.arrived_ms > since_ms);
+    match around.workers().filter(speaks).count() {
+        0 => "no other worker was heard of after that either: it may be all of them, or the collector".to_owned(),
+        others => format!("not all workers: {} sent events after that", units::counted(others, "other", "others")),
+    }
+}
+
+/// Other jobs that were at work and of which nothing is heard any more, for as long as would be stuck.
+fn also_stuck(case: &Case<'_>) -> Vec<String> {
+    let connector = case.history.connector();
+    let stuck = case.around.histories_about(case.history.last().happened_ms()).filter(|(job, other)| {
+        let quiet_ms = other.now_ms() - other.last().happened_ms();
+        let other_case = Case { job_id: job, history: other, ..*case };
+        *job != case.job_id
+            && (other.last().happened_ms() - case.history.last().happened_ms()).abs() <= TOGETHER_MS
+            && other.state() == State::Working
+            && (other.connector() == connector || other.holder() == case.history.holder())
+            && other_case.overdue(&other.last().event_type, quiet_ms).is_some()
+    });
+    stuck.map(|(job, _)| job.to_owned()).collect()
+}
+
+/// One job alone is its own culprit; several on one worker, or in one connector, are not.
+fn culprit_of_stuck(case: &Case<'_>, also: &[String]) -> Culprit {
+    let same = |of: &dyn Fn(&emp_job::History) -> bool| {
+        case.around.histories().filter(|(job, other)| also.iter().any(|one| one == job) && of(other)).count()
+    };
+    if also.is_empty() {
+        return Culprit::new(CulpritKind::Job, Some(case.job_id));
+    }
+    let (holder, connector) = (case.history.holder(), case.history.connector());
+    let on_worker = same(&|other| other.holder() == holder);
+    if holder.is_some() && on_worker == also.len() {
+        Culprit::new(CulpritKind::Worker, holder)
+    } else if connector.is_some() && also.len() >= 2 {
+        Culprit::new(CulpritKind::Connector, connector)
+    } else {
+        Culprit::new(CulpritKind::Job, Some(case.job_id))
+    }
+}

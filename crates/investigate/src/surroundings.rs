@@ -1,0 +1,117 @@
+//! What went on around a job.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::OnceLock;
+
+use emp_job::{History, JobEvent, error_text, fingerprint};
+
+/// Events around a job, or of a range of time, and what was lost of them.
+#[derive(Debug)]
+pub(super) struct Surroundings {
+    /// In order of arrival.
+    events: Vec<JobEvent>,
+    /// From when to when all events are here, ms since the epoch.
+    pub range_ms: (i64, i64),
+    pub lost: Vec<Lost>,
+    now_ms: i64,
+    of_job: HashMap<String, Vec<usize>>,
+    of_worker: HashMap<String, Vec<usize>>,
+    errors: Vec<ErrorSeen>,
+    histories: OnceLock<BTreeMap<String, History>>,
+}
+
+/// Entries that were trimmed before they were read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Lost {
+    pub from_ms: i64,
+    pub to_ms: i64,
+    pub count: u64,
+}
+
+/// An error of a job.
+#[derive(Debug)]
+pub(super) struct ErrorSeen {
+    pub event: usize,
+    pub fingerprint: String,
+}
+
+/// What is further apart is rather not of one cause.
+const ABOUT_MS: i64 = 30 * 60_000;
+
+impl Surroundings {
+    pub fn new(mut events: Vec<JobEvent>, range_ms: (i64, i64), lost: Vec<Lost>, now_ms: i64) -> Self {
+        events.sort_by_key(|event| event.id);
+        events.dedup_by_key(|event| event.id);
+        let (mut of_job, mut of_worker) = (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
+        let mut errors = Vec::new();
+        for (index, event) in events.iter().enumerate() {
+            if let Some(job_id) = &event.job_id {
+                of_job.entry(job_id.clone()).or_default().push(index);
+            }
+            if let Some(worker_id) = &event.worker_id {
+                of_worker.entry(worker_id.clone()).or_default().push(index);
+            }
+            if event.is_error()
+                && let Some(text) = error_text(&event.data)
+            {
+                errors.push(ErrorSeen { event: index, fingerprint: fingerprint(&text) });
+            }
+        }
+        Self { events, range_ms, lost, now_ms, of_job, of_worker, errors, histories: OnceLock::new() }
+    }
+
+    /// Every job, by id.
+    pub fn histories(&self) -> impl Iterator<Item = (&str, &History)> {
+        let histories = self.histories.get_or_init(|| {
+            let history = |(job, events): (&String, &Vec<usize>)| {
+                let events = events.iter().map(|index| self.events[*index].clone()).collect();
+                Some((job.clone(), History::new(events, self.now_ms)?))
+            };
+            self.of_job.iter().filter_map(history).collect()
+        });
+        histories.iter().map(|(job, history)| (job.as_str(), history))
+    }
+
+    /// The same of those that were heard of about that time.
+    pub fn histories_about(&self, ms: i64) -> impl Iterator<Item = (&str, &History)> {
+        self.histories().filter(move |(_, history)| {
+            history.start_ms() <= ms + ABOUT_MS && ms - ABOUT_MS <= history.last().happened_ms()
+        })
+    }
+
+    /// All events, in order of arrival.
+    pub fn events(&self) -> impl Iterator<Item = &JobEvent> {
+        self.events.iter()
+    }
+
+    /// The events of a job, in order of arrival.
+    pub fn job(&self, job_id: &str) -> impl DoubleEndedIterator<Item = &JobEvent> {
+        self.of_job.get(job_id).into_iter().flatten().map(|index| &self.events[*index])
+    }
+
+    /// The events of a worker, in order of arrival.
+    pub fn worker(&self, worker_id: &str) -> impl DoubleEndedIterator<Item = &JobEvent> {
+        self.of_worker.get(worker_id).into_iter().flatten().map(|index| &self.events[*index])
+    }
+
+    /// Every worker that was heard of.
+    pub fn workers(&self) -> impl Iterator<Item = &str> {
+        self.of_worker.keys().map(String::as_str)
+    }
+
+    /// The events of a service, in order of arrival.
+    pub fn service<'a>(&'a self, service: &'a str) -> impl DoubleEndedIterator<Item = &'a JobEvent> {
+        self.events.iter().filter(move |event| event.service == service)
+    }
+
+    /// The errors with that fingerprint about that time.
+    pub fn same_errors<'a>(&'a self, fingerprint: &'a str, ms: i64) -> impl Iterator<Item = &'a JobEvent> {
+        let same = self.errors.iter().filter(move |error| error.fingerprint == fingerprint);
+        same.map(|error| &self.events[error.event]).filter(move |event| (event.happened_ms() - ms).abs() <= ABOUT_MS)
+    }
+
+    /// The jobs of these events.
+    pub fn jobs_of<'a>(events: impl Iterator<Item = &'a JobEvent>) -> BTreeSet<&'a str> {
+        events.filter_map(|event| event.job_id.as_deref()).collect()
+    }
+}

@@ -1,0 +1,96 @@
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+
+use emp_event::{EntryId, Event};
+
+/// One event of a job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobEvent {
+    /// The entry ID: the order of arrival.
+    pub id: EntryId,
+    /// The producer's clock, ms since the epoch.
+    pub timestamp_ms: i64,
+    /// Redis' clock, ms since the epoch.
+    pub arrived_ms: i64,
+    /// Who sent it.
+    pub service: String,
+    /// `{entity}.{action}`.
+    pub event_type: String,
+    /// `debug`, `info`, `warn` or `error`.
+    pub level: String,
+    /// The job; events of a trace may have none.
+    pub job_id: Option<String>,
+    /// The trace.
+    pub trace_id: Option<String>,
+    /// The worker.
+    pub worker_id: Option<String>,
+    /// The machine.
+    pub machine_id: Option<String>,
+    /// The user.
+    pub user_id: Option<String>,
+    /// How long it took, where the event says so.
+    pub duration_ms: Option<f64>,
+    /// All else that the producer said.
+    pub data: Map<String, Value>,
+}
+
+impl From<&Event<'_>> for JobEvent {
+    fn from(event: &Event<'_>) -> Self {
+        let owned = |text: &Option<Cow<'_, str>>| text.as_deref().map(str::to_owned);
+        Self {
+            id: event.id,
+            timestamp_ms: event.timestamp,
+            arrived_ms: event.id.ingested_at().unwrap_or(event.timestamp),
+            service: event.service.to_string(),
+            event_type: event.event_type.to_string(),
+            level: event.level.as_str().to_owned(),
+            job_id: owned(&event.job_id),
+            trace_id: owned(&event.trace_id),
+            worker_id: owned(&event.worker_id),
+            machine_id: owned(&event.machine_id),
+            user_id: owned(&event.user_id),
+            duration_ms: event.duration_ms,
+            // What was decoded is a JSON object.
+            data: serde_json::from_str(&event.data).unwrap_or_default(),
+        }
+    }
+}
+
+impl JobEvent {
+    /// When it happened, ms since the epoch.
+    pub fn happened_ms(&self) -> i64 {
+        happened_ms(self.timestamp_ms, self.arrived_ms)
+    }
+
+    /// By how much its producer's clock is proven to be ahead, in ms; 0 where nothing is proven.
+    pub fn ahead_ms(&self) -> i64 {
+        (self.timestamp_ms - self.arrived_ms).max(0)
+    }
+
+    /// Who sent it, as precisely as it says: the machine, else the worker, else the service.
+    pub fn producer(&self) -> &str {
+        self.machine_id.as_deref().or(self.worker_id.as_deref()).unwrap_or(&self.service)
+    }
+
+    /// Does it tell of something that went wrong?
+    pub fn is_error(&self) -> bool {
+        super::is_error(&self.event_type, &self.level)
+    }
+
+    /// A key of `data`, as text.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.data.get(key)?.as_str()
+    }
+
+    /// A key of `data`, as a number.
+    pub fn number(&self, key: &str) -> Option<f64> {
+        self.data.get(key)?.as_f64()
+    }
+}
+
+/// When an event happened, ms since the epoch: no event arrives before it happens, so where the
+/// producer's clock says later than Redis', Redis is right.
+pub fn happened_ms(timestamp_ms: i64, arrived_ms: i64) -> i64 {
+    timestamp_ms.min(arrived_ms)
+}

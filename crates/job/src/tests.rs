@@ -1,0 +1,162 @@
+use proptest::prelude::*;
+use serde_json::{Map, json};
+
+use super::*;
+use emp_event::EntryId;
+
+fn event(at_ms: i64, seq: u64, event_type: &str) -> JobEvent {
+    let service = match entity(event_type) {
+        "webhook" => "webhook-service",
+        "connector" => "worker",
+        _ if matches!(event_type, "job.created" | "job.queued") => "api-server",
+        _ => "worker",
+    };
+    JobEvent {
+        id: EntryId::new(at_ms as u64 + 5, seq),
+        timestamp_ms: at_ms,
+        arrived_ms: at_ms + 5,
+        service: service.to_owned(),
+        event_type: event_type.to_owned(),
+        level: "info".to_owned(),
+        job_id: Some("job_1".to_owned()),
+        trace_id: None,
+        worker_id: (service == "worker").then(|| "worker-1".to_owned()),
+        machine_id: None,
+        user_id: None,
+        duration_ms: None,
+        data: Map::new(),
+    }
+}
+
+fn history(events: &[(i64, &str)], now_ms: i64) -> History {
+    let events = events.iter().zip(0..).map(|((at_ms, event_type), seq)| event(*at_ms, seq, event_type)).collect();
+    History::new(events, now_ms).unwrap()
+}
+
+const DONE: [(i64, &str); 6] = [
+    (0, "job.created"),
+    (10, "job.queued"),
+    (510, "job.claimed"),
+    (600, "connector.processing_started"),
+    (4_600, "connector.processing_completed"),
+    (4_700, "job.completed"),
+];
+
+#[test]
+fn a_finished_job_is_taken_apart() {
+    let history = history(&DONE, 10_000);
+    assert_eq!(history.state(), State::Ended(5));
+    let parts: Vec<(String, i64)> = budget(&history).iter().map(|part| (part.kind.label(), part.ms())).collect();
+    let expected = [
+        ("job.created → job.queued", 10),
+        ("queue wait", 500),
+        ("job.claimed → connector.processing_started", 90),
+        ("connector.processing", 4_000),
+        ("connector.processing_completed → job.completed", 100),
+    ];
+    assert_eq!(parts, expected.map(|(label, ms)| (label.to_owned(), ms)));
+    let gaps: Vec<(GapKind, i64)> = history.gaps().iter().map(|gap| (gap.kind, gap.ms())).collect();
+    assert_eq!(gaps[1], (GapKind::QueueWait, 500));
+    assert_eq!(gaps.last(), Some(&(GapKind::Tail, 100)));
+    assert_eq!(history.handoffs().len(), 1);
+}
+
+#[test]
+fn what_an_unfinished_job_does_is_told_by_its_last_events() {
+    assert_eq!(history(&DONE[..2], 9_000).state(), State::Waiting(1));
+    assert_eq!(history(&DONE[..3], 9_000).state(), State::Claimed(2));
+    assert_eq!(history(&DONE[..4], 9_000).state(), State::Working);
+    assert_eq!(history(&DONE[..4], 9_000).end_ms(), 9_000);
+    // Seen from before its end, it has not ended.
+    assert_eq!(history(&DONE, 4_650).state(), State::Working);
+}
+
+#[test]
+fn a_retry_is_waited_for_until_its_time() {
+    let mut events: Vec<JobEvent> =
+        DONE[..4].iter().zip(0..).map(|((at_ms, event_type), seq)| event(*at_ms, seq, event_type)).collect();
+    events.push(event(2_000, 4, "connector.processing_failed"));
+    let mut retry = event(2_010, 5, "job.retry_scheduled");
+    retry.data = json!({ "attempt": 1, "nextRetryAt": 7_000 }).as_object().unwrap().clone();
+    events.push(retry);
+    assert_eq!(History::new(events.clone(), 6_000).unwrap().state(), State::BackingOff(7_000));
+    assert_eq!(History::new(events.clone(), 8_000).unwrap().state(), State::Waiting(5));
+    let seen = History::new(events, 6_000).unwrap();
+    assert!(seen.spans()[0].has_failed);
+    assert_eq!(budget(&seen).last().unwrap().kind, PartKind::Backoff);
+}
+
+#[test]
+fn a_second_end_does_not_count_and_a_second_attempt_does() {
+    let twice = [&DONE[..], &[(4_800, "job.completed")]].concat();
+    let seen = history(&twice, 10_000);
+    assert_eq!((seen.end_ms(), seen.repeated_terminals()), (4_700, 1));
+    let again = [&DONE[..5], &[(4_700, "job.failed"), (5_000, "job.claimed")]].concat();
+    let seen = history(&again, 10_000);
+    assert_eq!((seen.state(), seen.attempts()), (State::Claimed(6), 2));
+}
+
+#[test]
+fn errors_that_differ_in_numbers_are_one() {
+    let one = fingerprint("timeout of 300000ms exceeded at job_ab12cd");
+    assert_eq!(one, fingerprint("timeout of 1500ms exceeded at job_9f"));
+    assert_eq!(one, "timeout of # exceeded at #");
+    let data = json!({ "error": { "message": "boom\n at x" } });
+    assert_eq!(error_text(data.as_object().unwrap()).as_deref(), Some("boom"));
+}
+
+const TYPES: [&str; 13] = [
+    "job.created",
+    "job.queued",
+    "job.claimed",
+    "job.progress_updated",
+    "connector.processing_started",
+    "connector.processing_completed",
+    "connector.processing_failed",
+    "job.retry_scheduled",
+    "job.completed",
+    "job.failed",
+    "webhook.delivering",
+    "webhook.delivered",
+    "redis_function.executing",
+];
+
+fn any_events() -> impl Strategy<Value = Vec<JobEvent>> {
+    let one = (0_i64..10_000, 0..TYPES.len(), -3_000_i64..3_000, prop::option::of(0.0_f64..5_000.0));
+    prop::collection::vec(one, 1..40).prop_map(|events| {
+        let made = events.into_iter().zip(0..).map(|((at_ms, of_type, skew_ms, duration_ms), seq)| {
+            let mut made = event(at_ms, seq, TYPES[of_type]);
+            made.timestamp_ms += skew_ms;
+            made.duration_ms = duration_ms;
+            made
+        });
+        made.collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_budget_tiles_the_life_of_a_job(events in any_events(), now_ms in 10_010_i64..20_000) {
+        let history = History::new(events, now_ms).unwrap();
+        let parts = budget(&history);
+        let mut at = history.start_ms();
+        for part in &parts {
+            prop_assert_eq!(part.start_ms, at);
+            prop_assert!(part.end_ms > part.start_ms);
+            at = part.end_ms;
+        }
+        prop_assert_eq!(at, history.end_ms());
+    }
+
+    #[test]
+    fn gaps_lie_within_the_life_of_a_job_and_overlap_no_span(events in any_events(), now_ms in 10_010_i64..20_000) {
+        let history = History::new(events, now_ms).unwrap();
+        for gap in history.gaps() {
+            prop_assert!(gap.ms() > 0 && gap.start_ms >= history.start_ms() && gap.end_ms <= history.end_ms());
+            for span in history.spans() {
+                let Some(end_ms) = span.end_ms else { continue };
+                prop_assert!(gap.end_ms <= span.start_ms || gap.start_ms >= end_ms, "{:?} overlaps {:?}", gap, span);
+            }
+        }
+    }
+}

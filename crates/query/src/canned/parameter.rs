@@ -1,0 +1,128 @@
+//! The parameters of canned queries: text from the user, bound as values and never pasted.
+
+use std::collections::HashMap;
+
+use datafusion::common::ParamValues;
+use datafusion::common::metadata::ScalarAndMetadata;
+use datafusion::scalar::ScalarValue;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::CannedQuery;
+use crate::QueryError;
+use crate::engine::Clock;
+use crate::nearest::nearest;
+use emp_units::{parse_duration, parse_moment};
+
+/// A value that a canned query takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    /// Its name: `$name` in the SQL.
+    pub name: String,
+    /// How its text is read.
+    pub kind: Kind,
+    /// What happens where it is not given.
+    pub need: Need,
+    /// What it stands for.
+    pub meaning: String,
+}
+
+/// How the text of a parameter is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// As it is: a Utf8 in SQL.
+    Text,
+    /// See [`parse_moment`]: a Timestamp(ms, UTC) in SQL.
+    Timestamp,
+    /// See [`parse_duration`]: a bigint of milliseconds in SQL.
+    Duration,
+    /// A bigint in SQL.
+    Integer,
+}
+
+/// What happens where a parameter is not given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Need {
+    /// It is an error.
+    Required,
+    /// It is null.
+    Optional,
+    /// It is this text.
+    Default(String),
+}
+
+impl Kind {
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        [Self::Text, Self::Timestamp, Self::Duration, Self::Integer].into_iter().find(|kind| kind.as_str() == name)
+    }
+
+    /// Its name in the header.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Timestamp => "timestamp",
+            Self::Duration => "duration",
+            Self::Integer => "integer",
+        }
+    }
+}
+
+impl Parameter {
+    /// A default that is not of its type is the file's mistake, found before anyone runs it.
+    pub(super) fn check_default(&self) -> Result<(), String> {
+        let Need::Default(default) = &self.need else { return Ok(()) };
+        let clock = Clock { now: Timestamp::UNIX_EPOCH, tz: TimeZone::UTC };
+        self.value(Some(default), &clock).map_err(|error| error.to_string())?;
+        Ok(())
+    }
+
+    /// The value of a text, or the null of this type.
+    fn value(&self, text: Option<&str>, clock: &Clock) -> Result<ScalarValue, QueryError> {
+        let bad_moment = |source| QueryError::BadMoment { name: self.name.clone(), source };
+        match self.kind {
+            Kind::Text => Ok(ScalarValue::Utf8(text.map(str::to_owned))),
+            Kind::Timestamp => {
+                let ms = text.map(|text| parse_moment(text, clock.now, &clock.tz)).transpose().map_err(bad_moment)?;
+                Ok(ScalarValue::TimestampMillisecond(ms, Some("UTC".into())))
+            }
+            Kind::Duration => {
+                let duration = text.map(parse_duration).transpose().map_err(bad_moment)?;
+                Ok(ScalarValue::Int64(duration.map(|duration| duration.as_millis() as i64)))
+            }
+            Kind::Integer => {
+                let bad = |value: &str| QueryError::BadInteger { name: self.name.clone(), value: value.to_owned() };
+                let number = text.map(|text| text.trim().parse().map_err(|_| bad(text))).transpose()?;
+                Ok(ScalarValue::Int64(number))
+            }
+        }
+    }
+}
+
+impl CannedQuery {
+    /// The value of every parameter.
+    pub(crate) fn bind(&self, given: &[(String, String)], clock: &Clock) -> Result<ParamValues, QueryError> {
+        for (name, _) in given {
+            if self.parameters.iter().all(|parameter| parameter.name != *name) {
+                let nearest = nearest(name, self.parameters.iter().map(|parameter| parameter.name.as_str()));
+                return Err(QueryError::UnknownParameter { query: self.name.clone(), name: name.clone(), nearest });
+            }
+        }
+        let mut values = HashMap::new();
+        for parameter in &self.parameters {
+            let text = given.iter().rev().find(|(name, _)| *name == parameter.name).map(|(_, text)| text.as_str());
+            let text = match (&parameter.need, text) {
+                (Need::Required, None) => {
+                    return Err(QueryError::MissingParameter {
+                        query: self.name.clone(),
+                        name: parameter.name.clone(),
+                        meaning: parameter.meaning.clone(),
+                    });
+                }
+                (Need::Default(default), None) => Some(default.as_str()),
+                (_, text) => text,
+            };
+            values.insert(parameter.name.clone(), ScalarAndMetadata::from(parameter.value(text, clock)?));
+        }
+        Ok(ParamValues::Map(values))
+    }
+}

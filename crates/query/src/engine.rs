@@ -1,0 +1,252 @@
+//! The engine: one store, asked in SQL.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::array::RecordBatch;
+use datafusion::catalog::memory::DataSourceExec;
+use datafusion::common::ParamValues;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
+use datafusion::error::DataFusionError;
+use datafusion::execution::SessionState;
+use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, execute_stream};
+use datafusion::prelude::SessionContext;
+use futures::StreamExt as _;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::canned::CannedQuery;
+use super::optimize::CountsFromCatalog;
+use super::session::{self, Limits};
+use super::translate::{Asked, translate, vanished};
+use super::view::{OnIndexing, Source};
+use super::{Answer, QueryError, statement, tables};
+use emp_event::EntryId;
+use emp_store::{Layout, Partition};
+use emp_typical::{Typical, typical_at};
+
+/// Answers questions about one store, as it was when the engine was opened.
+///
+/// Opening is cheap, so a process opens one for each question that should see new events.
+/// An engine looks again by itself where files have gone since.
+pub struct Engine {
+    pub(super) source: Arc<Source>,
+    pub(super) context: SessionContext,
+    limits: Limits,
+    clock: Clock,
+    /// What runs, for whoever wants to know how far it is.
+    running: Mutex<Option<Arc<dyn ExecutionPlan>>>,
+    /// Held while a statement is planned: all its scans must see one snapshot.
+    planning: tokio::sync::Mutex<()>,
+}
+
+/// What may be set for an engine.
+#[derive(Default)]
+pub struct Settings {
+    /// What sorting, grouping and joining may use together; else a quarter of the machine.
+    pub memory_bytes: Option<u64>,
+    /// Told while the ids of files are brought into the index, which a first question about ids
+    /// has to wait for.
+    pub on_indexing: Option<OnIndexing>,
+}
+
+/// What `1h` ago and `friday` are counted from.
+pub(super) struct Clock {
+    pub now: Timestamp,
+    pub tz: TimeZone,
+}
+
+impl Engine {
+    /// Looks at the store, and starts a session.
+    ///
+    /// # Errors
+    /// [`QueryError::NoStore`] where the folder is missing, [`QueryError::Store`] where it
+    /// cannot be read.
+    pub fn open(layout: &Layout) -> Result<Self, QueryError> {
+        Self::open_with(layout, Settings::default())
+    }
+
+    /// The same with other than the usual settings.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_with(layout: &Layout, settings: Settings) -> Result<Self, QueryError> {
+        let mut limits = Limits::of_machine();
+        limits.memory_bytes = settings.memory_bytes.unwrap_or(limits.memory_bytes);
+        Self::open_within(layout, limits, settings.on_indexing)
+    }
+
+    pub(super) fn open_within(
+        layout: &Layout,
+        limits: Limits,
+        on_indexing: Option<OnIndexing>,
+    ) -> Result<Self, QueryError> {
+        if std::fs::metadata(layout.root()).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+            return Err(QueryError::NoStore { root: layout.root().to_owned() });
+        }
+        // The store is looked at beside what follows.
+        let source = Arc::new(Source::open(layout, on_indexing));
+        let session = session::start(&limits);
+        let asked = Asked { sql: "", limits: &limits, state: None };
+        let context = session.and_then(|state| with_tables(state, &source));
+        let context = context.map_err(|error| translate(&error, &asked))?;
+        let clock = Clock { now: Timestamp::now(), tz: TimeZone::system() };
+        Ok(Self { source, context, limits, clock, running: Mutex::default(), planning: tokio::sync::Mutex::default() })
+    }
+
+    /// The same engine with another clock and time zone for the parameters of canned queries.
+    #[must_use]
+    pub fn with_clock(self, now: Timestamp, tz: TimeZone) -> Self {
+        Self { clock: Clock { now, tz }, ..self }
+    }
+
+    /// Answers one statement that reads: SELECT, EXPLAIN, SHOW, DESCRIBE.
+    ///
+    /// # Errors
+    /// [`QueryError`]: see its cases.
+    pub async fn sql(&self, text: &str) -> Result<Answer, QueryError> {
+        self.run(text, None).await
+    }
+
+    /// Answers a canned query. `given` are its parameters as text, by name; of two with one
+    /// name the last counts.
+    ///
+    /// # Errors
+    /// A [`QueryError`] about a parameter that is unknown, missing or not of its type; else
+    /// as [`Self::sql`].
+    pub async fn canned(&self, query: &CannedQuery, given: &[(String, String)]) -> Result<Answer, QueryError> {
+        let values = query.bind(given, &self.clock)?;
+        self.run(&query.sql, Some(values)).await
+    }
+
+    /// When the newest event arrived, ms since the epoch; `None`
+    /// where there is none.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn newest_ms(&self) -> Result<Option<i64>, QueryError> {
+        Ok(self.newest_id()?.and_then(EntryId::ingested_at))
+    }
+
+    /// The ID of the event that arrived last; `None` where there is none.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn newest_id(&self) -> Result<Option<EntryId>, QueryError> {
+        let view = self.source.view_or_failure()?;
+        let sealed = view.sealed();
+        let sealed = sealed.files.iter().map(|file| file.partition.name.ids.last);
+        let journal = view.snapshot.segments.iter().map(|segment| segment.ids.last);
+        Ok(sealed.chain(journal).max())
+    }
+
+    /// What was typical in the store at that moment, ms since the epoch.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn typical(&self, now_ms: i64) -> Result<Typical, QueryError> {
+        let view = self.source.view_or_failure()?;
+        let sealed = view.sealed();
+        let files: Vec<&Partition> = sealed.files.iter().map(|file| &file.partition).collect();
+        Ok(typical_at(self.source.layout(), &files, &view.snapshot.segments, now_ms))
+    }
+
+    /// How many files the question that was asked last has read or skipped, and of how many; `None`
+    /// where it reads none.
+    pub fn progress(&self) -> Option<(usize, usize)> {
+        let plan = self.running.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let (done, all) = files_of(&plan);
+        (all > 0).then_some((done, all))
+    }
+
+    /// Where a file goes before the first rows are there, the collector has put its events into
+    /// another one: the statement is planned anew over what is there then.
+    async fn run(&self, text: &str, values: Option<ParamValues>) -> Result<Answer, QueryError> {
+        let state = self.context.state();
+        let asked = Asked { sql: text, limits: &self.limits, state: Some(&state) };
+        let mut attempt = 1;
+        loop {
+            let begun = match self.plan(&state, &asked, values.clone()).await? {
+                Ok(plan) => {
+                    *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&plan));
+                    begin(plan, &state).await
+                }
+                Err(error) => Err(error),
+            };
+            match begun {
+                Ok((first, stream)) => {
+                    let warnings = self.source.seen().map(|view| view.warnings()).unwrap_or_default();
+                    return Ok(Answer::new(first, stream, warnings, self.limits));
+                }
+                Err(error) if vanished(&error).is_some() && attempt < ATTEMPTS_MAX => self.source.refresh(),
+                Err(error) => return Err(self.source.failure().unwrap_or_else(|| translate(&error, &asked))),
+            }
+            attempt += 1;
+        }
+    }
+
+    /// Outside, what is wrong with the statement; inside, what went wrong with planning it.
+    async fn plan(
+        &self,
+        state: &SessionState,
+        asked: &Asked<'_>,
+        values: Option<ParamValues>,
+    ) -> Result<Result<Arc<dyn ExecutionPlan>, DataFusionError>, QueryError> {
+        let statement = statement::parse(state, asked)?;
+        let _one_at_a_time = self.planning.lock().await;
+        let logical = match state.statement_to_plan(statement).await {
+            Ok(logical) => logical,
+            Err(error) => return Ok(Err(error)),
+        };
+        statement::check_plan(&logical)?;
+        let bound = match values {
+            Some(values) => logical.with_param_values(values),
+            None => Ok(logical),
+        };
+        Ok(match bound {
+            Ok(logical) => state.create_physical_plan(&logical).await,
+            Err(error) => Err(error),
+        })
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+/// The files that the scans of a plan are through with, and all of them.
+fn files_of(plan: &Arc<dyn ExecutionPlan>) -> (usize, usize) {
+    let scanned = plan.downcast_ref::<DataSourceExec>().and_then(|scan| {
+        let config = scan.data_source().downcast_ref::<FileScanConfig>()?;
+        let all = config.file_groups.iter().map(FileGroup::len).sum();
+        let done = plan.metrics().and_then(|metrics| metrics.sum_by_name("files_processed"));
+        Some((done.map_or(0, |done| done.as_usize()), all))
+    });
+    let below = plan.children().into_iter().map(files_of);
+    below.chain(scanned).fold((0, 0), |(done, all), (more_done, more)| (done + more_done, all + more))
+}
+
+/// Files may come and go that often before it is said that they do.
+const ATTEMPTS_MAX: usize = 3;
+
+/// Executes a plan up to its first rows, if there are any.
+async fn begin(
+    plan: Arc<dyn ExecutionPlan>,
+    state: &SessionState,
+) -> Result<(Option<RecordBatch>, SendableRecordBatchStream), DataFusionError> {
+    let mut stream = execute_stream(plan, state.task_ctx())?;
+    let first = stream.next().await.transpose()?;
+    Ok((first, stream))
+}
+
+fn with_tables(state: SessionState, source: &Arc<Source>) -> Result<SessionContext, DataFusionError> {
+    let schema = state.schema_for_ref(tables::NAMES[0])?;
+    for (name, table) in tables::all(source) {
+        schema.register_table(name.to_owned(), table)?;
+    }
+    let context = SessionContext::new_with_state(state);
+    context.add_optimizer_rule(Arc::new(CountsFromCatalog::new(source)));
+    Ok(context)
+}

@@ -1,0 +1,159 @@
+//! What can go wrong with a question, in words for whoever asked it.
+
+use std::path::PathBuf;
+
+use super::nearest::suggestion;
+use emp_store::StoreError;
+use emp_units::ParseError;
+
+/// Why there is no answer. Displayed, it is the whole message: one line, and for an error of
+/// syntax the line of SQL with a caret under the place.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// The folder of the store is not there.
+    #[error("there is no store at {}: start `emp-events collect`, or pass --store", root.display())]
+    NoStore {
+        /// Where it was looked for.
+        root: PathBuf,
+    },
+    /// The store is there but cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Files came and went faster than they could be read.
+    #[error("the files of the store changed while they were read ({} is gone): ask again", path.display())]
+    Unsettled {
+        /// One that was listed and is gone.
+        path: PathBuf,
+    },
+    /// The text is no SQL.
+    #[error("syntax error: {detail}\n  {line}\n  {indent}^")]
+    Syntax {
+        /// What was expected, what was found.
+        detail: String,
+        /// The line of the statement.
+        line: String,
+        /// What stands before the caret.
+        indent: String,
+    },
+    /// No SQL at all, or more than one statement.
+    #[error("{0}")]
+    NotOneStatement(&'static str),
+    /// A statement that would change something.
+    #[error("`{statement}` is refused: a store is only read (SELECT, EXPLAIN, SHOW, DESCRIBE)")]
+    ReadOnly {
+        /// Its first words.
+        statement: String,
+    },
+    /// A file where a table should stand.
+    #[error(
+        "`{name}` is refused: a query reads the store's own tables (events, files, losses, quarantine, dead_letters), not files"
+    )]
+    ForeignFile {
+        /// As it was written.
+        name: String,
+    },
+    /// No table of that name.
+    #[error("there is no table `{name}`{}", suggestion(nearest.as_ref()))]
+    UnknownTable {
+        /// As it was written.
+        name: String,
+        /// The table that may have been meant.
+        nearest: Option<String>,
+    },
+    /// No column of that name.
+    #[error("there is no column `{name}`{}", suggestion(nearest.as_ref()))]
+    UnknownColumn {
+        /// As it was written.
+        name: String,
+        /// The column that may have been meant.
+        nearest: Option<String>,
+    },
+    /// No column of that name, and it was written as a text is in other languages.
+    #[error("there is no column `{name}`: to compare with a text, write '{name}'")]
+    TextInDoubleQuotes {
+        /// As it was written.
+        name: String,
+    },
+    /// No function of that name.
+    #[error("there is no function `{name}`{}", suggestion(nearest.as_ref()))]
+    UnknownFunction {
+        /// As it was written.
+        name: String,
+        /// The function that may have been meant.
+        nearest: Option<String>,
+    },
+    /// No canned query of that name.
+    #[error("there is no query `{name}`{}", suggestion(nearest.as_ref()))]
+    UnknownQuery {
+        /// As it was written.
+        name: String,
+        /// The query that may have been meant.
+        nearest: Option<String>,
+    },
+    /// The query wants more than its share of the machine's memory, or of the disk for what
+    /// did not fit.
+    #[error("the query needs more than {limit} of {resource}: ask for fewer rows or columns, or for a shorter time")]
+    Exhausted {
+        /// `memory`, or `space for temporary files`.
+        resource: &'static str,
+        /// How much it may have: `1.5 GiB`.
+        limit: String,
+    },
+    /// The header of a canned query cannot be understood.
+    #[error("{}:{line}: {detail}", file.display())]
+    Header {
+        /// The file.
+        file: PathBuf,
+        /// Its line, from 1.
+        line: usize,
+        /// What was expected, what was found.
+        detail: String,
+    },
+    /// A folder or file of the user's own queries cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    UserQueries {
+        /// The folder or file.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// A canned query does not take such a parameter.
+    #[error("`{query}` has no parameter `{name}`{}", suggestion(nearest.as_ref()))]
+    UnknownParameter {
+        /// The query.
+        query: String,
+        /// As it was written.
+        name: String,
+        /// The parameter that may have been meant.
+        nearest: Option<String>,
+    },
+    /// A canned query cannot do without it.
+    #[error("`{query}` needs `{name}`: {meaning}")]
+    MissingParameter {
+        /// The query.
+        query: String,
+        /// The parameter.
+        name: String,
+        /// What it stands for.
+        meaning: String,
+    },
+    /// A parameter's value is not of its type.
+    #[error("{name}: {source}")]
+    BadMoment {
+        /// The parameter.
+        name: String,
+        /// What was found, what is taken.
+        source: ParseError,
+    },
+    /// A parameter's value is not of its type.
+    #[error("{name}: `{value}` is not a whole number")]
+    BadInteger {
+        /// The parameter.
+        name: String,
+        /// As it was written.
+        value: String,
+    },
+    /// Whatever else the query engine found wrong, in its words.
+    #[error("{0}")]
+    Failed(String),
+}

@@ -1,0 +1,42 @@
+//! Questions about the store, in SQL.
+//!
+//! [`Engine`] answers one statement at a time over sealed files and journal together, each
+//! event once; [`CannedQuery`] is a query of `sql/` or of the user's own, with parameters.
+//! This room reads the store's files and prints nothing: what it has to say is in an
+//! [`Answer`] or a [`QueryError`].
+
+mod answer;
+mod canned;
+mod dialect;
+mod engine;
+mod error;
+mod fetch;
+mod filter;
+mod functions;
+mod literal;
+mod names;
+mod nearest;
+mod optimize;
+mod prune;
+mod reader;
+mod session;
+mod similar;
+mod skip;
+mod statement;
+mod tables;
+mod translate;
+mod view;
+
+pub use answer::Answer;
+pub use canned::{CannedQuery, Column, Kind, Need, Parameter, canned_queries, find};
+pub use engine::{Engine, Settings};
+pub use error::QueryError;
+pub use fetch::{EVENT_COLUMNS, column_as, read_events};
+pub use filter::{Filter, FilterError};
+pub use literal::{key_among, literal, moment_literal};
+pub use names::Names;
+pub use nearest::{any_of, nearest, no_such_job, suggestion};
+pub use view::OnIndexing;
+
+#[cfg(test)]
+mod tests;

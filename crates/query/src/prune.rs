@@ -1,0 +1,221 @@
+//! What a query may skip, decided for all files at once from what is known about them.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, Float64Array, StringArray, TimestampMillisecondArray, UInt64Array};
+use arrow::datatypes::SchemaRef;
+use datafusion::catalog::Session;
+use datafusion::common::pruning::PruningStatistics;
+use datafusion::common::{Column, DFSchema, ScalarValue};
+use datafusion::logical_expr::utils::{conjunction, split_conjunction};
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_optimizer::pruning::{PruningPredicate, PruningPredicateBuilder};
+
+use emp_catalog::{Among, BOUNDED_COLUMNS, Sealed, SealedFiles};
+use emp_store::{Hour, IdRange, Segment};
+
+/// The filters of a scan, as a question to what is known about files.
+pub(super) struct Pruner(Option<Arc<PruningPredicate>>);
+
+impl Pruner {
+    /// A filter that says nothing about bounds skips nothing: no error.
+    pub fn new(state: &dyn Session, schema: &SchemaRef, filters: &[Expr]) -> Self {
+        let predicate = conjunction(filters.iter().cloned()).and_then(|filter| {
+            let columns = DFSchema::try_from(Arc::clone(schema)).ok()?;
+            let filter = state.create_physical_expr(filter, &columns).ok()?;
+            Self::of_physical(schema, filter).0
+        });
+        Self(predicate)
+    }
+
+    /// The same of a filter that is bound to the columns already.
+    pub fn of_physical(schema: &SchemaRef, filter: Arc<dyn PhysicalExpr>) -> Self {
+        Self(PruningPredicateBuilder::new().with_file_schema(Arc::clone(schema)).build(filter))
+    }
+
+    /// Those of the sealed files that may hold rows that match.
+    pub fn keep_sealed<'a>(&self, all: &'a SealedFiles, files: Vec<&'a Sealed>) -> Vec<&'a Sealed> {
+        self.keep(files, |files| Known {
+            names: files.iter().map(|file| (file.partition.hour, file.partition.name.ids)).collect(),
+            facts: Some((all, files)),
+        })
+    }
+
+    /// Those of the journal's segments that may hold rows that match.
+    pub fn keep_segments<'a>(&self, segments: &'a [Segment]) -> Vec<&'a Segment> {
+        self.keep(segments.iter().collect(), |segments| Known {
+            names: segments.iter().map(|segment| (segment.hour, segment.ids)).collect(),
+            facts: None,
+        })
+    }
+
+    fn keep<'a, T>(&self, files: Vec<&'a T>, known: impl for<'b> Fn(&'b [&'a T]) -> Known<'b>) -> Vec<&'a T> {
+        let Some(predicate) = &self.0 else { return files };
+        if files.is_empty() {
+            return files;
+        }
+        let pruned = predicate.prune(&known(&files));
+        match pruned {
+            Ok(kept) => files.into_iter().zip(kept).filter_map(|(file, kept)| kept.then_some(file)).collect(),
+            // What cannot be judged is read.
+            Err(_) => files,
+        }
+    }
+}
+
+/// What is known about some files.
+struct Known<'a> {
+    names: Vec<(Hour, IdRange)>,
+    facts: Option<(&'a SealedFiles, &'a [&'a Sealed])>,
+}
+
+impl Known<'_> {
+    /// The least or the greatest value of a column, one a file, as `end` picks them.
+    fn bounds(&self, column: &str, end: End) -> Option<ArrayRef> {
+        let hours = || self.names.iter().map(|(hour, _)| *hour);
+        let files = || self.facts.iter().flat_map(|(_, files)| files.iter()).map(|file| file.facts.as_ref().ok());
+        match column {
+            "date" => Some(Arc::new(StringArray::from_iter_values(hours().map(Hour::date)))),
+            "hour" => Some(Arc::new(StringArray::from_iter_values(hours().map(Hour::hour)))),
+            "id" => Some(Arc::new(self.names.iter().map(|(_, ids)| id_bound(ids, end)).collect::<StringArray>())),
+            "ingested_at" if self.facts.is_none() => {
+                Some(times(hours().map(|hour| Some(end.of((hour.start_ms(), hour.end_ms() - 1))))))
+            }
+            "ingested_at" => Some(times(files().map(|facts| facts?.ingested.map(|bounds| end.of(bounds))))),
+            "timestamp" if self.facts.is_some() => {
+                Some(times(files().map(|facts| facts?.timestamps.map(|bounds| end.of(bounds)))))
+            }
+            "duration_ms" if self.facts.is_some() => {
+                let bounds = files().map(|facts| facts?.durations.map(|bounds| end.of(bounds)));
+                Some(Arc::new(bounds.collect::<Float64Array>()))
+            }
+            _ => None,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum End {
+    Least,
+    Greatest,
+}
+
+impl End {
+    fn of<T>(self, (least, greatest): (T, T)) -> T {
+        match self {
+            Self::Least => least,
+            Self::Greatest => greatest,
+        }
+    }
+}
+
+fn times(ms: impl Iterator<Item = Option<i64>>) -> ArrayRef {
+    Arc::new(ms.collect::<TimestampMillisecondArray>().with_timezone("UTC"))
+}
+
+/// A bound of the IDs as text. Text and number agree on the order of milliseconds of the same
+/// number of digits only; sequences are left out, as `10` comes before `9` in text.
+fn id_bound(ids: &IdRange, end: End) -> Option<String> {
+    let (first, last) = (ids.first.ms.to_string(), ids.last.ms.to_string());
+    // `.` is the character after `-`.
+    (first.len() == last.len()).then(|| end.of((first, last + ".")))
+}
+
+impl PruningStatistics for Known<'_> {
+    fn min_values(&self, column: &Column) -> Option<ArrayRef> {
+        self.bounds(&column.name, End::Least)
+    }
+
+    fn max_values(&self, column: &Column) -> Option<ArrayRef> {
+        self.bounds(&column.name, End::Greatest)
+    }
+
+    fn num_containers(&self) -> usize {
+        self.names.len()
+    }
+
+    fn null_counts(&self, column: &Column) -> Option<ArrayRef> {
+        let (_, files) = self.facts?;
+        let position = BOUNDED_COLUMNS.iter().position(|name| *name == column.name)?;
+        let nulls = files.iter().map(|file| file.facts.as_ref().ok()?.nulls[position]);
+        Some(Arc::new(nulls.collect::<UInt64Array>()))
+    }
+
+    fn row_counts(&self) -> Option<ArrayRef> {
+        let (_, files) = self.facts?;
+        let rows = files.iter().map(|file| file.facts.as_ref().ok().map(|facts| facts.rows));
+        Some(Arc::new(rows.collect::<UInt64Array>()))
+    }
+
+    /// False where a file has none of the values; never true, which would say that it has no others.
+    fn contained(&self, column: &Column, values: &HashSet<ScalarValue>) -> Option<BooleanArray> {
+        let (all, files) = self.facts?;
+        let values: Vec<&str> = values.iter().filter_map(|value| value.try_as_str().flatten()).collect();
+        if let Some(holding) = all.holding(&column.name, &values, Among::All) {
+            return Some(files.iter().map(|file| (!holding[file.position]).then_some(false)).collect());
+        }
+        let may_have = files.iter().map(|file| all.may_have(file, &column.name, &values).filter(|may_have| !may_have));
+        Some(may_have.collect())
+    }
+}
+
+/// Which of the files may hold ids that the filters ask for, as the index tells; `None` where
+/// they don't ask for any.
+pub(super) fn holding_ids(files: &SealedFiles, filters: &[Expr]) -> Option<Vec<bool>> {
+    all_of(files, filters.iter().flat_map(split_conjunction), Among::All)
+}
+
+/// Of filters that all have to be true.
+fn all_of<'a>(files: &SealedFiles, filters: impl Iterator<Item = &'a Expr>, among: Among) -> Option<Vec<bool>> {
+    let filters: Vec<&Expr> = filters.collect();
+    let among = if filters.iter().any(|filter| asks_for_errors(filter)) { Among::Errors } else { among };
+    filters.into_iter().filter_map(|filter| holding(files, filter, among)).reduce(|a, b| combine(a, &b, |a, b| a & b))
+}
+
+fn holding(files: &SealedFiles, filter: &Expr, among: Among) -> Option<Vec<bool>> {
+    match filter {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
+            let of = |side| all_of(files, split_conjunction(side).into_iter(), among);
+            Some(combine(of(left)?, &of(right)?, |a, b| a | b))
+        }
+        filter => {
+            let (column, ids) = wanted_ids(filter)?;
+            files.holding(column, &ids, among)
+        }
+    }
+}
+
+/// Is it `level = 'error'`?
+fn asks_for_errors(filter: &Expr) -> bool {
+    let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) = filter else { return false };
+    let is_level = |expr: &Expr| matches!(expr, Expr::Column(column) if column.name == "level");
+    let is_error = |expr: &Expr| matches!(expr, Expr::Literal(value, _) if value.try_as_str() == Some(Some("error")));
+    (is_level(left) && is_error(right)) || (is_error(left) && is_level(right))
+}
+
+fn combine(mut a: Vec<bool>, b: &[bool], with: fn(bool, bool) -> bool) -> Vec<bool> {
+    a.iter_mut().zip(b).for_each(|(a, b)| *a = with(*a, *b));
+    a
+}
+
+/// The column and the ids of `job_id = 'x'` and `job_id in ('x', 'y')`.
+fn wanted_ids(filter: &Expr) -> Option<(&str, Vec<&str>)> {
+    let (column, values): (&Expr, Vec<&Expr>) = match filter {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => match (&**left, &**right) {
+            (column @ Expr::Column(_), value) | (value, column @ Expr::Column(_)) => (column, vec![value]),
+            _ => return None,
+        },
+        Expr::InList(list) if !list.negated => (&*list.expr, list.list.iter().collect()),
+        _ => return None,
+    };
+    let Expr::Column(column) = column else { return None };
+    let ids = values.into_iter().map(|value| match value {
+        Expr::Literal(value, _) => value.try_as_str(),
+        _ => None,
+    });
+    // Nothing equals null.
+    let ids: Vec<Option<&str>> = ids.collect::<Option<_>>()?;
+    SealedFiles::is_id(&column.name).then(|| (column.name.as_str(), ids.into_iter().flatten().collect()))
+}

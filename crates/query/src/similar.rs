@@ -1,0 +1,66 @@
+//! "No events of job X; did you mean …".
+
+use arrow::array::AsArray as _;
+use jiff::Timestamp;
+
+use super::{Engine, QueryError};
+use emp_store::Hour;
+
+/// Names at most.
+const NAMES_MAX: usize = 3;
+/// Sealed bytes to look through, the newest first: about a million events.
+const SEALED_BYTES_MAX: u64 = 32 << 20;
+/// Different jobs to compare with.
+const JOBS_MAX: usize = 200_000;
+
+impl Engine {
+    /// Up to three jobs of the newest part of the store whose ids begin like `job_id`, or
+    /// differ from it by a slip or two; the closest first. The work is bounded, so a job that
+    /// is long past may not be found.
+    ///
+    /// # Errors
+    /// As [`Engine::sql`].
+    pub async fn similar_jobs(&self, job_id: &str) -> Result<Vec<String>, QueryError> {
+        let since = self.newest_hours()?;
+        let sql = format!(
+            "select distinct job_id from events where job_id is not null and ingested_at >= timestamp '{since}' \
+             limit {JOBS_MAX}"
+        );
+        let mut answer = self.sql(&sql).await?;
+        let mut near: Vec<(usize, String)> = Vec::new();
+        while let Some(batch) = answer.next().await? {
+            let jobs = batch.column(0).as_string::<i32>().iter().flatten();
+            near.extend(jobs.filter_map(|job| Some((distance(job_id, job)?, job.to_owned()))));
+            near.sort();
+            near.truncate(NAMES_MAX);
+        }
+        Ok(near.into_iter().map(|(_, job)| job).collect())
+    }
+
+    /// The beginning of the hour from which on the sealed files are few enough to look through.
+    pub(super) fn newest_hours(&self) -> Result<Timestamp, QueryError> {
+        let view = self.source.view_or_failure()?;
+        let sealed = view.sealed();
+        let mut bytes = 0;
+        let enough = sealed.files.iter().rev().find(|file| {
+            bytes += file.partition.bytes;
+            bytes > SEALED_BYTES_MAX
+        });
+        let hour = enough.or(sealed.files.first()).map_or(Hour::of_ms(0), |file| file.partition.hour);
+        Ok(Timestamp::from_millisecond(hour.start_ms()).unwrap_or(Timestamp::MIN))
+    }
+}
+
+/// How far a job is from the one asked for; `None` where it is not near.
+fn distance(asked: &str, job: &str) -> Option<usize> {
+    if asked.is_empty() {
+        return None;
+    }
+    let (asked, job) = (asked.to_lowercase(), job.to_lowercase());
+    if job.starts_with(&asked) {
+        return Some(0);
+    }
+    let slips_max = (asked.chars().count() / 4).clamp(1, 3);
+    let slips = strsim::osa_distance(&asked, &job);
+    (slips <= slips_max).then_some(slips)
+}

@@ -1,0 +1,249 @@
+//! The table `events`: the sealed files that may hold what a query asks for, and the
+//! journal's events from memory.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, AsArray as _, RecordBatch, StringArray};
+use arrow::compute::{max, min};
+use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef, TimestampMillisecondType};
+use async_trait::async_trait;
+use datafusion::catalog::memory::{DataSourceExec, MemorySourceConfig};
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::stats::Precision;
+use datafusion::common::{Statistics, project_schema};
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, FileSource as _, ParquetSource};
+use datafusion::datasource::table_schema::TableSchema;
+use datafusion::error::Result;
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown, TableType};
+use datafusion::object_store::path::Path as ObjectPath;
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder};
+use datafusion::physical_plan::union::UnionExec;
+use datafusion::scalar::ScalarValue;
+
+use crate::prune::{Pruner, holding_ids};
+use crate::reader::{Located, Readers};
+use crate::skip::Skipping;
+use crate::view::{Source, View};
+use emp_catalog::{Sealed, SealedFiles};
+use emp_store::Segment;
+
+#[derive(Debug)]
+pub(crate) struct Events {
+    source: Arc<Source>,
+}
+
+impl Events {
+    pub fn new(source: &Arc<Source>) -> Self {
+        Self { source: Arc::clone(source) }
+    }
+}
+
+/// The columns of the table. Every column of a file may be null here, as files of other
+/// writers may lack it.
+pub(super) fn schema() -> SchemaRef {
+    let mut fields = file_fields();
+    fields.extend(emp_store::partition_fields());
+    Arc::new(Schema::new(fields))
+}
+
+fn file_fields() -> Vec<Field> {
+    emp_store::file_schema().fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect()
+}
+
+#[async_trait]
+impl TableProvider for Events {
+    fn schema(&self) -> SchemaRef {
+        schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        // A scan skips what cannot match; which rows do match is decided above it.
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let view = self.source.view()?;
+        let schema = schema();
+        let pruner = Pruner::new(state, &schema, filters);
+        let mut inputs: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
+        let mut all = view.sealed();
+        let mut holding = holding_ids(&all, filters);
+        if holding.is_some() && view.should_index(&all) {
+            all = view.with_all_ids(&self.source.on_indexing).await;
+            holding = holding_ids(&all, filters);
+        }
+        let chosen = choose(&view, &all, &pruner, holding);
+        if !chosen.files.is_empty() {
+            inputs.push(scan_sealed(state, &view, &all, &chosen, projection, limit, picks_few(filters))?);
+        }
+        let segments = pruner.keep_segments(&view.snapshot.segments);
+        if !segments.is_empty() {
+            inputs.push(scan_segments(&schema, &segments, projection, limit)?);
+        }
+        match inputs.len() {
+            0 => Ok(Arc::new(EmptyExec::new(project_schema(&schema, projection)?))),
+            1 => Ok(inputs.remove(0)),
+            _ => UnionExec::try_new(inputs),
+        }
+    }
+}
+
+/// The sealed files that are to be read, and how many need not be, and why.
+struct Chosen<'a> {
+    files: Vec<&'a Sealed>,
+    all: usize,
+    without_ids: usize,
+    out_of_bounds: usize,
+}
+
+/// The files that may hold matching rows: those that hold the ids that are asked for, if any are, and
+/// of these those whose bounds and values allow for it.
+fn choose<'a>(view: &View, all: &'a SealedFiles, pruner: &Pruner, holding: Option<Vec<bool>>) -> Chosen<'a> {
+    let with_ids: Vec<&Sealed> = match holding {
+        Some(holding) => all.files.iter().zip(holding).filter_map(|(file, holds)| holds.then_some(file)).collect(),
+        None => all.files.iter().collect(),
+    };
+    let without_ids = all.files.len() - with_ids.len();
+    let within_bounds = pruner.keep_sealed(all, with_ids);
+    let out_of_bounds = all.files.len() - without_ids - within_bounds.len();
+    Chosen { files: view.usable(within_bounds), all: all.files.len(), without_ids, out_of_bounds }
+}
+
+/// Does a filter ask for the few rows of one id? Filtering while decoding pays then: whole
+/// pages of the other columns stay packed. On broad filters it costs more than it saves.
+fn picks_few(filters: &[Expr]) -> bool {
+    const IDS: [&str; 4] = ["id", "trace_id", "job_id", "user_id"];
+    let is_id = |expr: &Expr| matches!(expr, Expr::Column(column) if IDS.contains(&column.name.as_str()));
+    filters.iter().any(|filter| match filter {
+        Expr::BinaryExpr(binary) => binary.op == Operator::Eq && (is_id(&binary.left) || is_id(&binary.right)),
+        Expr::InList(list) => !list.negated && is_id(&list.expr),
+        _ => false,
+    })
+}
+
+fn scan_sealed(
+    state: &dyn Session,
+    view: &View,
+    all: &Arc<SealedFiles>,
+    chosen: &Chosen<'_>,
+    projection: Option<&Vec<usize>>,
+    limit: Option<usize>,
+    filter_while_decoding: bool,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let partition_fields: Vec<FieldRef> = emp_store::partition_fields().into_iter().map(Arc::new).collect();
+    let table =
+        TableSchema::builder(Arc::new(Schema::new(file_fields()))).with_table_partition_cols(partition_fields).build();
+    let partitioned: Result<Vec<_>> = chosen.files.iter().map(|file| partitioned_file(view, file)).collect();
+    // Row group statistics, page index and bloom filters are on, each by name: our own
+    // settings, not the library's defaults.
+    let source = ParquetSource::new(table)
+        .with_parquet_file_reader_factory(Arc::new(Readers::default()))
+        .with_enable_page_index(true)
+        .with_bloom_filter_on_read(true)
+        .with_pushdown_filters(filter_while_decoding);
+    tell(source.metrics(), chosen);
+    let groups = FileGroup::new(partitioned?).split_files(state.config().target_partitions());
+    let source = Arc::new(Skipping::new(Arc::new(source), Arc::clone(all)));
+    let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), source)
+        .with_file_groups(groups)
+        .with_statistics(statistics(&chosen.files))
+        .with_projection_indices(projection.cloned())?
+        .with_limit(limit)
+        .build();
+    Ok(DataSourceExec::from_data_source(config))
+}
+
+/// What `explain analyze` shows of the files that were skipped.
+fn tell(metrics: &ExecutionPlanMetricsSet, chosen: &Chosen<'_>) {
+    let count = |name: &'static str, files: usize| MetricBuilder::new(metrics).global_counter(name).add(files);
+    count("files_of_the_store", chosen.all);
+    count("files_skipped_by_id_index", chosen.without_ids);
+    count("files_skipped_by_statistics", chosen.out_of_bounds);
+}
+
+fn partitioned_file(view: &View, file: &Sealed) -> Result<PartitionedFile> {
+    let Sealed { partition, position, .. } = file;
+    let text = |value: String| ScalarValue::Utf8(Some(value));
+    let mut partitioned = PartitionedFile::new("", partition.bytes)
+        .with_partition_values(vec![text(partition.hour.date()), text(partition.hour.hour())])
+        .with_extension(Located { path: partition.path.clone(), position: *position });
+    partitioned.object_meta.location = ObjectPath::from_absolute_path(view.absolute(&partition.path))?;
+    Ok(partitioned)
+}
+
+/// Exact counts and times let `count(*)` and `max(timestamp)` be answered without data.
+fn statistics(files: &[&Sealed]) -> Statistics {
+    let facts = || files.iter().filter_map(|file| file.facts.as_ref().ok());
+    let rows = usize::try_from(facts().map(|facts| facts.rows).sum::<u64>());
+    let time = |ms: i64| Precision::Exact(ScalarValue::TimestampMillisecond(Some(ms), Some("UTC".into())));
+    let mut statistics =
+        Statistics { num_rows: rows.map_or(Precision::Absent, Precision::Exact), ..Statistics::default() };
+    statistics.column_statistics.resize_with(schema().fields().len(), Default::default);
+    let timestamps = widest(facts().map(|facts| facts.timestamps));
+    let ingested = widest(facts().map(|facts| facts.ingested));
+    for (name, bounds) in [("timestamp", timestamps), ("ingested_at", ingested)] {
+        // Both columns stand in the files' own schema, which the table's begins with.
+        let column =
+            emp_store::file_schema().index_of(name).ok().and_then(|at| statistics.column_statistics.get_mut(at));
+        if let (Some(column), Some((least, greatest))) = (column, bounds) {
+            column.min_value = time(least);
+            column.max_value = time(greatest);
+        }
+    }
+    statistics
+}
+
+/// The bounds of all; `None` where one of them is not known.
+fn widest(bounds: impl Iterator<Item = Option<(i64, i64)>>) -> Option<(i64, i64)> {
+    bounds.reduce(|all, one| {
+        let ((least, greatest), (all_least, all_greatest)) = (one?, all?);
+        Some((least.min(all_least), greatest.max(all_greatest)))
+    })?
+}
+
+fn scan_segments(
+    schema: &SchemaRef,
+    segments: &[&Segment],
+    projection: Option<&Vec<usize>>,
+    limit: Option<usize>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let mut partitions = Vec::with_capacity(segments.len());
+    for segment in segments {
+        let batches = segment.batches.iter().map(|batch| with_partition_columns(schema, segment, batch));
+        partitions.push(batches.collect::<Result<Vec<_>>>()?);
+    }
+    let source = MemorySourceConfig::try_new(&partitions, Arc::clone(schema), projection.cloned())?.with_limit(limit);
+    Ok(DataSourceExec::from_data_source(source))
+}
+
+fn with_partition_columns(schema: &SchemaRef, segment: &Segment, batch: &RecordBatch) -> Result<RecordBatch> {
+    let constant = |value: String| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(std::iter::repeat_n(value, batch.num_rows())))
+    };
+    let mut columns = batch.columns().to_vec();
+    columns.push(constant(segment.hour.date()));
+    columns.push(constant(segment.hour.hour()));
+    Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
+}
+
+/// The least and the greatest value of a column of times in these batches, in ms.
+pub(crate) fn times(batches: &[RecordBatch], name: &str) -> Option<(i64, i64)> {
+    let columns = batches.iter().filter_map(|batch| batch.column_by_name(name));
+    let columns: Vec<_> = columns.filter_map(|column| column.as_primitive_opt::<TimestampMillisecondType>()).collect();
+    let least = columns.iter().filter_map(|column| min(column)).min()?;
+    Some((least, columns.iter().filter_map(|column| max(column)).max()?))
+}

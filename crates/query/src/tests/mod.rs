@@ -1,0 +1,11 @@
+mod canned;
+mod damage;
+mod errors;
+mod functions;
+mod index;
+mod pruning;
+mod read_only;
+mod similar;
+mod support;
+mod tables;
+mod user_queries;

@@ -1,0 +1,254 @@
+//! The store as the queries of one engine see it: a snapshot, and what the catalog knows about it.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread::JoinHandle;
+
+use datafusion::error::DataFusionError;
+
+use super::QueryError;
+use emp_catalog::{Catalog, Effort, Sealed, SealedFiles, Vanished};
+use emp_store::{Layout, Partition, Snapshot, StoreError};
+
+/// Looks in vain for a moment in which no file goes.
+const LOOKS_MAX: usize = 5;
+/// So few files that the index of ids does not know yet are rather looked into by each query.
+const NOT_INDEXED_MAX: usize = 32;
+
+/// Told while the ids of files are brought into the index: how many are, of how many.
+pub type OnIndexing = Arc<dyn Fn(usize, usize) + Send + Sync>;
+
+/// The store's folder, and what was last seen in it.
+pub(super) struct Source {
+    layout: Layout,
+    state: Mutex<State>,
+    pub on_indexing: OnIndexing,
+}
+
+enum State {
+    /// A thread looks, while the question is being understood, which may turn out to need no table.
+    Looking(JoinHandle<Result<View, ViewError>>),
+    Seen(Arc<View>),
+    /// Why nothing can be seen; taken by whoever says so.
+    Failed(Option<ViewError>),
+}
+
+/// Why the store cannot be seen.
+#[derive(Debug, thiserror::Error)]
+enum ViewError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Vanished(#[from] Vanished),
+}
+
+/// [`Source::failure`] tells why.
+#[derive(Debug, thiserror::Error)]
+#[error("the store cannot be seen")]
+pub(super) struct Unseen;
+
+impl From<Unseen> for DataFusionError {
+    fn from(unseen: Unseen) -> Self {
+        Self::External(Box::new(unseen))
+    }
+}
+
+impl Source {
+    /// Begins to look at the store.
+    pub fn open(layout: &Layout, on_indexing: Option<OnIndexing>) -> Self {
+        let on_indexing = on_indexing.unwrap_or_else(|| Arc::new(|_, _| ()));
+        Self { layout: layout.clone(), state: Mutex::new(State::look(layout)), on_indexing }
+    }
+
+    /// The store's places.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// What is seen now.
+    pub fn view(&self) -> Result<Arc<View>, Unseen> {
+        let mut state = lock(&self.state);
+        if let State::Looking(_) = *state {
+            *state = std::mem::replace(&mut *state, State::Failed(None)).seen();
+        }
+        match &*state {
+            State::Seen(view) => Ok(Arc::clone(view)),
+            _ => Err(Unseen),
+        }
+    }
+
+    /// The same, for whoever can say why there is nothing.
+    pub fn view_or_failure(&self) -> Result<Arc<View>, QueryError> {
+        loop {
+            match self.view() {
+                Ok(view) => return Ok(view),
+                // Where somebody else has said why, it is looked at again.
+                Err(Unseen) => self.failure().map_or(Ok(()), Err)?,
+            }
+        }
+    }
+
+    /// What is seen now, if anything had to be looked at.
+    pub fn seen(&self) -> Option<Arc<View>> {
+        match &*lock(&self.state) {
+            State::Seen(view) => Some(Arc::clone(view)),
+            _ => None,
+        }
+    }
+
+    /// Why nothing can be seen, if that was the matter. The next question looks again.
+    pub fn failure(&self) -> Option<QueryError> {
+        let mut state = lock(&self.state);
+        let State::Failed(error) = &mut *state else { return None };
+        let error = error.take();
+        *state = State::look(&self.layout);
+        Some(match error? {
+            ViewError::Store(error) => QueryError::Store(error),
+            ViewError::Vanished(Vanished(path)) => QueryError::Unsettled { path },
+        })
+    }
+
+    /// Looks again.
+    pub fn refresh(&self) {
+        *lock(&self.state) = State::look(&self.layout);
+    }
+}
+
+impl State {
+    fn look(layout: &Layout) -> Self {
+        let layout = layout.clone();
+        Self::Looking(std::thread::spawn(move || View::read(&layout)))
+    }
+
+    fn seen(self) -> Self {
+        let Self::Looking(thread) = self else { return self };
+        match thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)) {
+            Ok(view) => Self::Seen(Arc::new(view)),
+            Err(error) => Self::Failed(Some(error)),
+        }
+    }
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Source").field("layout", &self.layout).finish_non_exhaustive()
+    }
+}
+
+/// One snapshot.
+#[derive(Debug)]
+pub(super) struct View {
+    /// Without the sealed files, which stand in [`Self::sealed`].
+    pub snapshot: Snapshot,
+    /// The store's folder as it was given, and without links and `..` in it.
+    root: (PathBuf, PathBuf),
+    catalog: Mutex<Catalog>,
+    sealed: RwLock<Arc<SealedFiles>>,
+    /// Lines about files that queries have met and left out, or read in part.
+    met: Mutex<BTreeSet<String>>,
+}
+
+impl View {
+    fn read(layout: &Layout) -> Result<Self, ViewError> {
+        let mut catalog = Catalog::load(layout);
+        let mut looks = 0;
+        let mut snapshot = loop {
+            let snapshot = Snapshot::read_listed_by(layout, |skipped| catalog.list(skipped))?;
+            looks += 1;
+            match catalog.learn(&snapshot.partitions) {
+                Ok(()) => break snapshot,
+                Err(vanished) if looks == LOOKS_MAX => return Err(vanished.into()),
+                Err(_) => {}
+            }
+        };
+        save(&mut catalog);
+        let sealed = RwLock::new(Arc::new(catalog.sealed(std::mem::take(&mut snapshot.partitions))));
+        let given = layout.root().to_owned();
+        // The folder was there a moment ago; a name that cannot be resolved stays as it is.
+        let absolute = given.canonicalize().unwrap_or_else(|_| given.clone());
+        Ok(Self { snapshot, root: (given, absolute), catalog: Mutex::new(catalog), sealed, met: Mutex::default() })
+    }
+
+    /// The path of one of the store's files from the root of the file system.
+    pub fn absolute(&self, path: &Path) -> PathBuf {
+        let (given, absolute) = &self.root;
+        path.strip_prefix(given).map_or_else(|_| path.to_owned(), |inside| absolute.join(inside))
+    }
+
+    /// The sealed files, and what is known about them.
+    pub fn sealed(&self) -> Arc<SealedFiles> {
+        Arc::clone(&self.sealed.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Are there many files that the index of ids does not know, and can what it learns be kept for the
+    /// next question?
+    pub fn should_index(&self, files: &SealedFiles) -> bool {
+        files.not_indexed() > NOT_INDEXED_MAX && lock(&self.catalog).can_be_saved()
+    }
+
+    /// The sealed files once the index of ids knows all that it can.
+    pub async fn with_all_ids(self: &Arc<Self>, on_indexing: &OnIndexing) -> Arc<SealedFiles> {
+        let (view, on_indexing) = (Arc::clone(self), Arc::clone(on_indexing));
+        let task = tokio::task::spawn_blocking(move || view.index(&*on_indexing));
+        // It fails to be joined only where the runtime is being shut down, or where it panicked,
+        // which is then the query's panic.
+        task.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+        self.sealed()
+    }
+
+    fn index(&self, on_indexing: &(dyn Fn(usize, usize) + Send + Sync)) {
+        let mut catalog = lock(&self.catalog);
+        // Another scan may have done it meanwhile.
+        let known = self.sealed();
+        let missing = known.not_indexed();
+        if missing == 0 {
+            return;
+        }
+        let files: Vec<Partition> = known.files.iter().map(|file| file.partition.clone()).collect();
+        // A cache that cannot be written is no reason not to answer.
+        let _ = catalog.index(&files, Effort::hurried(), &|done| on_indexing(done, missing));
+        save(&mut catalog);
+        let sealed = Arc::new(catalog.sealed(files));
+        *self.sealed.write().unwrap_or_else(PoisonError::into_inner) = sealed;
+    }
+
+    /// Which of these files can be read as events; of the others, and of those that differ from
+    /// ours, a line goes to the [`Self::warnings`].
+    pub fn usable<'a>(&self, files: Vec<&'a Sealed>) -> Vec<&'a Sealed> {
+        let mut met = lock(&self.met);
+        files
+            .into_iter()
+            .filter(|file| {
+                let path = file.partition.path.display();
+                match &file.facts {
+                    Err(reason) => met.insert(format!("skipped {path}: {reason}")),
+                    Ok(facts) => facts.note.as_ref().is_some_and(|note| met.insert(format!("read {path}: {note}"))),
+                };
+                file.facts.is_ok()
+            })
+            .collect()
+    }
+
+    /// A line for each file that was left out, as far as queries have met it.
+    pub fn warnings(&self) -> Vec<String> {
+        let listed = self.snapshot.skipped.iter().map(|error| match error {
+            StoreError::Damaged { path, detail } => format!("skipped {}: {detail}", path.display()),
+            other => format!("skipped a file: {other}"),
+        });
+        let mut warnings: Vec<String> = listed.collect();
+        warnings.extend(lock(&self.met).iter().cloned());
+        warnings.sort();
+        warnings
+    }
+}
+
+fn save(catalog: &mut Catalog) {
+    // It only makes the next question faster, and nobody waits for that.
+    let _ = catalog.save();
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing that holds a lock here leaves things half changed where it panics.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,179 @@
+//! Batches and screens for the tests.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, StringViewArray,
+    TimestampMillisecondArray,
+};
+
+use crate::{Format, Screen, TimeZone, write_answer, write_timeline};
+
+/// 2025-09-27T12:03:05.120Z.
+pub(super) const START_MS: i64 = 1_758_974_585_120;
+
+pub(super) fn screen(width: usize, color: bool) -> Screen {
+    let time_zone = TimeZone::get("Europe/Berlin").expect("a zone of the bundled database");
+    Screen { width: Some(width), color, time_zone, rows_max: Some(40) }
+}
+
+/// The answer in a format, as text. Escape characters are shown as `␛`.
+pub(super) fn answer(format: Format, screen: &Screen, batches: &[RecordBatch]) -> String {
+    let elapsed = Some(std::time::Duration::from_micros(12_300));
+    let mut out = Vec::new();
+    write_answer(&mut out, format, screen, batches[0].schema(), batches, elapsed).expect("memory takes any answer");
+    String::from_utf8(out).expect("answers are UTF-8").replace('\u{1b}', "␛")
+}
+
+pub(super) fn timeline(screen: &Screen, job_id: &str, batches: &[RecordBatch]) -> String {
+    let mut out = Vec::new();
+    write_timeline(&mut out, screen, job_id, batches).expect("memory takes any timeline");
+    String::from_utf8(out).expect("answers are UTF-8").replace('\u{1b}', "␛")
+}
+
+pub(super) fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
+    RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true)))
+        .expect("columns of one length")
+}
+
+pub(super) fn texts(values: &[&str]) -> ArrayRef {
+    Arc::new(StringArray::from(values.to_vec()))
+}
+
+pub(super) fn maybe(values: &[Option<&str>]) -> ArrayRef {
+    Arc::new(StringArray::from(values.to_vec()))
+}
+
+pub(super) fn integers(values: impl IntoIterator<Item = i64>) -> ArrayRef {
+    Arc::new(Int64Array::from_iter_values(values))
+}
+
+pub(super) fn floats(values: &[Option<f64>]) -> ArrayRef {
+    Arc::new(Float64Array::from(values.to_vec()))
+}
+
+pub(super) fn times(offsets_ms: &[i64]) -> ArrayRef {
+    let values = offsets_ms.iter().map(|offset| START_MS + offset);
+    Arc::new(TimestampMillisecondArray::from_iter_values(values).with_timezone("UTC"))
+}
+
+/// Three rows of the table `events`, every column of it.
+pub(super) fn events() -> RecordBatch {
+    let nulls = || maybe(&[None, None, None]);
+    batch(vec![
+        ("id", texts(&["1758974585121-0", "1758974585164-0", "1758974627290-3"])),
+        ("timestamp", times(&[0, 41, 42_163])),
+        ("ingested_at", times(&[1, 44, 42_170])),
+        ("service", texts(&["api-server", "worker", "connector"])),
+        ("event_type", texts(&["job.created", "job.claimed", "connector.processing_failed"])),
+        ("level", texts(&["info", "warn", "error"])),
+        ("trace_id", nulls()),
+        ("job_id", texts(&["job_123", "job_123", "job_123"])),
+        ("worker_id", maybe(&[None, Some("worker-3"), Some("worker-3")])),
+        ("machine_id", maybe(&[None, Some("machine-1"), Some("machine-1")])),
+        ("user_id", nulls()),
+        ("duration_ms", floats(&[None, Some(38.0), Some(42_121.062_5)])),
+        (
+            "data",
+            texts(&[
+                r#"{"jobType":"image.resize","priority":5}"#,
+                r#"{"claimTimeMs":38,"queue":"default"}"#,
+                r#"{"error":"connection reset by peer","processingTimeMs":42121.0625,"connectorType":"comfyui","attempt":1}"#,
+            ]),
+        ),
+        ("date", texts(&["2025-09-27", "2025-09-27", "2025-09-27"])),
+        ("hour", texts(&["12", "12", "12"])),
+    ])
+}
+
+/// One event of a timeline; the rest of its columns follow from the event before it.
+pub(super) struct Step {
+    pub after_ms: i64,
+    pub service: &'static str,
+    pub event_type: &'static str,
+    pub level: &'static str,
+    pub duration_ms: Option<f64>,
+    pub worker_id: Option<&'static str>,
+    pub data: String,
+    /// How far its producer's clock is ahead.
+    pub ahead_ms: i64,
+}
+
+pub(super) fn step(after_ms: i64, service: &'static str, event_type: &'static str, data: &str) -> Step {
+    let level = if event_type.ends_with("_failed") { "error" } else { "info" };
+    let worker_id = (service == "worker" || service == "connector").then_some("worker-3");
+    Step { after_ms, service, event_type, level, duration_ms: None, worker_id, data: data.to_owned(), ahead_ms: 0 }
+}
+
+impl Step {
+    pub fn took(mut self, duration_ms: f64) -> Self {
+        self.duration_ms = Some(duration_ms);
+        self
+    }
+
+    pub fn ahead(mut self, ahead_ms: i64) -> Self {
+        self.ahead_ms = ahead_ms;
+        self
+    }
+}
+
+/// The batch that the query `timeline` answers for these steps; gaps are 5 s and more.
+pub(super) fn timeline_batch(start_ms: i64, steps: &[Step]) -> RecordBatch {
+    let stamps = steps.iter().scan(start_ms, |now, step| {
+        *now += step.after_ms;
+        Some(*now)
+    });
+    let stamps: Vec<i64> = stamps.collect();
+    let ids = stamps.iter().zip(steps).map(|(stamp, step)| Some(format!("{}-0", stamp - step.ahead_ms)));
+    let deltas = steps.iter().enumerate().map(|(index, step)| (index > 0).then_some(step.after_ms));
+    let text =
+        |of: fn(&Step) -> &str| -> ArrayRef { Arc::new(StringViewArray::from_iter_values(steps.iter().map(of))) };
+    batch(vec![
+        ("time", Arc::new(TimestampMillisecondArray::from(stamps.clone()).with_timezone("UTC"))),
+        ("delta_ms", Arc::new(deltas.collect::<Int64Array>())),
+        ("is_gap", Arc::new(steps.iter().map(|step| Some(step.after_ms >= 5_000)).collect::<BooleanArray>())),
+        ("service", text(|step| step.service)),
+        ("event_type", text(|step| step.event_type)),
+        ("level", text(|step| step.level)),
+        ("duration_ms", Arc::new(steps.iter().map(|step| step.duration_ms).collect::<Float64Array>())),
+        ("worker_id", Arc::new(steps.iter().map(|step| step.worker_id).collect::<StringArray>())),
+        ("machine_id", Arc::new(steps.iter().map(|_| None::<&str>).collect::<StringViewArray>())),
+        ("data", text(|step| step.data.as_str())),
+        ("id", Arc::new(ids.collect::<StringArray>())),
+    ])
+}
+
+/// A job that waits, makes progress, fails, and is tried again.
+pub(super) fn eventful_job() -> RecordBatch {
+    let mut steps = vec![
+        step(
+            0,
+            "api-server",
+            "job.created",
+            r#"{"jobId":"job_123","jobType":"image.resize","priority":5,"payloadBytes":1240000}"#,
+        ),
+        step(41, "worker", "job.claimed", r#"{"workerId":"worker-3","claimTimeMs":38,"queue":"default"}"#).took(38.0),
+        step(
+            42_100,
+            "connector",
+            "connector.processing_started",
+            r#"{"connectorType":"comfyui","traceId":"4bf92f3577b34da6"}"#,
+        ),
+    ];
+    steps.extend((0..12).map(|n| {
+        step(
+            3_100,
+            "worker",
+            "job.progress_updated",
+            &format!(r#"{{"progress":{},"traceId":"4bf92f3577b34da6"}}"#, 10 + n * 7),
+        )
+    }));
+    steps.extend([
+        step(1_200, "connector", "connector.processing_failed", r#"{"error":"connection reset by peer while reading the response of the image service","processingTimeMs":38412.5,"statusCode":502}"#).took(38_412.5),
+        step(340, "worker", "job.retry_scheduled", r#"{"attempt":1,"maxAttempts":3,"delayMs":8000}"#),
+        step(8_050, "connector", "connector.processing_started", r#"{"connectorType":"comfyui","attempt":2}"#),
+        step(9, "worker", "job.completed", r#"{"status":"ok","outputs":["a.png","b.png"]}"#).took(96_000.0),
+        step(0, "webhook-service", "webhook.delivered", r#"{"statusCode":200,"responseTimeMs":112}"#).took(112.0).ahead(4_200),
+    ]);
+    timeline_batch(START_MS, &steps)
+}

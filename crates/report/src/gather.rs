@@ -1,0 +1,367 @@
+//! Reading from the store what a report tells.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::tz::TimeZone;
+
+use super::data::{
+    Completeness, Course, GapClass, Handoff, Latency, Rates, Report, ReportQuestion, Section, SlowJob, Totals,
+};
+use emp_findings::ErrorClass;
+use emp_investigate::{Investigation, InvestigationError, PerfQuestion, Rows, perf};
+use emp_query::{Engine, canned_queries, find, literal, moment_literal};
+
+/// Buckets of time in a chart, at most.
+const BUCKETS_MAX: i64 = 96;
+/// Their lengths.
+const BUCKET_MS: [i64; 15] = [
+    1_000,
+    5_000,
+    10_000,
+    30_000,
+    60_000,
+    300_000,
+    600_000,
+    900_000,
+    1_800_000,
+    3_600_000,
+    10_800_000,
+    21_600_000,
+    86_400_000,
+    604_800_000,
+    2_592_000_000,
+];
+/// Services with a colour of their own; the others are put together.
+const SERVICES_MAX: usize = 7;
+const EVENT_TYPES_MAX: usize = 14;
+/// Types whose course over time is drawn.
+const COURSES_MAX: usize = 6;
+const JOBS_MAX: usize = 5;
+const ERRORS_MAX: usize = 12;
+/// Bars of an error's course.
+const COURSE_BARS: usize = 24;
+const HOUR_MS: i64 = 3_600_000;
+
+impl Report {
+    /// Asks the store for everything; times will be shown in `zone`.
+    ///
+    /// # Errors
+    /// [`InvestigationError`] where the store cannot be read.
+    pub async fn gather(
+        investigation: &Investigation<'_>,
+        question: ReportQuestion,
+        zone: TimeZone,
+    ) -> Result<Self, InvestigationError> {
+        let engine = investigation.engine();
+        let length_ms = question.until_ms - question.since_ms;
+        let rates = rates(engine, &question).await?;
+        let latencies = latencies(engine, &question, investigation.now_ms()).await?;
+        Ok(Self {
+            question,
+            now_ms: investigation.now_ms(),
+            zone,
+            totals: totals(engine, question.since_ms, question.until_ms).await?,
+            before: totals(engine, question.against_ms, question.against_ms + length_ms).await?,
+            completeness: completeness(engine, &question, &rates.content).await?,
+            judged: investigation.diagnose_all(investigation.now_ms() - HOUR_MS).await?,
+            anomalies: investigation.anomalies().await?,
+            course: course(engine, &question, &latencies.content).await?,
+            handoffs: handoffs(engine, &question).await?,
+            jobs: slow_jobs(investigation, &question).await?,
+            gaps: gaps(engine, &question).await?,
+            errors: errors(investigation, &question).await?,
+            rates,
+            latencies,
+        })
+    }
+}
+
+/// The condition that an event is of a range.
+fn within(since_ms: i64, until_ms: i64) -> String {
+    format!("timestamp >= {} and timestamp < {}", moment_literal(since_ms), moment_literal(until_ms))
+}
+
+fn of(question: &ReportQuestion) -> String {
+    within(question.since_ms, question.until_ms)
+}
+
+/// The shortest buckets of which there are not too many.
+fn bucket_ms(question: &ReportQuestion) -> i64 {
+    let length_ms = question.until_ms - question.since_ms;
+    let fits = |bucket_ms: &i64| length_ms / bucket_ms <= BUCKETS_MAX;
+    BUCKET_MS.into_iter().find(fits).unwrap_or(BUCKET_MS[BUCKET_MS.len() - 1])
+}
+
+async fn totals(engine: &Engine, since_ms: i64, until_ms: i64) -> Result<Totals, InvestigationError> {
+    let within = within(since_ms, until_ms);
+    let sql = format!(
+        "select count(*) as events, count(*) filter (where level = 'error') as errors, \
+         count(*) filter (where event_type = 'job.completed') as completed, \
+         count(*) filter (where event_type = 'job.failed') as failed, \
+         cast(min(timestamp) as bigint) as first from events where {within}"
+    );
+    let counts = Rows::ask(engine, &sql).await?.map(|row| {
+        let number = |name| row.integer(name);
+        Ok((number("events")?, number("errors")?, number("completed")?, number("failed")?, number("first")?))
+    })?;
+    let sql = format!(
+        "select count(*) as jobs, quantile_cont(ms, 0.5) as p50, quantile_cont(ms, 0.95) as p95 from (select \
+         cast(max(timestamp) as bigint) - cast(min(timestamp) as bigint) as ms from events where job_id is not null \
+         and {within} group by job_id)"
+    );
+    let jobs =
+        Rows::ask(engine, &sql).await?.map(|row| Ok((row.integer("jobs")?, row.number("p50")?, row.number("p95")?)))?;
+    let (events, errors, completed, failed, first_ms) = counts.first().copied().unwrap_or_default();
+    let (jobs, job_p50_ms, job_p95_ms) = jobs.first().copied().unwrap_or_default();
+    let first_ms = (events > 0).then_some(first_ms);
+    Ok(Totals { events, jobs, completed, failed, errors, job_p50_ms, job_p95_ms, first_ms })
+}
+
+async fn completeness(
+    engine: &Engine,
+    question: &ReportQuestion,
+    rates: &Rates,
+) -> Result<Completeness, InvestigationError> {
+    let noticed = of(question).replace("timestamp ", "noticed_at ");
+    let one = async |sql: String| -> Result<i64, InvestigationError> {
+        Ok(Rows::ask(engine, &sql).await?.map(|row| row.integer("n"))?.first().copied().unwrap_or(0))
+    };
+    let sql = format!(
+        "select count(*) as n, cast(min(timestamp) as bigint) as first, cast(max(timestamp) as bigint) as last \
+         from events where {}",
+        of(question)
+    );
+    let ends = Rows::ask(engine, &sql)
+        .await?
+        .map(|row| Ok((row.integer("n")?, row.integer("first")?, row.integer("last")?)))?;
+    let ends = ends.first().filter(|(n, ..)| *n > 0).map(|(_, first, last)| (*first, *last));
+    Ok(Completeness {
+        lost: one(format!("select coalesce(sum(lost), 0) as n from losses where {noticed}")).await?,
+        quarantined: one(format!("select count(*) as n from quarantine where {noticed}")).await?,
+        empty: ends.map(|ends| empty_stretches(rates, ends)).unwrap_or_default(),
+        ends,
+    })
+}
+
+/// Buckets without any event, adjacent ones put together.
+fn empty_stretches(rates: &Rates, (first_ms, last_ms): (i64, i64)) -> Vec<(i64, i64)> {
+    let buckets = rates.services.first().map_or(0, |(_, values)| values.len());
+    let mut empty: Vec<(i64, i64)> = Vec::new();
+    for bucket in 0..buckets {
+        let from_ms = rates.from_ms + bucket as i64 * rates.bucket_ms;
+        let until_ms = from_ms + rates.bucket_ms;
+        let is_empty = rates.services.iter().all(|(_, values)| values[bucket] == 0.0);
+        if !is_empty || until_ms <= first_ms || from_ms > last_ms {
+            continue;
+        }
+        match empty.last_mut().filter(|(_, until)| *until == from_ms) {
+            Some((_, until)) => *until = until_ms,
+            None => empty.push((from_ms, until_ms)),
+        }
+    }
+    empty
+}
+
+async fn rates(engine: &Engine, question: &ReportQuestion) -> Result<Section<Rates>, InvestigationError> {
+    let bucket_ms = bucket_ms(question);
+    let sql = format!(
+        "select service, cast(floor(cast(timestamp as bigint) / {bucket_ms}.0) as bigint) as bucket, count(*) as events \
+         from events where {} group by 1, 2 order by 1, 2",
+        of(question)
+    );
+    let first = question.since_ms.div_euclid(bucket_ms);
+    let buckets = ((question.until_ms - 1).div_euclid(bucket_ms) - first + 1) as usize;
+    let minutes = bucket_ms as f64 / 60_000.0;
+    let mut services: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    Rows::ask(engine, &sql).await?.map(|row| {
+        let rates = services.entry(row.text("service")?).or_insert_with(|| vec![0.0; buckets]);
+        if let Some(rate) = usize::try_from(row.integer("bucket")? - first).ok().and_then(|at| rates.get_mut(at)) {
+            *rate = row.integer("events")? as f64 / minutes;
+        }
+        Ok(())
+    })?;
+    let mut services: Vec<_> = services.into_iter().collect();
+    let total = |rates: &[f64]| rates.iter().sum::<f64>();
+    services.sort_by(|(a, of_a), (b, of_b)| total(of_b).total_cmp(&total(of_a)).then(a.cmp(b)));
+    if services.len() > SERVICES_MAX + 1 {
+        let mut others = vec![0.0; buckets];
+        for (_, rates) in services.drain(SERVICES_MAX..) {
+            others.iter_mut().zip(rates).for_each(|(sum, rate)| *sum += rate);
+        }
+        services.push(("others".to_owned(), others));
+    }
+    Ok(Section { sql, command: None, content: Rates { from_ms: first * bucket_ms, bucket_ms, services } })
+}
+
+async fn latencies(
+    engine: &Engine,
+    question: &ReportQuestion,
+    now_ms: i64,
+) -> Result<Section<Vec<Latency>>, InvestigationError> {
+    let sql = format!(
+        "select event_type, count(*) as count, quantile_cont(duration_ms, 0.05) as p5, \
+         quantile_cont(duration_ms, 0.25) as p25, quantile_cont(duration_ms, 0.5) as p50, \
+         quantile_cont(duration_ms, 0.75) as p75, quantile_cont(duration_ms, 0.95) as p95, \
+         quantile_cont(duration_ms, 0.99) as p99, max(duration_ms) as max \
+         from events where duration_ms is not null and {} group by event_type \
+         order by p50 * count desc, event_type limit {EVENT_TYPES_MAX}",
+        of(question)
+    );
+    let compared = PerfQuestion {
+        by: "event_type".to_owned(),
+        since_ms: Some(question.since_ms),
+        until_ms: Some(question.until_ms),
+        against_ms: Some(question.against_ms),
+        now_ms,
+        limit: 1_000,
+    };
+    let compared = Rows(vec![perf(engine, &compared).await?]);
+    type Change = (Option<f64>, Option<f64>, Option<bool>);
+    let mut changes: HashMap<String, Change> = HashMap::new();
+    compared.map(|row| {
+        let is_real = row.optional_text("is_real")?.map(|text| text == "true");
+        changes.insert(row.text("event_type")?, (row.number("p50_before_ms")?, row.number("change")?, is_real));
+        Ok(())
+    })?;
+    let content = Rows::ask(engine, &sql).await?.map(|row| {
+        let event_type = row.text("event_type")?;
+        let mut quantiles = [0.0; 7];
+        for (value, name) in quantiles.iter_mut().zip(["p5", "p25", "p50", "p75", "p95", "p99", "max"]) {
+            *value = row.number(name)?.unwrap_or_default();
+        }
+        let (before_p50_ms, change, is_real) = changes.remove(&event_type).unwrap_or_default();
+        Ok(Latency { event_type, count: row.integer("count")?, quantiles, before_p50_ms, change, is_real })
+    })?;
+    let command = Some(format!("emp-events perf {}", range_options(question)));
+    Ok(Section { sql, command, content })
+}
+
+async fn course(
+    engine: &Engine,
+    question: &ReportQuestion,
+    latencies: &[Latency],
+) -> Result<Section<Course>, InvestigationError> {
+    let bucket_ms = bucket_ms(question);
+    let shown: Vec<&str> = latencies.iter().take(COURSES_MAX).map(|one| one.event_type.as_str()).collect();
+    let names: Vec<String> = shown.iter().map(|name| literal(name)).collect();
+    let among = if names.is_empty() { "false".to_owned() } else { format!("event_type in ({})", names.join(", ")) };
+    let sql = format!(
+        "select event_type, cast(floor(cast(timestamp as bigint) / {bucket_ms}.0) as bigint) as bucket, \
+         quantile_cont(duration_ms, 0.5) as p50, quantile_cont(duration_ms, 0.95) as p95 from events \
+         where duration_ms is not null and {among} and {} group by 1, 2 order by 1, 2",
+        of(question)
+    );
+    let mut event_types: Vec<(String, Vec<_>)> = shown.iter().map(|name| ((*name).to_owned(), Vec::new())).collect();
+    Rows::ask(engine, &sql).await?.map(|row| {
+        let event_type = row.text("event_type")?;
+        let number = |name| Ok::<_, InvestigationError>(row.number(name)?.unwrap_or_default());
+        if let Some((_, points)) = event_types.iter_mut().find(|(name, _)| *name == event_type) {
+            points.push((row.integer("bucket")? * bucket_ms, number("p50")?, number("p95")?));
+        }
+        Ok(())
+    })?;
+    Ok(Section { sql, command: None, content: Course { event_types } })
+}
+
+/// As the command line takes the range.
+fn range_options(question: &ReportQuestion) -> String {
+    format!("--since {} --until {}", question.since_ms, question.until_ms)
+}
+
+/// A canned query over the range.
+async fn canned(
+    engine: &Engine,
+    question: &ReportQuestion,
+    name: &str,
+    limit: usize,
+) -> Result<(String, Rows), InvestigationError> {
+    let queries = canned_queries(None)?;
+    let query = find(&queries, name)?;
+    let parameters = [
+        ("since", question.since_ms.to_string()),
+        ("until", question.until_ms.to_string()),
+        ("limit", limit.to_string()),
+    ];
+    let sql = parameters.iter().fold(query.sql.clone(), |sql, (name, value)| {
+        sql.replace(&format!("${name}"), &if *name == "limit" { value.clone() } else { moment_literal_of(value) })
+    });
+    let given: Vec<(String, String)> = parameters.map(|(name, value)| (name.to_owned(), value)).into();
+    let sql = sql.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n");
+    Ok((sql.trim().to_owned(), Rows(engine.canned(query, &given).await?.batches().await?)))
+}
+
+fn moment_literal_of(ms: &str) -> String {
+    ms.parse().map_or_else(|_| literal(ms), moment_literal)
+}
+
+async fn handoffs(engine: &Engine, question: &ReportQuestion) -> Result<Section<Vec<Handoff>>, InvestigationError> {
+    let (sql, rows) = canned(engine, question, "handoffs", 50).await?;
+    let content = rows.map(|row| {
+        Ok(Handoff {
+            from: row.text("from_service")?,
+            to: row.text("to_service")?,
+            count: row.integer("handoffs")?,
+            p50_ms: row.number("p50_ms")?,
+            p95_ms: row.number("p95_ms")?,
+            p99_ms: row.number("p99_ms")?,
+            skewed: row.integer("skewed")?,
+            worst_job: row.optional_text("worst_job")?,
+        })
+    })?;
+    Ok(Section { sql, command: Some(format!("emp-events handoffs {}", range_options(question))), content })
+}
+
+async fn gaps(engine: &Engine, question: &ReportQuestion) -> Result<Section<Vec<GapClass>>, InvestigationError> {
+    let (sql, rows) = canned(engine, question, "gap-classes", 12).await?;
+    let content = rows.map(|row| {
+        let number = |name| Ok::<_, InvestigationError>(row.number(name)?.unwrap_or_default());
+        Ok(GapClass {
+            from_event: row.text("from_event")?,
+            from_service: row.text("from_service")?,
+            to_event: row.text("to_event")?,
+            to_service: row.text("to_service")?,
+            count: row.integer("gaps")?,
+            p50_ms: number("p50_ms")?,
+            p95_ms: number("p95_ms")?,
+            max_ms: number("max_ms")?,
+            worst_job: row.text("worst_job")?,
+        })
+    })?;
+    let sql = sql.replace("$min_gap", "5000").replace("$job_id", "null");
+    Ok(Section { sql, command: Some(format!("emp-events gaps --by class {}", range_options(question))), content })
+}
+
+async fn slow_jobs(
+    investigation: &Investigation<'_>,
+    question: &ReportQuestion,
+) -> Result<Section<Vec<SlowJob>>, InvestigationError> {
+    let sql = format!(
+        "select job_id, cast(max(timestamp) as bigint) - cast(min(timestamp) as bigint) as ms from events \
+         where job_id is not null and {} group by job_id order by ms desc, job_id limit {JOBS_MAX}",
+        of(question)
+    );
+    let ids = Rows::ask(investigation.engine(), &sql).await?.map(|row| row.text("job_id"))?;
+    let mut content = Vec::new();
+    for job_id in ids {
+        if let Some(history) = investigation.history(&job_id).await? {
+            let judgement = investigation.judge_timeline(&history, None);
+            content.push(SlowJob { job_id, history, judgement });
+        }
+    }
+    Ok(Section { sql, command: None, content })
+}
+
+async fn errors(
+    investigation: &Investigation<'_>,
+    question: &ReportQuestion,
+) -> Result<Section<Vec<ErrorClass>>, InvestigationError> {
+    let mut content = investigation.errors((question.since_ms, question.until_ms), COURSE_BARS).await?;
+    content.truncate(ERRORS_MAX);
+    let sql = format!(
+        "select service, event_type, data->>'error' as error, timestamp, job_id from events \
+         where level = 'error' and {}\n-- then put together by fingerprint: the text with ids and numbers masked",
+        of(question)
+    );
+    let command = Some(format!("emp-events search --level error {}", range_options(question)));
+    Ok(Section { sql, command, content })
+}

@@ -1,0 +1,121 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+use emp_event::{EntryId, Level};
+
+fn row(seq: u64, data: &str) -> Row<'_> {
+    Row {
+        id: EntryId::new(1_758_981_600_000, seq),
+        timestamp: -5,
+        service: "worker",
+        event_type: "job.claimed",
+        level: Level::Warn,
+        trace_id: None,
+        job_id: Some("job_1"),
+        worker_id: Some(""),
+        machine_id: None,
+        user_id: Some("ü"),
+        duration_ms: Some(0.5),
+        data,
+    }
+}
+
+fn commit(number: u64) -> Commit<'static> {
+    let id = EntryId::new(1_758_981_600_000, number * 10 + 5);
+    let entry = Quarantined { id, reason: "no service".into(), entry: "{}".into(), noticed_at: 1 };
+    let loss = Loss { from: EntryId::ZERO, to: id, lost: number, noticed_at: 2 };
+    Commit {
+        position: number,
+        rows: vec![row(number * 10, r#"{"a":1}"#), row(number * 10 + 1, "{}")],
+        quarantined: vec![entry],
+        losses: vec![loss],
+    }
+}
+
+/// A segment with three commits, and where each of its frames ends.
+fn segment() -> (TempDir, PathBuf, Vec<u64>) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w_0-0.journal");
+    let header = Header { writer: "w", after: EntryId::ZERO, position: Some(9) };
+    let mut writer = SegmentWriter::create(&path, &header).unwrap();
+    let mut ends = vec![writer.bytes()];
+    for number in 1..=3 {
+        writer.append(&commit(number)).unwrap();
+        ends.push(writer.bytes());
+    }
+    (folder, path, ends)
+}
+
+/// How many commits a reader finds, each checked against what was written.
+fn readable(path: &Path) -> u64 {
+    let mut reader = SegmentReader::open(path).unwrap();
+    if reader.header().unwrap().is_none() {
+        return 0;
+    }
+    let mut number = 0;
+    while let Some(found) = reader.next_commit().unwrap() {
+        number += 1;
+        assert_eq!(found, commit(number));
+    }
+    number
+}
+
+#[test]
+fn what_was_committed_is_read_back() {
+    let (_folder, path, ends) = segment();
+    let mut reader = SegmentReader::open(&path).unwrap();
+    assert_eq!(reader.header().unwrap(), Some(Header { writer: "w", after: EntryId::ZERO, position: Some(9) }));
+    assert_eq!(readable(&path), 3);
+    assert_eq!(fs::metadata(&path).unwrap().len(), ends[3]);
+}
+
+#[test]
+fn a_segment_cut_anywhere_keeps_every_whole_commit() {
+    let (_folder, path, ends) = segment();
+    let bytes = fs::read(&path).unwrap();
+    for length in 0..bytes.len() {
+        fs::write(&path, &bytes[..length]).unwrap();
+        let whole = ends[1..].iter().filter(|end| **end <= length as u64).count() as u64;
+        assert_eq!(readable(&path), whole, "cut at {length}");
+    }
+}
+
+#[test]
+fn a_flipped_bit_ends_the_valid_prefix_at_its_commit() {
+    let (_folder, path, ends) = segment();
+    let bytes = fs::read(&path).unwrap();
+    for place in 0..bytes.len() {
+        let mut damaged = bytes.clone();
+        damaged[place] ^= 1 << (place % 8);
+        fs::write(&path, &damaged).unwrap();
+        let whole = ends[1..].iter().filter(|end| **end <= place as u64).count() as u64;
+        let before = if (place as u64) < ends[0] { 0 } else { whole };
+        assert_eq!(readable(&path), before, "bit flipped at {place}");
+    }
+}
+
+#[test]
+fn a_resumed_segment_goes_on_where_it_ended() {
+    let (_folder, path, ends) = segment();
+    let mut writer = SegmentWriter::resume(&path, ends[3]).unwrap();
+    writer.append(&commit(4)).unwrap();
+    assert_eq!(readable(&path), 4);
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_without_a_panic(tail in vec(any::<u8>(), 0..200), keep in 0_usize..200) {
+        let (_folder, path, _) = segment();
+        let mut bytes = fs::read(&path).unwrap();
+        bytes.truncate(keep);
+        bytes.extend(tail);
+        fs::write(&path, bytes).unwrap();
+        let mut reader = SegmentReader::open(&path).unwrap();
+        while let Ok(Some(_)) = reader.next_commit() {}
+    }
+}

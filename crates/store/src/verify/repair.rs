@@ -1,0 +1,107 @@
+use std::path::{Path, PathBuf};
+
+use super::{Finding, Kind, Report, segments};
+use crate::journal::{Salvaged, salvage};
+use crate::layout::{Layout, SegmentName};
+use crate::lock::Lock;
+use crate::{StoreError, StoreWriter, disk};
+
+/// What was done about one finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repaired {
+    /// The file.
+    pub path: PathBuf,
+    /// Where it is now, or its damaged parts are; `None` where it was left as it is.
+    pub kept_as: Option<PathBuf>,
+    /// What was done, and what became of its events.
+    pub outcome: String,
+}
+
+/// Takes damaged files out of the store, and makes anew what can be made from others. Nothing is
+/// deleted: what is damaged lies in the quarantine afterwards.
+///
+/// A sealed file whose segment is still in the journal is sealed again from it; one that was put
+/// together from files that are still there gives way to those. `writer` is the name under which
+/// the store is opened for that.
+///
+/// # Errors
+/// [`StoreError::Locked`] where a collector works on the store; else what the disk refused.
+pub fn repair(layout: &Layout, report: &Report, writer: &str) -> Result<Vec<Repaired>, StoreError> {
+    disk::create_dir(layout, &layout.quarantine())?;
+    let lock = Lock::take(layout)?;
+    let mut repaired = Vec::new();
+    for finding in &report.findings {
+        repaired.push(match finding.kind {
+            Kind::Segment => repair_segment(layout, finding)?,
+            Kind::Partition | Kind::Sidecar => set_aside(layout, finding)?,
+            Kind::Foreign => Repaired {
+                path: finding.path.clone(),
+                kept_as: None,
+                outcome: "left as it is: no answer takes it into account".to_owned(),
+            },
+        });
+    }
+    drop(lock);
+    // Every segment that is still there is sealed once more.
+    let mut store = StoreWriter::open(layout, writer)?;
+    store.close_segment()?;
+    while let Some(task) = store.next_to_seal() {
+        store.sealed(&task.run()?);
+    }
+    Ok(repaired)
+}
+
+fn set_aside(layout: &Layout, finding: &Finding) -> Result<Repaired, StoreError> {
+    let kept_as = place(layout, &finding.path);
+    disk::set_aside(&finding.path, &kept_as)?;
+    let outcome = match finding.kind {
+        Kind::Partition => {
+            "moved to the quarantine; its events are back where the journal, or the files it was put together from, still hold them"
+        }
+        _ => "moved to the quarantine; its records are back where the journal still holds them",
+    };
+    Ok(Repaired { path: finding.path.clone(), kept_as: Some(kept_as), outcome: outcome.to_owned() })
+}
+
+/// Puts what is whole of a segment in its place, and keeps the damaged one aside.
+fn repair_segment(layout: &Layout, finding: &Finding) -> Result<Repaired, StoreError> {
+    let path = &finding.path;
+    let file_name = path.file_name().unwrap_or_default().to_string_lossy();
+    let named = segments(layout)?.into_iter().find(|(other, _)| other == path);
+    let Some((_, name)) = named else {
+        return Ok(Repaired { path: path.clone(), kept_as: None, outcome: "gone meanwhile".to_owned() });
+    };
+    let kept_as = place(layout, path);
+    let whole = write_salvaged(layout, path, &name)?;
+    disk::copy(path, &layout.journal().join(format!("{file_name}.aside.tmp")), &kept_as)?;
+    let Salvaged { commits, events, .. } = whole.finish(path)?;
+    let outcome =
+        format!("{commits} whole commits with {events} events stay; the damaged segment is in the quarantine");
+    Ok(Repaired { path: path.clone(), kept_as: Some(kept_as), outcome })
+}
+
+/// A segment with what was whole of another, not yet in its place.
+struct Whole {
+    file: disk::DiskFile,
+    salvaged: Salvaged,
+}
+
+impl Whole {
+    fn finish(self, path: &Path) -> Result<Salvaged, StoreError> {
+        self.file.publish(path)?;
+        Ok(self.salvaged)
+    }
+}
+
+fn write_salvaged(layout: &Layout, path: &Path, name: &SegmentName) -> Result<Whole, StoreError> {
+    let mut file = disk::create_temporary(&layout.journal().join(format!("{name}.tmp")))?;
+    let salvaged = salvage(path, name, &mut file)?;
+    Ok(Whole { file, salvaged })
+}
+
+/// A name in the quarantine that says where the file came from.
+fn place(layout: &Layout, path: &Path) -> PathBuf {
+    let within = path.strip_prefix(layout.root()).unwrap_or(path);
+    let parts: Vec<_> = within.iter().map(|part| part.to_string_lossy()).collect();
+    layout.quarantine().join(format!("{}.damaged", parts.join(",")))
+}

@@ -1,0 +1,229 @@
+//! Opening a store again: finding out what is durable, and mending what a crash left behind.
+//!
+//! What a file holds after a crash, or after a sync that failed, may be in the system's memory
+//! only, and another sync would say nothing about it. So the last segment of each writer is never
+//! taken as it is: what is whole of it is written anew. Closed segments were synced before their
+//! successors began; those that are still there are sealed once more, which changes nothing where
+//! it had been done.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use super::{OpenSegment, Recovered, StoreWriter};
+use crate::error::IoContext as _;
+use crate::journal::{SegmentReader, SegmentWriter};
+use crate::layout::{Hour, Layout, SealedName, SegmentName, Writer};
+use crate::sealed::PARQUET;
+use crate::sidecar::NDJSON;
+use crate::snapshot::list;
+use crate::torn::keep_torn;
+use crate::{StoreError, disk};
+use emp_event::EntryId;
+
+/// What the names of files under construction end in.
+const TEMPORARY: &str = ".tmp";
+
+impl StoreWriter {
+    /// Sets epoch, watermarks, position and segments to what the disk holds.
+    pub(super) fn recover(&mut self) -> Result<(), StoreError> {
+        self.remove_leftovers()?;
+        let sealed = SealedUpTo::of(&self.layout)?;
+        let segments = segments(&self.layout)?;
+        // Files of names that have no segment here may come from anywhere: a copy of another
+        // store's, a simulation. They say nothing about what this store has read.
+        let own = sealed.entries.keys().chain(sealed.losses.keys()).filter(|writer| writer.name() == self.own);
+        let writers = segments.iter().map(|name| &name.writer).chain(own);
+        let epoch = writers.map(Writer::epoch).max().unwrap_or_default();
+        self.writer = self.writer.in_epoch(epoch);
+        self.watermark = sealed.entries_of(&self.writer);
+        self.floor = self.watermark;
+        let mut segments = self.scan(segments)?.into_iter().peekable();
+        while let Some((name, scan)) = segments.next() {
+            let is_newest = segments.peek().is_none_or(|(next, _)| next.writer != name.writer);
+            let may_go_on = is_newest && !sealed.has_begun(&name, &scan);
+            self.recover_segment(&name, &scan, is_newest, may_go_on)?;
+        }
+        if self.segment.is_none() { self.rotate() } else { Ok(()) }
+    }
+
+    /// Files that were begun before a crash, and never published.
+    fn remove_leftovers(&self) -> Result<(), StoreError> {
+        let is_left_over = |name: &str| {
+            let rest = name.strip_prefix(self.writer.name());
+            rest.is_some_and(|rest| rest.starts_with(['.', '_']) && rest.ends_with(TEMPORARY))
+        };
+        let files = list(&self.layout.journal())?;
+        files.iter().filter(|(_, name)| is_left_over(name)).try_for_each(|(path, _)| disk::remove(path))
+    }
+
+    /// Reads every segment. One that was cut short at its creation has no commits, and goes; but
+    /// it may have been damaged later, so its bytes are kept.
+    fn scan(&mut self, segments: Vec<SegmentName>) -> Result<Vec<(SegmentName, Scan)>, StoreError> {
+        let mut scanned = Vec::with_capacity(segments.len());
+        for name in segments {
+            let path = self.layout.segment(&name);
+            match Scan::of(&path)? {
+                Some(scan) => scanned.push((name, scan)),
+                None => {
+                    self.keep_torn(&path, 0)?;
+                    disk::remove(&path)?;
+                }
+            }
+        }
+        Ok(scanned)
+    }
+
+    fn recover_segment(
+        &mut self,
+        name: &SegmentName,
+        scan: &Scan,
+        is_newest: bool,
+        may_go_on: bool,
+    ) -> Result<(), StoreError> {
+        let path = self.layout.segment(name);
+        if is_newest {
+            self.mend(&path, scan)?;
+        }
+        let last = scan.last.unwrap_or(name.after);
+        if name.writer.epoch() == self.writer.epoch() {
+            self.floor = self.floor.max(last);
+            self.position = self.position.max(scan.position);
+        }
+        if name.writer == self.writer {
+            self.watermark = self.watermark.max(last);
+        }
+        if may_go_on && name.writer == self.writer {
+            self.segment = Some(scan.resume(&path, name)?);
+        } else if scan.last.is_some() || !may_go_on || name.writer.epoch() != self.writer.epoch() {
+            // The newest of another writer, while it is empty, tells that its writer was here.
+            self.unsealed.push(name.clone());
+        }
+        Ok(())
+    }
+
+    /// Writes what is whole of a segment anew, and keeps the rest aside.
+    fn mend(&mut self, path: &Path, scan: &Scan) -> Result<(), StoreError> {
+        self.keep_torn(path, scan.valid_bytes)?;
+        let found = File::open(path).doing("open", path)?;
+        disk::write_whole(&path.with_extension("journal.tmp"), path, &mut found.take(scan.valid_bytes))
+    }
+
+    /// Keeps what follows the last whole commit aside, and remembers to say so.
+    fn keep_torn(&mut self, path: &Path, whole: u64) -> Result<(), StoreError> {
+        let kept = keep_torn(&self.layout, path, whole)?;
+        self.recovered.extend(kept.map(|(kept_as, bytes)| Recovered::TornTail { kept_as, bytes }));
+        Ok(())
+    }
+
+    /// Opens the newest segment of the present writer, which is not the store's own, where it
+    /// has no entries yet; else begins one. Entries are never added to one that may be sealed.
+    pub(super) fn open_newest(&mut self) -> Result<(), StoreError> {
+        let sealed = SealedUpTo::of(&self.layout)?;
+        self.watermark = sealed.entries_of(&self.writer);
+        let newest = segments(&self.layout)?.into_iter().rfind(|name| name.writer == self.writer);
+        if let Some(name) = newest {
+            let path = self.layout.segment(&name);
+            if let Some(scan) = Scan::of(&path)? {
+                self.watermark = scan.last.unwrap_or(name.after).max(self.watermark);
+                if scan.last.is_none() && !sealed.has_begun(&name, &scan) {
+                    self.segment = Some(scan.resume(&path, &name)?);
+                    return Ok(());
+                }
+            }
+        }
+        self.rotate()
+    }
+}
+
+/// Every segment of the journal, by writer, oldest first.
+pub(super) fn segments(layout: &Layout) -> Result<Vec<SegmentName>, StoreError> {
+    let files = list(&layout.journal())?;
+    let mut segments: Vec<_> = files.iter().filter_map(|(_, file_name)| SegmentName::parse(file_name)).collect();
+    segments.sort_by(|a, b| (&a.writer, a.after).cmp(&(&b.writer, b.after)));
+    Ok(segments)
+}
+
+/// The highest ID in the names of each writer's sealed files.
+#[derive(Default)]
+struct SealedUpTo {
+    /// Of events and other entries: all at or below it are stored.
+    entries: BTreeMap<Writer, EntryId>,
+    /// Of losses.
+    losses: BTreeMap<Writer, EntryId>,
+}
+
+impl SealedUpTo {
+    fn of(layout: &Layout) -> Result<Self, StoreError> {
+        let mut sealed = Self::default();
+        for folder in [layout.quarantine(), layout.retired()] {
+            sealed.take(&folder, NDJSON)?;
+        }
+        for (date, _) in list(layout.root())?.iter().filter(|(_, name)| name.starts_with("date=")) {
+            for (hour, _) in list(date)? {
+                sealed.take(&hour, PARQUET)?;
+            }
+        }
+        raise(&mut sealed.losses, &layout.losses(), NDJSON)?;
+        Ok(sealed)
+    }
+
+    fn take(&mut self, folder: &Path, extension: &str) -> Result<(), StoreError> {
+        raise(&mut self.entries, folder, extension)
+    }
+
+    fn entries_of(&self, writer: &Writer) -> EntryId {
+        self.entries.get(writer).copied().unwrap_or(EntryId::ZERO)
+    }
+
+    /// Has something of a segment been sealed? Then nothing may be added to it any more: a file
+    /// would hold a part of it, and the next one that part again.
+    fn has_begun(&self, segment: &SegmentName, scan: &Scan) -> bool {
+        let losses = self.losses.get(&segment.writer);
+        let first_loss = scan.first_loss.as_ref();
+        self.entries_of(&segment.writer) > segment.after || first_loss.is_some_and(|first| losses >= Some(first))
+    }
+}
+
+fn raise(highest: &mut BTreeMap<Writer, EntryId>, folder: &Path, extension: &str) -> Result<(), StoreError> {
+    for (_, file_name) in list(folder)? {
+        let Some(name) = SealedName::parse(&file_name, extension) else { continue };
+        let last = highest.entry(name.writer).or_insert(EntryId::ZERO);
+        *last = name.ids.last.max(*last);
+    }
+    Ok(())
+}
+
+/// What a segment holds, as far as recovery needs to know.
+struct Scan {
+    hour: Option<Hour>,
+    last: Option<EntryId>,
+    position: Option<u64>,
+    /// The entry behind the first loss.
+    first_loss: Option<EntryId>,
+    valid_bytes: u64,
+}
+
+impl Scan {
+    /// `None` where not even the header is whole.
+    fn of(path: &Path) -> Result<Option<Self>, StoreError> {
+        let mut reader = SegmentReader::open(path)?;
+        let Some(position) = reader.header()?.map(|header| header.position) else { return Ok(None) };
+        let mut scan = Self { hour: None, last: None, position, first_loss: None, valid_bytes: 0 };
+        while let Some(commit) = reader.next_commit()? {
+            scan.position = Some(commit.position).max(scan.position);
+            scan.last = commit.last().or(scan.last);
+            scan.first_loss = scan.first_loss.or(commit.losses.first().map(|loss| loss.to));
+            scan.hour = scan.hour.or(commit.rows.first().map(|row| Hour::of_ms(row.ingested_at())));
+        }
+        scan.valid_bytes = reader.valid_bytes();
+        Ok(Some(scan))
+    }
+
+    fn resume(&self, path: &Path, name: &SegmentName) -> Result<OpenSegment, StoreError> {
+        let file = SegmentWriter::resume(path, self.valid_bytes)?;
+        let is_empty = self.last.is_none();
+        Ok(OpenSegment { name: name.clone(), file, hour: self.hour, is_empty, has_losses: self.first_loss.is_some() })
+    }
+}

@@ -1,0 +1,223 @@
+//! What can be asked about the stream and its group, without reading.
+
+use std::time::Duration;
+
+use redis::{Value, cmd, pipe};
+
+use super::accounts::{self, Accounts};
+use super::reply::{self, StreamState};
+use super::{Connection, GroupReader, StreamError};
+use emp_event::EntryId;
+
+/// Entries counted at once where all that is unread must be counted.
+const COUNT_PAGE: usize = 1_000;
+
+/// What is still to be read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Unread {
+    /// How many entries.
+    pub count: u64,
+    /// The first of them.
+    pub oldest: Option<EntryId>,
+}
+
+/// A consumer of the group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Consumer {
+    /// Its name.
+    pub name: String,
+    /// How many entries it was given and has not acknowledged.
+    pub pending: u64,
+    /// How long ago it last asked for something.
+    pub idle: Duration,
+}
+
+/// How much memory Redis uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory {
+    /// Bytes in use.
+    pub used: u64,
+    /// The limit, where one is set.
+    pub most: Option<u64>,
+}
+
+impl GroupReader {
+    /// How much memory Redis uses, of how much.
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn memory(&mut self) -> Result<Memory, StreamError> {
+        let info = self.connection.command(cmd("INFO").arg("memory")).await?;
+        reply::memory(&info)
+    }
+
+    /// How many bytes the stream takes, estimated from ten of its entries; `None` where there is none.
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn stream_bytes(&mut self) -> Result<Option<u64>, StreamError> {
+        let mut command = cmd("MEMORY");
+        command.arg("USAGE").arg(&self.connection.stream).arg("SAMPLES").arg(10);
+        Ok(match self.connection.command(&command).await? {
+            Value::Int(bytes) => Some(bytes.max(0).unsigned_abs()),
+            _ => None,
+        })
+    }
+
+    /// How the stream stands.
+    ///
+    /// # Errors
+    /// [`StreamError::NoGroup`] where there is no such stream; else any [`StreamError`].
+    pub async fn state(&mut self) -> Result<StreamState, StreamError> {
+        let command = self.xinfo_stream();
+        reply::stream_state(self.connection.command(&command).await?)
+    }
+
+    /// How the stream and the group's accounts stand, at one moment.
+    ///
+    /// # Errors
+    /// [`StreamError::NoGroup`] where there is no such group; else any [`StreamError`].
+    pub async fn accounts(&mut self) -> Result<(StreamState, Accounts), StreamError> {
+        let Connection { stream, group, .. } = &self.connection;
+        let mut hash = cmd("HMGET");
+        hash.arg(self.accounts_key()).arg(&accounts::fields(&self.consumer));
+        let pending = cmd("XPENDING").arg(stream).arg(group).to_owned();
+        let mut transaction = pipe();
+        transaction.atomic().add_command(hash).add_command(pending).add_command(self.xinfo_stream());
+        let (answer, parts) = self.connection.transaction(&transaction).await?;
+        let part = |number: usize| parts.get(number).map_or(Value::Nil, |at| answer.value(*at));
+        Ok((reply::stream_state(part(2))?, Accounts::read(part(0), part(1))?))
+    }
+
+    /// Does the stream still hold an entry at or below that ID?
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn holds_up_to(&mut self, id: EntryId) -> Result<bool, StreamError> {
+        let mut range = cmd("XRANGE");
+        range.arg(&self.connection.stream).arg("-").arg(id.to_string()).arg("COUNT").arg(1);
+        Ok(!reply::entry_ids(self.connection.command(&range).await?)?.is_empty())
+    }
+
+    /// What the group has not been given yet, counted one by one: Redis' own `lag` forgets
+    /// what was trimmed.
+    ///
+    /// # Errors
+    /// [`StreamError::NoGroup`] where there is no such group; else any [`StreamError`].
+    pub async fn unread(&mut self) -> Result<Unread, StreamError> {
+        let mut after = self.last_delivered().await?;
+        let mut unread = Unread::default();
+        loop {
+            let mut range = cmd("XRANGE");
+            range.arg(&self.connection.stream).arg(format!("({after}")).arg("+").arg("COUNT").arg(COUNT_PAGE);
+            let page = reply::entry_ids(self.connection.command(&range).await?)?;
+            unread.count += page.len() as u64;
+            unread.oldest = unread.oldest.or(page.first().copied());
+            match page.last() {
+                Some(last) if page.len() == COUNT_PAGE => after = *last,
+                _ => return Ok(unread),
+            }
+        }
+    }
+
+    pub(super) async fn last_delivered(&mut self) -> Result<EntryId, StreamError> {
+        let Connection { stream, group, .. } = &self.connection;
+        let groups = cmd("XINFO").arg("GROUPS").arg(stream).to_owned();
+        let missing = StreamError::NoGroup { stream: stream.clone(), group: group.clone() };
+        let groups = self.connection.command(&groups).await?;
+        reply::last_delivered(groups, &self.connection.group)?.ok_or(missing)
+    }
+
+    /// Every consumer of the group.
+    ///
+    /// # Errors
+    /// [`StreamError::NoGroup`] where there is no such group; else any [`StreamError`].
+    pub async fn consumers(&mut self) -> Result<Vec<Consumer>, StreamError> {
+        let Connection { stream, group, .. } = &self.connection;
+        let command = cmd("XINFO").arg("CONSUMERS").arg(stream).arg(group).to_owned();
+        reply::consumers(self.connection.command(&command).await?)
+    }
+
+    /// The first entry that is pending, whoever has it; `None` where none is.
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn first_pending(&mut self) -> Result<Option<EntryId>, StreamError> {
+        let Connection { stream, group, .. } = &self.connection;
+        let command = cmd("XPENDING").arg(stream).arg(group).arg("-").arg("+").arg(1).to_owned();
+        Ok(reply::pending_ids(self.connection.command(&command).await?)?.first().copied())
+    }
+
+    /// The IDs of a consumer's pending entries, in order.
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn pending_ids(&mut self, consumer: &str) -> Result<Vec<EntryId>, StreamError> {
+        let mut ids: Vec<EntryId> = Vec::new();
+        loop {
+            let from = ids.last().map_or_else(|| "-".to_owned(), |last| format!("({last}"));
+            let Connection { stream, group, .. } = &self.connection;
+            let mut command = cmd("XPENDING");
+            command.arg(stream).arg(group).arg(from).arg("+").arg(COUNT_PAGE).arg(consumer);
+            let page = reply::pending_ids(self.connection.command(&command).await?)?;
+            let is_last = page.len() < COUNT_PAGE;
+            ids.extend(page);
+            if is_last {
+                return Ok(ids);
+            }
+        }
+    }
+
+    /// Do the accounts know one of these consumers? They do from its first start on, as long as
+    /// the stream lives.
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn has_accounts_of(&mut self, consumers: &[String]) -> Result<bool, StreamError> {
+        let mut command = cmd("HMGET");
+        command.arg(self.accounts_key());
+        for consumer in consumers {
+            command.arg(accounts::own(accounts::ACKNOWLEDGED, consumer));
+        }
+        let Value::Array(shares) = self.connection.command(&command).await? else { return Ok(false) };
+        Ok(shares.iter().any(|share| *share != Value::Nil))
+    }
+
+    /// How many entries another consumer has acknowledged, and claimed as lost.
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn shares_of(&mut self, consumer: &str) -> Result<(u64, u64), StreamError> {
+        let fields = [accounts::ACKNOWLEDGED, accounts::LOST].map(|field| accounts::own(field, consumer));
+        let command = cmd("HMGET").arg(self.accounts_key()).arg(&fields).to_owned();
+        let [acknowledged, lost] = reply::numbers(self.connection.command(&command).await?, "HMGET")?;
+        let count = |number: Option<i64>| number.unwrap_or(0).max(0).unsigned_abs();
+        Ok((count(acknowledged), count(lost)))
+    }
+
+    /// Tells whoever asks what keeps this consumer from storing entries; `None`: nothing does.
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn report_trouble(&mut self, trouble: Option<&str>) -> Result<(), StreamError> {
+        let field = accounts::own(accounts::TROUBLE, &self.consumer);
+        let command = match trouble {
+            Some(trouble) => cmd("HSET").arg(self.accounts_key()).arg(field).arg(trouble).to_owned(),
+            None => cmd("HDEL").arg(self.accounts_key()).arg(field).to_owned(),
+        };
+        self.connection.command(&command).await.map(drop)
+    }
+
+    /// What keeps this consumer from storing entries, as it has told; `None` where nothing does.
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn trouble(&mut self) -> Result<Option<String>, StreamError> {
+        let field = accounts::own(accounts::TROUBLE, &self.consumer);
+        let command = cmd("HGET").arg(self.accounts_key()).arg(field).to_owned();
+        Ok(match self.connection.command(&command).await? {
+            Value::BulkString(text) => Some(String::from_utf8_lossy(&text).into_owned()),
+            _ => None,
+        })
+    }
+}

@@ -1,0 +1,122 @@
+//! Reading from files what the walk looks at.
+
+use std::fs::File;
+use std::path::Path;
+
+use arrow::array::{Array as _, ArrayRef, AsArray as _, BooleanArray, RecordBatch, StringArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Int64Type, TimeUnit};
+use arrow::error::ArrowError;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
+};
+use serde_json::{Map, Value};
+
+use super::table::Typical;
+use super::walk::{Step, Walk};
+use emp_job::job_type_of;
+
+/// Rows decoded at once.
+const READ_ROWS: usize = 1_024;
+const COLUMNS: [&str; 5] = ["timestamp", "ingested_at", "event_type", "job_id", "worker_id"];
+/// The event that says of which kind a job is. Of the others `data`, which is large, is not read.
+const TELLING: &str = "job.created";
+
+/// Walks over a sealed file. `None` where it cannot be read: then what is typical is known from the
+/// others. A collector does this beside its work, so no more than a few thousand rows are held.
+pub(super) fn walk_file(path: &Path, walk: &mut Walk, table: &mut Typical) -> Option<()> {
+    let file = File::open(path).ok()?;
+    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).ok()?;
+    let telling: Vec<BooleanArray> = read(&file, &metadata, &["event_type"], None)?
+        .map(|batch| is_telling(&batch?))
+        .collect::<Result<_, _>>()
+        .ok()?;
+    let selection = RowSelection::from_filters(&telling);
+    let data = read(&file, &metadata, &["data"], Some(selection))?;
+    let mut data = data.filter_map(|batch| text(&batch.ok()?, "data").ok()).flat_map(|column| {
+        let column = column.as_string::<i32>().clone();
+        (0..column.len()).map(move |row| kind(&column, row))
+    });
+    for batch in read(&file, &metadata, &COLUMNS, None)? {
+        walk_batch(&batch.ok()?, walk, table, &mut |_| data.next().flatten()).ok()?;
+    }
+    Some(())
+}
+
+/// Walks over events from memory, which have all columns.
+pub(super) fn walk_memory(batch: &RecordBatch, walk: &mut Walk, table: &mut Typical) -> Result<(), ArrowError> {
+    let data = text(batch, "data")?;
+    let data = data.as_string::<i32>();
+    walk_batch(batch, walk, table, &mut |row| kind(data, row))
+}
+
+/// `kind` is asked once for each telling event, in order.
+fn walk_batch(
+    batch: &RecordBatch,
+    walk: &mut Walk,
+    table: &mut Typical,
+    kind: &mut dyn FnMut(usize) -> Option<String>,
+) -> Result<(), ArrowError> {
+    let (timestamps, arrivals) = (millis(batch, "timestamp")?, millis(batch, "ingested_at")?);
+    let (timestamps, arrivals) = (timestamps.as_primitive::<Int64Type>(), arrivals.as_primitive::<Int64Type>());
+    let (event_types, job_ids, worker_ids) =
+        (text(batch, "event_type")?, text(batch, "job_id")?, text(batch, "worker_id")?);
+    let event_types = event_types.as_string::<i32>();
+    let (job_ids, worker_ids) = (job_ids.as_string::<i32>(), worker_ids.as_string::<i32>());
+    for row in 0..batch.num_rows() {
+        let event_type = event_types.value(row);
+        let job_type = if event_type == TELLING { kind(row) } else { None };
+        walk.step(
+            table,
+            Step {
+                timestamp_ms: timestamps.value(row),
+                arrived_ms: arrivals.value(row),
+                event_type,
+                job_id: job_ids.is_valid(row).then(|| job_ids.value(row)),
+                worker_id: worker_ids.is_valid(row).then(|| worker_ids.value(row)),
+                job_type: job_type.as_deref(),
+            },
+        );
+    }
+    Ok(())
+}
+
+fn read(
+    file: &File,
+    metadata: &ArrowReaderMetadata,
+    columns: &[&str],
+    selection: Option<RowSelection>,
+) -> Option<ParquetRecordBatchReader> {
+    let schema = metadata.schema();
+    let indices = columns.iter().filter_map(|name| Some(schema.column_with_name(name)?.0));
+    let mask = ProjectionMask::roots(metadata.parquet_schema(), indices);
+    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file.try_clone().ok()?, metadata.clone());
+    let reader = reader.with_projection(mask).with_batch_size(READ_ROWS);
+    let reader = if let Some(selection) = selection { reader.with_row_selection(selection) } else { reader };
+    reader.build().ok()
+}
+
+fn is_telling(batch: &RecordBatch) -> Result<BooleanArray, ArrowError> {
+    let event_types = text(batch, "event_type")?;
+    Ok(event_types.as_string::<i32>().iter().map(|event_type| Some(event_type == Some(TELLING))).collect())
+}
+
+fn kind(data: &StringArray, row: usize) -> Option<String> {
+    let data: Map<String, Value> = serde_json::from_str(data.is_valid(row).then(|| data.value(row))?).ok()?;
+    job_type_of(&data).map(str::to_owned)
+}
+
+/// A column as text; nothing in each row where the file lacks it.
+fn text(batch: &RecordBatch, name: &str) -> Result<ArrayRef, ArrowError> {
+    match batch.column_by_name(name) {
+        Some(column) => cast(column, &DataType::Utf8),
+        None => Ok(arrow::array::new_null_array(&DataType::Utf8, batch.num_rows())),
+    }
+}
+
+fn millis(batch: &RecordBatch, name: &str) -> Result<ArrayRef, ArrowError> {
+    let missing = || ArrowError::SchemaError(format!("there is no column `{name}`"));
+    let column = batch.column_by_name(name).ok_or_else(missing)?;
+    cast(&cast(column, &DataType::Timestamp(TimeUnit::Millisecond, None))?, &DataType::Int64)
+}

@@ -1,0 +1,166 @@
+//! Walking events in order of arrival, each job's one after the other.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::names::Names;
+use super::table::Typical;
+use emp_job::{Role, closes, entity, happened_ms, is_claim, is_terminal, role, span_name};
+
+/// A job of which nothing was heard for that long is not waited for any more.
+const FORGET_MS: i64 = 24 * 3_600_000;
+/// One that has ended is waited for, for what still follows, that long.
+const FORGET_ENDED_MS: i64 = 3_600_000;
+
+/// One event, as far as the walk looks at it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Step<'a> {
+    pub timestamp_ms: i64,
+    pub arrived_ms: i64,
+    pub event_type: &'a str,
+    pub job_id: Option<&'a str>,
+    pub worker_id: Option<&'a str>,
+    /// Of an event that says of which kind its job is.
+    pub job_type: Option<&'a str>,
+}
+
+/// What the walk has to remember of the jobs and workers that it has met.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Walk {
+    /// Names of its own, as tables come and go.
+    names: Names,
+    jobs: HashMap<u64, Open>,
+    /// When each worker was heard of last.
+    workers: HashMap<String, i64>,
+}
+
+/// A job that goes on. There are thousands in a busy hour, so names are numbers of the walk's.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Open {
+    job_type: u16,
+    last: u16,
+    last_ms: i64,
+    created_ms: Option<i64>,
+    attempts: u32,
+    has_ended: bool,
+    spans: Vec<(u16, i64)>,
+    had: Vec<u16>,
+}
+
+impl Walk {
+    /// Takes note of one event.
+    pub fn step(&mut self, table: &mut Typical, step: Step<'_>) {
+        let happened_ms = happened_ms(step.timestamp_ms, step.arrived_ms);
+        if let Some(worker_id) = step.worker_id {
+            self.hear_of_worker(table, worker_id, happened_ms);
+        }
+        let Some(job_id) = step.job_id else { return };
+        let key = xxh3_64(job_id.as_bytes());
+        let event_type = self.names.number(step.event_type);
+        let job_type = step.job_type.map(|job_type| self.names.number(job_type));
+        let unknown = self.names.number("");
+        match self.jobs.get_mut(&key) {
+            Some(job) => {
+                if let Some(job_type) = job_type.filter(|_| job.job_type == unknown) {
+                    job.job_type = job_type;
+                }
+                job.go_on(&mut self.names, table, (event_type, step.event_type), happened_ms);
+            }
+            None => {
+                let job = Open {
+                    job_type: job_type.unwrap_or(unknown),
+                    last: event_type,
+                    last_ms: happened_ms,
+                    created_ms: (step.event_type == "job.created").then_some(happened_ms),
+                    attempts: u32::from(is_claim(step.event_type)),
+                    has_ended: false,
+                    spans: Vec::new(),
+                    had: vec![event_type],
+                };
+                self.jobs.insert(key, job);
+            }
+        }
+    }
+
+    /// Forgets the jobs of which nothing more is expected.
+    pub fn forget_old(&mut self, now_ms: i64) {
+        self.jobs.retain(|_, job| {
+            let wait_ms = if job.has_ended { FORGET_ENDED_MS } else { FORGET_MS };
+            now_ms - job.last_ms <= wait_ms
+        });
+        self.workers.retain(|_, last_ms| now_ms - *last_ms <= FORGET_MS);
+    }
+
+    fn hear_of_worker(&mut self, table: &mut Typical, worker_id: &str, happened_ms: i64) {
+        let Some(last_ms) = self.workers.get_mut(worker_id) else {
+            self.workers.insert(worker_id.to_owned(), happened_ms);
+            return;
+        };
+        let number = table.names.number(worker_id);
+        table.workers.entry(number).or_default().add(happened_ms - *last_ms);
+        *last_ms = happened_ms.max(*last_ms);
+    }
+}
+
+impl Open {
+    /// The event comes as its number and its name.
+    fn go_on(&mut self, names: &mut Names, table: &mut Typical, (number, event_type): (u16, &str), happened_ms: i64) {
+        let job_type = table.names.number(names.name(self.job_type));
+        let (before, after) = (table.names.number(names.name(self.last)), table.names.number(event_type));
+        table.steps.entry((job_type, before, after)).or_default().add(happened_ms - self.last_ms);
+        self.follow_span(names, table, job_type, event_type, happened_ms);
+        self.attempts += u32::from(is_claim(event_type));
+        if !self.had.contains(&number) {
+            self.had.push(number);
+        }
+        if is_terminal(event_type) && !self.has_ended {
+            self.end(names, table, job_type, event_type, happened_ms);
+        }
+        self.last = number;
+        self.last_ms = happened_ms;
+    }
+
+    fn follow_span(
+        &mut self,
+        names: &mut Names,
+        table: &mut Typical,
+        job_type: u16,
+        event_type: &str,
+        happened_ms: i64,
+    ) {
+        let of = entity(event_type);
+        match role(event_type) {
+            Role::Opens(stem) => {
+                let name = names.number(&span_name(of, stem));
+                self.spans.retain(|(open, _)| *open != name);
+                self.spans.push((name, happened_ms));
+            }
+            Role::Closes(stem) => {
+                if let Some(index) = self.spans.iter().rposition(|(open, _)| closes(of, stem, names.name(*open))) {
+                    let (name, since_ms) = self.spans.remove(index);
+                    let number = table.names.number(names.name(name));
+                    table.spans.entry((job_type, number)).or_default().add(happened_ms - since_ms);
+                }
+            }
+            Role::Neither => {}
+        }
+    }
+
+    fn end(&mut self, names: &Names, table: &mut Typical, job_type: u16, event_type: &str, happened_ms: i64) {
+        self.has_ended = true;
+        *table.attempts.entry(job_type).or_default().entry(self.attempts).or_default() += 1;
+        if event_type != "job.completed" {
+            return;
+        }
+        *table.completed.entry(job_type).or_default() += 1;
+        for had in &self.had {
+            let number = table.names.number(names.name(*had));
+            *table.having.entry((job_type, number)).or_default() += 1;
+        }
+        if let Some(created_ms) = self.created_ms {
+            table.totals.entry(job_type).or_default().add(happened_ms - created_ms);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+mod amounts;
+mod moments;
+mod shown;

@@ -1,0 +1,90 @@
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::answer::{AsOf, engine, moment, runtime, show, show_list};
+use crate::cli::failure::{Failure, Outcome};
+use crate::cli::options::Options;
+use emp_findings::Truth;
+use emp_investigate::Investigation;
+use emp_query::Engine;
+use emp_render::{write_anomalies, write_backtest};
+use emp_units::parse_duration;
+
+/// Say what is unusual now: rates, latencies, errors, silences, clocks, jobs
+///
+/// Each finding comes with its statistics; of those shown about one in a hundred is false. What is
+/// compared is in docs/definitions.md.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  emp-events anomalies
+  emp-events anomalies --now 2025-09-27T14:00Z --format json
+  emp-events anomalies --backtest --last 7d --every 30m
+  emp-events simulate --into /tmp/try --hours 48 --format json > /tmp/truth.json
+  emp-events --store /tmp/try anomalies --backtest --last 1d --truth /tmp/truth.json")]
+pub(crate) struct Anomalies {
+    #[command(flatten)]
+    as_of: AsOf,
+    /// Look again and again over a range of the past, and say how many alerts a day there were
+    #[arg(long)]
+    backtest: bool,
+    /// With --backtest: how far back
+    #[arg(long, value_name = "DURATION", default_value = "7d", requires = "backtest")]
+    last: String,
+    /// With --backtest: how often to look
+    #[arg(long, value_name = "DURATION", default_value = "1h", requires = "backtest")]
+    every: String,
+    /// With --backtest: what is known to have been wrong, as `simulate --format json` tells it
+    #[arg(long, value_name = "FILE", requires = "backtest")]
+    truth: Option<PathBuf>,
+}
+
+impl Anomalies {
+    pub fn run(self, options: &Options) -> Outcome {
+        runtime()?.block_on(async {
+            let engine = engine(options)?;
+            let now = self.as_of.ms(options, &engine)?;
+            if self.backtest {
+                self.look_back(options, &engine, now).await?;
+            } else {
+                let anomalies = Investigation::open(&engine, now).await?.anomalies().await?;
+                show_list(options, &anomalies.found, |out, screen| write_anomalies(out, screen, now, &anomalies))?;
+            }
+            Ok(ExitCode::SUCCESS)
+        })
+    }
+
+    async fn look_back(&self, options: &Options, engine: &Engine, now: i64) -> Result<(), Failure> {
+        let since = moment(options, &self.last, now)?;
+        let step = parse_duration(&self.every).map_err(|error| Failure::Usage(error.to_string()))?;
+        if step < Duration::from_secs(1) {
+            return Err(Failure::Usage(format!("--every {} is too short: a second at least", self.every)));
+        }
+        let truth = self.truth.as_deref().map(read_truth).transpose()?;
+        let investigation = Investigation::open(engine, since).await?.moved_to(now);
+        let mut backtest = investigation.backtest(since, step.as_millis() as i64, &show_progress).await?;
+        if let Some(truth) = truth {
+            backtest = backtest.compared_with(&truth, (since, now));
+        }
+        show(options, &backtest, write_backtest)
+    }
+}
+
+fn read_truth(path: &Path) -> Result<Truth, Failure> {
+    let failed =
+        || format!("{} does not tell what was wrong; `simulate --format json` writes such a file", path.display());
+    let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    Ok(serde_json::from_str(&text).with_context(failed)?)
+}
+
+fn show_progress(done: usize, all: usize) {
+    if std::io::stderr().is_terminal() {
+        let end = if done == all { "\r\x1b[K" } else { "" };
+        eprint!("\r{done} of {all} looks{end}");
+    }
+}

@@ -1,0 +1,259 @@
+//! Asking the store and showing what it answers: what every question has in common.
+
+use std::io::{BufWriter, IsTerminal as _, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use arrow::array::RecordBatch;
+use clap::Args;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use crate::cli::failure::{Failure, Outcome};
+use crate::cli::options::{FormatOption, Options};
+use emp_investigate::Investigation;
+use emp_prompt::{clear, watched};
+use emp_query::{Answer, CannedQuery, Engine, OnIndexing, QueryError, Settings, canned_queries, find, no_such_job};
+use emp_render::{AnswerWriter, Format, Screen};
+use emp_store::StoreWriter;
+use emp_units::parse_moment;
+
+/// Rows of a table on a terminal: more are cut in the middle, and the footer says so.
+const TERMINAL_ROWS_MAX: usize = 100;
+
+/// A time range, as every question about many jobs takes it.
+#[derive(Debug, Args)]
+pub(crate) struct TimeRange {
+    /// Only events from then on: 1h, yesterday, 2025-09-27T14:00:00Z, an entry ID
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Only events before then
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// Only events of the last 30m, 1h, 2d
+    #[arg(long, value_name = "DURATION", conflicts_with = "since")]
+    last: Option<String>,
+}
+
+impl TimeRange {
+    /// As the first moment and the one after the last, ms since the epoch.
+    pub fn bounds(&self, options: &Options, now_ms: i64) -> Result<(Option<i64>, Option<i64>), Failure> {
+        let parse = |text: &Option<String>| text.as_deref().map(|text| moment(options, text, now_ms)).transpose();
+        let since = parse(&self.since)?.or(parse(&self.last)?);
+        let until = parse(&self.until)?;
+        if since.zip(until).is_some_and(|(since, until)| since >= until) {
+            return Err(Failure::Usage("--since is not before --until: no time lies between them".to_owned()));
+        }
+        Ok((since, until))
+    }
+
+    /// As parameters of a canned query.
+    pub fn parameters(self) -> [Option<(String, String)>; 2] {
+        [parameter("since", self.since.or(self.last)), parameter("until", self.until)]
+    }
+}
+
+/// One parameter of a canned query, where it was given.
+pub(super) fn parameter(name: &str, value: Option<String>) -> Option<(String, String)> {
+    Some((name.to_owned(), value?))
+}
+
+/// Runs the canned query of that name and shows its answer.
+pub(super) fn ask_canned(options: &Options, name: &str, parameters: &[(String, String)]) -> Outcome {
+    let queries = canned()?;
+    let query = find(&queries, name)?;
+    ask(options, async |engine| engine.canned(query, parameters).await)
+}
+
+/// Every canned query, the user's own from `EMP_EVENTS_SQL` included.
+pub(super) fn canned() -> Result<Vec<CannedQuery>, Failure> {
+    let folder = std::env::var_os("EMP_EVENTS_SQL").filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    Ok(canned_queries(folder.as_deref())?)
+}
+
+/// Asks the engine and shows the answer as it comes.
+pub(super) fn ask(options: &Options, question: impl AsyncFnOnce(&Engine) -> Result<Answer, QueryError>) -> Outcome {
+    let begun = Instant::now();
+    runtime()?.block_on(async {
+        let engine = engine(options)?;
+        stream(options, &engine, begun, question(&engine)).await
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Shows the answer to a question that was begun then, as it comes.
+pub(super) async fn stream(
+    options: &Options,
+    engine: &Engine,
+    begun: Instant,
+    question: impl Future<Output = Result<Answer, QueryError>>,
+) -> Result<(), Failure> {
+    let screen = screen(options)?;
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let mut answer = watched(engine, question).await?;
+    warn(&answer.warnings);
+    let mut writer = AnswerWriter::new(&mut out, format(options), &screen, answer.schema.clone());
+    while let Some(batch) = watched(engine, answer.next()).await? {
+        writer.write(&batch)?;
+    }
+    writer.finish(Some(begun.elapsed()))?;
+    Ok(out.flush()?)
+}
+
+/// Shows an answer that is one value: as JSON where that was asked for, else for a person.
+pub(super) fn show<T: Serialize>(
+    options: &Options,
+    answer: &T,
+    for_person: impl FnOnce(&mut dyn Write, &Screen, &T) -> std::io::Result<()>,
+) -> Result<(), Failure> {
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    match options.format {
+        Some(FormatOption::Json | FormatOption::Ndjson) => write_json(&mut out, options, answer)?,
+        _ => for_person(&mut out, &screen(options)?, answer)?,
+    }
+    Ok(out.flush()?)
+}
+
+/// The same of a list, of which NDJSON has a line for each.
+pub(super) fn show_list<T: Serialize>(
+    options: &Options,
+    answer: &[T],
+    for_person: impl FnOnce(&mut dyn Write, &Screen) -> std::io::Result<()>,
+) -> Result<(), Failure> {
+    if options.format != Some(FormatOption::Ndjson) {
+        return show(options, &answer, |out, screen, _| for_person(out, screen));
+    }
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    answer.iter().try_for_each(|one| write_json(&mut out, options, one))?;
+    Ok(out.flush()?)
+}
+
+/// Asks for rows that are to be looked at as a whole.
+pub(super) async fn gather(answer: Answer) -> Result<Vec<RecordBatch>, Failure> {
+    warn(&answer.warnings);
+    Ok(answer.batches().await?)
+}
+
+/// The store of the options, asked by their clock.
+pub(super) fn engine(options: &Options) -> Result<Engine, Failure> {
+    Ok(engine_in(options, time_zone(options)?)?)
+}
+
+/// The same with a time zone that was understood before.
+pub(super) fn engine_in(options: &Options, zone: TimeZone) -> Result<Engine, QueryError> {
+    let settings = Settings { memory_bytes: options.asking.memory, on_indexing: on_indexing() };
+    Ok(Engine::open_with(&options.layout(), settings)?.with_clock(Timestamp::now(), zone))
+}
+
+/// Says on a terminal why a first question about ids takes longer.
+fn on_indexing() -> Option<OnIndexing> {
+    let tell = |done: usize, all: usize| {
+        if done == all {
+            clear();
+        } else if done.is_multiple_of(64) {
+            eprint!("\rreading the ids of {all} files, for this and all further questions: {done}");
+        }
+    };
+    std::io::stderr().is_terminal().then(|| Arc::new(tell) as OnIndexing)
+}
+
+/// The moment by which jobs are judged, ms since the epoch: the one that was given, else the real time
+/// where a collector writes to the store, else that of its newest event.
+pub(super) fn now_ms(options: &Options, given: Option<&str>, engine: &Engine) -> Result<i64, Failure> {
+    let real = Timestamp::now();
+    if let Some(given) = given {
+        return moment(options, given, real.as_millisecond());
+    }
+    let is_live = StoreWriter::is_locked(&options.layout()).unwrap_or(false);
+    Ok(if is_live { None } else { engine.newest_ms()? }.unwrap_or(real.as_millisecond()))
+}
+
+/// As of when jobs are judged.
+#[derive(Debug, Args)]
+pub(crate) struct AsOf {
+    /// As of then [default: now, or the store's newest event where no collector writes to it]
+    #[arg(long, value_name = "TIME")]
+    now: Option<String>,
+}
+
+impl AsOf {
+    /// That moment, ms since the epoch.
+    pub fn ms(&self, options: &Options, engine: &Engine) -> Result<i64, Failure> {
+        now_ms(options, self.now.as_deref(), engine)
+    }
+
+    /// The store as of then.
+    pub async fn investigation<'a>(&self, options: &Options, engine: &'a Engine) -> Result<Investigation<'a>, Failure> {
+        Ok(Investigation::open(engine, self.ms(options, engine)?).await?)
+    }
+}
+
+/// A time as people type it, ms since the epoch, counted from `now_ms`.
+pub(super) fn moment(options: &Options, text: &str, now_ms: i64) -> Result<i64, Failure> {
+    let now = Timestamp::from_millisecond(now_ms).unwrap_or(Timestamp::MAX);
+    parse_moment(text, now, &time_zone(options)?).map_err(|error| Failure::Usage(error.to_string()))
+}
+
+/// An answer as JSON: on one line where lines were asked for, else laid out for a person.
+fn write_json(out: &mut impl Write, options: &Options, answer: &impl Serialize) -> std::io::Result<()> {
+    match options.format {
+        Some(FormatOption::Ndjson) => serde_json::to_writer(&mut *out, answer)?,
+        _ => serde_json::to_writer_pretty(&mut *out, answer)?,
+    }
+    writeln!(out)
+}
+
+/// Says that a job is not there, and which ones are near.
+pub(super) async fn unknown_job(engine: &Engine, job: &str) -> Result<Failure, Failure> {
+    let similar = engine.similar_jobs(job).await?;
+    Ok(Failure::Failed(anyhow::anyhow!(no_such_job(job, &similar))))
+}
+
+/// A runtime for queries: as many threads as the machine has cores.
+pub(super) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+/// How the answer is to look.
+pub(super) fn format(options: &Options) -> Format {
+    match options.format {
+        Some(FormatOption::Table) => Format::Table,
+        Some(FormatOption::Json) => Format::Json,
+        Some(FormatOption::Ndjson) => Format::Ndjson,
+        Some(FormatOption::Csv) => Format::Csv,
+        Some(FormatOption::Markdown) => Format::Markdown,
+        None if std::io::stdout().is_terminal() => Format::Table,
+        None => Format::Ndjson,
+    }
+}
+
+/// What it is shown on. In a pipe nothing is cut, unless COLUMNS says how wide it is.
+pub(super) fn screen(options: &Options) -> Result<Screen, Failure> {
+    let stdout = std::io::stdout();
+    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|width| *width > 0);
+    let terminal = terminal_size::terminal_size_of(&stdout).map(|(width, _)| usize::from(width.0));
+    Ok(Screen {
+        width: terminal.or(columns),
+        color: options.colors(&stdout),
+        time_zone: time_zone(options)?,
+        rows_max: stdout.is_terminal().then_some(TERMINAL_ROWS_MAX),
+    })
+}
+
+/// The zone of the times shown.
+pub(super) fn time_zone(options: &Options) -> Result<TimeZone, Failure> {
+    match &options.tz {
+        None => Ok(TimeZone::system()),
+        Some(name) => TimeZone::get(name)
+            .map_err(|_| Failure::Usage(format!("`{name}` is no time zone; try UTC or Europe/Berlin"))),
+    }
+}
+
+pub(super) fn warn(warnings: &[String]) {
+    for warning in warnings {
+        eprintln!("emp-events: {warning}");
+    }
+}

@@ -1,0 +1,45 @@
+//! What `health` learns from the events themselves.
+
+use super::answer::{engine, now_ms, runtime};
+use crate::cli::failure::Failure;
+use crate::cli::options::Options;
+use emp_collect::{Check, Status};
+use emp_findings::AnomalyKind;
+use emp_investigate::Investigation;
+
+/// What the events themselves tell: clocks that are ahead, and services that have gone silent.
+pub(crate) fn check_events(options: &Options) -> Vec<Check> {
+    let ask = async || {
+        let engine = engine(options)?;
+        let now = now_ms(options, None, &engine)?;
+        let anomalies = Investigation::open(&engine, now).await?.anomalies().await?;
+        Ok::<_, Failure>(anomalies.found)
+    };
+    // What cannot be asked has been said by the check of the store.
+    let anomalies = runtime().ok().and_then(|runtime| runtime.block_on(ask()).ok()).unwrap_or_default();
+    let of_kind = |kind| anomalies.iter().filter(move |one| one.kind == kind).map(|one| one.message.clone());
+    let clocks: Vec<String> = of_kind(AnomalyKind::Skew).collect();
+    let silent: Vec<String> = of_kind(AnomalyKind::Silence).collect();
+    let mut checks = Vec::new();
+    if !clocks.is_empty() {
+        let remedy = Some("synchronise that host's clock (chrony, ntpd)".to_owned());
+        checks.push(Check {
+            name: "clocks",
+            status: Status::Good,
+            detail: clocks.join("; "),
+            remedy,
+            counts: Vec::new(),
+        });
+    }
+    if !silent.is_empty() {
+        let remedy = Some("emp-events diagnose --all --last 1h".to_owned());
+        checks.push(Check {
+            name: "services",
+            status: Status::Degraded,
+            detail: silent.join("; "),
+            remedy,
+            counts: Vec::new(),
+        });
+    }
+    checks
+}

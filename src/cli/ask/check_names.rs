@@ -1,0 +1,69 @@
+use std::io::{BufWriter, Write as _};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Args;
+
+use super::answer::{TimeRange, canned, engine, format, now_ms, parameter, runtime, screen, warn};
+use crate::cli::failure::Outcome;
+use crate::cli::options::Options;
+use emp_investigate::check_names;
+use emp_query::find;
+use emp_render::write_answer;
+
+/// Find events whose names break the standard, and events without the ids that they owe
+///
+/// Names are {entity}.{action}, {entity}.{status}_updated and {entity}.{action}_failed: lower snake
+/// case with exactly one dot, and an action in the past or in -ing. Events of a job and of a connector
+/// owe a job's id, those of workers, machines and users theirs. Exit status 1 where something breaks
+/// the standard, else 0.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  emp-events check-names
+  emp-events check-names --last 1d
+  emp-events check-names --since yesterday --format markdown")]
+pub(crate) struct CheckNames {
+    #[command(flatten)]
+    range: TimeRange,
+    /// What --last counts from [default: now, or the store's newest event where no collector writes to it]
+    #[arg(long, value_name = "TIME")]
+    now: Option<String>,
+}
+
+impl CheckNames {
+    pub fn run(self, options: &Options) -> Outcome {
+        let begun = Instant::now();
+        runtime()?.block_on(async {
+            let engine = engine(options)?;
+            let now_ms = now_ms(options, self.now.as_deref(), &engine)?;
+            let (since_ms, until_ms) = self.range.bounds(options, now_ms)?;
+            let text = |ms: i64| ms.to_string();
+            let range = [parameter("since", since_ms.map(text)), parameter("until", until_ms.map(text))];
+            let range: Vec<_> = range.into_iter().flatten().collect();
+            let queries = canned()?;
+            let answer = engine.canned(find(&queries, "event-names")?, &range).await?;
+            warn(&answer.warnings);
+            let checked = check_names(answer).await?;
+            let mut out = BufWriter::new(std::io::stdout().lock());
+            let (findings, screen) = (checked.findings, screen(options)?);
+            let count = findings.num_rows();
+            write_answer(&mut out, format(options), &screen, findings.schema(), &[findings], Some(begun.elapsed()))?;
+            out.flush()?;
+            eprintln!("{}", verdict(count, checked.event_types));
+            Ok(if count == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        })
+    }
+}
+
+fn verdict(findings: usize, event_types: usize) -> String {
+    let looked_at = match event_types {
+        1 => "1 event type".to_owned(),
+        count => format!("{count} event types"),
+    };
+    match findings {
+        0 => format!("{looked_at}: all keep to the standard"),
+        1 => format!("{looked_at}: 1 finding"),
+        count => format!("{looked_at}: {count} findings"),
+    }
+}

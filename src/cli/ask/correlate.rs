@@ -1,0 +1,35 @@
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::answer::{AsOf, engine, runtime, show, unknown_job};
+use crate::cli::failure::Outcome;
+use crate::cli::options::Options;
+use emp_render::write_correlation;
+
+/// Show what happened in connection with a job: by its trace, on its worker, with its error
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  emp-events correlate job_123
+  emp-events correlate job_123 --format json")]
+pub(crate) struct Correlate {
+    /// The job's id
+    job: String,
+    #[command(flatten)]
+    as_of: AsOf,
+}
+
+impl Correlate {
+    pub fn run(self, options: &Options) -> Outcome {
+        runtime()?.block_on(async {
+            let engine = engine(options)?;
+            let investigation = self.as_of.investigation(options, &engine).await?;
+            let Some(correlation) = investigation.correlate(&self.job).await? else {
+                return Err(unknown_job(&engine, &self.job).await?);
+            };
+            show(options, &correlation, write_correlation)?;
+            Ok(ExitCode::SUCCESS)
+        })
+    }
+}

@@ -1,0 +1,160 @@
+//! An answer of any size into a file.
+
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use super::answer::{engine, format, runtime, screen, warn};
+use crate::cli::failure::{Failure, Outcome};
+use crate::cli::options::Options;
+use emp_prompt::{clear, watched};
+use emp_query::Answer;
+use emp_render::{AnswerWriter, Format, ParquetFile};
+use emp_units as units;
+
+/// How often a terminal is told how far it is.
+const TELL_EVERY: Duration = Duration::from_millis(200);
+/// The exit status of a program that Ctrl-C has ended.
+const INTERRUPTED: u8 = 130;
+
+/// What kind of file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Parquet,
+    Text(Format),
+}
+
+impl Kind {
+    fn of(path: &Path, options: &Options) -> Result<Self, Failure> {
+        let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
+        let kind = match ending.as_deref() {
+            Some("parquet") => return Ok(Self::Parquet),
+            Some("csv") => Format::Csv,
+            Some("ndjson" | "jsonl") => Format::Ndjson,
+            Some("json") => Format::Json,
+            Some("md") => Format::Markdown,
+            _ if options.format.is_some() => format(options),
+            _ => {
+                let path = path.display();
+                return Err(Failure::Usage(format!(
+                    "{path} does not end in .parquet, .csv, .ndjson, .json or .md; rename it, or give --format"
+                )));
+            }
+        };
+        Ok(Self::Text(if options.format.is_some() { format(options) } else { kind }))
+    }
+}
+
+/// Asks the store, and writes the answer to `path`: under another name until it is whole.
+pub(super) fn export(options: &Options, query: &str, path: &Path) -> Outcome {
+    let kind = Kind::of(path, options)?;
+    refuse_store(options, path)?;
+    let begun = Instant::now();
+    let temporary = Temporary::beside(path)?;
+    let written = runtime()?.block_on(async {
+        tokio::select! {
+            written = write(options, query, kind, &temporary.0) => written.map(Some),
+            _ = tokio::signal::ctrl_c() => Ok(None),
+        }
+    })?;
+    clear();
+    let Some(rows) = written else {
+        eprintln!("emp-events: stopped; nothing was written to {}", path.display());
+        return Ok(ExitCode::from(INTERRUPTED));
+    };
+    let bytes = temporary.publish(path)?;
+    eprintln!("{rows} rows, {} in {:.1} s: {}", units::bytes(bytes), begun.elapsed().as_secs_f64(), path.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes all rows; how many there were.
+async fn write(options: &Options, query: &str, kind: Kind, path: &Path) -> Result<u64, Failure> {
+    let engine = engine(options)?;
+    let answer = watched(&engine, engine.sql(query)).await?;
+    warn(&answer.warnings);
+    let failed = |error: io::Error| anyhow::anyhow!("cannot write {}: {error}", path.display());
+    let mut out = BufWriter::new(File::create(path).map_err(failed)?);
+    let rows = match kind {
+        Kind::Parquet => {
+            let mut file = ParquetFile::new(&mut out, &answer.schema).map_err(failed)?;
+            let rows = each_batch(answer, |batch| file.write(batch).map_err(failed)).await?;
+            file.finish().map_err(failed)?;
+            rows
+        }
+        Kind::Text(format) => {
+            let screen = screen(options)?;
+            let mut writer = AnswerWriter::new(&mut out, format, &screen, answer.schema.clone());
+            let rows = each_batch(answer, |batch| writer.write(batch).map_err(failed)).await?;
+            writer.finish(None).map_err(failed)?;
+            rows
+        }
+    };
+    out.flush().map_err(failed)?;
+    out.get_ref().sync_all().map_err(failed)?;
+    Ok(rows)
+}
+
+async fn each_batch(
+    mut answer: Answer,
+    mut write: impl FnMut(&arrow::array::RecordBatch) -> Result<(), anyhow::Error>,
+) -> Result<u64, Failure> {
+    let (mut rows, mut told) = (0, Instant::now());
+    let is_watched = io::stderr().is_terminal();
+    while let Some(batch) = answer.next().await? {
+        write(&batch)?;
+        rows += batch.num_rows() as u64;
+        if is_watched && told.elapsed() >= TELL_EVERY {
+            told = Instant::now();
+            eprint!("\r{rows} rows");
+        }
+    }
+    Ok(rows)
+}
+
+/// A file in the store would be taken for one of its own.
+fn refuse_store(options: &Options, path: &Path) -> Result<(), Failure> {
+    let folder = folder_of(path).canonicalize();
+    let store = options.store.canonicalize();
+    match (folder, store) {
+        (Ok(folder), Ok(store)) if folder.starts_with(&store) => Err(Failure::Usage(format!(
+            "{} lies in the store {}; write the answer elsewhere",
+            path.display(),
+            options.store.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The file under construction. Where it was not published, it goes.
+struct Temporary(PathBuf);
+
+impl Temporary {
+    fn beside(path: &Path) -> Result<Self, Failure> {
+        let Some(name) = path.file_name() else {
+            return Err(Failure::Usage(format!("{} is no name of a file", path.display())));
+        };
+        let name = format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id());
+        Ok(Self(folder_of(path).join(name)))
+    }
+
+    /// Gives the file its name; how large it is.
+    fn publish(self, path: &Path) -> Result<u64, anyhow::Error> {
+        #[expect(clippy::disallowed_methods, reason = "it was synced, and no store depends on it")]
+        let renamed = std::fs::rename(&self.0, path);
+        renamed.map_err(|error| anyhow::anyhow!("cannot write {}: {error}", path.display()))?;
+        Ok(std::fs::metadata(path)?.len())
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // Published, or never begun: there is none.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}

@@ -1,0 +1,48 @@
+use clap::{Args, ValueEnum};
+
+use super::answer::{TimeRange, ask_canned, parameter};
+use crate::cli::failure::Outcome;
+use crate::cli::options::Options;
+
+/// Find the longest silences inside jobs: between which events, which services, how long
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  emp-events gaps --last 1h
+  emp-events gaps --last 1d --by class
+  emp-events gaps --job-id job_123 --min-gap 1s")]
+pub(crate) struct Gaps {
+    /// Only this job
+    #[arg(long, value_name = "ID")]
+    job_id: Option<String>,
+    #[command(flatten)]
+    range: TimeRange,
+    /// Each gap, or all of a class (between the same events) in a row: how many, p50, p95, the worst job
+    #[arg(long, value_enum, default_value = "gap")]
+    by: By,
+    /// Silences from this length on [default: 5s]
+    #[arg(long, value_name = "DURATION")]
+    min_gap: Option<String>,
+    /// Rows at most [default: 20]
+    #[arg(long, value_name = "ROWS")]
+    limit: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum By {
+    Gap,
+    Class,
+}
+
+impl Gaps {
+    pub fn run(self, options: &Options) -> Outcome {
+        let own =
+            [parameter("job_id", self.job_id), parameter("min_gap", self.min_gap), parameter("limit", self.limit)];
+        let parameters: Vec<_> = own.into_iter().chain(self.range.parameters()).flatten().collect();
+        let query = match self.by {
+            By::Gap => "gaps",
+            By::Class => "gap-classes",
+        };
+        ask_canned(options, query, &parameters)
+    }
+}

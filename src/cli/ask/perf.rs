@@ -1,0 +1,55 @@
+use std::io::{BufWriter, Write as _};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Args;
+
+use super::answer::{TimeRange, engine, format, now_ms, runtime, screen};
+use crate::cli::failure::Outcome;
+use crate::cli::options::Options;
+use emp_investigate::{PerfQuestion, perf};
+use emp_render::write_answer;
+
+/// Show how often things happen, how long they take and how much fails, and whether that has changed
+///
+/// With a range of time each row is compared with the range of the same length before: by how much the
+/// median changed, and by Mann–Whitney's test whether that is real (q of 0.01 or less).
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  emp-events perf --last 1h
+  emp-events perf --last 6h --by worker_id
+  emp-events perf --last 1d --by connectorType --format markdown
+  emp-events perf --since yesterday --until today")]
+pub(crate) struct Perf {
+    #[command(flatten)]
+    range: TimeRange,
+    /// Group by a column, or by a key of `data`
+    #[arg(long, value_name = "KEY", default_value = "event_type")]
+    by: String,
+    /// Rows at most
+    #[arg(long, value_name = "ROWS", default_value_t = 50)]
+    limit: usize,
+    /// What --last counts from [default: now, or the store's newest event where no collector writes to it]
+    #[arg(long, value_name = "TIME")]
+    now: Option<String>,
+}
+
+impl Perf {
+    pub fn run(self, options: &Options) -> Outcome {
+        let begun = Instant::now();
+        runtime()?.block_on(async {
+            let engine = engine(options)?;
+            let now_ms = now_ms(options, self.now.as_deref(), &engine)?;
+            let (since_ms, until_ms) = self.range.bounds(options, now_ms)?;
+            let question =
+                PerfQuestion { by: self.by, since_ms, until_ms, against_ms: None, now_ms, limit: self.limit };
+            let batch = perf(&engine, &question).await?;
+            let mut out = BufWriter::new(std::io::stdout().lock());
+            let (schema, screen) = (batch.schema(), screen(options)?);
+            write_answer(&mut out, format(options), &screen, schema, &[batch], Some(begun.elapsed()))?;
+            out.flush()?;
+            Ok(ExitCode::SUCCESS)
+        })
+    }
+}

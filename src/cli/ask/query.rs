@@ -1,0 +1,61 @@
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::answer::{ask_canned, canned};
+use crate::cli::failure::Outcome;
+use crate::cli::options::Options;
+use emp_query::{CannedQuery, Need};
+
+/// Run a canned query, or list them
+///
+/// The project's own are timeline, gaps, gap-classes, handoffs, perf and event-names. Files NAME.sql in the folder
+/// EMP_EVENTS_SQL are found beside them; one of the same name takes the place of ours.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  emp-events query --list
+  emp-events query gaps --param min_gap=30s --param since=1h
+  EMP_EVENTS_SQL=~/queries emp-events query my-query")]
+pub(crate) struct Query {
+    /// Which query
+    #[arg(required_unless_present = "list")]
+    name: Option<String>,
+    /// A parameter of it, as NAME=VALUE
+    #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_value)]
+    param: Vec<(String, String)>,
+    /// List the queries with what they answer and take
+    #[arg(long, conflicts_with = "name")]
+    list: bool,
+}
+
+impl Query {
+    pub fn run(self, options: &Options) -> Outcome {
+        match self.name {
+            Some(name) => ask_canned(options, &name, &self.param),
+            None => list(&canned()?),
+        }
+    }
+}
+
+fn list(queries: &[CannedQuery]) -> Outcome {
+    let mut out = std::io::stdout().lock();
+    for query in queries {
+        writeln!(out, "{}\n    {}", query.name, query.summary)?;
+        for parameter in &query.parameters {
+            let need = match &parameter.need {
+                Need::Required => "required".to_owned(),
+                Need::Optional => "optional".to_owned(),
+                Need::Default(value) => format!("default {value}"),
+            };
+            writeln!(out, "    --param {}=…  {need}: {}", parameter.name, parameter.meaning)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn name_and_value(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    pair.map(|(name, value)| (name.to_owned(), value.to_owned())).ok_or_else(|| "expected NAME=VALUE".to_owned())
+}

@@ -1,0 +1,108 @@
+use std::io::{BufWriter, Write as _};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Args;
+
+use super::answer::{TimeRange, engine, format, gather, now_ms, runtime, screen, show_list, stream};
+use super::filters::Filters;
+use crate::cli::failure::{Failure, Outcome};
+use crate::cli::options::Options;
+use emp_investigate::{histogram, why_nothing};
+use emp_query::{EVENT_COLUMNS, read_events};
+use emp_query::{Engine, Filter};
+use emp_render::{EventLines, Format, write_histogram};
+use emp_units as units;
+
+/// Find events, the newest first
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  emp-events search --job-id job_123 --oldest-first
+  emp-events search --level error --last 1h --histogram
+  emp-events search --event-type 'connector.*' -f connectorType=comfyui -f 'error~~=timeout|reset'
+  emp-events search --service worker --since 'friday 14:00' --format csv")]
+pub(crate) struct Search {
+    #[command(flatten)]
+    filters: Filters,
+    #[command(flatten)]
+    range: TimeRange,
+    /// Events at most [default: 100 on a screen, else all]
+    #[arg(long, value_name = "EVENTS")]
+    limit: Option<usize>,
+    /// The oldest first
+    #[arg(long)]
+    oldest_first: bool,
+    /// How many events there were over time instead
+    #[arg(long)]
+    histogram: bool,
+    /// What --last counts from [default: now, or the store's newest event where no collector writes to it]
+    #[arg(long, value_name = "TIME")]
+    now: Option<String>,
+}
+
+/// Events on a screen.
+const SCREEN_LIMIT: usize = 100;
+impl Search {
+    pub fn run(self, options: &Options) -> Outcome {
+        let begun = Instant::now();
+        let mut filter = self.filters.filter()?;
+        runtime()?.block_on(async {
+            let engine = engine(options)?;
+            let now = now_ms(options, self.now.as_deref(), &engine)?;
+            (filter.since_ms, filter.until_ms) = self.range.bounds(options, now)?;
+            if self.histogram {
+                over_time(options, &engine, &filter).await?;
+            } else if format(options) == Format::Table {
+                let limit = self.limit.unwrap_or(SCREEN_LIMIT);
+                on_screen(options, &engine, &filter, &self.sql(&filter, Some(limit)), limit).await?;
+            } else {
+                let sql = self.sql(&filter, self.limit);
+                stream(options, &engine, begun, engine.sql(&sql)).await?;
+            }
+            Ok(ExitCode::SUCCESS)
+        })
+    }
+
+    fn sql(&self, filter: &Filter, limit: Option<usize>) -> String {
+        let direction = if self.oldest_first { "" } else { " desc" };
+        let limited = limit.map(|limit| format!(" limit {limit}")).unwrap_or_default();
+        let order =
+            format!("order by timestamp{direction}, ingested_at{direction}, length(id){direction}, id{direction}");
+        format!("select {EVENT_COLUMNS} from events where {} {order}{limited}", filter.sql())
+    }
+}
+
+async fn on_screen(
+    options: &Options,
+    engine: &Engine,
+    filter: &Filter,
+    sql: &str,
+    limit: usize,
+) -> Result<(), Failure> {
+    let events = read_events(&gather(engine.sql(sql).await?).await?)?;
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    EventLines::new(screen(options)?).write(&mut out, &events)?;
+    let count = units::counted(events.len(), "event", "events");
+    if events.is_empty() {
+        writeln!(out, "no event matches{}", why_nothing(engine, filter).await?)?;
+    } else if limit == events.len() {
+        writeln!(out, "… the first {count}; --limit shows more, --histogram all of them over time")?;
+    } else {
+        writeln!(out, "{count}")?;
+    }
+    if let Some(job) = events.iter().find_map(|event| event.job_id.as_deref()) {
+        writeln!(out, "next: emp-events diagnose {job}")?;
+    }
+    Ok(out.flush()?)
+}
+
+async fn over_time(options: &Options, engine: &Engine, filter: &Filter) -> Result<(), Failure> {
+    match histogram(engine, filter).await? {
+        Some(buckets) => show_list(options, &buckets, |out, screen| write_histogram(out, screen, &buckets)),
+        None => {
+            println!("no event matches{}", why_nothing(engine, filter).await?);
+            Ok(())
+        }
+    }
+}

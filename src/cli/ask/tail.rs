@@ -1,0 +1,216 @@
+use std::io::{BufReader, BufWriter, IsTerminal as _, Read as _, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::{Args, ValueEnum};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use serde_json::{Value, json};
+
+use super::answer::{format, runtime, screen};
+use super::filters::Filters;
+use crate::cli::failure::{Failure, Outcome};
+use crate::cli::options::Options;
+use emp_findings::Moment;
+use emp_job::JobEvent;
+use emp_render::{EventLines, Format};
+use emp_store::StoreWriter;
+use emp_tail::{Notice, RedisTail, StoreTail};
+use emp_units as units;
+
+/// Show events as they come
+///
+/// From the store where a collector writes to it, else straight from Redis; a line on stderr says which.
+/// On a terminal the space bar holds the lines back and lets them go on; Ctrl-C ends it.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  emp-events tail
+  emp-events tail --level error --last 50
+  emp-events tail --job-id job_123 --format ndjson | jq .event_type")]
+pub(crate) struct Tail {
+    #[command(flatten)]
+    filters: Filters,
+    /// Begin with so many events that are there already
+    #[arg(long, value_name = "EVENTS", default_value_t = 10)]
+    last: usize,
+    /// Where to read [default: the store where a collector writes to it, else redis]
+    #[arg(long, value_enum)]
+    from: Option<From>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum From {
+    Store,
+    Redis,
+}
+
+enum Source {
+    Store(StoreTail),
+    Redis(Box<RedisTail>),
+}
+
+impl Tail {
+    pub fn run(self, options: &Options) -> Outcome {
+        let filter = self.filters.filter()?;
+        let layout = options.layout();
+        let is_live = StoreWriter::is_locked(&layout).unwrap_or(false);
+        let from = self.from.unwrap_or(if is_live { From::Store } else { From::Redis });
+        let keys = Keys::watch();
+        runtime()?.block_on(async {
+            let mut shown = Shown::new(options, keys.paused())?;
+            let (mut source, events) = match from {
+                From::Store => {
+                    eprintln!("following the store at {}", layout.root().display());
+                    let (tail, events) = StoreTail::open(&layout, filter, self.last).await?;
+                    (Source::Store(tail), events)
+                }
+                From::Redis => {
+                    let address = options.redis()?;
+                    eprintln!(
+                        "following {} at {address}: no collector writes to {}",
+                        options.stream,
+                        layout.root().display()
+                    );
+                    let (tail, events) = RedisTail::open(&address, &options.stream, filter, self.last).await?;
+                    (Source::Redis(Box::new(tail)), events)
+                }
+            };
+            shown.show(events)?;
+            let mut beat = tokio::time::interval(std::time::Duration::from_millis(50));
+            loop {
+                tokio::select! {
+                    _ = tokio::signal::ctrl_c() => return Ok(ExitCode::SUCCESS),
+                    // What was held back is shown as soon as a key lets it go on.
+                    _ = beat.tick(), if shown.is_holding() => shown.show(Vec::new())?,
+                    events = next(&mut source) => shown.show(events?)?,
+                }
+            }
+        })
+    }
+}
+
+async fn next(source: &mut Source) -> Result<Vec<JobEvent>, Failure> {
+    match source {
+        Source::Store(tail) => Ok(tail.next().await?),
+        Source::Redis(tail) => match tail.next().await {
+            Ok(events) => Ok(events),
+            Err(Notice::Connected) => {
+                eprintln!("connected again");
+                Ok(Vec::new())
+            }
+            Err(Notice::Disconnected(error)) => {
+                eprintln!("{error}; trying again");
+                Ok(Vec::new())
+            }
+        },
+    }
+}
+
+/// Where events are shown.
+struct Shown {
+    out: BufWriter<std::io::Stdout>,
+    lines: Option<EventLines>,
+    paused: Arc<AtomicBool>,
+    held_back: Vec<JobEvent>,
+}
+
+impl Shown {
+    fn new(options: &Options, paused: Arc<AtomicBool>) -> Result<Self, Failure> {
+        let lines = match format(options) {
+            Format::Table => Some(EventLines::new(screen(options)?)),
+            Format::Ndjson | Format::Json => None,
+            other => return Err(Failure::Usage(format!("tail shows table, json or ndjson, not {other}"))),
+        };
+        Ok(Self { out: BufWriter::new(std::io::stdout()), lines, paused, held_back: Vec::new() })
+    }
+
+    fn is_holding(&self) -> bool {
+        !self.held_back.is_empty()
+    }
+
+    fn show(&mut self, events: Vec<JobEvent>) -> Result<(), Failure> {
+        let was_holding = self.is_holding();
+        self.held_back.extend(events);
+        if self.paused.load(Ordering::Relaxed) {
+            if self.is_holding() {
+                let count = units::counted(self.held_back.len(), "event", "events");
+                eprint!("\r\x1b[Kpaused: {count} held back; space goes on");
+            }
+            return Ok(());
+        }
+        if was_holding && self.lines.is_some() && std::io::stderr().is_terminal() {
+            eprint!("\r\x1b[K");
+        }
+        let events = std::mem::take(&mut self.held_back);
+        match &mut self.lines {
+            Some(lines) => lines.write(&mut self.out, &events)?,
+            None => events.iter().try_for_each(|event| writeln!(self.out, "{}", as_json(event)))?,
+        }
+        self.out.flush()?;
+        Ok(())
+    }
+}
+
+/// The columns of the table `events`.
+fn as_json(event: &JobEvent) -> Value {
+    json!({
+        "id": event.id.to_string(),
+        "timestamp": Moment(event.timestamp_ms),
+        "ingested_at": Moment(event.arrived_ms),
+        "service": event.service,
+        "event_type": event.event_type,
+        "level": event.level,
+        "trace_id": event.trace_id,
+        "job_id": event.job_id,
+        "worker_id": event.worker_id,
+        "machine_id": event.machine_id,
+        "user_id": event.user_id,
+        "duration_ms": event.duration_ms,
+        "data": serde_json::to_string(&event.data).unwrap_or_default(),
+    })
+}
+
+/// Watches the keyboard, where there is one; lets it be as it was when dropped.
+struct Keys {
+    before: Option<Termios>,
+    paused: Arc<AtomicBool>,
+}
+
+impl Keys {
+    fn watch() -> Self {
+        let paused = Arc::new(AtomicBool::new(false));
+        let stdin = std::io::stdin();
+        if !stdin.is_terminal() || !std::io::stdout().is_terminal() {
+            return Self { before: None, paused };
+        }
+        let before = tcgetattr(&stdin).ok();
+        if let Some(before) = &before {
+            let mut keys = before.clone();
+            // Keys come one by one and are not shown; Ctrl-C still ends the process.
+            keys.local_modes.remove(LocalModes::ICANON | LocalModes::ECHO);
+            let _ = tcsetattr(&stdin, OptionalActions::Now, &keys);
+            let toggled = Arc::clone(&paused);
+            std::thread::spawn(move || {
+                for key in BufReader::new(std::io::stdin()).bytes().map_while(Result::ok) {
+                    if key == b' ' || key == b'p' {
+                        toggled.fetch_xor(true, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+        Self { before, paused }
+    }
+
+    fn paused(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.paused)
+    }
+}
+
+impl Drop for Keys {
+    fn drop(&mut self) {
+        if let Some(before) = &self.before {
+            let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, before);
+        }
+    }
+}

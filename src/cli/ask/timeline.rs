@@ -1,0 +1,111 @@
+use std::io::{BufWriter, Write as _};
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::answer::{AsOf, canned, engine, format, gather, parameter, runtime, screen, show_list, unknown_job};
+use crate::cli::failure::{Failure, Outcome};
+use crate::cli::options::Options;
+use emp_findings::ComparedStep;
+use emp_investigate::Investigation;
+use emp_job::History;
+use emp_query::{Engine, find};
+use emp_render::{Format, write_answer, write_comparison, write_job};
+use emp_units::parse_duration;
+
+/// Show what happened to a job, in order, with unusual gaps in place and where its time went
+///
+/// A gap is unusual where it lasts three times as long as 99 of 100 of its class, and a second at least.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  emp-events timeline job_123
+  emp-events timeline job_123 --min-gap 500ms
+  emp-events timeline job_123 --compare typical
+  emp-events timeline job_123 --compare job_456
+  emp-events timeline --trace 4bf92f3577b34da6a3ce929d0e0e4736
+  emp-events timeline job_123 --format json")]
+pub(crate) struct Timeline {
+    /// The job's id
+    #[arg(required_unless_present = "trace", conflicts_with = "trace")]
+    job: Option<String>,
+    /// All events of a trace instead
+    #[arg(long, value_name = "ID")]
+    trace: Option<String>,
+    /// Beside another job, step by step, or beside what is `typical`
+    #[arg(long, value_name = "JOB", requires = "job")]
+    compare: Option<String>,
+    /// Mark gaps from this length on [default: those that are unusual; in other formats than a table 5s]
+    #[arg(long, value_name = "DURATION")]
+    min_gap: Option<String>,
+    #[command(flatten)]
+    as_of: AsOf,
+}
+
+impl Timeline {
+    pub fn run(self, options: &Options) -> Outcome {
+        runtime()?.block_on(async {
+            let engine = engine(options)?;
+            match (&self.job, &self.compare) {
+                (Some(job), Some(other)) => self.beside(options, &engine, job, other).await?,
+                (Some(job), None) if format(options) != Format::Table => self.rows(options, &engine, job).await?,
+                _ => self.screen(options, &engine).await?,
+            }
+            Ok(ExitCode::SUCCESS)
+        })
+    }
+
+    /// For a program: the rows of the canned query.
+    async fn rows(&self, options: &Options, engine: &Engine, job: &str) -> Result<(), Failure> {
+        let queries = canned()?;
+        let query = find(&queries, "timeline")?;
+        let job_id = parameter("job_id", Some(job.to_owned()));
+        let parameters: Vec<_> = job_id.into_iter().chain(parameter("min_gap", self.min_gap.clone())).collect();
+        let answer = engine.canned(query, &parameters).await?;
+        let schema = answer.schema.clone();
+        let batches = gather(answer).await?;
+        if batches.iter().all(|batch| batch.num_rows() == 0) {
+            return Err(unknown_job(engine, job).await?);
+        }
+        let mut out = BufWriter::new(std::io::stdout().lock());
+        write_answer(&mut out, format(options), &screen(options)?, schema, &batches, None)?;
+        Ok(out.flush()?)
+    }
+
+    /// For a person: judged by what is typical.
+    async fn screen(&self, options: &Options, engine: &Engine) -> Result<(), Failure> {
+        let min_gap = self.min_gap.as_deref().map(parse_duration).transpose();
+        let min_gap = min_gap.map_err(|error| Failure::Usage(error.to_string()))?;
+        let min_gap_ms = min_gap.map(|min_gap| min_gap.as_millis() as i64);
+        let investigation = self.as_of.investigation(options, engine).await?;
+        let (title, history) = match (&self.job, &self.trace) {
+            (Some(job), _) => (format!("Job {job}"), self.history(&investigation, job).await?),
+            (None, trace) => {
+                let trace = trace.as_deref().unwrap_or_default();
+                let unknown = || Failure::Failed(anyhow::anyhow!("the store has no events of trace `{trace}`"));
+                (format!("Trace {trace}"), investigation.trace(trace).await?.ok_or_else(unknown)?)
+            }
+        };
+        let judgement = investigation.judge_timeline(&history, min_gap_ms);
+        let mut out = BufWriter::new(std::io::stdout().lock());
+        write_job(&mut out, &screen(options)?, &title, &history, &judgement)?;
+        Ok(out.flush()?)
+    }
+
+    async fn beside(&self, options: &Options, engine: &Engine, job: &str, other: &str) -> Result<(), Failure> {
+        let investigation = self.as_of.investigation(options, engine).await?;
+        let left = self.history(&investigation, job).await?;
+        let steps: Vec<ComparedStep> = match other {
+            "typical" => investigation.compare_with_typical(&left),
+            other => investigation.compare(&left, &self.history(&investigation, other).await?),
+        };
+        show_list(options, &steps, |out, screen| write_comparison(out, screen, (job, other), &steps))
+    }
+
+    async fn history(&self, investigation: &Investigation<'_>, job: &str) -> Result<History, Failure> {
+        match investigation.history(job).await? {
+            Some(history) => Ok(history),
+            None => Err(unknown_job(investigation.engine(), job).await?),
+        }
+    }
+}

@@ -1,0 +1,201 @@
+use std::io::{self, IsTerminal as _, Write as _};
+use std::pin::Pin;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use ansi_to_tui::IntoText as _;
+use clap::Args;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use ratatui::crossterm::event::{self, Event, KeyEventKind};
+use ratatui::text::Text;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::answer::{AsOf, engine, runtime, screen, time_zone, unknown_job};
+use crate::cli::failure::{Failure, Outcome};
+use crate::cli::options::Options;
+use emp_collect::{Status, check_health};
+use emp_dashboard::{Dashboard, Overview, Request, StoreState};
+use emp_findings::Anomalies;
+use emp_render::{Screen, write_diagnosis, write_job};
+use emp_units::parse_duration;
+
+/// Anomalies cost more than the rest, and change slowly.
+const ANOMALIES_EVERY: Duration = Duration::from_secs(15);
+/// What is drawn where there is no terminal.
+const PRINTED: (u16, u16) = (120, 40);
+
+/// Watch the system: rates, lag, errors, slow types, anomalies, and the jobs that need a look
+///
+/// Enter shows the timeline of the chosen job, d what is wrong with it, ? all keys. In a pipe it prints
+/// one look and ends.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  emp-events top
+  emp-events top --every 10s
+  emp-events --store data/sample top
+  emp-events top | head -30                            one look, as text")]
+pub(crate) struct Top {
+    /// How often to look
+    #[arg(long, value_name = "DURATION", default_value = "2s")]
+    every: String,
+    #[command(flatten)]
+    as_of: AsOf,
+}
+
+type Looked = Result<(Overview, StoreState), String>;
+
+impl Top {
+    pub fn run(self, options: &Options) -> Outcome {
+        let every = parse_duration(&self.every).map_err(|error| Failure::Usage(error.to_string()))?;
+        if every < Duration::from_millis(100) {
+            return Err(Failure::Usage(format!("--every {} is too short: 100ms at least", self.every)));
+        }
+        options.existing_layout()?;
+        let zone = time_zone(options)?;
+        let dashboard = Dashboard::new(zone, options.colors(&io::stdout()));
+        if !io::stdout().is_terminal() {
+            return self.print(options, dashboard);
+        }
+        let mut terminal = ratatui::try_init()?;
+        let ended = runtime()?.block_on(self.watch(options, dashboard, &mut terminal, every));
+        ratatui::restore();
+        ended.map(|()| ExitCode::SUCCESS)
+    }
+
+    /// One look, as text.
+    fn print(&self, options: &Options, mut dashboard: Dashboard) -> Outcome {
+        let looked = runtime()?.block_on(self.look(options, None));
+        let columns = screen(options)?.width.and_then(|width| u16::try_from(width).ok());
+        dashboard.update(Ok(looked.map_err(|failure| anyhow::anyhow!(failure))?));
+        let mut terminal = Terminal::new(TestBackend::new(columns.unwrap_or(PRINTED.0), PRINTED.1))?;
+        terminal.draw(|frame| dashboard.draw(frame))?;
+        let mut out = io::stdout().lock();
+        // The line of keys says nothing to a pipe.
+        lines(terminal.backend().buffer()).iter().rev().skip(1).rev().try_for_each(|line| writeln!(out, "{line}"))?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    async fn watch(
+        &self,
+        options: &Options,
+        mut dashboard: Dashboard,
+        terminal: &mut ratatui::DefaultTerminal,
+        every: Duration,
+    ) -> Result<(), Failure> {
+        let mut events = input();
+        let mut known: Option<(Instant, Anomalies)> = None;
+        let mut looking: Option<Pin<Box<dyn Future<Output = Looked> + '_>>> = None;
+        let mut next_look = tokio::time::Instant::now();
+        loop {
+            terminal.draw(|frame| dashboard.draw(frame))?;
+            tokio::select! {
+                event = events.recv() => {
+                    let Some(event) = event else { return Ok(()) };
+                    let Event::Key(key) = event else { continue };
+                    if key.kind != KeyEventKind::Press {
+                        continue;
+                    }
+                    match dashboard.press(key) {
+                        Request::Show => {}
+                        Request::Quit => return Ok(()),
+                        Request::Look => next_look = tokio::time::Instant::now(),
+                        Request::Job { job_id, is_diagnosis } => {
+                            let width = terminal.size()?.width;
+                            let text = self.about(options, &job_id, is_diagnosis, width).await;
+                            dashboard.open(job_id, text);
+                        }
+                    }
+                }
+                () = tokio::time::sleep_until(next_look), if looking.is_none() && !dashboard.is_paused() => {
+                    let fresh = known.clone().filter(|(at, _)| at.elapsed() < ANOMALIES_EVERY).map(|(_, known)| known);
+                    if fresh.is_none() {
+                        known = None;
+                    }
+                    looking = Some(Box::pin(self.look(options, fresh)));
+                }
+                looked = async { looking.as_mut().expect("guarded: it is only polled while there is one").await },
+                    if looking.is_some() =>
+                {
+                    looking = None;
+                    next_look = tokio::time::Instant::now() + every;
+                    if let (Ok((overview, _)), None) = (&looked, &known) {
+                        known = Some((Instant::now(), overview.anomalies.clone()));
+                    }
+                    dashboard.update(looked);
+                }
+            }
+        }
+    }
+
+    async fn look(&self, options: &Options, known: Option<Anomalies>) -> Looked {
+        let looked = async {
+            // A new engine sees new events.
+            let engine = engine(options)?;
+            let investigation = self.as_of.investigation(options, &engine).await?;
+            let overview = Overview::look(&investigation, known).await?;
+            Ok::<_, Failure>((overview, store_state(options).await?))
+        };
+        looked.await.map_err(|failure| failure.to_string())
+    }
+
+    /// What is to be read about a job.
+    async fn about(&self, options: &Options, job_id: &str, is_diagnosis: bool, width: u16) -> Text<'static> {
+        let written = async {
+            let engine = engine(options)?;
+            let investigation = self.as_of.investigation(options, &engine).await?;
+            let color = options.colors(&io::stdout());
+            let screen =
+                Screen { width: Some(usize::from(width)), color, time_zone: time_zone(options)?, rows_max: None };
+            let mut out = Vec::new();
+            if is_diagnosis {
+                write_diagnosis(&mut out, &screen, &investigation.diagnose(job_id).await?)?;
+            } else {
+                let Some(history) = investigation.history(job_id).await? else {
+                    return Err(unknown_job(&engine, job_id).await?);
+                };
+                let judgement = investigation.judge_timeline(&history, None);
+                write_job(&mut out, &screen, &format!("Job {job_id}"), &history, &judgement)?;
+            }
+            Ok::<_, Failure>(out)
+        };
+        match written.await {
+            Ok(out) => out.into_text().unwrap_or_else(|_| Text::raw(String::from_utf8_lossy(&out).into_owned())),
+            Err(failure) => Text::raw(failure.to_string()),
+        }
+    }
+}
+
+/// How events get into the store, as `health` sees it.
+async fn store_state(options: &Options) -> Result<StoreState, Failure> {
+    let checks = check_health(&options.collect_settings(None)?).await;
+    let is_reached = checks.iter().any(|check| check.name == "redis" && check.status != Status::Bad);
+    let behind = checks.iter().find(|check| check.name == "behind").map(|check| check.detail.clone());
+    // Without a Redis it is a store to look back at, and nothing is missing.
+    let troubles = checks.iter().filter(|check| is_reached && check.status != Status::Good);
+    let troubles = troubles.map(|check| format!("{}: {}", check.name, check.detail)).collect();
+    Ok(StoreState { store: options.store.display().to_string(), behind, troubles })
+}
+
+/// Keys and changes of size, read by a thread of its own: reading them blocks.
+fn input() -> UnboundedReceiver<Event> {
+    let (sender, receiver) = unbounded_channel();
+    std::thread::spawn(move || {
+        while let Ok(event) = event::read() {
+            if sender.send(event).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// What is on a screen, without the blanks at the ends of lines.
+fn lines(buffer: &Buffer) -> Vec<String> {
+    let line = |row: u16| -> String {
+        (0..buffer.area.width).filter_map(|column| buffer.cell((column, row))).map(|cell| cell.symbol()).collect()
+    };
+    (0..buffer.area.height).map(|row| line(row).trim_end().to_owned()).collect()
+}

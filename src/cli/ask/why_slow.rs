@@ -1,0 +1,41 @@
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::answer::{AsOf, engine, moment, runtime, show};
+use crate::cli::failure::Outcome;
+use crate::cli::options::Options;
+use emp_render::write_why_slow;
+
+/// Say what slow jobs have in common: worker, machine, connector, hour, a key of `data`
+///
+/// Slow is twice as long as half of the jobs of its kind. What more of the slow ones have than of the
+/// others is ranked by Fisher's exact test, with q-values over all that was tested.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  emp-events why-slow --last 6h
+  emp-events why-slow --last 1d --where \"data->>'jobType' = 'image_generation'\"")]
+pub(crate) struct WhySlow {
+    /// Jobs of the last 30m, 1h, 2d
+    #[arg(long, value_name = "DURATION", default_value = "6h")]
+    last: String,
+    /// Only jobs with an event for which this holds, in SQL
+    #[arg(long = "where", value_name = "SQL")]
+    condition: Option<String>,
+    #[command(flatten)]
+    as_of: AsOf,
+}
+
+impl WhySlow {
+    pub fn run(self, options: &Options) -> Outcome {
+        runtime()?.block_on(async {
+            let engine = engine(options)?;
+            let investigation = self.as_of.investigation(options, &engine).await?;
+            let since = moment(options, &self.last, investigation.now_ms())?;
+            let why = investigation.why_slow(since, self.condition.as_deref()).await?;
+            show(options, &why, write_why_slow)?;
+            Ok(ExitCode::SUCCESS)
+        })
+    }
+}

@@ -1,0 +1,38 @@
+//! What stands in for `ask` where the program is built without SQL: no question, no option of one, and
+//! nothing that is learnt from events.
+
+use clap::{Args, Subcommand};
+use emp_collect::Check;
+use emp_forward::Settings;
+
+use super::failure::Outcome;
+use super::options::Options;
+
+#[derive(Subcommand)]
+pub(super) enum Command {}
+
+impl Command {
+    pub fn run(self, _: &Options) -> Outcome {
+        match self {}
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AskOptions {}
+
+#[derive(Debug, Args)]
+pub(super) struct FromStore {}
+
+impl FromStore {
+    pub fn run(&self, _: &Options, _: &Settings) -> Option<Outcome> {
+        None
+    }
+}
+
+pub(super) fn check_events(_: &Options) -> Vec<Check> {
+    Vec::new()
+}
+
+pub(super) fn is_wrong_usage(_: &anyhow::Error) -> bool {
+    false
+}

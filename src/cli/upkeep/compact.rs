@@ -1,0 +1,56 @@
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use clap::Args;
+use jiff::Timestamp;
+
+use crate::cli::failure::Outcome;
+use crate::cli::options::Options;
+use emp_catalog::{Effort, bring_up_to_date};
+use emp_store::{CompactTask, SUPERSEDED_GRACE, StoreError, StoreWriter, remove_superseded_files};
+
+/// Put the files of each hour together
+///
+/// Crashes, imports and frequent seals leave several files of an hour. A collector at work puts
+/// them together by itself; this does it where none is. What is replaced goes after 15 minutes,
+/// so that queries at work can end.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  emp-events compact
+  emp-events --store /mnt/copy compact")]
+pub(crate) struct Compact {}
+
+impl Compact {
+    pub fn run(self, options: &Options) -> Outcome {
+        let layout = options.existing_layout()?;
+        let _lock = match StoreWriter::lock(&layout) {
+            Err(StoreError::Locked { root }) => {
+                println!("a collector is at work on {}, and does this by itself", root.display());
+                return Ok(ExitCode::SUCCESS);
+            }
+            lock => lock?,
+        };
+        let tasks = CompactTask::find(&layout, Timestamp::now().as_millisecond())?;
+        let shows_progress = std::io::stderr().is_terminal();
+        let (mut replaced, mut events) = (0, 0);
+        for (index, task) in tasks.iter().enumerate() {
+            if shows_progress {
+                eprint!("\r{} of {}", index + 1, tasks.len());
+            }
+            let compacted = task.run()?;
+            replaced += compacted.files;
+            events += compacted.rows;
+        }
+        if shows_progress && !tasks.is_empty() {
+            eprintln!();
+        }
+        let removed = remove_superseded_files(&layout, SUPERSEDED_GRACE)?;
+        bring_up_to_date(&layout, Effort::hurried())?;
+        println!(
+            "{replaced} files with {events} events became {}; removed {removed} that were replaced before",
+            tasks.len()
+        );
+        Ok(ExitCode::SUCCESS)
+    }
+}

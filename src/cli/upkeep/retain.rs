@@ -1,0 +1,59 @@
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use jiff::Timestamp;
+
+use crate::cli::failure::Outcome;
+use crate::cli::options::Options;
+use emp_store::{Retention, StoreWriter, find_retired, remove_superseded_files, retain};
+use emp_units as units;
+use emp_units::{parse_bytes, parse_positive_duration};
+
+/// Remove the oldest hours
+///
+/// Whole hours go, the oldest first, and never one that is not sealed. A collector does this by
+/// itself where it was started with --retain or --retain-bytes.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  emp-events retain --age 90d --dry-run        what would go
+  emp-events retain --age 90d --bytes 50GiB")]
+pub(crate) struct Retain {
+    /// Hours that ended longer ago than that go: 90d, 36h
+    #[arg(long, value_parser = parse_positive_duration, required_unless_present = "bytes")]
+    age: Option<Duration>,
+    /// The oldest hours go until the sealed files take no more than that: 50GiB, 500MB
+    #[arg(long, value_parser = parse_bytes)]
+    bytes: Option<u64>,
+    /// Only say what would go
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Retain {
+    pub fn run(self, options: &Options) -> Outcome {
+        let layout = options.existing_layout()?;
+        let retention = Retention { age: self.age, bytes: self.bytes };
+        let now = Timestamp::now().as_millisecond();
+        let (verb, retired) = if self.dry_run {
+            ("would go", find_retired(&layout, &retention, now)?)
+        } else {
+            let _lock = StoreWriter::lock(&layout)
+                .map_err(|error| anyhow::anyhow!("{error}; stop it, or start it with --retain and --retain-bytes"))?;
+            let retired = retain(&layout, &retention, now)?;
+            // Asked for by hand, it frees the disk at once.
+            remove_superseded_files(&layout, Duration::ZERO)?;
+            ("are gone", retired)
+        };
+        let (hours, files) = (retired.hours.len(), retired.files.len());
+        let range = match (retired.hours.first(), retired.hours.last()) {
+            (Some(first), Some(last)) => {
+                format!(", from {} {}:00 to {} {}:59 UTC", first.date(), first.hour(), last.date(), last.hour())
+            }
+            _ => String::new(),
+        };
+        println!("{hours} hours with {files} files and {} {verb}{range}", units::bytes(retired.bytes));
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,69 @@
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use crate::cli::failure::{Failure, Outcome};
+use crate::cli::options::Options;
+use emp_catalog::{Effort, bring_up_to_date};
+use emp_collect::default_consumer;
+use emp_store::{Layout, StoreError, StoreWriter, request_seal};
+
+/// How long to wait for a collector at work.
+const PATIENCE: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Seal what the journal holds, so that other engines see it
+///
+/// `emp-events` itself sees every event at once; DuckDB, pandas and others read the Parquet files
+/// alone. Where a collector is at work on the store, it is asked to do so.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  emp-events seal
+  emp-events seal && duckdb -c \"select count(*) from 'data/events/date=*/hour=*/*.parquet'\"")]
+pub(crate) struct Seal {}
+
+impl Seal {
+    pub fn run(self, options: &Options) -> Outcome {
+        let layout = options.existing_layout()?;
+        match StoreWriter::open(&layout, &default_consumer(&layout)) {
+            Ok(store) => {
+                seal(store)?;
+                bring_up_to_date(&layout, Effort::hurried())?;
+            }
+            Err(StoreError::Locked { .. }) => ask_collector(&layout)?,
+            Err(error) => return Err(error.into()),
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn seal(mut store: StoreWriter) -> Result<(), StoreError> {
+    let mut events = 0;
+    store.close_segment()?;
+    while let Some(task) = store.next_to_seal() {
+        let sealed = task.run()?;
+        events += sealed.rows;
+        store.sealed(&sealed);
+    }
+    println!("sealed {events} events");
+    Ok(())
+}
+
+fn ask_collector(layout: &Layout) -> Result<(), Failure> {
+    request_seal(layout)?;
+    let begun = Instant::now();
+    while layout.seal_request().exists() {
+        if begun.elapsed() > PATIENCE {
+            let waited = PATIENCE.as_secs();
+            return Err(Failure::Failed(anyhow::anyhow!(
+                "the collector at work on {} has not sealed within {waited} s; its log says why",
+                layout.root().display()
+            )));
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    println!("the collector has sealed what it had");
+    Ok(())
+}

@@ -1,0 +1,135 @@
+use std::io::{IsTerminal as _, Write};
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::cli::failure::Outcome;
+use crate::cli::options::{FormatOption, Options, runtime};
+use emp_collect::{Law, check_law, default_consumer};
+use emp_store::{Finding, Progress, Repaired, Report, repair, verify};
+use emp_units as units;
+
+/// Read every file to the last bit, and say what is wrong
+///
+/// Checks names, checksums, the order and range of IDs, and that no event is there twice. With
+/// --redis, also the conservation law: every entry ever added to the stream is stored,
+/// quarantined, lost and counted, unread or in flight. Exit status 0 where all is well, else 1.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  emp-events verify
+  emp-events verify --redis                    and compare with the Redis at REDIS_URL
+  emp-events verify --redis redis://10.0.0.5:6379
+  emp-events verify --repair                   take what is damaged out of the store")]
+pub(crate) struct Verify {
+    /// Move damaged files to the quarantine, and make anew what can be made from others
+    #[arg(long)]
+    repair: bool,
+}
+
+impl Verify {
+    pub fn run(self, options: &Options) -> Outcome {
+        let layout = options.existing_layout()?;
+        let report = verify(&layout, &mut show_progress)?;
+        let repaired = match self.repair && !report.findings.is_empty() {
+            true => Some(repair(&layout, &report, &default_consumer(&layout))?),
+            false => None,
+        };
+        let law = match options.asks_redis() {
+            true => Some(runtime()?.block_on(check_law(&options.collect_settings(None)?))?),
+            false => None,
+        };
+        let mut out = std::io::stdout().lock();
+        match options.format {
+            Some(FormatOption::Json | FormatOption::Ndjson) => {
+                writeln!(out, "{}", as_json(&report, repaired.as_deref(), law.as_ref()))?;
+            }
+            _ => write_text(&mut out, &report, repaired.as_deref(), law.as_ref())?,
+        }
+        let is_sound = report.findings.is_empty() || repaired.is_some();
+        let is_well = is_sound && law.is_none_or(|law| law.holds());
+        Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+fn write_text(
+    out: &mut impl Write,
+    report: &Report,
+    repaired: Option<&[Repaired]>,
+    law: Option<&Law>,
+) -> std::io::Result<()> {
+    let Report { files, events, bytes, findings } = report;
+    for Finding { path, kind, detail } in findings {
+        writeln!(out, "{} ({}): {detail}", path.display(), kind.as_str())?;
+    }
+    for Repaired { path, kept_as, outcome } in repaired.unwrap_or_default() {
+        writeln!(out, "{}: {outcome}", path.display())?;
+        if let Some(kept_as) = kept_as {
+            writeln!(out, "  now {}", kept_as.display())?;
+        }
+    }
+    let verdict = match findings.len() {
+        0 => "all is sound".to_owned(),
+        1 => "1 file is not as it should be".to_owned(),
+        count => format!("{count} files are not as they should be"),
+    };
+    let read = if *files == 1 { "1 file read".to_owned() } else { format!("{files} files read") };
+    writeln!(out, "{read}, {}, {events} events: {verdict}", units::bytes(*bytes))?;
+    let Some(law) = law else { return Ok(()) };
+    let rows = [
+        ("stored", law.stored),
+        ("quarantined", law.quarantined),
+        ("lost", law.lost),
+        ("in flight", law.in_flight),
+        ("unread", law.unread),
+        ("trimmed, not yet recorded", law.trimmed),
+        ("read by other stores", law.elsewhere),
+    ];
+    writeln!(out, "\n{:>12}  added to the stream", law.added)?;
+    for (name, count) in rows.iter().filter(|(_, count)| *count > 0) {
+        writeln!(out, "{count:>12}  {name}")?;
+    }
+    match (law.unaccounted(), law.moved) {
+        (0, _) => writeln!(out, "{:>12}  unaccounted for: the law holds", 0),
+        (unaccounted, moved) if law.holds() => {
+            writeln!(out, "{unaccounted:>12}  unaccounted for, within the {moved} that moved while they were counted")
+        }
+        (unaccounted, _) if unaccounted > 0 => {
+            writeln!(out, "{unaccounted:>12}  unaccounted for: THE LAW IS BROKEN, entries are missing")
+        }
+        (unaccounted, _) => writeln!(out, "{unaccounted:>12}  unaccounted for: THE LAW IS BROKEN, entries are doubled"),
+    }
+}
+
+fn as_json(report: &Report, repaired: Option<&[Repaired]>, law: Option<&Law>) -> serde_json::Value {
+    let findings: Vec<_> = report
+        .findings
+        .iter()
+        .map(|finding| json!({ "path": finding.path, "kind": finding.kind.as_str(), "detail": finding.detail }))
+        .collect();
+    let repaired = repaired.map(|repaired| {
+        let one = |done: &Repaired| json!({ "path": done.path, "kept_as": done.kept_as, "outcome": done.outcome });
+        repaired.iter().map(one).collect::<Vec<_>>()
+    });
+    let law = law.map(|law| {
+        json!({
+            "added": law.added, "stored": law.stored, "quarantined": law.quarantined, "lost": law.lost,
+            "in_flight": law.in_flight, "unread": law.unread, "trimmed": law.trimmed,
+            "elsewhere": law.elsewhere, "moved": law.moved,
+            "unaccounted": law.unaccounted(), "holds": law.holds(),
+        })
+    });
+    let Report { files, events, bytes, .. } = report;
+    json!({ "files": files, "events": events, "bytes": bytes, "findings": findings, "repaired": repaired, "law": law })
+}
+
+/// One line on a terminal, written over itself.
+fn show_progress(Progress { done, all }: Progress) {
+    let mut stderr = std::io::stderr();
+    if stderr.is_terminal() {
+        let end = if done == all { "\r\x1b[K" } else { "" };
+        // Progress that cannot be shown is no reason to stop.
+        let _ = write!(stderr, "\r{} of {} read{end}", units::bytes(done), units::bytes(all));
+    }
+}
