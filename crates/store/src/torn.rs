@@ -25,7 +25,7 @@ pub(super) fn keep_torn(layout: &Layout, segment: &Path, whole: u64) -> Result<O
     let name = segment.file_name().unwrap_or_default().to_string_lossy();
     let kept_as = folder.join(format!("{name}.{whole}.{:08x}.torn", hasher.0.finalize()));
     file.seek(SeekFrom::Start(whole)).doing("read", segment)?;
-    disk::write_whole(&segment.with_extension("torn.tmp"), &kept_as, &mut file)?;
+    disk::write_whole(layout, &format!("{name}.torn"), &kept_as, &mut file)?;
     Ok(Some((kept_as, bytes)))
 }
 

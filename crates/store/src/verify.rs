@@ -5,6 +5,7 @@ mod repair;
 
 use std::path::PathBuf;
 
+pub(super) use repair::set_aside;
 pub use repair::{Repaired, repair};
 
 use super::journal::{Loss, Quarantined, Salvaged, salvage};

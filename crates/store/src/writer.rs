@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 pub use batch::{Batch, Item, Recovered};
 
+use super::disk::Temporary;
 use super::journal::{Commit, Header, Loss, Row, SegmentWriter};
 use super::layout::{Hour, Layout, SegmentName, Writer};
 use super::lock::Lock;
@@ -82,9 +83,9 @@ impl StoreWriter {
     /// What the disk refused.
     pub fn probe(layout: &Layout) -> Result<(), StoreError> {
         disk::create_dir(layout, &layout.journal())?;
-        let path = layout.journal().join(format!("probe.{}.tmp", std::process::id()));
-        let written = disk::create_temporary(&path).and_then(|mut file| file.append(b"probe"));
-        let removed = disk::remove(&path);
+        let mut probe = Temporary::create(layout, "probe")?;
+        let written = probe.append(b"probe");
+        let removed = disk::remove(layout, probe.path());
         written.and(removed)
     }
 
@@ -151,7 +152,7 @@ impl StoreWriter {
             Some(old) if !old.is_empty => self.unsealed.push(old.name),
             // Nothing is left of a predecessor that has no segment any more. Our own has to stay.
             Some(old) if !old.has_losses && self.writer.name() != self.own => {
-                disk::remove(&self.layout.segment(&old.name))?;
+                disk::remove(&self.layout, &self.layout.segment(&old.name))?;
             }
             _ => {}
         }
@@ -272,7 +273,7 @@ impl StoreWriter {
     fn rotate(&mut self) -> Result<(), StoreError> {
         let name = SegmentName { writer: self.writer.clone(), after: self.watermark };
         let header = Header { writer: &self.writer.to_string(), after: self.watermark, position: self.position };
-        let file = SegmentWriter::create(&self.layout.segment(&name), &header)?;
+        let file = SegmentWriter::create(&self.layout, &self.layout.segment(&name), &header)?;
         let old = self.segment.replace(OpenSegment { name, file, hour: None, is_empty: true, has_losses: false });
         self.unsealed.extend(old.map(|segment| segment.name));
         Ok(())
@@ -328,7 +329,7 @@ impl StoreWriter {
         let (old, young): (Vec<_>, Vec<_>) =
             self.superseded.drain(..).partition(|(_, sealed_at)| sealed_at.elapsed() >= grace);
         self.superseded = young;
-        old.iter().try_for_each(|(path, _)| disk::remove(path))
+        old.iter().try_for_each(|(path, _)| disk::remove(&self.layout, path))
     }
 
     /// Begins a new epoch: the stream was reset, so its IDs may repeat, but for those at or

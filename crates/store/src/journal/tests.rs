@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
+use crate::Layout;
 use emp_event::{EntryId, Level};
 
 fn row(seq: u64, data: &str) -> Row<'_> {
@@ -42,7 +43,7 @@ fn segment() -> (TempDir, PathBuf, Vec<u64>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("w_0-0.journal");
     let header = Header { writer: "w", after: EntryId::ZERO, position: Some(9) };
-    let mut writer = SegmentWriter::create(&path, &header).unwrap();
+    let mut writer = SegmentWriter::create(&Layout::new(folder.path()), &path, &header).unwrap();
     let mut ends = vec![writer.bytes()];
     for number in 1..=3 {
         writer.append(&commit(number)).unwrap();
@@ -102,7 +103,7 @@ fn a_flipped_bit_ends_the_valid_prefix_at_its_commit() {
 #[test]
 fn a_resumed_segment_goes_on_where_it_ended() {
     let (_folder, path, ends) = segment();
-    let mut writer = SegmentWriter::resume(&path, ends[3]).unwrap();
+    let mut writer = SegmentWriter::resume(&Layout::new(path.parent().unwrap()), &path, ends[3]).unwrap();
     writer.append(&commit(4)).unwrap();
     assert_eq!(readable(&path), 4);
 }

@@ -1,6 +1,6 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::*;
 
@@ -45,7 +45,36 @@ fn only_this_writers_own_leftovers_are_removed() {
     }
     drop(open(&layout));
     assert!(ours.iter().all(|path| !path.exists()));
-    assert!(others.exists(), "another writer may be at work on it");
+    assert!(others.exists(), "another writer may have begun it this moment");
+}
+
+/// Makes a file look as if it had been written that long ago.
+fn age(path: &Path, by: Duration) {
+    let file = OpenOptions::new().append(true).open(path).unwrap();
+    file.set_modified(std::time::SystemTime::now() - by).unwrap();
+}
+
+#[test]
+fn what_any_writer_left_over_goes_and_what_one_still_writes_stays() {
+    let (_folder, layout) = layout();
+    let _collector = open(&layout);
+    let names = ["spool-1.parquet.7.0.tmp", "gone.sidecar.7.1.tmp", "probe.7.tmp", "seal.7.tmp"];
+    let left_over = names.map(|name| layout.journal().join(name));
+    for path in &left_over {
+        fs::write(path, "begun").unwrap();
+        age(path, 2 * SUPERSEDED_GRACE);
+    }
+    // An import that has been waiting for its next line for long.
+    let _import = PartitionWriter::create(&layout, &Writer::new("spool-2").unwrap()).unwrap();
+    let at_work: Vec<PathBuf> = fs::read_dir(layout.journal())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.to_string_lossy().contains("spool-2"))
+        .collect();
+    age(&at_work[0], 2 * SUPERSEDED_GRACE);
+    remove_superseded_files(&layout, SUPERSEDED_GRACE).unwrap();
+    assert!(left_over.iter().all(|path| !path.exists()), "a collector at work removes them as it tidies up");
+    assert!(at_work[0].exists(), "somebody writes to it");
 }
 
 #[test]

@@ -135,3 +135,49 @@ fn a_missing_store_is_named() {
     let error = Snapshot::read(&Layout::new("/nowhere/at/all")).unwrap_err();
     assert_eq!(error.to_string(), "cannot open the store /nowhere/at/all: No such file or directory (os error 2)");
 }
+
+/// The permissions of everything below a folder, in octal digits.
+fn modes(folder: &Path) -> std::collections::BTreeSet<(bool, String)> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut found = std::collections::BTreeSet::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o7777;
+        found.insert((path.is_dir(), format!("{mode:o}")));
+        if path.is_dir() {
+            found.extend(modes(&path));
+        }
+    }
+    found
+}
+
+/// A life in which files and folders of all kinds come to be.
+fn write_all_kinds(layout: &Layout) {
+    let mut store = open(layout);
+    let loss = Loss { from: EntryId::ZERO, to: at(0, 1), lost: 2, noticed_at: 0 };
+    commit_after(&mut store, &[at(0, 1), at(0, 2)], Some(loss));
+    quarantine(&mut store, at(0, 3));
+    store.close_segment().unwrap();
+    seal_all(&mut store);
+    request_seal(layout).unwrap();
+    drop(store);
+    drop(open(layout));
+}
+
+#[test]
+fn what_is_written_is_for_its_owner_alone() {
+    let (_folder, layout) = layout();
+    write_all_kinds(&layout);
+    let modes = modes(layout.root().parent().unwrap());
+    assert_eq!(modes, [(false, "600".to_owned()), (true, "700".to_owned())].into());
+}
+
+#[test]
+fn a_folder_that_is_shared_with_its_group_makes_a_store_that_is() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (_folder, layout) = layout();
+    fs::create_dir(layout.root()).unwrap();
+    fs::set_permissions(layout.root(), fs::Permissions::from_mode(0o2750)).unwrap();
+    write_all_kinds(&layout);
+    assert_eq!(modes(layout.root()), [(false, "640".to_owned()), (true, "2750".to_owned())].into());
+}

@@ -33,7 +33,7 @@ pub fn repair(layout: &Layout, report: &Report, writer: &str) -> Result<Vec<Repa
     for finding in &report.findings {
         repaired.push(match finding.kind {
             Kind::Segment => repair_segment(layout, finding)?,
-            Kind::Partition | Kind::Sidecar => set_aside(layout, finding)?,
+            Kind::Partition | Kind::Sidecar => repair_file(layout, finding)?,
             Kind::Foreign => Repaired {
                 path: finding.path.clone(),
                 kept_as: None,
@@ -51,9 +51,16 @@ pub fn repair(layout: &Layout, report: &Report, writer: &str) -> Result<Vec<Repa
     Ok(repaired)
 }
 
-fn set_aside(layout: &Layout, finding: &Finding) -> Result<Repaired, StoreError> {
-    let kept_as = place(layout, &finding.path);
-    disk::set_aside(&finding.path, &kept_as)?;
+/// Moves a damaged file out of the store, into the quarantine folder: where it is now.
+pub(crate) fn set_aside(layout: &Layout, path: &Path) -> Result<PathBuf, StoreError> {
+    disk::create_dir(layout, &layout.quarantine())?;
+    let kept_as = place(layout, path);
+    disk::set_aside(layout, path, &kept_as)?;
+    Ok(kept_as)
+}
+
+fn repair_file(layout: &Layout, finding: &Finding) -> Result<Repaired, StoreError> {
+    let kept_as = set_aside(layout, &finding.path)?;
     let outcome = match finding.kind {
         Kind::Partition => {
             "moved to the quarantine; its events are back where the journal, or the files it was put together from, still hold them"
@@ -73,7 +80,7 @@ fn repair_segment(layout: &Layout, finding: &Finding) -> Result<Repaired, StoreE
     };
     let kept_as = place(layout, path);
     let whole = write_salvaged(layout, path, &name)?;
-    disk::copy(path, &layout.journal().join(format!("{file_name}.aside.tmp")), &kept_as)?;
+    disk::copy(layout, path, &format!("{file_name}.aside"), &kept_as)?;
     let Salvaged { commits, events, .. } = whole.finish(path)?;
     let outcome =
         format!("{commits} whole commits with {events} events stay; the damaged segment is in the quarantine");
@@ -82,7 +89,7 @@ fn repair_segment(layout: &Layout, finding: &Finding) -> Result<Repaired, StoreE
 
 /// A segment with what was whole of another, not yet in its place.
 struct Whole {
-    file: disk::DiskFile,
+    file: disk::Temporary,
     salvaged: Salvaged,
 }
 
@@ -94,7 +101,7 @@ impl Whole {
 }
 
 fn write_salvaged(layout: &Layout, path: &Path, name: &SegmentName) -> Result<Whole, StoreError> {
-    let mut file = disk::create_temporary(&layout.journal().join(format!("{name}.tmp")))?;
+    let mut file = disk::Temporary::create(layout, &name.to_string())?;
     let salvaged = salvage(path, name, &mut file)?;
     Ok(Whole { file, salvaged })
 }

@@ -15,6 +15,7 @@ use super::{OpenSegment, Recovered, StoreWriter};
 use crate::error::IoContext as _;
 use crate::journal::{SegmentReader, SegmentWriter};
 use crate::layout::{Hour, Layout, SealedName, SegmentName, Writer};
+use crate::leftovers::remove_leftovers;
 use crate::sealed::PARQUET;
 use crate::sidecar::NDJSON;
 use crate::snapshot::list;
@@ -22,13 +23,11 @@ use crate::torn::keep_torn;
 use crate::{StoreError, disk};
 use emp_event::EntryId;
 
-/// What the names of files under construction end in.
-const TEMPORARY: &str = ".tmp";
-
 impl StoreWriter {
     /// Sets epoch, watermarks, position and segments to what the disk holds.
     pub(super) fn recover(&mut self) -> Result<(), StoreError> {
-        self.remove_leftovers()?;
+        // Whoever has the store's lock is the only one to begin files under its name.
+        remove_leftovers(&self.layout, Some(self.writer.name()))?;
         let sealed = SealedUpTo::of(&self.layout)?;
         let segments = segments(&self.layout)?;
         // Files of names that have no segment here may come from anywhere: a copy of another
@@ -48,16 +47,6 @@ impl StoreWriter {
         if self.segment.is_none() { self.rotate() } else { Ok(()) }
     }
 
-    /// Files that were begun before a crash, and never published.
-    fn remove_leftovers(&self) -> Result<(), StoreError> {
-        let is_left_over = |name: &str| {
-            let rest = name.strip_prefix(self.writer.name());
-            rest.is_some_and(|rest| rest.starts_with(['.', '_']) && rest.ends_with(TEMPORARY))
-        };
-        let files = list(&self.layout.journal())?;
-        files.iter().filter(|(_, name)| is_left_over(name)).try_for_each(|(path, _)| disk::remove(path))
-    }
-
     /// Reads every segment. One that was cut short at its creation has no commits, and goes; but
     /// it may have been damaged later, so its bytes are kept.
     fn scan(&mut self, segments: Vec<SegmentName>) -> Result<Vec<(SegmentName, Scan)>, StoreError> {
@@ -68,7 +57,7 @@ impl StoreWriter {
                 Some(scan) => scanned.push((name, scan)),
                 None => {
                     self.keep_torn(&path, 0)?;
-                    disk::remove(&path)?;
+                    disk::remove(&self.layout, &path)?;
                 }
             }
         }
@@ -95,7 +84,7 @@ impl StoreWriter {
             self.watermark = self.watermark.max(last);
         }
         if may_go_on && name.writer == self.writer {
-            self.segment = Some(scan.resume(&path, name)?);
+            self.segment = Some(scan.resume(&self.layout, name)?);
         } else if scan.last.is_some() || !may_go_on || name.writer.epoch() != self.writer.epoch() {
             // The newest of another writer, while it is empty, tells that its writer was here.
             self.unsealed.push(name.clone());
@@ -107,7 +96,8 @@ impl StoreWriter {
     fn mend(&mut self, path: &Path, scan: &Scan) -> Result<(), StoreError> {
         self.keep_torn(path, scan.valid_bytes)?;
         let found = File::open(path).doing("open", path)?;
-        disk::write_whole(&path.with_extension("journal.tmp"), path, &mut found.take(scan.valid_bytes))
+        let stem = path.file_name().unwrap_or_default().to_string_lossy();
+        disk::write_whole(&self.layout, &stem, path, &mut found.take(scan.valid_bytes))
     }
 
     /// Keeps what follows the last whole commit aside, and remembers to say so.
@@ -128,7 +118,7 @@ impl StoreWriter {
             if let Some(scan) = Scan::of(&path)? {
                 self.watermark = scan.last.unwrap_or(name.after).max(self.watermark);
                 if scan.last.is_none() && !sealed.has_begun(&name, &scan) {
-                    self.segment = Some(scan.resume(&path, &name)?);
+                    self.segment = Some(scan.resume(&self.layout, &name)?);
                     return Ok(());
                 }
             }
@@ -221,8 +211,8 @@ impl Scan {
         Ok(Some(scan))
     }
 
-    fn resume(&self, path: &Path, name: &SegmentName) -> Result<OpenSegment, StoreError> {
-        let file = SegmentWriter::resume(path, self.valid_bytes)?;
+    fn resume(&self, layout: &Layout, name: &SegmentName) -> Result<OpenSegment, StoreError> {
+        let file = SegmentWriter::resume(layout, &layout.segment(name), self.valid_bytes)?;
         let is_empty = self.last.is_none();
         Ok(OpenSegment { name: name.clone(), file, hour: self.hour, is_empty, has_losses: self.first_loss.is_some() })
     }
