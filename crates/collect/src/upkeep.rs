@@ -11,8 +11,8 @@ use tracing::{error, info, warn};
 use super::Settings;
 use emp_catalog::Effort;
 use emp_store::{
-    Layout, Refusal, Retention, Retired, SUPERSEDED_GRACE, SealTask, Sealed, StoreError, StoreWriter, compact,
-    remove_superseded_files, retain,
+    KeptAside, Layout, Refusal, Retention, Retired, SUPERSEDED_GRACE, SealTask, Sealed, StoreError, StoreWriter,
+    compact, remove_superseded_files, retain,
 };
 
 /// How long after its end an hour is closed: clocks differ, and an entry that arrives in a
@@ -154,8 +154,8 @@ impl Upkeep {
             None | Some(Ok(Ok(Done::Learned))) => {}
             Some(Ok(Ok(Done::Tidied(known)))) => (self.known, self.has_news) = (known, true),
             Some(Ok(Ok(Done::Sealed(sealed)))) => {
-                if let Some((kept_as, bytes)) = &sealed.damaged {
-                    let path = kept_as.display();
+                for KeptAside { path, bytes, .. } in &sealed.damaged {
+                    let path = path.display();
                     error!("{bytes} bytes of the journal were damaged on the disk and are not sealed; kept as {path}");
                 }
                 if let Some(path) = &sealed.parquet {

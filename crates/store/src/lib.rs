@@ -17,6 +17,7 @@ mod layout;
 mod leftovers;
 mod lock;
 mod losses;
+mod mend;
 mod range;
 mod retain;
 mod schema;
@@ -26,7 +27,6 @@ mod sidecar;
 mod snapshot;
 mod superseded;
 mod tally;
-mod torn;
 mod verify;
 mod writer;
 mod writer_lock;
@@ -41,6 +41,7 @@ pub use journal::{Loss, Quarantined, Row};
 pub use layout::{Hour, IdRange, Layout, SealedName, SegmentName, Writer};
 pub use lock::Lock;
 pub use losses::{RecordedLosses, newest_loss};
+pub use mend::KeptAside;
 pub use range::{EventRange, events_of};
 pub use retain::{Refusal, Retention, Retired, find_retired, retain, retired_events};
 pub use schema::{file_schema, partition_fields};
@@ -50,7 +51,7 @@ pub use snapshot::{Partition, Segment, Snapshot, is_hidden, odd_file, odd_hour, 
 pub use superseded::remove_superseded_files;
 pub use tally::{Share, Tally};
 pub use verify::{Finding, Kind, Progress, Repaired, Report, repair, verify};
-pub use writer::{Batch, Item, Recovered, SUPERSEDED_GRACE, StoreWriter};
+pub use writer::{Batch, Item, SUPERSEDED_GRACE, StoreWriter};
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -210,14 +210,10 @@ pub(super) fn ranges(layout: &Layout) -> Result<Vec<(SealedName, PathBuf)>, Stor
 pub fn retired_events(layout: &Layout) -> Result<Vec<(Writer, u64)>, StoreError> {
     let mut events = Vec::new();
     for (name, path) in ranges(layout)? {
-        let records = read(&path)?;
+        let records = sidecar::read::<RetiredRange>(&path)?;
         events.push((name.writer, records.iter().map(|range| range.events).sum()));
     }
     Ok(events)
-}
-
-pub(super) fn read(path: &Path) -> Result<Vec<RetiredRange>, StoreError> {
-    sidecar::read(path)
 }
 
 /// A record: events of one writer that are gone.

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::journal::SegmentReader;
 use super::layout::{Layout, SegmentName};
+use super::mend::{KeptAside, keep_damage};
 use super::sealed::PartitionWriter;
-use super::torn::keep_torn;
 use super::{StoreError, disk, sidecar};
 
 /// A segment that nothing is appended to any more, waiting to be sealed. Independent of
@@ -25,8 +25,8 @@ pub struct Sealed {
     pub parquet: Option<PathBuf>,
     /// How many events it holds.
     pub rows: u64,
-    /// Bytes of the segment that are no whole commit: where they are kept now, and how many.
-    pub damaged: Option<(PathBuf, u64)>,
+    /// Bytes of the segment that are no whole commit.
+    pub damaged: Vec<KeptAside>,
 }
 
 impl SealTask {
@@ -57,7 +57,7 @@ impl SealTask {
             losses.extend(commit.losses);
         }
         // A crash tears only the newest segment; this one was damaged later.
-        let damaged = keep_torn(&self.layout, &path, reader.valid_bytes())?;
+        let damaged = keep_damage(&self.layout, &path, reader.damage())?;
         // The sidecars first: once the Parquet file is there, the segment may go.
         sidecar::write(&self.layout, &self.layout.quarantine(), writer, &quarantined)?;
         sidecar::write(&self.layout, &self.layout.losses(), writer, &losses)?;

@@ -143,7 +143,12 @@ impl PartitionWriter {
 }
 
 /// Who our files say wrote them.
-pub(super) const CREATED_BY: &str = concat!("emp-events ", env!("CARGO_PKG_VERSION"));
+const CREATED_BY: &str = concat!("emp-events ", env!("CARGO_PKG_VERSION"));
+
+/// Does a file say that we wrote it, in whichever version?
+pub(super) fn is_ours(created_by: &str) -> bool {
+    created_by.starts_with("emp-events ")
+}
 
 /// The extension of sealed events.
 pub(super) const PARQUET: &str = "parquet";

@@ -190,7 +190,7 @@ impl Contents {
         if builder.rows() > 0 {
             contents.batches.push(builder.finish());
         }
-        contents.bytes = reader.valid_bytes();
+        contents.bytes = reader.length();
         Ok(contents)
     }
 }

@@ -7,12 +7,13 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-pub use batch::{Batch, Item, Recovered};
+pub use batch::{Batch, Item};
 
 use super::disk::Temporary;
 use super::journal::{Commit, Header, Loss, Row, SegmentWriter};
 use super::layout::{Hour, Layout, SegmentName, Writer};
 use super::lock::Lock;
+use super::mend::KeptAside;
 use super::seal::{SealTask, Sealed, answer_seal_request};
 use super::{StoreError, disk};
 use emp_event::EntryId;
@@ -36,7 +37,7 @@ pub struct StoreWriter {
     position: Option<u64>,
     unsealed: Vec<SegmentName>,
     superseded: Vec<(PathBuf, Instant)>,
-    recovered: Vec<Recovered>,
+    kept_aside: Vec<KeptAside>,
     lock: Lock,
 }
 
@@ -69,7 +70,7 @@ impl StoreWriter {
             position: None,
             unsealed: Vec::new(),
             superseded: Vec::new(),
-            recovered: Vec::new(),
+            kept_aside: Vec::new(),
             lock,
         };
         store.recover()?;
@@ -171,9 +172,10 @@ impl StoreWriter {
         &self.writer
     }
 
-    /// What opening the store found; empty at the second call.
-    pub fn take_recovered(&mut self) -> Vec<Recovered> {
-        std::mem::take(&mut self.recovered)
+    /// Bytes of the journal that were no whole commit when the store was opened, and are in the
+    /// quarantine folder now: all before and behind them that is whole stays. Empty at the second call.
+    pub fn take_kept_aside(&mut self) -> Vec<KeptAside> {
+        std::mem::take(&mut self.kept_aside)
     }
 
     /// Makes it durable that reading begins at that position, before anything was read: what

@@ -87,17 +87,36 @@ fn a_segment_cut_anywhere_keeps_every_whole_commit() {
 }
 
 #[test]
-fn a_flipped_bit_ends_the_valid_prefix_at_its_commit() {
+fn a_flipped_bit_costs_its_own_commit_and_no_other() {
     let (_folder, path, ends) = segment();
     let bytes = fs::read(&path).unwrap();
-    for place in 0..bytes.len() {
+    for (place, bit) in (0..bytes.len()).flat_map(|place| (0..8).map(move |bit| (place, bit))) {
         let mut damaged = bytes.clone();
-        damaged[place] ^= 1 << (place % 8);
+        damaged[place] ^= 1 << bit;
         fs::write(&path, &damaged).unwrap();
-        let whole = ends[1..].iter().filter(|end| **end <= place as u64).count() as u64;
-        let before = if (place as u64) < ends[0] { 0 } else { whole };
-        assert_eq!(readable(&path), before, "bit flipped at {place}");
+        // The header is frame 0, and commit n is frame n.
+        let hit = ends.iter().filter(|end| **end <= place as u64).count() as u64;
+        let mut reader = SegmentReader::open(&path).unwrap();
+        let context = format!("bit {bit} of byte {place}");
+        let is_in_header = hit == 0 && place >= 8;
+        assert_eq!(reader.header().unwrap().is_none(), is_in_header, "{context}");
+        for number in (1..=3).filter(|number| *number != hit) {
+            assert_eq!(reader.next_commit().unwrap(), Some(commit(number)), "{context}");
+        }
+        assert_eq!(reader.next_commit().unwrap(), None, "{context}");
+        let damage = reader.damage();
+        assert_eq!((damage.ranges.len(), damage.has_header), (1, is_in_header), "{context}: {damage:?}");
     }
+}
+
+#[test]
+fn a_commit_that_stands_there_twice_is_read_once() {
+    let (_folder, path, ends) = segment();
+    let mut bytes = fs::read(&path).unwrap();
+    let [.., from, to] = ends[..3] else { panic!("{ends:?}") };
+    bytes.extend_from_within(from as usize..to as usize);
+    fs::write(&path, bytes).unwrap();
+    assert_eq!(readable(&path), 3);
 }
 
 #[test]

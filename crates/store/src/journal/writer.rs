@@ -3,6 +3,7 @@ use std::path::Path;
 use super::frame::{self, MAGIC};
 use super::{Commit, Header};
 use crate::disk::{self, DiskFile};
+use crate::layout::SegmentName;
 use crate::{Layout, StoreError};
 
 /// Appends commits to one segment.
@@ -41,6 +42,16 @@ impl SegmentWriter {
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
+}
+
+/// What a segment begins with, before its first frame, or before its first commit where it lacks
+/// its header, too: one that says what the name does.
+pub(crate) fn segment_start(path: &Path, name: &SegmentName, lacks_header: bool) -> Result<Vec<u8>, StoreError> {
+    if !lacks_header {
+        return Ok(MAGIC.to_vec());
+    }
+    let header = Header { writer: &name.writer.to_string(), after: name.after, position: None };
+    encode(path, &header, MAGIC.to_vec())
 }
 
 fn encode(path: &Path, payload: &impl serde::Serialize, buffer: Vec<u8>) -> Result<Vec<u8>, StoreError> {

@@ -235,6 +235,16 @@ fn store_of_all_kinds() -> (TempDir, Layout) {
     store.remove_superseded(Duration::ZERO).unwrap();
     commit(&mut store, &[at(2, 1)]);
     commit(&mut store, &[at(2, 2)]);
+    let letter = DeadLetter {
+        id: at(1, 1),
+        signal: "logs".into(),
+        reason: "400 Bad Request".into(),
+        service: "worker".into(),
+        event_type: "job.claimed".into(),
+        event: "{}".into(),
+        noticed_at: 7,
+    };
+    DeadLetters::of(&layout).add(&letter).unwrap();
     (folder, layout)
 }
 
@@ -274,7 +284,24 @@ fn a_single_flipped_bit_is_found_in_any_file() {
         }
         fs::write(&path, &sound).unwrap();
     }
-    assert_eq!(kinds, 5, "a partition, a segment, and three sidecars");
+    assert_eq!(kinds, 6, "a partition, a segment, and four sidecars");
+}
+
+#[test]
+fn a_checksum_that_is_gone_is_missed_in_files_of_any_version() {
+    let (_folder, layout) = layout();
+    seal_each(&mut open(&layout), &[&[at(0, 1)]]);
+    let path = files(&layout).remove(0);
+    let mut bytes = fs::read(&path).unwrap();
+    let place_of = |bytes: &[u8], text: &[u8]| bytes.windows(text.len()).rposition(|window| window == text).unwrap();
+    let version = place_of(&bytes, b"emp-events 0.");
+    bytes[version + b"emp-events ".len()] = b'7';
+    let key = place_of(&bytes, CHECKSUM_KEY.as_bytes());
+    bytes[key] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let findings = verify(&layout, &mut |_| {}).unwrap().findings;
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert_eq!(findings[0].detail, "its checksum is gone");
 }
 
 #[test]
