@@ -29,8 +29,9 @@ pub struct DeadLetter {
     pub noticed_at: i64,
 }
 
+/// A dead letter as it is written.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Line {
+pub struct Line {
     id: String,
     signal: String,
     reason: String,

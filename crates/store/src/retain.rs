@@ -223,8 +223,9 @@ pub(super) struct RetiredRange {
     events: u64,
 }
 
+/// A record as it is written.
 #[derive(Serialize, Deserialize)]
-pub(super) struct RetiredLine {
+pub struct RetiredLine {
     first_id: String,
     last_id: String,
     events: u64,

@@ -17,18 +17,21 @@ use emp_event::ParseEntryIdError;
 pub(super) const NDJSON: &str = "ndjson";
 
 /// A record that is kept in a sidecar, one JSON object a line.
-pub(super) trait Record: Sized {
+pub trait Record: Sized + Send + 'static {
     /// The line as it stands in the file.
     type Line: Serialize + DeserializeOwned;
 
     /// The IDs that the record is about.
     fn ids(&self) -> IdRange;
+    /// As it is written.
     fn to_line(&self) -> Self::Line;
+    /// As it is read.
     fn from_line(line: Self::Line) -> Result<Self, ParseEntryIdError>;
 }
 
+/// A quarantined entry as it is written.
 #[derive(Serialize, Deserialize)]
-pub(super) struct QuarantinedLine {
+pub struct QuarantinedLine {
     id: String,
     reason: String,
     entry: String,
@@ -53,8 +56,9 @@ impl Record for Quarantined {
     }
 }
 
+/// A loss as it is written.
 #[derive(Serialize, Deserialize)]
-pub(super) struct LossLine {
+pub struct LossLine {
     from_id: String,
     to_id: String,
     lost: u64,
@@ -128,7 +132,9 @@ pub(super) fn read<R: Record>(path: &Path) -> Result<Vec<R>, StoreError> {
 }
 
 /// Reads one such file a line at a time. A line that is damaged is an error, and those behind it follow.
-pub(super) fn records<R: Record>(path: &Path) -> Result<impl Iterator<Item = Result<R, StoreError>>, StoreError> {
+pub(super) fn records<R: Record>(
+    path: &Path,
+) -> Result<impl Iterator<Item = Result<R, StoreError>> + Send + use<R>, StoreError> {
     let lines = BufReader::new(File::open(path).doing("open", path)?).split(b'\n');
     let path = path.to_owned();
     Ok(lines.zip(1..).map(move |(line, number)| {

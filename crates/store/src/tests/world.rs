@@ -258,7 +258,8 @@ pub(super) fn view(layout: &Layout) -> View {
         let epoch = partition.name.writer.epoch();
         entries.extend(ids_in(&partition.path).into_iter().map(|id| ((epoch, id), true)));
     }
-    entries.extend(snapshot.quarantine.iter().map(|(writer, entry)| ((writer.epoch(), entry.id), false)));
+    let quarantine = snapshot.quarantine.iter().map(Result::unwrap);
+    entries.extend(quarantine.map(|(writer, entry)| ((writer.epoch(), entry.id), false)));
     entries.sort_unstable();
-    View { entries, lost: snapshot.losses.iter().map(|(_, loss)| loss.lost).sum() }
+    View { entries, lost: snapshot.losses.iter().map(|record| record.unwrap().1.lost).sum() }
 }
