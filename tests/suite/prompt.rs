@@ -71,6 +71,12 @@ fn answers_go_into_files_of_each_kind() {
     }
     let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
     assert_eq!(files.len(), 3, "nothing is left over: {files:?}");
+    // What a link points to stays as it is.
+    let (mine, link) = (folder.path().join("answer.csv"), folder.path().join("link.csv"));
+    std::os::unix::fs::symlink(&mine, &link).unwrap();
+    let written = run(emp_events().args(["--store", SAMPLE, "sql", "-o"]).arg(&link).arg("select 1"));
+    assert_eq!(written.status, 0, "{}", written.stderr);
+    assert!(std::fs::metadata(&mine).unwrap().len() > 100);
 }
 
 #[test]

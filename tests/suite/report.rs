@@ -53,6 +53,23 @@ fn the_same_store_gives_the_same_bytes_wherever_it_is() {
 }
 
 #[test]
+fn it_takes_the_place_of_what_was_there_and_follows_no_link() {
+    let folder = tempfile::tempdir().unwrap();
+    let (victim, link) = (folder.path().join("victim"), folder.path().join("report.html"));
+    fs::write(&victim, "mine").unwrap();
+    std::os::unix::fs::symlink(&victim, &link).unwrap();
+    let ended = report(&sample(), &["--now", AS_OF, "-o", link.to_str().unwrap()]);
+    assert_eq!(ended.status, 0, "{}", ended.stderr);
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "mine");
+    assert!(fs::symlink_metadata(&link).unwrap().is_file() && fs::read_to_string(&link).unwrap().contains("<html"));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left over");
+    // A device is written to, and stays what it is.
+    let ended = report(&sample(), &["--now", AS_OF, "-o", "/dev/null"]);
+    assert_eq!(ended.status, 0, "{}", ended.stderr);
+    assert!(!fs::metadata("/dev/null").unwrap().is_file());
+}
+
+#[test]
 fn as_markdown_it_compares_with_an_earlier_range() {
     let words = ["--now", AS_OF, "--last", "6h", "--against", "12h", "--format", "markdown"];
     insta::assert_snapshot!("report_markdown", page_of(&sample(), &words));
@@ -65,7 +82,7 @@ fn what_cannot_be_asked_is_said_in_a_line() {
     assert_eq!(ended.stderr, "emp-events: a report is HTML, or with --format markdown Markdown\n");
     let ended = report(&sample(), &["-o", "/nowhere/report.html"]);
     assert_eq!(ended.status, 1);
-    assert!(ended.stderr.starts_with("emp-events: the report cannot be written to /nowhere/report.html"));
+    assert!(ended.stderr.starts_with("emp-events: cannot write /nowhere/report.html: "));
     let empty = page_of(&sample(), &["--since", "2001-01-01", "--until", "2001-01-02"]);
     assert!(empty.contains("There are no events in this range."));
 }

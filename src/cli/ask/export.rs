@@ -1,12 +1,12 @@
 //! An answer of any size into a file.
 
-use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use super::answer::{engine, format, runtime, screen, warn};
+use super::whole_file::{WholeFile, failed, folder_of};
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::Options;
 use emp_prompt::{clear, watched};
@@ -52,10 +52,10 @@ pub(super) fn export(options: &Options, query: &str, path: &Path) -> Outcome {
     let kind = Kind::of(path, options)?;
     refuse_store(options, path)?;
     let begun = Instant::now();
-    let temporary = Temporary::beside(path)?;
+    let mut file = WholeFile::create(path)?;
     let written = runtime()?.block_on(async {
         tokio::select! {
-            written = write(options, query, kind, &temporary.0) => written.map(Some),
+            written = write(options, query, kind, path, &mut file) => written.map(Some),
             _ = tokio::signal::ctrl_c() => Ok(None),
         }
     })?;
@@ -64,18 +64,18 @@ pub(super) fn export(options: &Options, query: &str, path: &Path) -> Outcome {
         eprintln!("emp-events: stopped; nothing was written to {}", path.display());
         return Ok(ExitCode::from(INTERRUPTED));
     };
-    let bytes = temporary.publish(path)?;
+    let bytes = file.finish()?;
     eprintln!("{rows} rows, {} in {:.1} s: {}", units::bytes(bytes), begun.elapsed().as_secs_f64(), path.display());
     Ok(ExitCode::SUCCESS)
 }
 
 /// Writes all rows; how many there were.
-async fn write(options: &Options, query: &str, kind: Kind, path: &Path) -> Result<u64, Failure> {
+async fn write(options: &Options, query: &str, kind: Kind, path: &Path, file: &mut WholeFile) -> Result<u64, Failure> {
     let engine = engine(options)?;
     let answer = watched(&engine, engine.sql(query)).await?;
     warn(&answer.warnings);
-    let failed = |error: io::Error| anyhow::anyhow!("cannot write {}: {error}", path.display());
-    let mut out = BufWriter::new(File::create(path).map_err(failed)?);
+    let failed = |error: io::Error| failed(path, &error);
+    let mut out = BufWriter::new(file);
     let rows = match kind {
         Kind::Parquet => {
             let mut file = ParquetFile::new(&mut out, &answer.schema).map_err(failed)?;
@@ -92,7 +92,6 @@ async fn write(options: &Options, query: &str, kind: Kind, path: &Path) -> Resul
         }
     };
     out.flush().map_err(failed)?;
-    out.get_ref().sync_all().map_err(failed)?;
     Ok(rows)
 }
 
@@ -124,37 +123,5 @@ fn refuse_store(options: &Options, path: &Path) -> Result<(), Failure> {
             options.store.display()
         ))),
         _ => Ok(()),
-    }
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// The file under construction. Where it was not published, it goes.
-struct Temporary(PathBuf);
-
-impl Temporary {
-    fn beside(path: &Path) -> Result<Self, Failure> {
-        let Some(name) = path.file_name() else {
-            return Err(Failure::Usage(format!("{} is no name of a file", path.display())));
-        };
-        let name = format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id());
-        Ok(Self(folder_of(path).join(name)))
-    }
-
-    /// Gives the file its name; how large it is.
-    fn publish(self, path: &Path) -> Result<u64, anyhow::Error> {
-        #[expect(clippy::disallowed_methods, reason = "it was synced, and no store depends on it")]
-        let renamed = std::fs::rename(&self.0, path);
-        renamed.map_err(|error| anyhow::anyhow!("cannot write {}: {error}", path.display()))?;
-        Ok(std::fs::metadata(path)?.len())
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        // Published, or never begun: there is none.
-        let _ = std::fs::remove_file(&self.0);
     }
 }

@@ -20,6 +20,7 @@ mod sql;
 mod tail;
 mod timeline;
 mod top;
+mod whole_file;
 mod why_slow;
 
 use clap::Subcommand;

@@ -1,12 +1,11 @@
-use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use clap::Args;
 
 use super::answer::{AsOf, TimeRange, engine, moment, runtime, time_zone};
+use super::whole_file::{WholeFile, failed};
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::{FormatOption, Options};
 use emp_prompt::watched;
@@ -87,10 +86,11 @@ impl Report {
         if path.as_os_str() == "-" {
             return Ok(write_to(form, report, &mut io::stdout().lock())?);
         }
-        let failed = || format!("the report cannot be written to {}", path.display());
-        let file = File::create(&path).with_context(failed)?;
-        write_to(form, report, &mut BufWriter::new(&file)).with_context(failed)?;
-        let size = units::bytes(file.metadata().with_context(failed)?.len());
+        let mut file = WholeFile::create(&path)?;
+        let mut out = BufWriter::new(&mut file);
+        write_to(form, report, &mut out).and_then(|()| out.flush()).map_err(|error| failed(&path, &error))?;
+        drop(out);
+        let size = units::bytes(file.finish()?);
         let hint = if form == Form::Html && io::stderr().is_terminal() { "; open it in a browser" } else { "" };
         eprintln!("written to {} ({size}){hint}", path.display());
         Ok(())
