@@ -12,6 +12,7 @@ use parquet::file::metadata::{FooterTail, ParquetMetaData, ParquetMetaDataReader
 use parquet::file::statistics::Statistics;
 use serde::{Deserialize, Serialize};
 
+use super::MissingFile;
 use super::ids::Place;
 use super::stamp::Stamp;
 use super::values::Values;
@@ -52,10 +53,6 @@ pub(super) struct Knowledge {
     pub values: Option<Values>,
 }
 
-/// The file is gone.
-#[derive(Debug)]
-pub(super) struct Gone;
-
 /// The length of the footer and the letters `PAR1`.
 const TAIL_BYTES: u64 = 8;
 /// Read at once: most footers are smaller.
@@ -64,11 +61,11 @@ const READ_BYTES: u64 = 32 << 10;
 impl Knowledge {
     /// Learns what the footer of the file at `path` tells. `before` is what was known about a file
     /// of that name: a copy keeps it.
-    pub fn learn(path: &Path, stamp: Stamp, before: Option<&Self>) -> Result<Self, Gone> {
+    pub fn learn(path: &Path, stamp: Stamp, before: Option<&Self>) -> Result<Self, MissingFile> {
         let unusable = |reason| Self { stamp, digest: None, facts: Err(reason), place: None, values: None };
         let footer = match read_footer(path) {
             Ok(footer) => footer,
-            Err(FooterError::Gone) => return Err(Gone),
+            Err(FooterError::Missing) => return Err(MissingFile(path.to_owned())),
             Err(FooterError::Unusable(reason)) => return Ok(unusable(reason)),
         };
         let digest = crc32fast::hash(&footer);
@@ -87,14 +84,14 @@ impl Knowledge {
 }
 
 enum FooterError {
-    Gone,
+    Missing,
     Unusable(String),
 }
 
 /// The encoded footer, without the eight bytes behind it.
 fn read_footer(path: &Path) -> Result<Vec<u8>, FooterError> {
     let unreadable = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => FooterError::Gone,
+        io::ErrorKind::NotFound => FooterError::Missing,
         _ => FooterError::Unusable(format!("it cannot be opened ({error})")),
     };
     let damaged = |detail: String| FooterError::Unusable(not_whole(&detail));

@@ -1,7 +1,6 @@
 //! What lies in the folders of the partitions, as it was last seen, and the way to see it again
 //! without listing what has not changed since.
 
-use std::cmp::Reverse;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,7 +13,10 @@ use serde::{Deserialize, Serialize};
 use super::facts::Knowledge;
 use super::stamp::{Stamp, now_ns};
 use super::threads::{self, for_each_share, share};
-use emp_store::{Hour, IdRange, Partition, SealedName, StoreError, Writer, is_hidden, odd_file, odd_hour};
+use emp_store::{
+    Hour, IdRange, Listed, Partition, SealedName, StoreError, Writer, listed_before, listed_file, listed_hour,
+    odd_file, odd_hour,
+};
 
 /// Every folder `date=…`, by name.
 #[derive(Debug, Default)]
@@ -270,13 +272,12 @@ impl DateFolder {
     }
 
     fn list(&mut self, folder: &OwnedFd) -> rustix::io::Result<()> {
-        let date = self.name.strip_prefix("date=").unwrap_or_default();
         let (mut hours, mut odd) = (Vec::new(), Vec::new());
         for name in list(folder)? {
-            let Some(hour) = name.strip_prefix("hour=") else { continue };
-            match Hour::from_partition(date, hour) {
-                Some(hour) => hours.push(hour),
-                None => odd.push(name),
+            match listed_hour(&self.name, &name) {
+                Listed::Ours(hour) => hours.push(hour),
+                Listed::Odd => odd.push(name),
+                Listed::Ignored => {}
             }
         }
         hours.sort_unstable();
@@ -345,19 +346,20 @@ impl HourFolder {
         let (mut files, mut odd) = (Vec::new(), Vec::new());
         let known = std::mem::take(&mut self.files);
         for file_name in names {
-            if let Some(SealedName { writer, ids }) = SealedName::of_parquet(&file_name) {
-                let writer = writers.number_of(writer);
-                let was_known = known.iter().find(|file| file.writer == writer && file.ids == ids);
-                let new = KnownFile { writer, ids, bytes: 0, stamp: Stamp::default(), knowledge: None };
-                files.push(was_known.cloned().unwrap_or(new));
-            } else if !is_hidden(&file_name) {
-                odd.push(file_name);
+            match listed_file(&file_name) {
+                Listed::Ours(SealedName { writer, ids }) => {
+                    let writer = writers.number_of(writer);
+                    let was_known = known.iter().find(|file| file.writer == writer && file.ids == ids);
+                    let new = KnownFile { writer, ids, bytes: 0, stamp: Stamp::default(), knowledge: None };
+                    files.push(was_known.cloned().unwrap_or(new));
+                }
+                Listed::Odd => odd.push(file_name),
+                Listed::Ignored => {}
             }
         }
         files.sort_by(|a, b| {
-            let key = |file: &KnownFile| (file.ids.first, Reverse(file.ids.last));
-            let writers = &writers.known;
-            writers[a.writer as usize].cmp(&writers[b.writer as usize]).then_with(|| key(a).cmp(&key(b)))
+            let name = |file: &KnownFile| (&writers.known[file.writer as usize], file.ids);
+            listed_before(name(a), name(b))
         });
         odd.sort_unstable();
         (self.files, self.odd) = (files, odd);

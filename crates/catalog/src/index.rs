@@ -14,14 +14,14 @@ use emp_store::Partition;
 
 /// How much to do at once.
 #[derive(Debug, Clone, Copy)]
-pub struct Effort {
+pub struct IndexingPace {
     /// Files are read on so many threads.
     pub threads: usize,
     /// So many files come into a run at once; their ids are held in memory.
     pub files: usize,
 }
 
-impl Effort {
+impl IndexingPace {
     /// As fast as the machine can: somebody is waiting.
     pub fn hurried() -> Self {
         Self { threads: threads::all(), files: 1_024 }
@@ -39,12 +39,12 @@ const RUNS_MAX: usize = 8;
 pub(super) fn extend(
     catalog: &mut Catalog,
     files: &[Partition],
-    effort: Effort,
+    pace: IndexingPace,
     progress: &(dyn Fn(usize) + Sync),
 ) -> io::Result<()> {
     let read = AtomicUsize::new(0);
-    for chunk in files.chunks(effort.files.max(1)) {
-        let sets = collect_all(chunk, effort.threads, &|| progress(read.fetch_add(1, Ordering::Relaxed) + 1));
+    for chunk in files.chunks(pace.files.max(1)) {
+        let sets = collect_all(chunk, pace.threads, &|| progress(read.fetch_add(1, Ordering::Relaxed) + 1));
         let sets: Vec<(&Partition, IdSet)> =
             chunk.iter().zip(sets).filter_map(|(file, set)| Some((file, set?))).collect();
         if sets.is_empty() {

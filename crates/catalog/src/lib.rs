@@ -18,12 +18,12 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 pub use facts::{BOUNDED_COLUMNS, Facts};
-pub use ids::Among;
-pub use index::Effort;
+pub use ids::IdScope;
+pub use index::IndexingPace;
 pub use sealed::{Sealed, SealedFiles};
 pub use values::VALUE_COLUMNS;
 
-use facts::{Gone, Knowledge};
+use facts::Knowledge;
 use folders::KnownFile;
 use saved::Saved;
 pub use saved::Storage;
@@ -47,7 +47,7 @@ pub struct Catalog {
 /// A file was listed, and is gone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} is gone", .0.display())]
-pub struct Vanished(pub PathBuf);
+pub struct MissingFile(pub PathBuf);
 
 impl Catalog {
     /// What was saved about the store; nothing, where that is missing, damaged, or of another
@@ -79,8 +79,8 @@ impl Catalog {
     /// is known is no longer true.
     ///
     /// # Errors
-    /// [`Vanished`] where one has gone since it was listed.
-    pub fn learn(&mut self, files: &[Partition]) -> Result<(), Vanished> {
+    /// [`MissingFile`] where one has gone since it was listed.
+    pub fn learn(&mut self, files: &[Partition]) -> Result<(), MissingFile> {
         let known = files.iter().zip(self.saved.folders.known(files));
         let known = known.filter_map(|(file, known)| Some((file, known?)));
         let new: Vec<(&Partition, &KnownFile)> = known.filter(|(_, known)| !known.is_current()).collect();
@@ -104,14 +104,14 @@ impl Catalog {
     pub fn index(
         &mut self,
         files: &[Partition],
-        effort: Effort,
+        pace: IndexingPace,
         progress: &(dyn Fn(usize) + Sync),
     ) -> std::io::Result<()> {
         let known = files.iter().zip(self.saved.folders.known(files));
         let knowledge = known.filter_map(|(file, known)| Some((file, known?.knowledge.as_ref()?)));
         let new = knowledge.filter(|(_, known)| known.place.is_none() && known.facts.is_ok());
         let new: Vec<Partition> = new.map(|(file, _)| file.clone()).collect();
-        index::extend(self, &new, effort, progress)
+        index::extend(self, &new, pace, progress)
     }
 
     /// Forgets a run of the index that cannot be read.
@@ -151,8 +151,8 @@ impl Catalog {
     }
 }
 
-fn learn((file, known): &(&Partition, &KnownFile)) -> Result<Knowledge, Vanished> {
-    Knowledge::learn(&file.path, known.stamp, known.knowledge.as_ref()).map_err(|Gone| Vanished(file.path.clone()))
+fn learn((file, known): &(&Partition, &KnownFile)) -> Result<Knowledge, MissingFile> {
+    Knowledge::learn(&file.path, known.stamp, known.knowledge.as_ref())
 }
 
 /// Learns all there is to learn about a store, and saves it: what a collector does as hours are
@@ -161,7 +161,7 @@ fn learn((file, known): &(&Partition, &KnownFile)) -> Result<Knowledge, Vanished
 ///
 /// # Errors
 /// [`StoreError`] where the store cannot be listed, or the catalog not be written.
-pub fn bring_up_to_date(layout: &Layout, effort: Effort) -> Result<Vec<Partition>, StoreError> {
+pub fn bring_up_to_date(layout: &Layout, pace: IndexingPace) -> Result<Vec<Partition>, StoreError> {
     let mut catalog = Catalog::load(layout);
     let files = visible_partitions(layout, |skipped| catalog.list(skipped), &mut Vec::new())?;
     // What goes meanwhile was superseded by what is learned the next time.
@@ -169,7 +169,7 @@ pub fn bring_up_to_date(layout: &Layout, effort: Effort) -> Result<Vec<Partition
         return Ok(Vec::new());
     }
     let failed = |source| StoreError::Io { action: "write", path: layout.index(), source };
-    catalog.index(&files, effort, &|_| ()).map_err(failed)?;
+    catalog.index(&files, pace, &|_| ()).map_err(failed)?;
     catalog.save().map_err(failed)?;
     Ok(files)
 }

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use super::Catalog;
 use super::facts::Facts;
-use super::ids::{self, Among, ID_COLUMNS, Run};
+use super::ids::{self, ID_COLUMNS, IdScope, Run};
 use super::saved::Storage;
 use super::values::{VALUE_COLUMNS, ValueNumbers, Values};
 use emp_store::Partition;
@@ -74,10 +74,10 @@ impl SealedFiles {
 
     /// Which of the files may hold one of these ids in that column, in such events; `None` where the
     /// index has nothing to say about the column.
-    pub fn holding(&self, column: &str, wanted: &[&str], among: Among) -> Option<Vec<bool>> {
+    pub fn holding(&self, column: &str, wanted: &[&str], scope: IdScope) -> Option<Vec<bool>> {
         let column = ID_COLUMNS.iter().position(|name| *name == column)?;
         let mut may_hold: Vec<bool> = self.files.iter().map(|file| file.place.is_none()).collect();
-        let hashes: Vec<u64> = wanted.iter().map(|id| ids::hash(column, id, among)).collect();
+        let hashes: Vec<u64> = wanted.iter().map(|id| ids::hash(column, id, scope)).collect();
         for indexed in self.runs.get_or_init(|| self.open_runs()).values() {
             indexed.mark(&hashes, &mut may_hold);
         }

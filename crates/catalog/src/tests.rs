@@ -8,7 +8,7 @@ use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
 use proptest::prelude::*;
 
-use super::{Among, Catalog, Effort};
+use super::{Catalog, IdScope, IndexingPace};
 use emp_event::{Draft, EntryId};
 use emp_store::{Batch, Hour, Item, Layout, StoreWriter, visible_partitions};
 
@@ -45,17 +45,17 @@ fn seal(layout: &Layout, hour: i64, jobs: &BTreeSet<u8>) {
 }
 
 /// The hours whose files may hold each job, as a new process sees it.
-fn held(layout: &Layout, effort: Effort) -> BTreeMap<u8, BTreeSet<Hour>> {
+fn held(layout: &Layout, pace: IndexingPace) -> BTreeMap<u8, BTreeSet<Hour>> {
     let mut catalog = Catalog::load(layout);
     let files = visible_partitions(layout, |skipped| catalog.list(skipped), &mut Vec::new()).unwrap();
     catalog.learn(&files).unwrap();
-    catalog.index(&files, effort, &|_| ()).unwrap();
+    catalog.index(&files, pace, &|_| ()).unwrap();
     catalog.save().unwrap();
     let sealed = catalog.sealed(files);
     assert_eq!(sealed.not_indexed(), 0);
     (0..=u8::MAX)
         .map(|job| {
-            let holding = sealed.holding("job_id", &[&format!("j{job}")], Among::All).unwrap();
+            let holding = sealed.holding("job_id", &[&format!("j{job}")], IdScope::AllEvents).unwrap();
             let hours = sealed.files.iter().zip(holding).filter(|(_, holds)| *holds);
             (job, hours.map(|(file, _)| file.partition.hour).collect())
         })
@@ -87,10 +87,10 @@ fn empty_ids_and_durations_that_are_no_numbers_rule_no_file_out() {
     let mut catalog = Catalog::load(&layout);
     let files = visible_partitions(&layout, |skipped| catalog.list(skipped), &mut Vec::new()).unwrap();
     catalog.learn(&files).unwrap();
-    catalog.index(&files, Effort::hurried(), &|_| ()).unwrap();
+    catalog.index(&files, IndexingPace::hurried(), &|_| ()).unwrap();
     let sealed = catalog.sealed(files);
     for (id, is_there) in [("", true), ("j1", true), ("j3", false)] {
-        assert_eq!(sealed.holding("job_id", &[id], Among::All), Some(vec![is_there]), "`{id}`");
+        assert_eq!(sealed.holding("job_id", &[id], IdScope::AllEvents), Some(vec![is_there]), "`{id}`");
     }
     assert_eq!(sealed.files[0].facts.as_ref().unwrap().durations, None, "NaN is above all bounds");
 }
@@ -124,7 +124,7 @@ proptest! {
                 std::fs::remove_dir_all(layout.journal()).unwrap();
                 truth.remove(&hour);
             }
-            let held = held(&layout, Effort { threads: 2, files });
+            let held = held(&layout, IndexingPace { threads: 2, files });
             for (job, hours) in held {
                 let expected = truth.iter().filter(|(_, jobs)| jobs.contains(&job)).map(|(hour, _)| *hour);
                 prop_assert_eq!(hours, expected.collect::<BTreeSet<_>>(), "job {}", job);

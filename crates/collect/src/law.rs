@@ -2,7 +2,7 @@
 
 use super::{CollectError, GROUP, Settings};
 use emp_event::EntryId;
-use emp_store::{Share, Snapshot, Tally};
+use emp_store::{Snapshot, StoredCounts, Tally};
 use emp_stream::{Accounts, Connection, GroupReader, StreamState};
 
 /// How often to look anew where entries moved while we looked.
@@ -105,7 +105,7 @@ fn moved((state_before, before): &Look, (state, after): &Look) -> u64 {
 /// What the collectors of this store have, by its files and by the group's accounts.
 struct Shares {
     /// What the files hold.
-    held: Share,
+    held: StoredCounts,
     /// Entries that they were given, or found to be lost.
     own: u64,
     /// Entries that they found to be lost.
@@ -116,7 +116,7 @@ struct Shares {
 
 impl Shares {
     async fn of(reader: &mut GroupReader, tally: Tally) -> Result<Self, CollectError> {
-        let mut shares = Self { held: Share::NONE, own: 0, lost: 0, in_flight: 0 };
+        let mut shares = Self { held: StoredCounts::NONE, own: 0, lost: 0, in_flight: 0 };
         for (name, held) in tally.writers {
             if !reader.has_accounts_of(std::slice::from_ref(&name)).await? {
                 // Not from this stream: a simulation, or a copy of another store's files.

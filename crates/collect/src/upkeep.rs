@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tracing::{error, info, warn};
 
 use super::Settings;
-use emp_catalog::Effort;
+use emp_catalog::IndexingPace;
 use emp_store::{
     KeptAside, Layout, Refusal, Retention, Retired, SUPERSEDED_GRACE, SealTask, Sealed, StoreError, StoreWriter,
     compact, remove_superseded_files, retain,
@@ -179,7 +179,7 @@ fn seal(task: &SealTask) -> Result<Done, StoreError> {
 
 /// A catalog that is behind makes questions slower, and nothing else.
 fn learn(layout: &Layout) -> Done {
-    let learned = emp_catalog::bring_up_to_date(layout, Effort::CALM)
+    let learned = emp_catalog::bring_up_to_date(layout, IndexingPace::CALM)
         .and_then(|files| emp_typical::bring_up_to_date(layout, &files));
     if let Err(error) = learned {
         warn!("the catalog of sealed hours is behind: {error}");

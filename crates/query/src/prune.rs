@@ -13,7 +13,7 @@ use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::pruning::{PruningPredicate, PruningPredicateBuilder};
 
-use emp_catalog::{Among, BOUNDED_COLUMNS, Sealed, SealedFiles};
+use emp_catalog::{BOUNDED_COLUMNS, IdScope, Sealed, SealedFiles};
 use emp_store::{Hour, IdRange, Segment};
 
 /// The filters of a scan, as a question to what is known about files.
@@ -153,7 +153,7 @@ impl PruningStatistics for Known<'_> {
     fn contained(&self, column: &Column, values: &HashSet<ScalarValue>) -> Option<BooleanArray> {
         let (all, files) = self.facts?;
         let values: Vec<&str> = values.iter().filter_map(|value| value.try_as_str().flatten()).collect();
-        if let Some(holding) = all.holding(&column.name, &values, Among::All) {
+        if let Some(holding) = all.holding(&column.name, &values, IdScope::AllEvents) {
             return Some(files.iter().map(|file| (!holding[file.position]).then_some(false)).collect());
         }
         let may_have = files.iter().map(|file| all.may_have(file, &column.name, &values).filter(|may_have| !may_have));
@@ -164,25 +164,25 @@ impl PruningStatistics for Known<'_> {
 /// Which of the files may hold ids that the filters ask for, as the index tells; `None` where
 /// they don't ask for any.
 pub(super) fn holding_ids(files: &SealedFiles, filters: &[Expr]) -> Option<Vec<bool>> {
-    all_of(files, filters.iter().flat_map(split_conjunction), Among::All)
+    all_of(files, filters.iter().flat_map(split_conjunction), IdScope::AllEvents)
 }
 
 /// Of filters that all have to be true.
-fn all_of<'a>(files: &SealedFiles, filters: impl Iterator<Item = &'a Expr>, among: Among) -> Option<Vec<bool>> {
+fn all_of<'a>(files: &SealedFiles, filters: impl Iterator<Item = &'a Expr>, scope: IdScope) -> Option<Vec<bool>> {
     let filters: Vec<&Expr> = filters.collect();
-    let among = if filters.iter().any(|filter| asks_for_errors(filter)) { Among::Errors } else { among };
-    filters.into_iter().filter_map(|filter| holding(files, filter, among)).reduce(|a, b| combine(a, &b, |a, b| a & b))
+    let scope = if filters.iter().any(|filter| asks_for_errors(filter)) { IdScope::ErrorEvents } else { scope };
+    filters.into_iter().filter_map(|filter| holding(files, filter, scope)).reduce(|a, b| combine(a, &b, |a, b| a & b))
 }
 
-fn holding(files: &SealedFiles, filter: &Expr, among: Among) -> Option<Vec<bool>> {
+fn holding(files: &SealedFiles, filter: &Expr, scope: IdScope) -> Option<Vec<bool>> {
     match filter {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
-            let of = |side| all_of(files, split_conjunction(side).into_iter(), among);
+            let of = |side| all_of(files, split_conjunction(side).into_iter(), scope);
             Some(combine(of(left)?, &of(right)?, |a, b| a | b))
         }
         filter => {
             let (column, ids) = wanted_ids(filter)?;
-            files.holding(column, &ids, among)
+            files.holding(column, &ids, scope)
         }
     }
 }

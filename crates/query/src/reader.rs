@@ -19,7 +19,7 @@ use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
-use emp_catalog::Vanished;
+use emp_catalog::MissingFile;
 
 /// The type that the Parquet library wants, under a name that it exports.
 type Bytes = <PutPayload as IntoIterator>::Item;
@@ -67,7 +67,7 @@ impl Reader {
         match &mut self.file {
             Some(file) => Ok(file),
             none => Ok(none.insert(File::open(&self.path).map_err(|error| match error.kind() {
-                io::ErrorKind::NotFound => ParquetError::External(Box::new(Vanished(self.path.clone()))),
+                io::ErrorKind::NotFound => ParquetError::External(Box::new(MissingFile(self.path.clone()))),
                 _ => ParquetError::from(error),
             })?)),
         }

@@ -12,13 +12,13 @@ use super::QueryError;
 use super::nearest::nearest;
 use super::session::Limits;
 use super::tables;
-use emp_catalog::Vanished;
+use emp_catalog::MissingFile;
 
 /// The path of the file that was gone, where that is what went wrong.
 pub(super) fn vanished(error: &DataFusionError) -> Option<PathBuf> {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = cause {
-        if let Some(Vanished(path)) = error.downcast_ref() {
+        if let Some(MissingFile(path)) = error.downcast_ref() {
             return Some(path.clone());
         }
         cause = error.source();

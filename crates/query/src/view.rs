@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use datafusion::error::DataFusionError;
 
 use super::QueryError;
-use emp_catalog::{Catalog, Effort, Sealed, SealedFiles, Vanished};
+use emp_catalog::{Catalog, IndexingPace, MissingFile, Sealed, SealedFiles};
 use emp_store::{Layout, Partition, Snapshot, StoreError};
 
 /// Looks in vain for a moment in which no file goes.
@@ -40,7 +40,7 @@ enum ViewError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Vanished(#[from] Vanished),
+    MissingFile(#[from] MissingFile),
 }
 
 /// [`Source::failure`] tells why.
@@ -105,7 +105,7 @@ impl Source {
         *state = State::look(&self.layout);
         Some(match error? {
             ViewError::Store(error) => QueryError::Store(error),
-            ViewError::Vanished(Vanished(path)) => QueryError::Unsettled { path },
+            ViewError::MissingFile(MissingFile(path)) => QueryError::Unsettled { path },
         })
     }
 
@@ -207,7 +207,7 @@ impl View {
         }
         let files: Vec<Partition> = known.files.iter().map(|file| file.partition.clone()).collect();
         // A cache that cannot be written is no reason not to answer.
-        let _ = catalog.index(&files, Effort::hurried(), &|done| on_indexing(done, missing));
+        let _ = catalog.index(&files, IndexingPace::hurried(), &|done| on_indexing(done, missing));
         save(&mut catalog);
         let sealed = Arc::new(catalog.sealed(files));
         *self.sealed.write().unwrap_or_else(PoisonError::into_inner) = sealed;

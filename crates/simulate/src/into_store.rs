@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Planted, Settings, Simulation};
-use emp_catalog::{Effort, bring_up_to_date};
+use emp_catalog::{IndexingPace, bring_up_to_date};
 use emp_event::{Draft, EntryId, Rejection};
 use emp_store::{Hour, Layout, PartitionWriter, Row, Snapshot, StoreError, Writer};
 
@@ -120,7 +120,7 @@ pub fn into_store(
         }
         Ok::<_, SimulateError>((written, events))
     })?;
-    let files = bring_up_to_date(layout, Effort::hurried())?;
+    let files = bring_up_to_date(layout, IndexingPace::hurried())?;
     emp_typical::bring_up_to_date(layout, &files)?;
     let incidents = simulation.planted().to_vec();
     Ok(Summary { events, files: written.files, bytes: written.bytes, elapsed: begun.elapsed(), incidents })

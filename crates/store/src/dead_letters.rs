@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::layout::{IdRange, Layout, SealedName, Writer};
+use super::listing::list;
 use super::sidecar::{self, NDJSON, Record};
-use super::snapshot::list;
 use super::{StoreError, disk};
 use emp_event::{EntryId, ParseEntryIdError};
 

@@ -159,11 +159,6 @@ impl SealedName {
         (ids.first <= ids.last && name.with_extension(extension) == file_name).then_some(name)
     }
 
-    /// Reads the file name of sealed events.
-    pub fn of_parquet(file_name: &str) -> Option<Self> {
-        Self::parse(file_name, super::sealed::PARQUET)
-    }
-
     /// The file name with that extension.
     pub fn with_extension(&self, extension: &str) -> String {
         let mut name = String::new();

@@ -2,7 +2,7 @@
 
 use super::disk::{is_held, is_temporary};
 use super::layout::Layout;
-use super::snapshot::list;
+use super::listing::list;
 use super::superseded::is_older;
 use super::{SUPERSEDED_GRACE, StoreError, disk};
 

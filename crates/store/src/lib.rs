@@ -15,6 +15,7 @@ mod error;
 mod journal;
 mod layout;
 mod leftovers;
+mod listing;
 mod lock;
 mod losses;
 mod mend;
@@ -40,6 +41,7 @@ pub use disk::write_derived;
 pub use error::StoreError;
 pub use journal::{Loss, Quarantined, Row};
 pub use layout::{Hour, IdRange, Layout, SealedName, SegmentName, Writer};
+pub use listing::{Listed, listed_before, listed_file, listed_hour, odd_file, odd_hour};
 pub use lock::Lock;
 pub use losses::{RecordedLosses, newest_loss};
 pub use mend::KeptAside;
@@ -49,9 +51,9 @@ pub use retain::{Refusal, Retention, Retired, find_retired, retain, retired_even
 pub use schema::{file_schema, partition_fields};
 pub use seal::{SealTask, Sealed, request_seal};
 pub use sealed::PartitionWriter;
-pub use snapshot::{Partition, Segment, Snapshot, is_hidden, odd_file, odd_hour, visible_partitions};
+pub use snapshot::{Partition, Segment, Snapshot, visible_partitions};
 pub use superseded::remove_superseded_files;
-pub use tally::{Share, Tally};
+pub use tally::{StoredCounts, Tally};
 pub use verify::{Finding, Kind, Progress, Repaired, Report, repair, verify};
 pub use writer::{Batch, Item, SUPERSEDED_GRACE, StoreWriter};
 

@@ -5,8 +5,8 @@ use std::io;
 use super::StoreError;
 use super::journal::{Loss, SegmentReader};
 use super::layout::{Layout, SealedName, SegmentName, Writer};
+use super::listing::list;
 use super::sidecar::{self, NDJSON};
-use super::snapshot::list;
 use emp_event::EntryId;
 
 /// What a writer has stored as lost, in its epoch.

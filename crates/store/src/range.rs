@@ -14,8 +14,9 @@ use parquet::errors::ParquetError;
 use super::error::IoContext as _;
 use super::journal::{Row, SegmentReader};
 use super::layout::{Hour, Layout, SealedName, SegmentName, Writer};
+use super::listing::list;
 use super::sidecar::{self, NDJSON};
-use super::snapshot::{SegmentStart, counting_partitions, list};
+use super::snapshot::{SegmentStart, counting_partitions};
 use super::{Partition, Quarantined, StoreError};
 use emp_event::{EntryId, Event, Level};
 

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::StoreError;
 use super::layout::{SealedName, Writer};
+use super::listing::list;
 use super::sidecar::{self, NDJSON, Record};
-use super::snapshot::list;
 use emp_event::EntryId;
 
 /// Records of one kind. Those at rest stay in their files until they are asked for, since there may

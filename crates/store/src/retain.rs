@@ -12,8 +12,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::layout::{Hour, IdRange, Layout, SealedName, Writer};
+use super::listing::list;
 use super::sidecar::{self, NDJSON, Record};
-use super::snapshot::{counting_partitions, list, segment_starts};
+use super::snapshot::{counting_partitions, segment_starts};
 use super::tally::rows;
 use super::verify::set_aside;
 use super::{Partition, StoreError, disk};

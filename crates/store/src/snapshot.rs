@@ -7,16 +7,16 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use arrow::array::RecordBatch;
 
 use super::error::IoContext as _;
 use super::journal::{Loss, Quarantined, SegmentReader};
 use super::layout::{Hour, IdRange, Layout, SealedName, SegmentName, Writer};
+use super::listing::{list, list_partitions};
 use super::retain;
 use super::schema::BatchBuilder;
-use super::sealed::PARQUET;
 use super::{DeadLetter, Records, StoreError};
 use emp_event::EntryId;
 
@@ -258,68 +258,6 @@ pub(super) fn counting_partitions(layout: &Layout) -> Result<Vec<Partition>, Sto
     visible_partitions(layout, |skipped| list_partitions(layout, skipped), &mut Vec::new())
 }
 
-/// Every sealed file, sorted by hour, then writer, then first ID, the longer range first.
-pub(super) fn list_partitions(layout: &Layout, skipped: &mut Vec<StoreError>) -> Result<Vec<Partition>, StoreError> {
-    let mut partitions = Vec::new();
-    for (date_path, date_name) in list(layout.root())? {
-        let Some(date) = date_name.strip_prefix("date=") else { continue };
-        for (hour_path, hour_name) in list(&date_path)? {
-            let hour = hour_name.strip_prefix("hour=").and_then(|hour| Hour::from_partition(date, hour));
-            match hour {
-                Some(hour) => list_hour(&hour_path, hour, &mut partitions, skipped)?,
-                None => skipped.push(odd_hour(hour_path)),
-            }
-        }
-    }
-    partitions.sort_by(|a, b| {
-        let key = |partition: &Partition| (partition.hour, partition.name.ids.first);
-        (key(a).0, &a.name.writer, key(a).1, b.name.ids.last).cmp(&(
-            key(b).0,
-            &b.name.writer,
-            key(b).1,
-            a.name.ids.last,
-        ))
-    });
-    Ok(partitions)
-}
-
-fn list_hour(
-    folder: &Path,
-    hour: Hour,
-    partitions: &mut Vec<Partition>,
-    skipped: &mut Vec<StoreError>,
-) -> Result<(), StoreError> {
-    for (path, file_name) in list(folder)? {
-        let Some(name) = SealedName::parse(&file_name, PARQUET) else {
-            if !is_hidden(&file_name) {
-                skipped.push(odd_file(path));
-            }
-            continue;
-        };
-        match fs::metadata(&path) {
-            Ok(metadata) => partitions.push(Partition { path, hour, name, bytes: metadata.len() }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error).doing("read", &path),
-        }
-    }
-    Ok(())
-}
-
-/// Hidden files are nobody's events: an editor's, or a copy under way.
-pub fn is_hidden(file_name: &str) -> bool {
-    file_name.starts_with(['.', '_'])
-}
-
-/// A folder among the hours whose name is not one's.
-pub fn odd_hour(path: PathBuf) -> StoreError {
-    StoreError::Damaged { path, detail: "it is no `date=YYYY-MM-DD/hour=HH` folder".to_owned() }
-}
-
-/// A file among the sealed ones whose name is not one's.
-pub fn odd_file(path: PathBuf) -> StoreError {
-    StoreError::Damaged { path, detail: "its name is not `<writer>_<first id>_<last id>.parquet`".to_owned() }
-}
-
 /// Parts the files that count from those whose range lies inside that of another by their writer
 /// in their hour, which is named.
 pub(super) fn part_superseded(sorted: Vec<Partition>) -> (Vec<Partition>, Vec<(Partition, PathBuf)>) {
@@ -337,24 +275,4 @@ pub(super) fn part_superseded(sorted: Vec<Partition>) -> (Vec<Partition>, Vec<(P
 /// Does one file hold all that another of its writer and hour holds?
 fn is_within(file: &Partition, other: &Partition) -> bool {
     other.hour == file.hour && other.name.writer == file.name.writer && other.name.ids.contains(&file.name.ids)
-}
-
-/// The files and folders of a folder, with their names; none where it is missing, or no
-/// folder. Names that are no text are not ours.
-pub(super) fn list(folder: &Path) -> Result<Vec<(PathBuf, String)>, StoreError> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(Vec::new());
-        }
-        Err(error) => return Err(error).doing("list", folder),
-    };
-    let mut listed = Vec::new();
-    for entry in entries {
-        let entry = entry.doing("list", folder)?;
-        if let Ok(name) = entry.file_name().into_string() {
-            listed.push((entry.path(), name));
-        }
-    }
-    Ok(listed)
 }

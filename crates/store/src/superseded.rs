@@ -8,8 +8,9 @@ use std::time::{Duration, SystemTime};
 use super::error::IoContext as _;
 use super::layout::{Layout, SealedName};
 use super::leftovers::remove_leftovers;
+use super::listing::{list, list_partitions};
 use super::retain::ranges;
-use super::snapshot::{list, list_partitions, part_superseded};
+use super::snapshot::part_superseded;
 use super::{Partition, StoreError, disk};
 
 /// Removes sealed files that have not counted for that long: so long a running query, or a copy

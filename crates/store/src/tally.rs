@@ -14,12 +14,12 @@ use emp_event::EntryId;
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// The writers.
-    pub writers: BTreeMap<String, Share>,
+    pub writers: BTreeMap<String, StoredCounts>,
 }
 
 /// What a writer has stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Share {
+pub struct StoredCounts {
     /// Events; those that retention has taken out, too.
     pub stored: u64,
     /// Entries that are no events.
@@ -30,7 +30,7 @@ pub struct Share {
     pub watermark: EntryId,
 }
 
-impl Share {
+impl StoredCounts {
     /// Nothing.
     pub const NONE: Self = Self { stored: 0, quarantined: 0, lost: 0, watermark: EntryId::ZERO };
 
@@ -55,36 +55,39 @@ impl Tally {
     pub fn of(snapshot: &Snapshot) -> Result<Self, StoreError> {
         let mut tally = Self::default();
         let Some(epoch) = newest_epoch(snapshot) else { return Ok(tally) };
-        let mut add = |writer: &Writer, share: Share| {
+        let mut add = |writer: &Writer, share: StoredCounts| {
             if writer.epoch() == epoch {
-                let sum = tally.writers.entry(writer.name().to_owned()).or_insert(Share::NONE);
+                let sum = tally.writers.entry(writer.name().to_owned()).or_insert(StoredCounts::NONE);
                 *sum = sum.and(share);
             }
         };
-        snapshot.writers.iter().for_each(|writer| add(writer, Share::NONE));
+        snapshot.writers.iter().for_each(|writer| add(writer, StoredCounts::NONE));
         for partition in snapshot.partitions.iter().filter(|file| file.name.writer.epoch() == epoch) {
             let (stored, watermark) = (rows(partition)?, partition.name.ids.last);
-            add(&partition.name.writer, Share { stored, watermark, ..Share::NONE });
+            add(&partition.name.writer, StoredCounts { stored, watermark, ..StoredCounts::NONE });
         }
         for segment in &snapshot.segments {
-            add(&segment.name.writer, Share { stored: segment.rows(), watermark: segment.ids.last, ..Share::NONE });
+            add(
+                &segment.name.writer,
+                StoredCounts { stored: segment.rows(), watermark: segment.ids.last, ..StoredCounts::NONE },
+            );
         }
         for Count { writer, count, last } in snapshot.quarantine.count_each()? {
-            add(writer, Share { quarantined: count, watermark: last, ..Share::NONE });
+            add(writer, StoredCounts { quarantined: count, watermark: last, ..StoredCounts::NONE });
         }
         for record in snapshot.losses.iter() {
             let (writer, loss) = record?;
-            add(&writer, Share { lost: loss.lost, ..Share::NONE });
+            add(&writer, StoredCounts { lost: loss.lost, ..StoredCounts::NONE });
         }
         for (writer, stored) in &snapshot.retired {
-            add(writer, Share { stored: *stored, ..Share::NONE });
+            add(writer, StoredCounts { stored: *stored, ..StoredCounts::NONE });
         }
         Ok(tally)
     }
 
     /// All writers together.
-    pub fn sum(&self) -> Share {
-        self.writers.values().copied().fold(Share::NONE, Share::and)
+    pub fn sum(&self) -> StoredCounts {
+        self.writers.values().copied().fold(StoredCounts::NONE, StoredCounts::and)
     }
 }
 

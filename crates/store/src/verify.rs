@@ -11,9 +11,10 @@ pub use repair::{Repaired, repair};
 
 use super::journal::{Loss, Quarantined};
 use super::layout::{Layout, SegmentName};
+use super::listing::{list, list_partitions};
 use super::retain::RetiredRange;
 use super::sidecar::{self, NDJSON, Record};
-use super::snapshot::{list, list_partitions, part_superseded};
+use super::snapshot::part_superseded;
 use super::{DeadLetter, Partition, SealedName, StoreError};
 use emp_event::EntryId;
 use segment::Contents;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::cli::failure::Outcome;
 use crate::cli::options::Options;
-use emp_catalog::{Effort, bring_up_to_date};
+use emp_catalog::{IndexingPace, bring_up_to_date};
 use emp_store::{SUPERSEDED_GRACE, StoreError, StoreWriter, compact, remove_superseded_files};
 
 /// Put the files of each hour together
@@ -47,7 +47,7 @@ impl Compact {
             eprintln!();
         }
         let removed = remove_superseded_files(&layout, SUPERSEDED_GRACE)?;
-        bring_up_to_date(&layout, Effort::hurried())?;
+        bring_up_to_date(&layout, IndexingPace::hurried())?;
         println!("{replaced} files with {events} events became {made}; removed {removed} that were replaced before");
         for error in &failed {
             eprintln!("emp-events: left as it is: {error}");

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::cli::failure::Outcome;
 use crate::cli::options::{FormatOption, Options};
-use emp_catalog::{Effort, bring_up_to_date};
+use emp_catalog::{IndexingPace, bring_up_to_date};
 use emp_import::{Summary, import};
 use emp_store::{Layout, StoreWriter};
 use emp_units as units;
@@ -51,7 +51,7 @@ impl Import {
         }
         if sum.events > 0 && !StoreWriter::is_locked(&layout)? {
             // A collector at work does this by itself. It makes the next question faster, no more.
-            if let Err(error) = bring_up_to_date(&layout, Effort::hurried()) {
+            if let Err(error) = bring_up_to_date(&layout, IndexingPace::hurried()) {
                 eprintln!("emp-events: the catalog of sealed hours is behind: {error}");
             }
         }

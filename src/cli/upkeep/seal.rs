@@ -5,7 +5,7 @@ use clap::Args;
 
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::Options;
-use emp_catalog::{Effort, bring_up_to_date};
+use emp_catalog::{IndexingPace, bring_up_to_date};
 use emp_collect::default_consumer;
 use emp_store::{Layout, StoreError, StoreWriter, request_seal};
 
@@ -30,7 +30,7 @@ impl Seal {
         match StoreWriter::open(&layout, &default_consumer(&layout)) {
             Ok(store) => {
                 seal(store)?;
-                bring_up_to_date(&layout, Effort::hurried())?;
+                bring_up_to_date(&layout, IndexingPace::hurried())?;
             }
             Err(StoreError::Locked { .. }) => ask_collector(&layout)?,
             Err(error) => return Err(error.into()),

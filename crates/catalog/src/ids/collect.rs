@@ -10,7 +10,7 @@ use arrow::datatypes::DataType;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 
-use super::{Among, ID_COLUMNS, hash};
+use super::{ID_COLUMNS, IdScope, hash};
 use crate::values::VALUE_COLUMNS;
 
 /// Rows decoded at once: one column at a time, so that this stays small.
@@ -45,11 +45,11 @@ pub(crate) fn collect(path: &Path) -> Option<IdSet> {
         let (mut last, mut unsorted): (Option<String>, _) = (None, set.hashes.len());
         columns.each(name, true, &mut |id, is_error| {
             if is_error {
-                set.hashes.push(hash(column, id, Among::Errors));
+                set.hashes.push(hash(column, id, IdScope::ErrorEvents));
             }
             // Events of one job tend to follow each other.
             if last.as_deref() != Some(id) {
-                set.hashes.push(hash(column, id, Among::All));
+                set.hashes.push(hash(column, id, IdScope::AllEvents));
                 last.get_or_insert_default().replace_range(.., id);
             }
             if set.hashes.len() - unsorted >= HASHES_MAX {

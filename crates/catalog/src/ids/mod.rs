@@ -27,23 +27,23 @@ pub(super) struct Place {
     pub number: u32,
 }
 
-/// How many bits of a hash are kept. Among ten million ids in the store, a wrong one is taken for
+/// How many bits of a hash are kept. IdScope ten million ids in the store, a wrong one is taken for
 /// the one asked for in 1 of 28 million questions; the scan then finds nothing in its file.
 const HASH_BITS: u32 = 48;
 
 /// In which events an id is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Among {
+pub enum IdScope {
     /// In any.
-    All,
+    AllEvents,
     /// In those of the level `error`. A user or a worker occurs in most hours, and an error in
     /// most hours, but both together in few.
-    Errors,
+    ErrorEvents,
 }
 
 /// What the index keeps of an id: the first 48 bits of its hash, in which its column counts, too,
 /// and where it occurs.
-pub(super) fn hash(column: usize, id: &str, among: Among) -> u64 {
-    let seed = column + if among == Among::Errors { ID_COLUMNS.len() } else { 0 };
+pub(super) fn hash(column: usize, id: &str, scope: IdScope) -> u64 {
+    let seed = column + if scope == IdScope::ErrorEvents { ID_COLUMNS.len() } else { 0 };
     xxh3_64_with_seed(id.as_bytes(), seed as u64) >> (64 - HASH_BITS)
 }

@@ -13,10 +13,10 @@ use super::{OpenSegment, StoreWriter};
 use crate::journal::{Damage, SegmentReader, SegmentWriter};
 use crate::layout::{Hour, Layout, SealedName, SegmentName, Writer};
 use crate::leftovers::remove_leftovers;
+use crate::listing::list;
 use crate::mend::{keep_damage, write_anew};
 use crate::sealed::PARQUET;
 use crate::sidecar::NDJSON;
-use crate::snapshot::list;
 use crate::{StoreError, disk};
 use emp_event::EntryId;
 
