@@ -49,7 +49,7 @@ impl Settings {
             tls_root: None,
             stream: variable("EMP_EVENTS_STREAM").unwrap_or_else(|| TELEMETRY_CONFIG.stream_name.to_owned()),
             stream_length: TELEMETRY_CONFIG.max_length,
-            level: variable("EMP_EVENTS_LEVEL").and_then(|text| text.parse().ok()).unwrap_or(Level::Debug),
+            level: level("EMP_EVENTS_LEVEL").unwrap_or(Level::Debug),
             samples: samples.unwrap_or_default(),
             rate: 1_000,
             burst: 2_000,
@@ -86,6 +86,11 @@ impl Settings {
 /// What is set, and not empty.
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+/// A level. What is none is told of, and counts as not set.
+fn level(name: &str) -> Option<Level> {
+    variable(name)?.parse().inspect_err(|error| eprintln!("emp-events-client: {name}: {error}")).ok()
 }
 
 /// A switch. What is neither on nor off is told of, and counts as not set.

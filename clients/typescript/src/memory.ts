@@ -28,7 +28,7 @@ export class MemoryWatch {
     this.#askedAt = uptimeMs();
   }
 
-  /** The same, after asking Redis where it is time to. Throws where it does not answer. */
+  /** The same, but asks Redis first where it is time to. Throws where it does not answer. */
   async isShort(transport: Transport): Promise<boolean> {
     if (!this.due) {
       return this.#short;

@@ -93,7 +93,7 @@ export function resolveSettings(options: EventClientOptions, variables: NodeJS.P
       name: options.stream || env.text('EMP_EVENTS_STREAM') || TELEMETRY_CONFIG.streamName,
       maxLength: positive(options.maxLength, TELEMETRY_CONFIG.maxLength),
     },
-    level: parseLevel(options.level) ?? parseLevel(env.text('EMP_EVENTS_LEVEL')) ?? 'debug',
+    level: parseLevel(options.level) ?? env.level('EMP_EVENTS_LEVEL') ?? 'debug',
     limits: {
       sample: options.sample ?? parseSampleRates(env.text('EMP_EVENTS_SAMPLE') ?? ''),
       ratePerSecond: options.ratePerSecond === 0 ? 0 : positive(options.ratePerSecond, 1_000),

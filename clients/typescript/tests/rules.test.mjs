@@ -161,6 +161,7 @@ test('a switch is on or off in many words, and any other is told of', () => {
   }
   assert.equal(read('maybe').enabled, true);
   assert.match(read('maybe').complaints[0], /^TELEMETRY_ENABLED/);
+  assert.match(resolveSettings({}, { EMP_EVENTS_LEVEL: 'loud' }).complaints[0], /^EMP_EVENTS_LEVEL/);
 });
 
 test('in a test runner nothing is written unless that is asked for', () => {
