@@ -9,7 +9,7 @@ import { type BatchOutcome, sortOutcome } from './outcome.js';
 import { Problems } from './problems.js';
 import { EventQueue } from './queue.js';
 import type { Settings } from './settings.js';
-import { Spool } from './spool.js';
+import { Spool, type SpoolOutcome } from './spool.js';
 import type { Transport } from './transport.js';
 import type { PendingEvent } from './types.js';
 import { Wake } from './wake.js';
@@ -54,12 +54,11 @@ export class Sender {
     this.#queue = new EventQueue(settings.maxQueueEvents, settings.maxQueueBytes);
     this.#problems = new Problems(settings.onProblem);
     settings.complaints.forEach((complaint) => this.#problems.reportNow(complaint));
-    this.#spool =
-      settings.spool &&
-      new Spool(settings.spool, service, (outcome, count) => {
-        this.#beingSpooled -= count;
-        this.#ledger.settled(outcome, count);
-      });
+    const settled = (fate: SpoolOutcome, count: number): void => {
+      this.#beingSpooled -= count;
+      this.#ledger.settled(fate, count);
+    };
+    this.#spool = settings.spool && new Spool(settings.spool, service, settled);
   }
 
   /** Events that wait or are under way. */
@@ -91,8 +90,8 @@ export class Sender {
   }
 
   /** Resolves with whether everything queued was sent within the time. */
-  flush(timeoutMs: number): Promise<boolean> {
-    const flushed = this.#flushes.wait(timeoutMs);
+  flush(timeoutMs: number, isPatient = true): Promise<boolean> {
+    const flushed = this.#flushes.wait(timeoutMs, isPatient);
     if (this.#flushes.anyWaiting) {
       this.#breaker.hurry();
       this.#startNow();
@@ -224,6 +223,9 @@ export class Sender {
     if (!this.#closed) {
       this.#breaker.failed(uptimeMs());
       this.#problems.report(message);
+    }
+    if (this.#breaker.open) {
+      this.#flushes.away();
     }
   }
 
