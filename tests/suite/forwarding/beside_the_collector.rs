@@ -11,7 +11,7 @@ fn collect_and_forward(scene: &Scene, words: &[&str]) -> Daemon {
         ("DASH0_OTEL_ENDPOINT", scene.stub.url()),
         ("DASH0_API_KEY", KEY.to_owned()),
         ("EMP_EVENTS_FORWARD_BACKOFF_MS", "20,200".to_owned()),
-        ("OTEL_EXPORTER_OTLP_TIMEOUT", "500".to_owned()),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "600000".to_owned()),
     ];
     scene.store.collect_with(words, &environment.map(|(name, value)| (name, PathBuf::from(value))))
 }
@@ -36,8 +36,8 @@ fn it_is_turned_on_by_the_environment_too() {
     let environment = environment.map(|(name, value)| (name, PathBuf::from(value)));
     let collector = scene.store.collect_with(&[], &environment);
     eventually("all arrive", || scene.arrived().len() == 10);
+    eventually("all are stored", || scene.store.events() == 10);
     assert_eq!(collector.stop(), 0);
-    assert_eq!(scene.store.events(), 10);
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn a_backend_that_never_answers_keeps_no_event_from_the_store() {
     }
     eventually("the backend is asked", || scene.stub.request_count() > 0);
     assert_eq!(scene.count("sent"), 0);
-    assert_eq!(scene.redis.pending(), 0, "the collector has acknowledged all");
+    eventually("the collector acknowledges all", || scene.redis.pending() == 0);
     assert!(collector.peak_kb() < 60_000, "memory stays bounded: {} kB", collector.peak_kb());
 
     scene.stub.answer(|_| Answer::Accept);
@@ -92,6 +92,7 @@ fn a_collector_with_a_blocked_forwarder_can_be_stopped() {
     scene.stub.answer(|_| Answer::Refuse(503));
     let collector = collect_and_forward(&scene, &["--forward"]);
     eventually("the backend is asked", || scene.stub.request_count() > 0);
+    eventually("all are stored", || scene.store.events() == 200);
     assert_eq!(collector.stop(), 0);
     scene.store.assert_accounts_for(200);
     scene.stub.answer(|_| Answer::Accept);
