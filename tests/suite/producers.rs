@@ -39,11 +39,12 @@ fn node(path: &str, redis: &Redis) -> Command {
     command
 }
 
-/// The types of a job's events, in the order in which `timeline` shows them.
-fn timeline(store: &Store, job: &str) -> Vec<String> {
+/// The types of a job's events and when they happened, in the order in which `timeline` shows them.
+fn timeline(store: &Store, job: &str) -> Vec<(String, String)> {
     let said = store.output(&["timeline", job, "--format", "ndjson"]);
-    let event = |line: &str| serde_json::from_str::<Value>(line).unwrap()["event_type"].as_str().unwrap().to_owned();
-    said.lines().map(event).collect()
+    let lines = said.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let text = |line: &Value, name: &str| line[name].as_str().unwrap().to_owned();
+    lines.map(|line| (text(&line, "event_type"), text(&line, "timestamp"))).collect()
 }
 
 #[test]
@@ -62,13 +63,13 @@ fn the_timeline_shows_the_life_of_the_examples_jobs() {
     assert_eq!(jobs.len(), 3);
     for job in &jobs {
         let life = timeline(&store, job);
-        assert_eq!(life.first().map(String::as_str), Some("job.created"), "{life:?}");
-        let place = |event_type: &str| life.iter().position(|other| other == event_type);
-        let milestones =
-            ["job.queued", "job.claimed", "connector.processing_started", "job.progress_updated", "job.completed"];
-        let places: Vec<_> = milestones.iter().map(|event_type| place(event_type).expect(event_type)).collect();
-        assert!(places.is_sorted(), "{life:?}");
-        assert_eq!(life.iter().filter(|event_type| *event_type == "webhook.sent").count(), 1, "{life:?}");
+        assert!(life.is_sorted_by_key(|(_, moment)| moment), "{life:?}");
+        let moment = |event_type: &str| &life.iter().find(|(other, _)| other == event_type).expect(event_type).1;
+        let [claimed, started] = ["job.claimed", "connector.processing_started"];
+        let milestones = ["job.created", "job.queued", claimed, started, "job.progress_updated", "job.completed"];
+        // Those of one millisecond and two services stand as they arrived.
+        assert!(milestones.map(moment).is_sorted(), "{life:?}");
+        assert_eq!(life.iter().filter(|(event_type, _)| event_type == "webhook.sent").count(), 1, "{life:?}");
         let shown = store.output(&["timeline", job, "--format", "table"]);
         for service in ["api-server", "worker", "webhook-service"] {
             assert!(shown.contains(service), "{shown}");
