@@ -309,8 +309,8 @@ fn signal(process: &Child, name: &str) {
 fn is_stopped(process: &Child) -> bool {
     let tasks = std::fs::read_dir(format!("/proc/{}/task", process.id())).unwrap();
     tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("stat"))).all(|stat| {
-        // Behind the name, which is in parentheses and may hold some. One that has ended is no obstacle.
-        stat.map_or(true, |stat| stat.rsplit_once(") ").unwrap().1.starts_with('T'))
+        // Behind the name, which is in parentheses and may hold some: stopped, or ended.
+        stat.map_or(true, |stat| stat.rsplit_once(") ").unwrap().1.starts_with(['T', 'Z', 'X']))
     })
 }
 
