@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::scene::{KEY, Scene};
+use super::scene::{KEY, PATIENT, Scene};
 use super::stub::Answer;
 use crate::support::{Daemon, eventually, run};
 
@@ -11,7 +11,7 @@ fn collect_and_forward(scene: &Scene, words: &[&str]) -> Daemon {
         ("DASH0_OTEL_ENDPOINT", scene.stub.url()),
         ("DASH0_API_KEY", KEY.to_owned()),
         ("EMP_EVENTS_FORWARD_BACKOFF_MS", "20,200".to_owned()),
-        ("OTEL_EXPORTER_OTLP_TIMEOUT", "600000".to_owned()),
+        (PATIENT.0, PATIENT.1.to_owned()),
     ];
     scene.store.collect_with(words, &environment.map(|(name, value)| (name, PathBuf::from(value))))
 }
@@ -32,7 +32,8 @@ fn one_process_stores_and_forwards() {
 #[test]
 fn it_is_turned_on_by_the_environment_too() {
     let scene = Scene::with_events(10);
-    let environment = [("DASH0_ENABLED", "true".to_owned()), ("DASH0_OTEL_ENDPOINT", scene.stub.url())];
+    let endpoint = ("DASH0_OTEL_ENDPOINT", scene.stub.url());
+    let environment = [("DASH0_ENABLED", "true".to_owned()), (PATIENT.0, PATIENT.1.to_owned()), endpoint];
     let environment = environment.map(|(name, value)| (name, PathBuf::from(value)));
     let collector = scene.store.collect_with(&[], &environment);
     eventually("all arrive", || scene.arrived().len() == 10);
@@ -45,7 +46,7 @@ fn all_that_forward_takes_as_options_the_environment_can_say() {
     let scene = Scene::with_events(100);
     let environment = |batch: &str| {
         let variables = [("DASH0_ENABLED", "true"), ("DASH0_BATCH_EVENTS", batch), ("DASH0_BATCH_WAIT", "100ms")];
-        let sample = [("DASH0_SAMPLE", "job.claimed=1,job.started=0"), ("DASH0_MIN_LEVEL", "info")];
+        let sample = [("DASH0_SAMPLE", "job.claimed=1,job.started=0"), ("DASH0_MIN_LEVEL", "info"), PATIENT];
         let endpoint = ("DASH0_OTEL_ENDPOINT", scene.stub.url());
         let named = variables.into_iter().chain(sample).map(|(name, value)| (name, value.to_owned()));
         named.chain([endpoint]).collect::<Vec<_>>()

@@ -11,6 +11,9 @@ use crate::support::{Daemon, Ended, Redis, Store, run};
 /// The key of every test; it is to be seen in a header alone.
 pub const KEY: &str = "auth_d4sh0-s3cret";
 
+/// A machine that has much else to do is no backend that never answers: what is sent again arrives twice.
+pub const PATIENT: (&str, &str) = ("OTEL_EXPORTER_OTLP_TIMEOUT", "600000");
+
 /// One stream, one store, one backend.
 pub struct Scene {
     pub redis: Redis,
@@ -144,7 +147,6 @@ pub fn add(redis: &Redis, jobs: Range<usize>, length: usize) {
 pub fn forward(store: &Store, words: &[&str]) -> Command {
     let mut command = store.command(&["--color", "never", "forward"]);
     command.args(words).env("DASH0_API_KEY", KEY).env("EMP_EVENTS_FORWARD_BACKOFF_MS", "20,200");
-    // A machine that has much else to do is no backend that never answers: what is sent again arrives twice.
-    command.env("OTEL_EXPORTER_OTLP_TIMEOUT", "600000");
+    command.env(PATIENT.0, PATIENT.1);
     command
 }
