@@ -11,7 +11,8 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
 use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, execute_stream};
 use datafusion::prelude::SessionContext;
-use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -159,9 +160,15 @@ impl Engine {
         (all > 0).then_some((done, all))
     }
 
+    /// As [`Self::run_unboxed`], behind a pointer. What a future does is compiled by whoever awaits it: without
+    /// this each crate that asks would compile DataFusion's planning again.
+    fn run<'a>(&'a self, text: &'a str, values: Option<ParamValues>) -> BoxFuture<'a, Result<Answer, QueryError>> {
+        self.run_unboxed(text, values).boxed()
+    }
+
     /// Where a file goes before the first rows are there, the collector has put its events into
     /// another one: the statement is planned anew over what is there then.
-    async fn run(&self, text: &str, values: Option<ParamValues>) -> Result<Answer, QueryError> {
+    async fn run_unboxed(&self, text: &str, values: Option<ParamValues>) -> Result<Answer, QueryError> {
         let state = self.context.state();
         let asked = Asked { sql: text, limits: &self.limits, state: Some(&state) };
         let mut attempt = 1;
