@@ -121,7 +121,7 @@ fn chromium() -> Command {
     let browser = names.into_iter().find(is_there).expect("no Chromium: scripts/need.sh chromium installs it");
     // One that hangs fails the test instead of stopping all of them.
     let mut command = Command::new("timeout");
-    command.args(["120", browser]);
+    command.args(["600", browser]);
     command
 }
 

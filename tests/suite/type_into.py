@@ -11,6 +11,9 @@ import sys
 import termios
 import time
 
+# How long something that has to happen may take, in s.
+PATIENCE = 240
+
 words = int(sys.argv[1])
 command, steps = sys.argv[2 : 2 + words], sys.argv[2 + words :]
 process, terminal = pty.fork()
@@ -34,16 +37,29 @@ def read(seconds):
         return None
 
 
+def wait_until(what, has_happened):
+    until = time.monotonic() + PATIENCE
+    while not has_happened():
+        if time.monotonic() > until or read(0.02) is None:
+            sys.exit(f"waited in vain for {what}; the screen shows:\n{screen}")
+
+
+def takes_keys():
+    """Does the command read the keys one by one? While it does not, the terminal shows what is typed, and the
+    command would show it once more."""
+    return not termios.tcgetattr(terminal)[3] & termios.ICANON
+
+
 for wanted, typed in zip(steps[::2], steps[1::2]):
-    until = time.monotonic() + 60
-    while wanted not in screen[seen:]:
-        if time.monotonic() > until or read(1) is None:
-            sys.exit(f"waited in vain for {wanted!r}; the screen shows:\n{screen}")
+    wait_until(repr(wanted), lambda: wanted in screen[seen:])
     seen = len(screen)
-    # A line that was sent before the prompt reads again would be echoed twice.
-    time.sleep(0.3)
+    # Ctrl-C is for a command that is busy, too.
+    if typed != "\x03":
+        wait_until(f"a prompt to type {typed!r} into", takes_keys)
     os.write(terminal, typed.encode())
-while read(30) is not None:
-    pass
+until = time.monotonic() + PATIENCE
+while read(1) is not None:
+    if time.monotonic() > until:
+        sys.exit(f"waited in vain for its end; the screen shows:\n{screen}")
 print(screen)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))

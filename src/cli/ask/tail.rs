@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::{Args, ValueEnum};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::answer::{format, runtime, screen};
 use super::filters::Filters;
@@ -78,9 +79,11 @@ impl Tail {
             };
             shown.show(events)?;
             let mut beat = tokio::time::interval(std::time::Duration::from_millis(50));
+            // One for all rounds: a Ctrl-C that comes while events are being shown is not missed.
+            let mut interrupts = signal(SignalKind::interrupt())?;
             loop {
                 tokio::select! {
-                    _ = tokio::signal::ctrl_c() => return Ok(ExitCode::SUCCESS),
+                    _ = interrupts.recv() => return Ok(ExitCode::SUCCESS),
                     // What was held back is shown as soon as a key lets it go on.
                     _ = beat.tick(), if shown.is_holding() => shown.show(Vec::new())?,
                     events = next(&mut source) => shown.show(events?)?,
