@@ -110,10 +110,35 @@ fn compact_and_retain_say_what_they_did() {
     assert!(said.starts_with("3 hours with 3 files and "), "{said}");
     assert!(said.ends_with(" would go, from 2025-09-27 00:00 to 2025-09-27 02:59 UTC\n"), "{said}");
     assert_eq!(store.events(), events);
-    store.output(&["retain", "--age", "1d"]);
+    // All of it is older than a day: that may as well be the clock.
+    let ended = store.run(&["retain", "--age", "1d"]);
+    assert_eq!(ended.status, 1);
+    assert!(ended.stderr.contains("the clock says"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("add --even-if-odd"), "{}", ended.stderr);
+    assert_eq!(store.events(), events);
+    store.output(&["retain", "--age", "1d", "--even-if-odd"]);
     assert_eq!((store.events(), sealed_files(&store).len()), (0, 0));
     let ended = store.run(&["retain"]);
     assert_eq!(ended.status, 2, "{}", ended.stderr);
+}
+
+#[test]
+fn a_damaged_file_costs_itself_only() {
+    let redis = Redis::start();
+    let store = Store::of(&redis);
+    let path = store.path();
+    let into = path.to_str().unwrap();
+    let hours = ["--hours", "5", "--jobs-per-hour", "4", "--from", "2025-09-27T00:00:00Z"];
+    store.output(&[["simulate", "--into", into].as_slice(), &hours].concat());
+    let mut files = sealed_files(&store);
+    files.sort();
+    fs::write(&files[1], "PAR1 no more").unwrap();
+    let bytes = fs::metadata(&files[4]).unwrap().len();
+    let ended = store.run(&["retain", "--bytes", &bytes.to_string()]);
+    assert_eq!(ended.status, 1);
+    assert!(ended.stdout.starts_with("4 hours with 3 files and "), "{}", ended.stdout);
+    assert!(ended.stderr.contains(&files[1].display().to_string()), "{}", ended.stderr);
+    assert_eq!(sealed_files(&store), files[4..]);
 }
 
 #[test]
@@ -135,6 +160,7 @@ fn a_collector_removes_what_is_too_old_by_itself() {
     ]);
     let old = sealed_files(&store);
     redis.add(3, 100);
+    store.output(&["collect", "--once"]);
     let collector = store.collect(&["--retain", "1d"]);
     collector.says("removed 2 files");
     eventually("only the new events are left", || store.events() == 3);

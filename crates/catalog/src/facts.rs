@@ -26,7 +26,7 @@ pub struct Facts {
     pub timestamps: Option<(i64, i64)>,
     /// The same of `ingested_at`.
     pub ingested: Option<(i64, i64)>,
-    /// The same of `duration_ms`, in ms.
+    /// The same of `duration_ms`, in ms; `None` for files that another program wrote, too.
     pub durations: Option<(f64, f64)>,
     /// In how many rows each of [`BOUNDED_COLUMNS`] is null, where the file tells.
     pub nulls: [Option<u64>; BOUNDED_COLUMNS.len()],
@@ -81,7 +81,7 @@ impl Knowledge {
         };
         let pairs = metadata.file_metadata().key_value_metadata();
         let has_checksum = pairs.is_some_and(|pairs| pairs.iter().any(|pair| pair.key == CHECKSUM_KEY));
-        let facts = Facts::judge(&metadata);
+        let facts = Facts::judge(&metadata, has_checksum);
         Ok(Self { stamp, digest: has_checksum.then_some(digest), facts, place: None, values: None })
     }
 }
@@ -126,7 +126,7 @@ fn not_whole(detail: &str) -> String {
 }
 
 impl Facts {
-    fn judge(metadata: &ParquetMetaData) -> Result<Self, String> {
+    fn judge(metadata: &ParquetMetaData, is_ours: bool) -> Result<Self, String> {
         let file = metadata.file_metadata();
         let schema = parquet_to_arrow_schema(file.schema_descr(), file.key_value_metadata())
             .map_err(|error| format!("its columns cannot be read ({})", parquet_message(&error)))?;
@@ -137,8 +137,9 @@ impl Facts {
             rows,
             timestamps: time_bounds(metadata, &schema, "timestamp"),
             ingested: time_bounds(metadata, &schema, "ingested_at"),
+            // Bounds leave NaN out, which is above all numbers in SQL. Our own files have none.
             durations: bounds(metadata, "duration_ms", |statistics| match statistics {
-                Statistics::Double(of) => Some((*of.min_opt()?, *of.max_opt()?)).filter(|(least, _)| !least.is_nan()),
+                Statistics::Double(of) if is_ours => Some((*of.min_opt()?, *of.max_opt()?)),
                 _ => None,
             }),
             nulls: BOUNDED_COLUMNS.map(|name| nulls(metadata, name)),

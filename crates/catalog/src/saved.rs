@@ -16,7 +16,7 @@ use super::folders::Folders;
 use super::ids::{Broken, Run};
 use super::stamp::now_ns;
 use super::values::ValueNumbers;
-use emp_store::Layout;
+use emp_store::{Layout, write_derived};
 use emp_system::user_folder;
 
 /// Everything that is known, but for the ids.
@@ -37,6 +37,7 @@ const RUN_GRACE: Duration = Duration::from_secs(600);
 /// The folder of what is derived from the store.
 #[derive(Debug, Clone)]
 pub struct Storage {
+    layout: Layout,
     /// The store's own, which may be read only.
     own: PathBuf,
     /// Where to write; `None` where nothing may be written.
@@ -49,7 +50,7 @@ impl Storage {
         let own = layout.index();
         let parent = if own.is_dir() { &own } else { layout.root() };
         let writable = if access(parent, Access::WRITE_OK).is_ok() { Some(own.clone()) } else { in_cache(layout) };
-        Self { own, writable }
+        Self { layout: layout.clone(), own, writable }
     }
 
     /// What was saved, if it is there, and whole.
@@ -149,21 +150,8 @@ impl Storage {
     }
 
     fn publish(&self, name: &str, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
         let folder = self.writable.as_ref().ok_or(io::ErrorKind::ReadOnlyFilesystem)?;
-        fs::create_dir_all(folder)?;
-        let (process, number) = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let temporary = folder.join(format!("{name}.{process}.{number}.{TEMPORARY_EXTENSION}"));
-        let written = File::options().read(true).write(true).create_new(true).open(&temporary).and_then(|mut file| {
-            write(&mut file)?;
-            #[expect(clippy::disallowed_methods, reason = "a cache with checksums need not be durable")]
-            fs::rename(&temporary, folder.join(name))
-        });
-        if written.is_err() {
-            // What stays is removed later.
-            let _ = fs::remove_file(&temporary);
-        }
-        written
+        write_derived(&self.layout, &folder.join(name), write)
     }
 }
 

@@ -2,6 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
+use parquet::arrow::ArrowWriter;
 use proptest::prelude::*;
 
 use super::{Among, Catalog, Effort};
@@ -56,6 +60,39 @@ fn held(layout: &Layout, effort: Effort) -> BTreeMap<u8, BTreeSet<Hour>> {
             (job, hours.map(|(file, _)| file.partition.hour).collect())
         })
         .collect()
+}
+
+/// A file of events that another program wrote, of the first hour.
+fn write_foreign(layout: &Layout, columns: Vec<(&str, ArrayRef)>) {
+    let folder = layout.partition(Hour::of_ms(BASE));
+    std::fs::create_dir_all(&folder).unwrap();
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let file = std::fs::File::create(folder.join(format!("other_{BASE}-0_{BASE}-2.parquet"))).unwrap();
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+}
+
+#[test]
+fn empty_ids_and_durations_that_are_no_numbers_rule_no_file_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let layout = Layout::new(folder.path());
+    let ids = (0..3).map(|seq| format!("{BASE}-{seq}"));
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("id", Arc::new(StringArray::from_iter_values(ids))),
+        ("job_id", Arc::new(StringArray::from(vec!["", "j1", "j2"]))),
+        ("duration_ms", Arc::new(Float64Array::from(vec![1.0, f64::NAN, 2.0]))),
+    ];
+    write_foreign(&layout, columns);
+    let mut catalog = Catalog::load(&layout);
+    let files = visible_partitions(&layout, |skipped| catalog.list(skipped), &mut Vec::new()).unwrap();
+    catalog.learn(&files).unwrap();
+    catalog.index(&files, Effort::hurried(), &|_| ()).unwrap();
+    let sealed = catalog.sealed(files);
+    for (id, is_there) in [("", true), ("j1", true), ("j3", false)] {
+        assert_eq!(sealed.holding("job_id", &[id], Among::All), Some(vec![is_there]), "`{id}`");
+    }
+    assert_eq!(sealed.files[0].facts.as_ref().unwrap().durations, None, "NaN is above all bounds");
 }
 
 proptest! {

@@ -10,7 +10,7 @@ use super::reading::{Adoption, Desk, Reading};
 use super::trouble::Trouble;
 use super::upkeep::Upkeep;
 use super::{CollectError, GROUP, Settings, Totals, memory};
-use emp_store::{RecordedLosses, Recovered, StoreError, StoreWriter};
+use emp_store::{KeptAside, RecordedLosses, StoreError, StoreWriter};
 use emp_stream::{Connection, GroupReader};
 
 /// How often a collector that stands by looks whether the store is free.
@@ -100,11 +100,14 @@ impl Daemon<'_> {
     fn try_open(&mut self) -> Result<Intake, StoreError> {
         let Settings { layout, consumer, .. } = self.settings;
         let mut store = StoreWriter::open(layout, consumer)?;
-        for Recovered::TornTail { kept_as, bytes } in store.take_recovered() {
-            warn!(
-                "the journal ended in {bytes} bytes of a commit that was cut short, never acknowledged; kept as {}",
-                kept_as.display()
-            );
+        for KeptAside { path, bytes, is_tail } in store.take_kept_aside() {
+            let path = path.display();
+            match is_tail {
+                true => warn!(
+                    "the journal ended in {bytes} bytes of a commit that was cut short, never acknowledged; kept as {path}"
+                ),
+                false => warn!("{bytes} bytes within the journal were damaged on the disk; kept as {path}"),
+            }
         }
         let recorded = RecordedLosses::of(layout, store.writer())?;
         Ok(Intake { store, totals: self.totals, log: self.log.take(), recorded })

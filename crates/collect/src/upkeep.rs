@@ -1,5 +1,7 @@
 //! Looking after the store beside collecting: one thing at a time, on a thread of its own.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -9,8 +11,8 @@ use tracing::{error, info, warn};
 use super::Settings;
 use emp_catalog::Effort;
 use emp_store::{
-    CompactTask, Layout, Retention, SUPERSEDED_GRACE, SealTask, Sealed, StoreError, StoreWriter,
-    remove_superseded_files, retain,
+    KeptAside, Layout, Refusal, Retention, Retired, SUPERSEDED_GRACE, SealTask, Sealed, StoreError, StoreWriter,
+    compact, remove_superseded_files, retain,
 };
 
 /// How long after its end an hour is closed: clocks differ, and an entry that arrives in a
@@ -40,13 +42,23 @@ pub(super) struct Upkeep {
     /// Files have come or gone since the catalog took note of them.
     has_news: bool,
     seal_is_requested: bool,
+    known: KnownTrouble,
 }
 
 /// What a thread has done.
 enum Done {
     Sealed(Sealed),
-    Tidied,
+    Tidied(KnownTrouble),
     Learned,
+}
+
+/// What tidying up has met before, and need not say again.
+#[derive(Default)]
+struct KnownTrouble {
+    /// Sealed files that cannot be put together with others.
+    unreadable: BTreeSet<PathBuf>,
+    /// Why retention removes nothing.
+    refusal: Option<Refusal>,
 }
 
 impl Upkeep {
@@ -64,6 +76,7 @@ impl Upkeep {
             learned: None,
             has_news: true,
             seal_is_requested: false,
+            known: KnownTrouble::default(),
         }
     }
 
@@ -117,7 +130,8 @@ impl Upkeep {
         } else if self.tidied.is_none_or(|tidied| tidied.elapsed() >= TIDY_EVERY) {
             self.tidied = Some(Instant::now());
             let (layout, retention) = (self.layout.clone(), self.retention);
-            self.running = Some(std::thread::spawn(move || tidy(&layout, &retention)));
+            let known = std::mem::take(&mut self.known);
+            self.running = Some(std::thread::spawn(move || Ok(Done::Tidied(tidy(&layout, &retention, known)))));
         }
     }
 
@@ -138,10 +152,10 @@ impl Upkeep {
     fn settle(&mut self, store: &mut StoreWriter) {
         match self.running.take().map(JoinHandle::join) {
             None | Some(Ok(Ok(Done::Learned))) => {}
-            Some(Ok(Ok(Done::Tidied))) => self.has_news = true,
+            Some(Ok(Ok(Done::Tidied(known)))) => (self.known, self.has_news) = (known, true),
             Some(Ok(Ok(Done::Sealed(sealed)))) => {
-                if let Some((kept_as, bytes)) = &sealed.damaged {
-                    let path = kept_as.display();
+                for KeptAside { path, bytes, .. } in &sealed.damaged {
+                    let path = path.display();
                     error!("{bytes} bytes of the journal were damaged on the disk and are not sealed; kept as {path}");
                 }
                 if let Some(path) = &sealed.parquet {
@@ -173,29 +187,48 @@ fn learn(layout: &Layout) -> Done {
     Done::Learned
 }
 
-/// Retention first, so that nothing is put together that goes at once.
-fn tidy(layout: &Layout, retention: &Retention) -> Result<Done, StoreError> {
+/// Retention first, so that nothing is put together that goes at once. What fails is logged, and
+/// holds nothing else back.
+fn tidy(layout: &Layout, retention: &Retention, mut known: KnownTrouble) -> KnownTrouble {
     let now = Timestamp::now().as_millisecond() - HOUR_END_SLACK_MS;
-    let retired = retain(layout, retention, now)?;
+    match retain(layout, retention, now) {
+        Ok(retired) => {
+            known.refusal = None;
+            report_retired(&retired);
+        }
+        Err(StoreError::Refused(refusal)) => {
+            let is_new =
+                known.refusal.map(|known| std::mem::discriminant(&known)) != Some(std::mem::discriminant(&refusal));
+            if is_new {
+                warn!(
+                    "retention removes nothing: {refusal}; once that is seen to, `emp-events retain` has --even-if-odd"
+                );
+            }
+            known.refusal = Some(refusal);
+        }
+        Err(error) => error!("old hours could not be removed: {error}"),
+    }
+    let compacted = compact(layout, now, &mut known.unreadable, &mut |compacted| {
+        let path = compacted.path.display();
+        info!("put {} files with {} events together into {path}", compacted.files, compacted.rows);
+    });
+    match compacted {
+        Ok(failed) => failed.iter().for_each(|error| error!("a file was left as it is: {error}")),
+        Err(error) => error!("the files of closed hours could not be put together: {error}"),
+    }
+    if let Err(error) = remove_superseded_files(layout, SUPERSEDED_GRACE) {
+        error!("files that were replaced could not be removed: {error}");
+    }
+    known
+}
+
+fn report_retired(retired: &Retired) {
     if let (Some(first), Some(last)) = (retired.hours.first(), retired.hours.last()) {
         let (files, bytes) = (retired.files.len(), retired.bytes);
-        info!(
-            "removed {files} files, {bytes} bytes, of the hours {}T{} to {}T{}",
-            first.date(),
-            first.hour(),
-            last.date(),
-            last.hour()
-        );
+        let (from, to) = ((first.date(), first.hour()), (last.date(), last.hour()));
+        info!("removed {files} files, {bytes} bytes, of the hours {}T{} to {}T{}", from.0, from.1, to.0, to.1);
     }
-    for task in CompactTask::find(layout, now)? {
-        let compacted = task.run()?;
-        info!(
-            "put {} files with {} events together into {}",
-            compacted.files,
-            compacted.rows,
-            compacted.path.display()
-        );
+    for error in &retired.failed {
+        error!("a file that was too old is in the quarantine folder, since its events cannot be counted: {error}");
     }
-    remove_superseded_files(layout, SUPERSEDED_GRACE)?;
-    Ok(Done::Tidied)
 }

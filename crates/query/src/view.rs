@@ -230,16 +230,24 @@ impl View {
             .collect()
     }
 
+    /// Takes note that a record was left out.
+    pub fn skip(&self, why: &StoreError) {
+        lock(&self.met).insert(skipped(why));
+    }
+
     /// A line for each file that was left out, as far as queries have met it.
     pub fn warnings(&self) -> Vec<String> {
-        let listed = self.snapshot.skipped.iter().map(|error| match error {
-            StoreError::Damaged { path, detail } => format!("skipped {}: {detail}", path.display()),
-            other => format!("skipped a file: {other}"),
-        });
-        let mut warnings: Vec<String> = listed.collect();
+        let mut warnings: Vec<String> = self.snapshot.skipped.iter().map(skipped).collect();
         warnings.extend(lock(&self.met).iter().cloned());
         warnings.sort();
         warnings
+    }
+}
+
+fn skipped(why: &StoreError) -> String {
+    match why {
+        StoreError::Damaged { path, detail } => format!("skipped {}: {detail}", path.display()),
+        other => format!("skipped a file: {other}"),
     }
 }
 

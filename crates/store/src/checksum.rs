@@ -10,7 +10,7 @@ use std::io::{self, Read, Seek as _, SeekFrom, Write};
 use std::path::Path;
 
 use super::StoreError;
-use super::disk::DiskFile;
+use super::disk::Temporary;
 use super::error::IoContext as _;
 
 /// The key in the footer of a sealed file under which the checksum of the whole file stands.
@@ -35,17 +35,17 @@ pub enum Checksum {
 
 /// Adds up what is written to a file.
 pub(super) struct Summed {
-    file: DiskFile,
+    file: Temporary,
     hasher: crc32fast::Hasher,
 }
 
 impl Summed {
-    pub fn new(file: DiskFile) -> Self {
+    pub fn new(file: Temporary) -> Self {
         Self { file, hasher: crc32fast::Hasher::new() }
     }
 
     /// Fills in the checksum of a Parquet file that was written whole.
-    pub fn finish(self) -> Result<DiskFile, StoreError> {
+    pub fn finish(self) -> Result<Temporary, StoreError> {
         let path = self.file.path();
         let place = File::open(path).and_then(|mut file| locate(&mut file)).doing("read", path)?;
         let (offset, _) = place.ok_or_else(|| StoreError::Damaged {

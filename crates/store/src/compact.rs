@@ -18,10 +18,46 @@ const FILE_BYTES_GOOD: u64 = 128 << 20;
 /// Rows decoded at once: few, since a row may hold much.
 const READ_ROWS: usize = 512;
 
+/// Puts together what there is in the hours that were over at `now_ms`, oldest first. `done` is told
+/// of each new file. A file that cannot be read costs itself only: those before it and those behind
+/// it are put together. `unreadable` remembers such files, so that a collector does not read an hour
+/// again and again for the sake of one of them; what failed is returned.
+///
+/// # Errors
+/// [`StoreError`] where the store cannot be listed.
+pub fn compact(
+    layout: &Layout,
+    now_ms: i64,
+    unreadable: &mut BTreeSet<PathBuf>,
+    done: &mut dyn FnMut(&Compacted),
+) -> Result<Vec<StoreError>, StoreError> {
+    let mut failed = Vec::new();
+    loop {
+        let known = unreadable.len();
+        // Whatever else failed is tried once more.
+        failed.retain(|error| matches!(error, StoreError::Damaged { .. }));
+        for task in CompactTask::find(layout, now_ms, unreadable)? {
+            match task.run() {
+                Ok(compacted) => done(&compacted),
+                Err(error) => {
+                    if let StoreError::Damaged { path, .. } = &error {
+                        unreadable.insert(path.clone());
+                    }
+                    failed.push(error);
+                }
+            }
+        }
+        // Where one more file is known, there is more to be done without it.
+        if unreadable.len() == known {
+            return Ok(failed);
+        }
+    }
+}
+
 /// Files of one hour and one writer that should be one, independent of the writer, so that they
 /// can be put together on another thread while commits go on.
 #[derive(Debug)]
-pub struct CompactTask {
+pub(super) struct CompactTask {
     layout: Layout,
     writer: Writer,
     hour: Hour,
@@ -40,14 +76,15 @@ pub struct Compacted {
 }
 
 impl CompactTask {
-    /// What there is to put together in the hours that were over at `now_ms`, oldest first.
+    /// What there is to put together in the hours that were over at `now_ms`, oldest first, without
+    /// these files.
     ///
     /// The name of the new file covers all between its first ID and its last. So an hour waits
     /// as long as the journal holds events of it, which would be taken for part of that file.
     ///
     /// # Errors
     /// [`StoreError`] where the store cannot be listed.
-    pub fn find(layout: &Layout, now_ms: i64) -> Result<Vec<Self>, StoreError> {
+    pub fn find(layout: &Layout, now_ms: i64, without: &BTreeSet<PathBuf>) -> Result<Vec<Self>, StoreError> {
         // The journal first: what is sealed meanwhile has left it, and is listed.
         let starts = segment_starts(layout)?;
         let partitions = counting_partitions(layout)?;
@@ -58,7 +95,11 @@ impl CompactTask {
             .collect();
         let is_closed = |hour: Hour| hour.end_ms() <= now_ms && !unsealed.contains(&hour);
         let closed: Vec<Partition> = partitions.into_iter().filter(|partition| is_closed(partition.hour)).collect();
-        let same = |a: &Partition, b: &Partition| a.hour == b.hour && a.name.writer == b.name.writer;
+        // No new file's range may reach over one that is left out.
+        let same = |a: &Partition, b: &Partition| {
+            let is_in = !without.contains(&a.path) && !without.contains(&b.path);
+            a.hour == b.hour && a.name.writer == b.name.writer && is_in
+        };
         Ok(closed.chunk_by(same).flat_map(|files| runs(layout, files)).collect())
     }
 
@@ -68,21 +109,21 @@ impl CompactTask {
     /// [`StoreError`] where a file cannot be read or written; the old ones still count then.
     pub fn run(&self) -> Result<Compacted, StoreError> {
         let mut output = PartitionWriter::create(&self.layout, &self.writer)?;
-        let (mut expected, mut rows) = (0, 0);
+        let mut rows = 0;
         for path in &self.inputs {
             let file = File::open(path).doing("open", path)?;
             let damaged = |error: ParquetError| StoreError::Damaged { path: path.clone(), detail: error.to_string() };
             let input = ParquetRecordBatchReaderBuilder::try_new(file).map_err(damaged)?.with_batch_size(READ_ROWS);
-            expected += input.metadata().file_metadata().num_rows().max(0).unsigned_abs();
+            let expected = rows + input.metadata().file_metadata().num_rows().max(0).unsigned_abs();
             for batch in input.build().map_err(damaged)? {
                 let batch = batch.map_err(|error| damaged(error.into()))?;
                 rows += batch.num_rows() as u64;
                 output.push_batch(&batch, path)?;
             }
-        }
-        if rows != expected {
-            let detail = format!("{rows} rows were read where the footers promise {expected}");
-            return Err(StoreError::Damaged { path: self.layout.partition(self.hour), detail });
+            if rows != expected {
+                let detail = "it has more or fewer rows than its footer promises".to_owned();
+                return Err(StoreError::Damaged { path: path.clone(), detail });
+            }
         }
         let path = output.finish()?.ok_or_else(|| StoreError::Damaged {
             path: self.layout.partition(self.hour),

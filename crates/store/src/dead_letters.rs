@@ -29,8 +29,9 @@ pub struct DeadLetter {
     pub noticed_at: i64,
 }
 
+/// A dead letter as it is written.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Line {
+pub struct Line {
     id: String,
     signal: String,
     reason: String,
@@ -78,8 +79,7 @@ impl DeadLetters {
         let folder = self.layout.dead_letters();
         disk::create_dir(&self.layout, &folder)?;
         let writer = Writer::new(&letter.signal)?;
-        let temporary = folder.join(format!(".{}-{}.{}.tmp", letter.signal, letter.id, std::process::id()));
-        sidecar::write(&self.layout, &folder, &temporary, &writer, std::slice::from_ref(letter))
+        sidecar::write(&self.layout, &folder, &writer, std::slice::from_ref(letter))
     }
 
     /// All of them, by ID.
@@ -102,7 +102,7 @@ impl DeadLetters {
     /// # Errors
     /// What the disk refused.
     pub fn remove(&self, letter: &DeadLetter) -> Result<(), StoreError> {
-        disk::remove(&self.path(letter)?)
+        disk::remove(&self.layout, &self.path(letter)?)
     }
 
     fn path(&self, letter: &DeadLetter) -> Result<PathBuf, StoreError> {

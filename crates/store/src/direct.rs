@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 
 use super::journal::{Quarantined, Row};
 use super::layout::{Hour, Layout, SealedName, Writer};
+use super::leftovers::remove_leftovers;
 use super::sealed::PartitionWriter;
 use super::sidecar::{self, NDJSON};
 use super::snapshot::{list, list_partitions};
-use super::superseded::is_older;
 use super::writer_lock::WriterLock;
-use super::{SUPERSEDED_GRACE, StoreError, disk};
+use super::{StoreError, disk};
 use emp_event::EntryId;
 
 /// Events of a file: then it is published, so that a crash does not cost an import all its work.
@@ -49,7 +49,7 @@ impl DirectWriter {
     pub fn open(layout: &Layout, writer: &Writer) -> Result<Self, StoreError> {
         disk::create_dir(layout, &layout.journal())?;
         let lock = WriterLock::take(layout, writer)?;
-        remove_leftovers(layout, writer)?;
+        remove_leftovers(layout, None)?;
         let mut store = Self {
             layout: layout.clone(),
             writer: writer.clone(),
@@ -124,8 +124,7 @@ impl DirectWriter {
 
     fn publish_records(&mut self) -> Result<(), StoreError> {
         let Self { layout, writer, .. } = self;
-        let temporary = layout.journal().join(format!("{writer}.{}.sidecar.tmp", std::process::id()));
-        sidecar::write(layout, &layout.quarantine(), &temporary, writer, &self.records)?;
+        sidecar::write(layout, &layout.quarantine(), writer, &self.records)?;
         self.records.clear();
         Ok(())
     }
@@ -156,8 +155,7 @@ impl DirectWriter {
     /// durable: its folder was not synced, or that failed, after which another sync says nothing.
     fn write_anew(&self, path: &Path) -> Result<(), StoreError> {
         disk::create_dir(&self.layout, path.parent().unwrap_or(self.layout.root()))?;
-        let temporary = self.layout.journal().join(format!("{}.{}.anew.tmp", self.writer, std::process::id()));
-        match disk::copy(path, &temporary, path) {
+        match disk::copy(&self.layout, path, &format!("{}.anew", self.writer), path) {
             // It was superseded, and removed meanwhile.
             Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(()),
             copied => copied,
@@ -172,17 +170,4 @@ fn publish(open: Option<OpenFile>) -> Result<(), StoreError> {
 fn sidecars(folder: &Path) -> Result<Vec<(SealedName, PathBuf)>, StoreError> {
     let files = list(folder)?.into_iter();
     Ok(files.filter_map(|(path, file_name)| Some((SealedName::parse(&file_name, NDJSON)?, path))).collect())
-}
-
-/// Files that were begun under this name before a crash. A collector that puts files together has one
-/// of these names as well, and writes to it all the time: only old ones go.
-fn remove_leftovers(layout: &Layout, writer: &Writer) -> Result<(), StoreError> {
-    let prefix = format!("{writer}.");
-    for (path, file_name) in list(&layout.journal())? {
-        let is_ours = file_name.starts_with(&prefix) && file_name.ends_with(".tmp");
-        if is_ours && is_older(&path, SUPERSEDED_GRACE)? {
-            disk::remove(&path)?;
-        }
-    }
-    Ok(())
 }

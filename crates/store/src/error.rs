@@ -34,6 +34,9 @@ pub enum StoreError {
         /// What was expected, what was found.
         detail: String,
     },
+    /// Retention would take out hours that had better stay.
+    #[error("no hour was removed: {0}")]
+    Refused(#[from] super::Refusal),
     /// A Parquet file could not be written.
     #[error("cannot write {}: {source}", path.display())]
     Parquet {

@@ -3,11 +3,13 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::StoreError;
+use super::disk::{Backend, RealDisk};
 use emp_event::EntryId;
 
 /// One hour of arrival in UTC: a partition. Counted in whole hours since the epoch.
@@ -221,16 +223,29 @@ impl fmt::Display for SegmentName {
     }
 }
 
-/// The folders of one store.
+/// The folders of one store, and the disk that they are on.
 #[derive(Debug, Clone)]
 pub struct Layout {
     root: PathBuf,
+    backend: Arc<dyn Backend>,
 }
 
 impl Layout {
     /// The store at this folder, which need not exist yet.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        let root = root.into();
+        let disk = RealDisk::new(&root);
+        Self::on(root, Arc::new(disk))
+    }
+
+    /// The same on any disk.
+    pub(super) fn on(root: PathBuf, backend: Arc<dyn Backend>) -> Self {
+        Self { root, backend }
+    }
+
+    /// What carries out the store's changes.
+    pub(super) fn backend(&self) -> &Arc<dyn Backend> {
+        &self.backend
     }
 
     /// The store's own folder.

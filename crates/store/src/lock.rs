@@ -21,9 +21,9 @@ impl Lock {
     /// [`StoreError::Locked`] where another has it; else what the disk refused.
     pub(super) fn take(layout: &Layout) -> Result<Self, StoreError> {
         let path = layout.lock_file();
-        let file = disk::open_or_create(&path)?;
+        let file = disk::open_or_create(layout, &path)?;
         match file.try_lock() {
-            Ok(()) => Self::identified(file, &path),
+            Ok(()) => Self::identified(layout, file, &path),
             Err(TryLockError::WouldBlock) => Err(StoreError::Locked { root: layout.root().to_owned() }),
             Err(TryLockError::Error(error)) => Err(error).doing("lock", &path),
         }
@@ -31,7 +31,7 @@ impl Lock {
 
     /// The file holds its own place on the disk: where that is another one, the folder was
     /// copied, and whoever worked on the original may still do so.
-    fn identified(mut file: File, path: &Path) -> Result<Self, StoreError> {
+    fn identified(layout: &Layout, mut file: File, path: &Path) -> Result<Self, StoreError> {
         let metadata = file.metadata().doing("read", path)?;
         let place = format!("device {} inode {}", metadata.dev(), metadata.ino());
         let mut found = Vec::new();
@@ -41,7 +41,7 @@ impl Lock {
         let whole = found.rsplit_once('\n').map(|(lines, _)| lines.lines().last().unwrap_or_default());
         let found_place = whole.filter(|line| line.starts_with("device "));
         if found_place.is_none() {
-            disk::open_append(path)?.append(format!("\n{place}\n").as_bytes())?;
+            disk::open_append(layout, path)?.append(format!("\n{place}\n").as_bytes())?;
         }
         Ok(Self { file, is_of_a_copy: found_place.is_some_and(|found| found != place) })
     }

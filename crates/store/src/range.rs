@@ -1,6 +1,7 @@
 //! The events of a range of IDs, in their order, from whichever files hold them.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use parquet::errors::ParquetError;
 
 use super::error::IoContext as _;
 use super::journal::{Row, SegmentReader};
-use super::layout::{Hour, Layout, SealedName, SegmentName};
+use super::layout::{Hour, Layout, SealedName, SegmentName, Writer};
 use super::sidecar::{self, NDJSON};
 use super::snapshot::{SegmentStart, counting_partitions, list};
 use super::{Partition, Quarantined, StoreError};
@@ -24,17 +25,24 @@ const READ_ROWS: usize = 512;
 /// Events above one ID and below another, lowest first. Reads with little memory: one batch of
 /// each file whose range has been reached.
 pub struct EventRange {
-    /// By the first ID that each may have; those that are exhausted are gone.
-    sources: VecDeque<Source>,
+    sources: Vec<Source>,
+    /// The sources that are not exhausted, by their next event.
+    queue: BinaryHeap<Reverse<Next>>,
     after: EntryId,
     before: EntryId,
     quarantined: u64,
 }
 
+/// No event that a source still has lies below this ID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Next {
+    id: EntryId,
+    /// Its place among the sources.
+    source: usize,
+}
+
 struct Source {
     path: PathBuf,
-    /// No event of it lies below this ID.
-    first: EntryId,
     rows: Rows,
     decoded: VecDeque<Event<'static>>,
 }
@@ -46,31 +54,46 @@ enum Rows {
 }
 
 impl EventRange {
-    /// Looks which files may hold such events. Those that come to be later are not read.
+    /// Looks which files may hold such events, of whichever writer. Those that come to be later are
+    /// not read.
     ///
     /// # Errors
     /// [`StoreError`] where the store cannot be listed.
     pub fn open(layout: &Layout, after: EntryId, before: EntryId) -> Result<Self, StoreError> {
+        Self::of_writers(layout, after, before, |_| true)
+    }
+
+    /// The same of those writers alone that are wanted: what was imported, say, was never in the
+    /// stream.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn of_writers(
+        layout: &Layout,
+        after: EntryId,
+        before: EntryId,
+        is_wanted: impl Fn(&Writer) -> bool,
+    ) -> Result<Self, StoreError> {
+        let mut range = Self { sources: Vec::new(), queue: BinaryHeap::new(), after, before, quarantined: 0 };
         // The journal first: what is sealed meanwhile has left it, and is listed.
         let journal = segments(layout)?;
         let partitions = counting_partitions(layout)?;
         let touches = |file: &&Partition| file.name.ids.last > after && file.name.ids.first < before;
-        let sealed = partitions.iter().filter(touches).map(|file| Source {
-            path: file.path.clone(),
-            first: file.name.ids.first,
-            rows: Rows::Closed,
-            decoded: VecDeque::new(),
-        });
-        let mut sources: Vec<Source> = sealed.collect();
+        for file in partitions.iter().filter(touches).filter(|file| is_wanted(&file.name.writer)) {
+            range.add(file.name.ids.first, file.path.clone(), Rows::Closed);
+        }
         for (path, start, reader) in journal {
-            if !partitions.iter().any(|file| start.is_in(file)) {
-                let (first, rows) = (start.first, Rows::Journal(Box::new(reader)));
-                sources.push(Source { path, first, rows, decoded: VecDeque::new() });
+            if is_wanted(&start.writer) && !partitions.iter().any(|file| start.is_in(file)) {
+                range.add(start.first, path, Rows::Journal(Box::new(reader)));
             }
         }
-        sources.sort_by_key(|source| source.first);
-        let quarantined = quarantined(layout, after, before)?;
-        Ok(Self { sources: sources.into(), after, before, quarantined })
+        range.quarantined = quarantined(layout, after, before, is_wanted)?;
+        Ok(range)
+    }
+
+    fn add(&mut self, first: EntryId, path: PathBuf, rows: Rows) {
+        self.queue.push(Reverse(Next { id: first, source: self.sources.len() }));
+        self.sources.push(Source { path, rows, decoded: VecDeque::new() });
     }
 
     /// How many entries of the range were no events, as far as it has been read.
@@ -83,30 +106,24 @@ impl EventRange {
     /// # Errors
     /// [`StoreError`] where a file cannot be read.
     pub fn next_event(&mut self) -> Result<Option<Event<'static>>, StoreError> {
-        loop {
-            let mut least: Option<(EntryId, usize)> = None;
-            for (index, source) in self.sources.iter().enumerate() {
-                let next = source.decoded.front().map_or(source.first, |event| event.id);
-                // Behind a file that is not opened yet, all begin later still.
-                if least.is_some_and(|(least, _)| source.first > least) {
-                    break;
-                }
-                if least.is_none_or(|(least, _)| next < least) {
-                    least = Some((next, index));
-                }
+        while let Some(Reverse(next)) = self.queue.pop().filter(|Reverse(next)| next.id < self.before) {
+            let source = &mut self.sources[next.source];
+            let event = source.decoded.pop_front();
+            let has_more = match &event {
+                Some(_) => true,
+                None => source.refill(&mut self.quarantined, self.after, self.before)?,
+            };
+            if has_more {
+                let id = source.decoded.front().map_or(next.id, |event| event.id);
+                self.queue.push(Reverse(Next { id, ..next }));
+            } else {
+                source.rows = Rows::Closed;
             }
-            let Some((id, index)) = least.filter(|(id, _)| *id < self.before) else { return Ok(None) };
-            let source = &mut self.sources[index];
-            match source.decoded.pop_front() {
-                Some(event) if id > self.after => return Ok(Some(event)),
-                Some(_) => {}
-                None => {
-                    if !source.refill(&mut self.quarantined, self.after, self.before)? {
-                        self.sources.remove(index);
-                    }
-                }
+            if event.as_ref().is_some_and(|event| event.id > self.after) {
+                return Ok(event);
             }
         }
+        Ok(None)
     }
 }
 
@@ -125,12 +142,10 @@ impl Source {
             }
             Rows::Journal(reader) => {
                 let Some(commit) = reader.next_commit()? else { return Ok(false) };
-                *quarantined += count_within(&commit.quarantined, after, before);
+                let is_within = |entry: &&Quarantined| entry.id > after && entry.id < before;
+                *quarantined += commit.quarantined.iter().filter(is_within).count() as u64;
                 self.decoded = commit.rows.iter().map(event_of).collect();
             }
-        }
-        if let Some(last) = self.decoded.back() {
-            self.first = self.decoded.front().map_or(last.id, |event| event.id);
         }
         Ok(true)
     }
@@ -174,19 +189,24 @@ fn first_event(path: &Path) -> Result<Option<(Hour, EntryId)>, StoreError> {
 }
 
 /// Sealed entries of the range that are no events; those of the journal are counted as it is read.
-fn quarantined(layout: &Layout, after: EntryId, before: EntryId) -> Result<u64, StoreError> {
+fn quarantined(
+    layout: &Layout,
+    after: EntryId,
+    before: EntryId,
+    is_wanted: impl Fn(&Writer) -> bool,
+) -> Result<u64, StoreError> {
     let mut count = 0;
     for (path, file_name) in list(&layout.quarantine())? {
         let name = SealedName::parse(&file_name, NDJSON);
-        if name.is_some_and(|name| name.ids.last > after && name.ids.first < before) {
-            count += count_within(&sidecar::read::<Quarantined>(&path)?, after, before);
+        let touches = |name: &SealedName| name.ids.last > after && name.ids.first < before;
+        if name.is_some_and(|name| touches(&name) && is_wanted(&name.writer)) {
+            for entry in sidecar::records::<Quarantined>(&path)? {
+                let id = entry?.id;
+                count += u64::from(id > after && id < before);
+            }
         }
     }
     Ok(count)
-}
-
-fn count_within(entries: &[Quarantined], after: EntryId, before: EntryId) -> u64 {
-    entries.iter().filter(|entry| entry.id > after && entry.id < before).count() as u64
 }
 
 fn open_sealed(path: &Path) -> Result<ParquetRecordBatchReader, StoreError> {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::journal::SegmentReader;
 use super::layout::{Layout, SegmentName};
+use super::mend::{KeptAside, keep_damage};
 use super::sealed::PartitionWriter;
-use super::torn::keep_torn;
 use super::{StoreError, disk, sidecar};
 
 /// A segment that nothing is appended to any more, waiting to be sealed. Independent of
@@ -25,8 +25,8 @@ pub struct Sealed {
     pub parquet: Option<PathBuf>,
     /// How many events it holds.
     pub rows: u64,
-    /// Bytes of the segment that are no whole commit: where they are kept now, and how many.
-    pub damaged: Option<(PathBuf, u64)>,
+    /// Bytes of the segment that are no whole commit.
+    pub damaged: Vec<KeptAside>,
 }
 
 impl SealTask {
@@ -57,11 +57,10 @@ impl SealTask {
             losses.extend(commit.losses);
         }
         // A crash tears only the newest segment; this one was damaged later.
-        let damaged = keep_torn(&self.layout, &path, reader.valid_bytes())?;
+        let damaged = keep_damage(&self.layout, &path, reader.damage())?;
         // The sidecars first: once the Parquet file is there, the segment may go.
-        let temporary = self.layout.journal().join(format!("{writer}.sidecar.tmp"));
-        sidecar::write(&self.layout, &self.layout.quarantine(), &temporary, writer, &quarantined)?;
-        sidecar::write(&self.layout, &self.layout.losses(), &temporary, writer, &losses)?;
+        sidecar::write(&self.layout, &self.layout.quarantine(), writer, &quarantined)?;
+        sidecar::write(&self.layout, &self.layout.losses(), writer, &losses)?;
         Ok(Sealed { segment: path, parquet: parquet.finish()?, rows, damaged })
     }
 }
@@ -72,11 +71,10 @@ impl SealTask {
 /// # Errors
 /// [`StoreError`] where the disk refuses.
 pub fn request_seal(layout: &Layout) -> Result<(), StoreError> {
-    let temporary = layout.journal().join(format!("seal.{}.tmp", std::process::id()));
-    disk::write_whole(&temporary, &layout.seal_request(), &mut std::io::empty())
+    disk::write_whole(layout, "seal", &layout.seal_request(), &mut std::io::empty())
 }
 
 /// Tells whoever asked that all is sealed.
 pub(super) fn answer_seal_request(layout: &Layout) -> Result<(), StoreError> {
-    disk::remove(&layout.seal_request())
+    disk::remove(layout, &layout.seal_request())
 }

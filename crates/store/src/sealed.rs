@@ -1,7 +1,6 @@
 //! Writing one Parquet file of a partition.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{AsArray as _, RecordBatch};
 use parquet::arrow::ArrowWriter;
@@ -11,6 +10,7 @@ use parquet::file::properties::{BloomFilterPosition, EnabledStatistics, WriterPr
 use parquet::schema::types::ColumnPath;
 
 use super::checksum::{self, Summed};
+use super::disk::Temporary;
 use super::journal::Row;
 use super::layout::{Hour, IdRange, Layout, SealedName, Writer};
 use super::schema::{BatchBuilder, file_schema};
@@ -36,8 +36,8 @@ pub struct PartitionWriter {
     layout: Layout,
     writer: Writer,
     parquet: ArrowWriter<Summed>,
-    /// Behind what writes to it: dropped afterwards.
-    temporary: Temporary,
+    /// Where the file is until it is published.
+    temporary: PathBuf,
     batch: BatchBuilder,
     hour_and_ids: Option<(Hour, IdRange)>,
 }
@@ -48,14 +48,10 @@ impl PartitionWriter {
     /// # Errors
     /// [`StoreError`] where the store's folder cannot be written.
     pub fn create(layout: &Layout, writer: &Writer) -> Result<Self, StoreError> {
-        disk::create_dir(layout, &layout.journal())?;
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let process = std::process::id();
-        let temporary = Temporary(layout.journal().join(format!("{writer}.{process}.{number}.parquet.tmp")));
-        let file = Summed::new(disk::create_temporary(&temporary.0)?);
-        let parquet = ArrowWriter::try_new(file, file_schema(), Some(properties()))
-            .map_err(|source| StoreError::Parquet { path: temporary.0.clone(), source })?;
+        let file = Temporary::create(layout, &format!("{writer}.parquet"))?;
+        let temporary = file.path().to_owned();
+        let parquet = ArrowWriter::try_new(Summed::new(file), file_schema(), Some(properties()))
+            .map_err(|source| StoreError::Parquet { path: temporary.clone(), source })?;
         Ok(Self {
             layout: layout.clone(),
             writer: writer.clone(),
@@ -132,7 +128,7 @@ impl PartitionWriter {
         let Some((hour, ids)) = self.hour_and_ids else { return Ok(None) };
         self.write_batch()?;
         let Self { layout, writer, temporary, parquet, .. } = self;
-        let failed = |source| StoreError::Parquet { path: temporary.0.clone(), source };
+        let failed = |source| StoreError::Parquet { path: temporary.clone(), source };
         let file = parquet.into_inner().map_err(failed)?.finish()?;
         let folder = layout.partition(hour);
         disk::create_dir(&layout, &folder)?;
@@ -142,23 +138,17 @@ impl PartitionWriter {
     }
 
     fn failed(&self, source: parquet::errors::ParquetError) -> StoreError {
-        StoreError::Parquet { path: self.temporary.0.clone(), source }
-    }
-}
-
-/// A file under construction. Where it was not published, it goes: a disk that is full must not
-/// stay full for our sake.
-struct Temporary(PathBuf);
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        // Where it cannot be removed now, it is when the store is opened the next time.
-        let _ = disk::remove(&self.0);
+        StoreError::Parquet { path: self.temporary.clone(), source }
     }
 }
 
 /// Who our files say wrote them.
-pub(super) const CREATED_BY: &str = concat!("emp-events ", env!("CARGO_PKG_VERSION"));
+const CREATED_BY: &str = concat!("emp-events ", env!("CARGO_PKG_VERSION"));
+
+/// Does a file say that we wrote it, in whichever version?
+pub(super) fn is_ours(created_by: &str) -> bool {
+    created_by.starts_with("emp-events ")
+}
 
 /// The extension of sealed events.
 pub(super) const PARQUET: &str = "parquet";

@@ -17,18 +17,21 @@ use emp_event::ParseEntryIdError;
 pub(super) const NDJSON: &str = "ndjson";
 
 /// A record that is kept in a sidecar, one JSON object a line.
-pub(super) trait Record: Sized {
+pub trait Record: Sized + Send + 'static {
     /// The line as it stands in the file.
     type Line: Serialize + DeserializeOwned;
 
     /// The IDs that the record is about.
     fn ids(&self) -> IdRange;
+    /// As it is written.
     fn to_line(&self) -> Self::Line;
+    /// As it is read.
     fn from_line(line: Self::Line) -> Result<Self, ParseEntryIdError>;
 }
 
+/// A quarantined entry as it is written.
 #[derive(Serialize, Deserialize)]
-pub(super) struct QuarantinedLine {
+pub struct QuarantinedLine {
     id: String,
     reason: String,
     entry: String,
@@ -53,8 +56,9 @@ impl Record for Quarantined {
     }
 }
 
+/// A loss as it is written.
 #[derive(Serialize, Deserialize)]
-pub(super) struct LossLine {
+pub struct LossLine {
     from_id: String,
     to_id: String,
     lost: u64,
@@ -90,7 +94,6 @@ const CHECKSUM_DIGITS: usize = 8;
 pub(super) fn write<R: Record>(
     layout: &Layout,
     folder: &Path,
-    temporary: &Path,
     writer: &Writer,
     records: &[R],
 ) -> Result<(), StoreError> {
@@ -106,7 +109,8 @@ pub(super) fn write<R: Record>(
     }
     disk::create_dir(layout, folder)?;
     let name = SealedName { writer: writer.clone(), ids: IdRange { first: first.ids().first, last: last.ids().last } };
-    disk::write_whole(temporary, &folder.join(name.with_extension(NDJSON)), &mut text.as_bytes())
+    let path = folder.join(name.with_extension(NDJSON));
+    disk::write_whole(layout, &format!("{writer}.sidecar"), &path, &mut text.as_bytes())
 }
 
 fn with_checksum(line: &str) -> String {
@@ -122,18 +126,42 @@ fn without_checksum(line: &str) -> Option<String> {
     (format!("{:08x}", crc32fast::hash(bare.as_bytes())) == digits).then_some(bare)
 }
 
-/// Reads one such file back.
+/// Reads one such file back, whole.
 pub(super) fn read<R: Record>(path: &Path) -> Result<Vec<R>, StoreError> {
-    let mut records = Vec::new();
-    for (index, line) in BufReader::new(File::open(path).doing("open", path)?).lines().enumerate() {
-        let damaged = |detail: String| StoreError::Damaged {
-            path: path.to_owned(),
-            detail: format!("line {}: {detail}", index + 1),
-        };
-        let line = line.map_err(|error| damaged(error.to_string()))?;
-        let bare = without_checksum(&line).ok_or_else(|| damaged("its checksum does not hold".to_owned()))?;
-        let line: R::Line = serde_json::from_str(&bare).map_err(|error| damaged(error.to_string()))?;
-        records.push(R::from_line(line).map_err(|error| damaged(error.to_string()))?);
+    records(path)?.collect()
+}
+
+/// Reads one such file a line at a time. A line that is damaged is an error, and those behind it follow.
+pub(super) fn records<R: Record>(
+    path: &Path,
+) -> Result<impl Iterator<Item = Result<R, StoreError>> + Send + use<R>, StoreError> {
+    let lines = BufReader::new(File::open(path).doing("open", path)?).split(b'\n');
+    let path = path.to_owned();
+    Ok(lines.zip(1..).map(move |(line, number)| {
+        let line = line.doing("read", &path)?;
+        parse(&line)
+            .map_err(|detail| StoreError::Damaged { path: path.clone(), detail: format!("line {number}: {detail}") })
+    }))
+}
+
+fn parse<R: Record>(line: &[u8]) -> Result<R, String> {
+    let line = std::str::from_utf8(line).map_err(|error| error.to_string())?;
+    let bare = without_checksum(line).ok_or("its checksum does not hold")?;
+    let line: R::Line = serde_json::from_str(&bare).map_err(|error| error.to_string())?;
+    R::from_line(line).map_err(|error| error.to_string())
+}
+
+/// How many records such a file has, by its lines: none is decoded.
+pub(super) fn count(path: &Path) -> Result<u64, StoreError> {
+    let mut file = BufReader::new(File::open(path).doing("open", path)?);
+    let mut count = 0;
+    loop {
+        let bytes = file.fill_buf().doing("read", path)?;
+        if bytes.is_empty() {
+            return Ok(count);
+        }
+        count += bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+        let length = bytes.len();
+        file.consume(length);
     }
-    Ok(records)
 }

@@ -17,8 +17,7 @@ use super::layout::{Hour, IdRange, Layout, SealedName, SegmentName, Writer};
 use super::retain;
 use super::schema::BatchBuilder;
 use super::sealed::PARQUET;
-use super::sidecar::{self, NDJSON, Record};
-use super::{DeadLetter, DeadLetters, StoreError};
+use super::{DeadLetter, Records, StoreError};
 use emp_event::EntryId;
 
 /// The store at one moment.
@@ -30,12 +29,12 @@ pub struct Snapshot {
     pub segments: Vec<Segment>,
     /// Everyone who has a segment in the journal, be it empty.
     pub writers: Vec<Writer>,
-    /// Every entry that is no event, with the writer that kept it.
-    pub quarantine: Vec<(Writer, Quarantined)>,
-    /// Every loss, with the writer that noticed it.
-    pub losses: Vec<(Writer, Loss)>,
-    /// Every event that a receiver has refused for good, by ID.
-    pub dead_letters: Vec<DeadLetter>,
+    /// The entries that are no events, with the writer that kept each.
+    pub quarantine: Records<Quarantined>,
+    /// The losses, with the writer that noticed each.
+    pub losses: Records<Loss>,
+    /// The events that a receiver has refused for good, by ID, with the signal of each.
+    pub dead_letters: Records<DeadLetter>,
     /// How many events of a writer retention has taken out.
     pub retired: Vec<(Writer, u64)>,
     /// Files in the partitions whose names are not ours, and files that cannot be read:
@@ -107,11 +106,9 @@ impl Snapshot {
         let writers = journal.iter().map(|(_, name, _)| name.writer.clone()).collect();
         let partitions = visible_partitions(layout, list, &mut skipped)?;
         let gone = retain::ranges(layout)?;
-        let quarantine_files = list_sidecars(&layout.quarantine())?;
-        let loss_files = list_sidecars(&layout.losses())?;
-
-        let mut quarantine = read_sidecars::<Quarantined>(&quarantine_files, &mut skipped);
-        let mut losses = read_sidecars::<Loss>(&loss_files, &mut skipped);
+        let mut quarantine = Records::list(&layout.quarantine())?;
+        let mut losses = Records::list(&layout.losses())?;
+        let dead_letters = Records::list(&layout.dead_letters())?;
         let mut segments = Vec::new();
         let names: Vec<SegmentName> = journal.iter().map(|(_, name, _)| name.clone()).collect();
         for (index, (path, name, reader)) in journal.into_iter().enumerate() {
@@ -125,8 +122,8 @@ impl Snapshot {
                     continue;
                 }
             };
-            quarantine.extend(unsealed(&name.writer, contents.quarantined, &quarantine_files));
-            losses.extend(unsealed(&name.writer, contents.losses, &loss_files));
+            quarantine.extend(&name.writer, contents.quarantined);
+            losses.extend(&name.writer, contents.losses);
             let Some((hour, ids)) = contents.hour_and_ids else { continue };
             // A segment may come back after a power cut, when what it was sealed into is gone already.
             let is_retired = gone.iter().any(|(gone, _)| gone.writer == name.writer && gone.ids.contains(&ids));
@@ -137,13 +134,6 @@ impl Snapshot {
                 segments.push(Segment { path, name, bytes: contents.bytes, hour, ids, batches: contents.batches });
             }
         }
-        let dead_letters = match DeadLetters::of(layout).list() {
-            Ok(letters) => letters,
-            Err(error) => {
-                skipped.push(error);
-                Vec::new()
-            }
-        };
         let retired = retain::retired_events(layout)?;
         Ok(Self { partitions, segments, writers, quarantine, losses, dead_letters, retired, skipped })
     }
@@ -190,18 +180,9 @@ impl Contents {
         if builder.rows() > 0 {
             contents.batches.push(builder.finish());
         }
-        contents.bytes = reader.valid_bytes();
+        contents.bytes = reader.length();
         Ok(contents)
     }
-}
-
-/// The records of a segment that no sidecar of its writer holds yet.
-fn unsealed<R: Record>(writer: &Writer, records: Vec<R>, sidecars: &[Sidecar]) -> impl Iterator<Item = (Writer, R)> {
-    let is_sealed = move |record: &R| {
-        let id = record.ids().first;
-        sidecars.iter().any(|(_, name)| name.writer == *writer && name.ids.first <= id && id <= name.ids.last)
-    };
-    records.into_iter().filter(move |record| !is_sealed(record)).map(|record| (writer.clone(), record))
 }
 
 /// Opens every segment that is there; one that was sealed and removed since the folder was
@@ -356,28 +337,6 @@ pub(super) fn part_superseded(sorted: Vec<Partition>) -> (Vec<Partition>, Vec<(P
 /// Does one file hold all that another of its writer and hour holds?
 fn is_within(file: &Partition, other: &Partition) -> bool {
     other.hour == file.hour && other.name.writer == file.name.writer && other.name.ids.contains(&file.name.ids)
-}
-
-type Sidecar = (PathBuf, SealedName);
-
-fn list_sidecars(folder: &Path) -> Result<Vec<Sidecar>, StoreError> {
-    let mut files: Vec<Sidecar> = list(folder)?
-        .into_iter()
-        .filter_map(|(path, file_name)| Some((path, SealedName::parse(&file_name, NDJSON)?)))
-        .collect();
-    files.sort_by_key(|(_, name)| name.ids.first);
-    Ok(files)
-}
-
-fn read_sidecars<R: Record>(files: &[Sidecar], skipped: &mut Vec<StoreError>) -> Vec<(Writer, R)> {
-    let mut records = Vec::new();
-    for (path, name) in files {
-        match sidecar::read::<R>(path) {
-            Ok(read) => records.extend(read.into_iter().map(|record| (name.writer.clone(), record))),
-            Err(error) => skipped.push(error),
-        }
-    }
-    records
 }
 
 /// The files and folders of a folder, with their names; none where it is missing, or no

@@ -7,23 +7,25 @@ use std::time::{Duration, SystemTime};
 
 use super::error::IoContext as _;
 use super::layout::{Layout, SealedName};
+use super::leftovers::remove_leftovers;
 use super::retain::ranges;
 use super::snapshot::{list, list_partitions, part_superseded};
 use super::{Partition, StoreError, disk};
 
 /// Removes sealed files that have not counted for that long: so long a running query, or a copy
-/// under way, may still need them. Then the folders that have become empty. How many files that
-/// were.
+/// under way, may still need them. Then the folders that have become empty, and files that were
+/// begun and that nobody goes on with. How many sealed files that were.
 ///
 /// # Errors
 /// [`StoreError`] where the disk refuses.
 pub fn remove_superseded_files(layout: &Layout, grace: Duration) -> Result<u64, StoreError> {
+    remove_leftovers(layout, None)?;
     let mut removed = 0;
     for (file, by) in superseded(layout)? {
         if is_older(&by, grace)? {
-            disk::remove(&file.path)?;
+            disk::remove(layout, &file.path)?;
             removed += 1;
-            remove_empty_folders(&file.path)?;
+            remove_empty_folders(layout, &file.path)?;
         }
     }
     Ok(removed)
@@ -53,12 +55,12 @@ pub(super) fn is_older(path: &Path, grace: Duration) -> Result<bool, StoreError>
     Ok(SystemTime::now().duration_since(modified).is_ok_and(|age| age >= grace))
 }
 
-fn remove_empty_folders(file: &Path) -> Result<(), StoreError> {
+fn remove_empty_folders(layout: &Layout, file: &Path) -> Result<(), StoreError> {
     for folder in file.ancestors().skip(1).take(2) {
         if !list(folder)?.is_empty() {
             break;
         }
-        disk::remove_empty_dir(folder)?;
+        disk::remove_empty_dir(layout, folder)?;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::fs::File;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataReader};
 
 use super::error::IoContext as _;
+use super::records::Count;
 use super::{Partition, Snapshot, StoreError, Writer};
 use emp_event::EntryId;
 
@@ -46,10 +47,11 @@ impl Share {
 }
 
 impl Tally {
-    /// Counts what a snapshot shows; of the sealed files only the footers are read.
+    /// Counts what a snapshot shows; of the sealed files only the footers are read,
+    /// and of the quarantine only the lines are counted.
     ///
     /// # Errors
-    /// [`StoreError`] where a footer cannot be read.
+    /// [`StoreError`] where a footer, or a loss, cannot be read.
     pub fn of(snapshot: &Snapshot) -> Result<Self, StoreError> {
         let mut tally = Self::default();
         let Some(epoch) = newest_epoch(snapshot) else { return Ok(tally) };
@@ -67,11 +69,12 @@ impl Tally {
         for segment in &snapshot.segments {
             add(&segment.name.writer, Share { stored: segment.rows(), watermark: segment.ids.last, ..Share::NONE });
         }
-        for (writer, entry) in &snapshot.quarantine {
-            add(writer, Share { quarantined: 1, watermark: entry.id, ..Share::NONE });
+        for Count { writer, count, last } in snapshot.quarantine.count_each()? {
+            add(writer, Share { quarantined: count, watermark: last, ..Share::NONE });
         }
-        for (writer, loss) in &snapshot.losses {
-            add(writer, Share { lost: loss.lost, ..Share::NONE });
+        for record in snapshot.losses.iter() {
+            let (writer, loss) = record?;
+            add(&writer, Share { lost: loss.lost, ..Share::NONE });
         }
         for (writer, stored) in &snapshot.retired {
             add(writer, Share { stored: *stored, ..Share::NONE });
@@ -87,8 +90,7 @@ impl Tally {
 
 fn newest_epoch(snapshot: &Snapshot) -> Option<u32> {
     let partitions = snapshot.partitions.iter().map(|partition| &partition.name.writer);
-    let quarantine = snapshot.quarantine.iter().map(|(writer, _)| writer);
-    partitions.chain(quarantine).chain(&snapshot.writers).map(Writer::epoch).max()
+    partitions.chain(snapshot.quarantine.writers()).chain(&snapshot.writers).map(Writer::epoch).max()
 }
 
 pub(super) fn rows(partition: &Partition) -> Result<u64, StoreError> {

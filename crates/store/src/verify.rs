@@ -2,18 +2,21 @@
 
 mod partition;
 mod repair;
+mod segment;
 
 use std::path::PathBuf;
 
+pub(super) use repair::set_aside;
 pub use repair::{Repaired, repair};
 
-use super::journal::{Loss, Quarantined, Salvaged, salvage};
+use super::journal::{Loss, Quarantined};
 use super::layout::{Layout, SegmentName};
-use super::retain;
+use super::retain::RetiredRange;
 use super::sidecar::{self, NDJSON, Record};
 use super::snapshot::{list, list_partitions, part_superseded};
-use super::{Partition, SealedName, StoreError};
+use super::{DeadLetter, Partition, SealedName, StoreError};
 use emp_event::EntryId;
+use segment::Contents;
 
 /// What verifying a store came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,7 +49,7 @@ pub enum Kind {
     Partition,
     /// A segment of the journal.
     Segment,
-    /// Entries that are no events, losses, or what retention took out.
+    /// Entries that are no events, losses, dead letters, or what retention took out.
     Sidecar,
     /// None of ours: it is left out of every answer.
     Foreign,
@@ -98,12 +101,12 @@ pub fn verify(layout: &Layout, progress: &mut dyn FnMut(Progress)) -> Result<Rep
         survey.partition(file);
     }
     for (path, name) in &segments {
-        let salvaged = survey.segment(path, name);
+        let contents = survey.segment(path);
         let is_in = |file: &Partition, id: EntryId| {
             file.name.writer == name.writer && (file.name.ids.first..=file.name.ids.last).contains(&id)
         };
-        if salvaged.first.is_some_and(|first| !counting.iter().any(|file| is_in(file, first))) {
-            survey.report.events += salvaged.events;
+        if contents.first.is_some_and(|first| !counting.iter().any(|file| is_in(file, first))) {
+            survey.report.events += contents.events;
         }
     }
     for (path, what) in &sidecars {
@@ -166,24 +169,20 @@ impl Survey<'_> {
         }
     }
 
-    fn segment(&mut self, path: &std::path::Path, name: &SegmentName) -> Salvaged {
+    fn segment(&mut self, path: &std::path::Path) -> Contents {
         let bytes = size(path);
-        let salvaged = salvage(path, name, &mut std::io::sink());
+        let contents = Contents::of(path);
         self.read(bytes);
-        match salvaged {
-            Ok(salvaged) => {
-                let Salvaged { broken, torn_bytes, commits, .. } = salvaged;
-                if broken > 0 || torn_bytes > 0 {
-                    let detail = format!(
-                        "{commits} commits are whole, {broken} are not, and {torn_bytes} bytes behind them are no commit"
-                    );
-                    self.find(path, Kind::Segment, detail);
+        match contents {
+            Ok(contents) => {
+                if let Some(complaint) = contents.complaint() {
+                    self.find(path, Kind::Segment, complaint);
                 }
-                salvaged
+                contents
             }
             Err(error) => {
                 self.find_error(Kind::Segment, error);
-                Salvaged::default()
+                Contents::default()
             }
         }
     }
@@ -193,7 +192,8 @@ impl Survey<'_> {
         let read = match what {
             What::Quarantined => readable::<Quarantined>(path),
             What::Loss => readable::<Loss>(path),
-            What::Retired => retain::read(path).map(drop),
+            What::Retired => readable::<RetiredRange>(path),
+            What::DeadLetter => readable::<DeadLetter>(path),
         };
         if let Err(error) = read {
             self.find_error(Kind::Sidecar, error);
@@ -203,7 +203,7 @@ impl Survey<'_> {
 }
 
 fn readable<R: Record>(path: &std::path::Path) -> Result<(), StoreError> {
-    sidecar::read::<R>(path).map(drop)
+    sidecar::records::<R>(path)?.try_for_each(|record| record.map(drop))
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -211,6 +211,7 @@ enum What {
     Quarantined,
     Loss,
     Retired,
+    DeadLetter,
 }
 
 fn size(path: &std::path::Path) -> u64 {
@@ -223,8 +224,12 @@ fn segments(layout: &Layout) -> Result<Vec<(PathBuf, SegmentName)>, StoreError> 
 }
 
 fn sidecars(layout: &Layout) -> Result<Vec<(PathBuf, What)>, StoreError> {
-    let folders =
-        [(layout.quarantine(), What::Quarantined), (layout.losses(), What::Loss), (layout.retired(), What::Retired)];
+    let folders = [
+        (layout.quarantine(), What::Quarantined),
+        (layout.losses(), What::Loss),
+        (layout.retired(), What::Retired),
+        (layout.dead_letters(), What::DeadLetter),
+    ];
     let mut sidecars = Vec::new();
     for (folder, what) in folders {
         let files = list(&folder)?.into_iter().filter(|(_, name)| SealedName::parse(name, NDJSON).is_some());

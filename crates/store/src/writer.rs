@@ -7,11 +7,13 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-pub use batch::{Batch, Item, Recovered};
+pub use batch::{Batch, Item};
 
+use super::disk::Temporary;
 use super::journal::{Commit, Header, Loss, Row, SegmentWriter};
 use super::layout::{Hour, Layout, SegmentName, Writer};
 use super::lock::Lock;
+use super::mend::KeptAside;
 use super::seal::{SealTask, Sealed, answer_seal_request};
 use super::{StoreError, disk};
 use emp_event::EntryId;
@@ -35,7 +37,7 @@ pub struct StoreWriter {
     position: Option<u64>,
     unsealed: Vec<SegmentName>,
     superseded: Vec<(PathBuf, Instant)>,
-    recovered: Vec<Recovered>,
+    kept_aside: Vec<KeptAside>,
     lock: Lock,
 }
 
@@ -68,7 +70,7 @@ impl StoreWriter {
             position: None,
             unsealed: Vec::new(),
             superseded: Vec::new(),
-            recovered: Vec::new(),
+            kept_aside: Vec::new(),
             lock,
         };
         store.recover()?;
@@ -82,9 +84,9 @@ impl StoreWriter {
     /// What the disk refused.
     pub fn probe(layout: &Layout) -> Result<(), StoreError> {
         disk::create_dir(layout, &layout.journal())?;
-        let path = layout.journal().join(format!("probe.{}.tmp", std::process::id()));
-        let written = disk::create_temporary(&path).and_then(|mut file| file.append(b"probe"));
-        let removed = disk::remove(&path);
+        let mut probe = Temporary::create(layout, "probe")?;
+        let written = probe.append(b"probe");
+        let removed = disk::remove(layout, probe.path());
         written.and(removed)
     }
 
@@ -151,7 +153,7 @@ impl StoreWriter {
             Some(old) if !old.is_empty => self.unsealed.push(old.name),
             // Nothing is left of a predecessor that has no segment any more. Our own has to stay.
             Some(old) if !old.has_losses && self.writer.name() != self.own => {
-                disk::remove(&self.layout.segment(&old.name))?;
+                disk::remove(&self.layout, &self.layout.segment(&old.name))?;
             }
             _ => {}
         }
@@ -170,9 +172,10 @@ impl StoreWriter {
         &self.writer
     }
 
-    /// What opening the store found; empty at the second call.
-    pub fn take_recovered(&mut self) -> Vec<Recovered> {
-        std::mem::take(&mut self.recovered)
+    /// Bytes of the journal that were no whole commit when the store was opened, and are in the
+    /// quarantine folder now: all before and behind them that is whole stays. Empty at the second call.
+    pub fn take_kept_aside(&mut self) -> Vec<KeptAside> {
+        std::mem::take(&mut self.kept_aside)
     }
 
     /// Makes it durable that reading begins at that position, before anything was read: what
@@ -272,7 +275,7 @@ impl StoreWriter {
     fn rotate(&mut self) -> Result<(), StoreError> {
         let name = SegmentName { writer: self.writer.clone(), after: self.watermark };
         let header = Header { writer: &self.writer.to_string(), after: self.watermark, position: self.position };
-        let file = SegmentWriter::create(&self.layout.segment(&name), &header)?;
+        let file = SegmentWriter::create(&self.layout, &self.layout.segment(&name), &header)?;
         let old = self.segment.replace(OpenSegment { name, file, hour: None, is_empty: true, has_losses: false });
         self.unsealed.extend(old.map(|segment| segment.name));
         Ok(())
@@ -328,7 +331,7 @@ impl StoreWriter {
         let (old, young): (Vec<_>, Vec<_>) =
             self.superseded.drain(..).partition(|(_, sealed_at)| sealed_at.elapsed() >= grace);
         self.superseded = young;
-        old.iter().try_for_each(|(path, _)| disk::remove(path))
+        old.iter().try_for_each(|(path, _)| disk::remove(&self.layout, path))
     }
 
     /// Begins a new epoch: the stream was reset, so its IDs may repeat, but for those at or

@@ -15,6 +15,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// The right to write under one name, beside whoever writes under others. There are many names, so
 /// its file goes with it, unless its holder died or failed: then it tells the next one.
 pub(super) struct WriterLock {
+    layout: Layout,
     path: PathBuf,
     file: File,
     is_left_over: bool,
@@ -29,7 +30,7 @@ impl WriterLock {
         let path = layout.writer_lock(writer);
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
-            match Self::try_take(&path)? {
+            match Self::try_take(layout, &path)? {
                 Some(lock) => return Ok(lock),
                 None => std::thread::sleep(LOOK_EVERY),
             }
@@ -37,26 +38,26 @@ impl WriterLock {
         Err(StoreError::Busy { writer: writer.to_string() })
     }
 
-    fn try_take(path: &Path) -> Result<Option<Self>, StoreError> {
-        let file = match disk::open_or_create(path) {
+    fn try_take(layout: &Layout, path: &Path) -> Result<Option<Self>, StoreError> {
+        let file = match disk::open_or_create(layout, path) {
             // Its holder has just removed it.
             Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened?,
         };
         match file.try_lock() {
-            Ok(()) if is_at(&file, path).doing("read", path)? => Self::begin(file, path).map(Some),
+            Ok(()) if is_at(&file, path).doing("read", path)? => Self::begin(layout, file, path).map(Some),
             Ok(()) | Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error).doing("lock", path),
         }
     }
 
     /// A file that is not empty was left by a holder that did not end well.
-    fn begin(file: File, path: &Path) -> Result<Self, StoreError> {
+    fn begin(layout: &Layout, file: File, path: &Path) -> Result<Self, StoreError> {
         let is_left_over = file.metadata().doing("read", path)?.len() > 0;
         if !is_left_over {
-            disk::open_append(path)?.append(b"at work\n")?;
+            disk::open_append(layout, path)?.append(b"at work\n")?;
         }
-        Ok(Self { path: path.to_owned(), file, is_left_over })
+        Ok(Self { layout: layout.clone(), path: path.to_owned(), file, is_left_over })
     }
 
     /// Did the last holder die, or fail?
@@ -70,7 +71,7 @@ impl WriterLock {
     /// What the disk refused.
     pub fn end(self) -> Result<(), StoreError> {
         // While it is still locked: whoever has opened the file meanwhile finds that it is gone.
-        disk::remove(&self.path)
+        disk::remove(&self.layout, &self.path)
     }
 }
 

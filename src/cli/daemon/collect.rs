@@ -71,7 +71,7 @@ impl Collect {
         let mut settings = options.collect_settings(self.consumer)?;
         settings.once = self.once;
         settings.adopt = self.adopt;
-        settings.retention = Retention { age: self.retain, bytes: self.retain_bytes };
+        settings.retention = Retention { age: self.retain, bytes: self.retain_bytes, even_if_odd: false };
         settings.seal_every = self.seal_every;
         settings.memory = self.memory.limits();
         let in_development = std::env::var("NODE_ENV").is_ok_and(|value| value == "development");

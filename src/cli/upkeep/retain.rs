@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::cli::failure::Outcome;
 use crate::cli::options::Options;
-use emp_store::{Retention, StoreWriter, find_retired, remove_superseded_files, retain};
+use emp_store::{Retention, StoreError, StoreWriter, find_retired, remove_superseded_files, retain};
 use emp_units as units;
 use emp_units::{parse_bytes, parse_positive_duration};
 
@@ -26,6 +26,10 @@ pub(crate) struct Retain {
     /// The oldest hours go until the sealed files take no more than that: 50GiB, 500MB
     #[arg(long, value_parser = parse_bytes)]
     bytes: Option<u64>,
+    /// Remove hours even where nothing would be left, or where the clock is more than a day ahead of
+    /// the newest entry
+    #[arg(long)]
+    even_if_odd: bool,
     /// Only say what would go
     #[arg(long)]
     dry_run: bool,
@@ -34,14 +38,17 @@ pub(crate) struct Retain {
 impl Retain {
     pub fn run(self, options: &Options) -> Outcome {
         let layout = options.existing_layout()?;
-        let retention = Retention { age: self.age, bytes: self.bytes };
+        let retention = Retention { age: self.age, bytes: self.bytes, even_if_odd: self.even_if_odd };
         let now = Timestamp::now().as_millisecond();
         let (verb, retired) = if self.dry_run {
             ("would go", find_retired(&layout, &retention, now)?)
         } else {
             let _lock = StoreWriter::lock(&layout)
                 .map_err(|error| anyhow::anyhow!("{error}; stop it, or start it with --retain and --retain-bytes"))?;
-            let retired = retain(&layout, &retention, now)?;
+            let retired = retain(&layout, &retention, now).map_err(|error| match error {
+                StoreError::Refused(_) => anyhow::anyhow!("{error}; where that is as it should be, add --even-if-odd"),
+                other => other.into(),
+            })?;
             // Asked for by hand, it frees the disk at once.
             remove_superseded_files(&layout, Duration::ZERO)?;
             ("are gone", retired)
@@ -54,6 +61,12 @@ impl Retain {
             _ => String::new(),
         };
         println!("{hours} hours with {files} files and {} {verb}{range}", units::bytes(retired.bytes));
-        Ok(ExitCode::SUCCESS)
+        if let Some(refusal) = retired.refusal {
+            eprintln!("emp-events: it would be refused without --even-if-odd: {refusal}");
+        }
+        for error in &retired.failed {
+            eprintln!("emp-events: moved to the quarantine folder, since its events cannot be counted: {error}");
+        }
+        Ok(if retired.failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }

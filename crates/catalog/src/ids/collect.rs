@@ -42,15 +42,15 @@ pub(crate) fn collect(path: &Path) -> Option<IdSet> {
     let columns = Columns::open(path)?;
     let mut set = IdSet::default();
     for (column, name) in ID_COLUMNS.iter().enumerate() {
-        let (mut last, mut unsorted) = (String::new(), set.hashes.len());
+        let (mut last, mut unsorted): (Option<String>, _) = (None, set.hashes.len());
         columns.each(name, true, &mut |id, is_error| {
             if is_error {
                 set.hashes.push(hash(column, id, Among::Errors));
             }
             // Events of one job tend to follow each other.
-            if id != last {
+            if last.as_deref() != Some(id) {
                 set.hashes.push(hash(column, id, Among::All));
-                last.replace_range(.., id);
+                last.get_or_insert_default().replace_range(.., id);
             }
             if set.hashes.len() - unsorted >= HASHES_MAX {
                 sort(&mut set.hashes);

@@ -1,4 +1,4 @@
-//! The small tables: `files`, `losses`, `quarantine`, `dead_letters`.
+//! The tables beside `events`: `files`, `losses`, `quarantine`, `dead_letters`.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -6,20 +6,67 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use async_trait::async_trait;
-use datafusion::catalog::memory::MemorySourceConfig;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::error::Result;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 
 use crate::view::{Source, View};
-use emp_store::Segment;
+use emp_store::{DeadLetter, Loss, Quarantined, Segment, StoreError, Writer};
 
-/// A table that is small enough to be built whole for each scan.
+/// A table beside `events`: it is read when it is asked for.
 pub(crate) trait Record: Send + Sync + 'static {
     fn fields() -> Vec<Field>;
-    /// The columns, in the order of the fields.
-    fn columns(view: &View) -> Result<Vec<ArrayRef>>;
+    /// The rows, a batch at a time, each as columns in the order of the fields.
+    fn batches(view: &Arc<View>) -> Batches;
+}
+
+type Batches = Box<dyn Iterator<Item = Vec<ArrayRef>> + Send>;
+
+/// Rows in memory at once: few, since an entry may be large.
+const BATCH_ROWS: usize = 512;
+
+/// The records of a kind in batches. Of one that is damaged a line goes to the view's warnings.
+fn in_batches<R: Send + 'static>(
+    view: &Arc<View>,
+    records: impl Iterator<Item = Result<(Writer, R), StoreError>> + Send + 'static,
+    columns: fn(&[(Writer, R)]) -> Vec<ArrayRef>,
+) -> Batches {
+    let view = Arc::clone(view);
+    let mut readable = records.filter_map(move |record| record.map_err(|error| view.skip(&error)).ok());
+    Box::new(std::iter::from_fn(move || {
+        let rows: Vec<(Writer, R)> = readable.by_ref().take(BATCH_ROWS).collect();
+        (!rows.is_empty()).then(|| columns(&rows))
+    }))
+}
+
+/// The rows of one scan.
+struct Rows<R> {
+    view: Arc<View>,
+    schema: SchemaRef,
+    record: PhantomData<R>,
+}
+
+impl<R> std::fmt::Debug for Rows<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rows").field("schema", &self.schema).finish_non_exhaustive()
+    }
+}
+
+impl<R: Record> PartitionStream for Rows<R> {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let schema = Arc::clone(&self.schema);
+        let batches = R::batches(&self.view);
+        let batches = batches.map(move |columns| Ok(RecordBatch::try_new(Arc::clone(&schema), columns)?));
+        Box::pin(RecordBatchStreamAdapter::new(Arc::clone(&self.schema), futures::stream::iter(batches)))
+    }
 }
 
 pub(crate) struct Records<R> {
@@ -59,11 +106,11 @@ impl<R: Record> TableProvider for Records<R> {
         _state: &dyn Session,
         projection: Option<&Vec<usize>>,
         _filters: &[Expr],
-        _limit: Option<usize>,
+        limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let columns = R::columns(&*self.source.view()?)?;
-        let batch = RecordBatch::try_new(self.schema(), columns)?;
-        Ok(MemorySourceConfig::try_new_exec(&[vec![batch]], self.schema(), projection.cloned())?)
+        let rows = Rows { view: self.source.view()?, schema: self.schema(), record: PhantomData::<R> };
+        let plan = StreamingTableExec::try_new(self.schema(), vec![Arc::new(rows)], projection, [], false, limit)?;
+        Ok(Arc::new(plan))
     }
 }
 
@@ -106,16 +153,19 @@ impl Record for Losses {
         ]
     }
 
-    fn columns(view: &View) -> Result<Vec<ArrayRef>> {
-        let losses = &view.snapshot.losses;
-        Ok(vec![
-            texts(losses.iter().map(|(writer, _)| writer.to_string())),
-            texts(losses.iter().map(|(_, loss)| loss.from.to_string())),
-            texts(losses.iter().map(|(_, loss)| loss.to.to_string())),
-            numbers(losses.iter().map(|(_, loss)| Some(loss.lost))),
-            times(losses.iter().map(|(_, loss)| Some(loss.noticed_at))),
-        ])
+    fn batches(view: &Arc<View>) -> Batches {
+        in_batches(view, view.snapshot.losses.iter(), loss_columns)
     }
+}
+
+fn loss_columns(losses: &[(Writer, Loss)]) -> Vec<ArrayRef> {
+    vec![
+        texts(losses.iter().map(|(writer, _)| writer.to_string())),
+        texts(losses.iter().map(|(_, loss)| loss.from.to_string())),
+        texts(losses.iter().map(|(_, loss)| loss.to.to_string())),
+        numbers(losses.iter().map(|(_, loss)| Some(loss.lost))),
+        times(losses.iter().map(|(_, loss)| Some(loss.noticed_at))),
+    ]
 }
 
 /// Entries that are no events.
@@ -126,15 +176,18 @@ impl Record for Quarantine {
         vec![text("id", false), text("reason", false), text("entry", false), time("noticed_at", false)]
     }
 
-    fn columns(view: &View) -> Result<Vec<ArrayRef>> {
-        let entries = &view.snapshot.quarantine;
-        Ok(vec![
-            texts(entries.iter().map(|(_, entry)| entry.id.to_string())),
-            texts(entries.iter().map(|(_, entry)| entry.reason.clone())),
-            texts(entries.iter().map(|(_, entry)| entry.entry.clone())),
-            times(entries.iter().map(|(_, entry)| Some(entry.noticed_at))),
-        ])
+    fn batches(view: &Arc<View>) -> Batches {
+        in_batches(view, view.snapshot.quarantine.iter(), quarantine_columns)
     }
+}
+
+fn quarantine_columns(entries: &[(Writer, Quarantined)]) -> Vec<ArrayRef> {
+    vec![
+        texts(entries.iter().map(|(_, entry)| entry.id.to_string())),
+        texts(entries.iter().map(|(_, entry)| entry.reason.clone())),
+        texts(entries.iter().map(|(_, entry)| entry.entry.clone())),
+        times(entries.iter().map(|(_, entry)| Some(entry.noticed_at))),
+    ]
 }
 
 /// Events that a receiver has refused for good.
@@ -153,18 +206,21 @@ impl Record for DeadLetterRecords {
         ]
     }
 
-    fn columns(view: &View) -> Result<Vec<ArrayRef>> {
-        let letters = &view.snapshot.dead_letters;
-        Ok(vec![
-            texts(letters.iter().map(|letter| letter.id.to_string())),
-            texts(letters.iter().map(|letter| letter.signal.clone())),
-            texts(letters.iter().map(|letter| letter.reason.clone())),
-            texts(letters.iter().map(|letter| letter.service.clone())),
-            texts(letters.iter().map(|letter| letter.event_type.clone())),
-            texts(letters.iter().map(|letter| letter.event.clone())),
-            times(letters.iter().map(|letter| Some(letter.noticed_at))),
-        ])
+    fn batches(view: &Arc<View>) -> Batches {
+        in_batches(view, view.snapshot.dead_letters.iter(), dead_letter_columns)
     }
+}
+
+fn dead_letter_columns(letters: &[(Writer, DeadLetter)]) -> Vec<ArrayRef> {
+    vec![
+        texts(letters.iter().map(|(_, letter)| letter.id.to_string())),
+        texts(letters.iter().map(|(_, letter)| letter.signal.clone())),
+        texts(letters.iter().map(|(_, letter)| letter.reason.clone())),
+        texts(letters.iter().map(|(_, letter)| letter.service.clone())),
+        texts(letters.iter().map(|(_, letter)| letter.event_type.clone())),
+        texts(letters.iter().map(|(_, letter)| letter.event.clone())),
+        times(letters.iter().map(|(_, letter)| Some(letter.noticed_at))),
+    ]
 }
 
 /// The store's own files that hold events.
@@ -198,7 +254,7 @@ impl Record for Files {
         ]
     }
 
-    fn columns(view: &View) -> Result<Vec<ArrayRef>> {
+    fn batches(view: &Arc<View>) -> Batches {
         let sealed = view.sealed();
         view.usable(sealed.files.iter().collect());
         let sealed = sealed.files.iter().map(|file| FileRow {
@@ -212,7 +268,7 @@ impl Record for Files {
             timestamps: file.facts.as_ref().ok().and_then(|facts| facts.timestamps),
         });
         let rows: Vec<FileRow> = sealed.chain(view.snapshot.segments.iter().map(segment_row)).collect();
-        Ok(vec![
+        Box::new(std::iter::once(vec![
             texts(rows.iter().map(|row| row.path.clone())),
             texts(rows.iter().map(|row| row.kind.to_owned())),
             texts(rows.iter().map(|row| row.writer.clone())),
@@ -222,7 +278,7 @@ impl Record for Files {
             numbers(rows.iter().map(|row| Some(row.bytes))),
             times(rows.iter().map(|row| row.timestamps.map(|(least, _)| least))),
             times(rows.iter().map(|row| row.timestamps.map(|(_, greatest)| greatest))),
-        ])
+        ]))
     }
 }
 

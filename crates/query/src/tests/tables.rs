@@ -194,3 +194,30 @@ fn answers_come_in_batches() {
         assert_eq!(answer.warnings, Vec::<String>::new());
     });
 }
+
+#[test]
+fn a_damaged_record_is_told_of_where_records_are_asked_for() {
+    let store = TestStore::new();
+    let id = |seq| EntryId::new(BASE as u64 + 9_000, seq);
+    for seq in 1..=3 {
+        store.quarantined(id(seq), Loss { from: EntryId::ZERO, to: id(seq), lost: 1, noticed_at: BASE });
+    }
+    store.sealed(&[]);
+    let folder = store.layout.quarantine();
+    let sidecar = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
+    let text = std::fs::read_to_string(&sidecar).unwrap().replacen("no service", "no servicE", 1);
+    std::fs::write(&sidecar, text).unwrap();
+    let engine = store.engine();
+    let ask = |sql: &str| {
+        block_on(async {
+            let answer = engine.sql(sql).await.unwrap();
+            let warnings = answer.warnings.clone();
+            (rows(answer).await.unwrap(), warnings)
+        })
+    };
+    let (events, warnings) = ask("select count(*) from losses");
+    assert_eq!((events.as_str(), warnings.len()), ("3", 0), "{warnings:?}");
+    let (events, warnings) = ask("select count(*) from quarantine");
+    assert_eq!(events, "2");
+    assert!(warnings.len() == 1 && warnings[0].ends_with("its checksum does not hold"), "{warnings:?}");
+}

@@ -2,8 +2,10 @@ use std::io::{self, Read};
 
 use serde::Serialize;
 
+use super::Commit;
+
 /// What every segment starts with; the last byte is the version of the format.
-pub(super) const MAGIC: &[u8; 8] = b"EMPJRNL\x01";
+pub(crate) const MAGIC: &[u8; 8] = b"EMPJRNL\x01";
 
 const PREFIX_BYTES: usize = 8;
 
@@ -58,4 +60,20 @@ pub(super) fn read(source: &mut impl Read, left: u64, payload: &mut Vec<u8>) -> 
     source.read_exact(payload)?;
     let bytes = PREFIX_BYTES as u64 + length;
     Ok(if prefix(payload) == found { Frame::Whole(bytes) } else { Frame::Broken(bytes) })
+}
+
+/// Where in these bytes, which do not begin with a whole frame, the next whole commit begins.
+/// `claimed` is where the first frame ends by its own word: there its successor is, unless just
+/// those bytes are damaged that tell its length.
+pub(super) fn find_commit(bytes: &[u8], claimed: Option<usize>) -> Option<usize> {
+    claimed.into_iter().chain(1..bytes.len()).find(|offset| bytes.get(*offset..).is_some_and(begins_with_commit))
+}
+
+/// Cheap tests first: this is asked at each byte.
+fn begins_with_commit(bytes: &[u8]) -> bool {
+    let Some((found, rest)) = bytes.split_first_chunk::<PREFIX_BYTES>() else { return false };
+    let length = u32::from_le_bytes([found[0], found[1], found[2], found[3]]) as usize;
+    let Some(payload) = rest.get(..length).filter(|payload| !payload.is_empty()) else { return false };
+    let is_commit = postcard::take_from_bytes::<Commit<'_>>(payload).is_ok_and(|(_, rest)| rest.is_empty());
+    is_commit && prefix(payload) == *found
 }

@@ -29,6 +29,27 @@ pub(crate) struct Commit<'a> {
     pub losses: Vec<Loss>,
 }
 
+/// The first numbers in the encoding of a [`Commit`], in which a list is its length and its items.
+#[derive(Debug, Deserialize)]
+pub(crate) struct CommitStart {
+    _position: u64,
+    rows: u64,
+    /// The ID of the first row, where there are rows.
+    first: (u64, u64),
+}
+
+impl CommitStart {
+    /// That of an encoded commit; `None` where it is too short to have rows.
+    pub fn of(payload: &[u8]) -> Option<Self> {
+        postcard::from_bytes(payload).ok()
+    }
+
+    /// The ID of the first event in the commit.
+    pub fn first_event(&self) -> Option<EntryId> {
+        (self.rows > 0).then_some(EntryId::new(self.first.0, self.first.1))
+    }
+}
+
 impl Commit<'_> {
     /// The highest ID in the commit.
     pub fn last(&self) -> Option<EntryId> {

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
+use crate::Layout;
 use emp_event::{EntryId, Level};
 
 fn row(seq: u64, data: &str) -> Row<'_> {
@@ -42,7 +43,7 @@ fn segment() -> (TempDir, PathBuf, Vec<u64>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("w_0-0.journal");
     let header = Header { writer: "w", after: EntryId::ZERO, position: Some(9) };
-    let mut writer = SegmentWriter::create(&path, &header).unwrap();
+    let mut writer = SegmentWriter::create(&Layout::new(folder.path()), &path, &header).unwrap();
     let mut ends = vec![writer.bytes()];
     for number in 1..=3 {
         writer.append(&commit(number)).unwrap();
@@ -86,23 +87,42 @@ fn a_segment_cut_anywhere_keeps_every_whole_commit() {
 }
 
 #[test]
-fn a_flipped_bit_ends_the_valid_prefix_at_its_commit() {
+fn a_flipped_bit_costs_its_own_commit_and_no_other() {
     let (_folder, path, ends) = segment();
     let bytes = fs::read(&path).unwrap();
-    for place in 0..bytes.len() {
+    for (place, bit) in (0..bytes.len()).flat_map(|place| (0..8).map(move |bit| (place, bit))) {
         let mut damaged = bytes.clone();
-        damaged[place] ^= 1 << (place % 8);
+        damaged[place] ^= 1 << bit;
         fs::write(&path, &damaged).unwrap();
-        let whole = ends[1..].iter().filter(|end| **end <= place as u64).count() as u64;
-        let before = if (place as u64) < ends[0] { 0 } else { whole };
-        assert_eq!(readable(&path), before, "bit flipped at {place}");
+        // The header is frame 0, and commit n is frame n.
+        let hit = ends.iter().filter(|end| **end <= place as u64).count() as u64;
+        let mut reader = SegmentReader::open(&path).unwrap();
+        let context = format!("bit {bit} of byte {place}");
+        let is_in_header = hit == 0 && place >= 8;
+        assert_eq!(reader.header().unwrap().is_none(), is_in_header, "{context}");
+        for number in (1..=3).filter(|number| *number != hit) {
+            assert_eq!(reader.next_commit().unwrap(), Some(commit(number)), "{context}");
+        }
+        assert_eq!(reader.next_commit().unwrap(), None, "{context}");
+        let damage = reader.damage();
+        assert_eq!((damage.ranges.len(), damage.has_header), (1, is_in_header), "{context}: {damage:?}");
     }
+}
+
+#[test]
+fn a_commit_that_stands_there_twice_is_read_once() {
+    let (_folder, path, ends) = segment();
+    let mut bytes = fs::read(&path).unwrap();
+    let [.., from, to] = ends[..3] else { panic!("{ends:?}") };
+    bytes.extend_from_within(from as usize..to as usize);
+    fs::write(&path, bytes).unwrap();
+    assert_eq!(readable(&path), 3);
 }
 
 #[test]
 fn a_resumed_segment_goes_on_where_it_ended() {
     let (_folder, path, ends) = segment();
-    let mut writer = SegmentWriter::resume(&path, ends[3]).unwrap();
+    let mut writer = SegmentWriter::resume(&Layout::new(path.parent().unwrap()), &path, ends[3]).unwrap();
     writer.append(&commit(4)).unwrap();
     assert_eq!(readable(&path), 4);
 }

@@ -2,8 +2,9 @@ use std::path::Path;
 
 use super::frame::{self, MAGIC};
 use super::{Commit, Header};
-use crate::StoreError;
 use crate::disk::{self, DiskFile};
+use crate::layout::SegmentName;
+use crate::{Layout, StoreError};
 
 /// Appends commits to one segment.
 pub(crate) struct SegmentWriter {
@@ -15,16 +16,16 @@ pub(crate) struct SegmentWriter {
 
 impl SegmentWriter {
     /// Begins a segment; durable on return.
-    pub fn create(path: &Path, header: &Header<'_>) -> Result<Self, StoreError> {
-        let mut file = disk::create_new(path)?;
+    pub fn create(layout: &Layout, path: &Path, header: &Header<'_>) -> Result<Self, StoreError> {
+        let mut file = disk::create_new(layout, path)?;
         let buffer = encode(path, header, MAGIC.to_vec())?;
         file.append(&buffer)?;
         Ok(Self { file, bytes: buffer.len() as u64, buffer })
     }
 
     /// Goes on with a segment of that length whose every byte was found valid.
-    pub fn resume(path: &Path, bytes: u64) -> Result<Self, StoreError> {
-        Ok(Self { file: disk::open_append(path)?, bytes, buffer: Vec::new() })
+    pub fn resume(layout: &Layout, path: &Path, bytes: u64) -> Result<Self, StoreError> {
+        Ok(Self { file: disk::open_append(layout, path)?, bytes, buffer: Vec::new() })
     }
 
     /// Makes a commit durable.
@@ -41,6 +42,16 @@ impl SegmentWriter {
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
+}
+
+/// What a segment begins with, before its first frame, or before its first commit where it lacks
+/// its header, too: one that says what the name does.
+pub(crate) fn segment_start(path: &Path, name: &SegmentName, lacks_header: bool) -> Result<Vec<u8>, StoreError> {
+    if !lacks_header {
+        return Ok(MAGIC.to_vec());
+    }
+    let header = Header { writer: &name.writer.to_string(), after: name.after, position: None };
+    encode(path, &header, MAGIC.to_vec())
 }
 
 fn encode(path: &Path, payload: &impl serde::Serialize, buffer: Vec<u8>) -> Result<Vec<u8>, StoreError> {

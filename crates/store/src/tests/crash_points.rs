@@ -6,7 +6,7 @@
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
-use super::simulated_disk::{self as simulated, Change, Cut, Disk};
+use super::simulated_disk::{Change, Cut, Disk, SimulatedDisk};
 use super::world::{Mark, Step, View, World, view};
 use super::*;
 
@@ -54,18 +54,17 @@ fn life() -> Vec<Step> {
 
 /// A life on a disk that does as it is told: every operation, and what the collector knew.
 fn record(failing: std::ops::Range<usize>) -> (TempDir, World, Vec<Change>, Vec<Mark>) {
-    let (folder, layout) = layout();
-    simulated::start(failing);
+    let (folder, layout, disk) = SimulatedDisk::new_store(failing);
     let mut world = World::new(&layout);
     let mut marks = vec![world.mark(0)];
     for step in life() {
         world.begin(&step);
-        marks.push(world.mark(simulated::done()));
+        marks.push(world.mark(disk.done()));
         world.finish(&step);
-        marks.push(world.mark(simulated::done()));
+        marks.push(world.mark(disk.done()));
     }
     world.die();
-    (folder, world, simulated::stop(), marks)
+    (folder, world, disk.changes(), marks)
 }
 
 /// What the collector knew after so many operations.
@@ -102,25 +101,22 @@ fn assert_between(seen: &View, mark: &Mark, context: &str) {
 fn crash(disk: &Disk, mark: &Mark, cut: Cut, again: bool, context: &str) {
     let seed = if let Cut::Torn(seed) = cut { seed } else { 0 };
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let (_folder, layout) = layout();
+    let (_folder, layout, recovering) = SimulatedDisk::new_store(0..0);
     disk.restore(cut, &mut random, layout.root());
     let left = again.then(|| Disk::holding(layout.root()));
-    simulated::start(0..0);
     check(&layout, mark, context);
-    let changes = simulated::stop();
+    let changes = recovering.changes();
     let Some(mut disk) = left else { return };
     for (done, change) in changes.iter().enumerate() {
         disk.apply(change);
-        let (_folder, again) = self::layout();
+        let (_folder, again, _) = SimulatedDisk::new_store(0..0);
         disk.restore(Cut::Torn(seed), &mut random, again.root());
-        simulated::start(0..0);
         // What the second life had committed, it had found or was delivered: nothing is new.
         let mut world = World::after_crash(&again, mark);
         world.redeliver();
         assert_eq!(view(&again), world.model(), "{context}, and again after {} operations of recovery", done + 1);
         world.take(&Step::SealAll);
         assert_eq!(view(&again), world.model(), "{context}, and again after {} operations, sealed", done + 1);
-        simulated::stop();
     }
 }
 
@@ -175,8 +171,7 @@ fn whatever_operation_fails_nothing_is_lost_or_doubled() {
 /// Hours that retention takes out are gone as a whole, or not at all, and their events are counted.
 #[test]
 fn after_a_crash_while_hours_go_each_event_is_there_or_counted() {
-    let (folder, layout) = layout();
-    simulated::start(0..0);
+    let (folder, layout, simulated) = SimulatedDisk::new_store(0..0);
     let mut world = World::new(&layout);
     for name in ["w1", "w2"] {
         world.take(&Step::Reopen(name));
@@ -185,14 +180,14 @@ fn after_a_crash_while_hours_go_each_event_is_there_or_counted() {
         world.take(&Step::RemoveSuperseded);
     }
     world.die();
-    let before = simulated::done();
+    let before = simulated.done();
     let all = world.committed.len() as u64;
     let kept_hours: Vec<Hour> = Snapshot::read(&layout).unwrap().partitions.iter().map(|file| file.hour).collect();
     assert_eq!(kept_hours.len(), 8, "both writers have files in the hour they share");
-    let retention = Retention { age: None, bytes: Some(1) };
+    let retention = Retention { age: None, bytes: Some(1), even_if_odd: true };
     assert_eq!(retain(&layout, &retention, i64::MAX).unwrap().hours.len(), 7);
     assert_eq!(remove_superseded_files(&layout, Duration::ZERO).unwrap(), 8);
-    let changes = simulated::stop();
+    let changes = simulated.changes();
     assert!(view(&layout).entries.is_empty());
     let mut disk = Disk::new(&folder.path().join("store"));
     changes[..before].iter().for_each(|change| disk.apply(change));

@@ -3,7 +3,7 @@
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
-use super::simulated_disk::{self as simulated, Change, Cut, Disk};
+use super::simulated_disk::{Change, Cut, Disk, SimulatedDisk};
 use super::world::view;
 use super::*;
 
@@ -45,29 +45,26 @@ fn assert_holds(layout: &Layout, count: usize, context: &str) {
 /// What a crash left is imported once more.
 fn check(disk: &Disk, cut: Cut, acknowledged: usize, context: &str) {
     let seed = if let Cut::Torn(seed) = cut { seed } else { 0 };
-    let (_folder, layout) = layout();
+    let (_folder, layout, _) = SimulatedDisk::new_store(0..0);
     disk.restore(cut, &mut ChaCha8Rng::seed_from_u64(seed), layout.root());
     let seen = view(&layout).entries;
     let kept = lines().into_iter().take(acknowledged).all(|(id, is_event)| seen.contains(&((0, id), is_event)));
     assert!(kept, "{context}: {seen:?} after {acknowledged} lines were said to be stored");
-    simulated::start(0..0);
     import(&layout, lines().len()).unwrap();
-    simulated::stop();
     assert_holds(&layout, lines().len(), context);
 }
 
 /// An import of half a file, and of all of it later; how many lines were said to be stored after so
 /// many operations.
 fn record(failing: std::ops::Range<usize>) -> (TempDir, Vec<Change>, Vec<(usize, usize)>) {
-    let (folder, layout) = layout();
-    simulated::start(failing);
+    let (folder, layout, disk) = SimulatedDisk::new_store(failing);
     let mut marks = vec![(0, 0)];
     for count in [5, lines().len()] {
         // Where it fails, somebody runs it again.
         while import(&layout, count).is_err() {}
-        marks.push((simulated::done(), count));
+        marks.push((disk.done(), count));
     }
-    (folder, simulated::stop(), marks)
+    (folder, disk.changes(), marks)
 }
 
 #[test]

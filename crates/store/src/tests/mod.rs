@@ -4,8 +4,9 @@ mod crash_points;
 mod direct;
 mod layout;
 mod model;
+mod range;
 mod recovery;
-pub(super) mod simulated_disk;
+mod simulated_disk;
 mod upkeep;
 mod world;
 mod writing;
@@ -25,11 +26,15 @@ use emp_event::{Draft, EntryId, decode};
 pub(super) const HOUR_14: u64 = 1_758_981_600_000;
 pub(super) const HOUR_MS: u64 = 3_600_000;
 
-pub(super) fn layout() -> (TempDir, Layout) {
-    // In memory where there is such a place: thousands of stores are made here.
+/// In memory where there is such a place: thousands of stores are made here.
+pub(super) fn new_folder() -> TempDir {
     let memory = Path::new("/dev/shm");
     let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
-    let folder = folder.unwrap();
+    folder.unwrap()
+}
+
+pub(super) fn layout() -> (TempDir, Layout) {
+    let folder = new_folder();
     let layout = Layout::new(folder.path().join("store"));
     (folder, layout)
 }

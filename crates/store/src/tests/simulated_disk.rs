@@ -1,20 +1,23 @@
 //! A disk whose power can be cut after any operation.
 //!
-//! While a recording runs on this thread, every operation of `store::disk` under its folder is
-//! noted, and syncs cost nothing. [`Disk`] then tells what a real disk may hold after the first
-//! so many of them. What was written and not synced may be there, or not, or in part, each file
+//! A [`SimulatedDisk`] carries out what a store does, notes it, and makes some of it fail; syncs
+//! cost nothing on it. [`Disk`] then tells what a real disk may hold after the first so many of
+//! these operations. What was written and not synced may be there, or not, or in part, each file
 //! and each folder for itself; what a failed sync was to write is gone, whatever is synced later.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use rand::{Rng as _, RngExt as _};
 use rand_chacha::ChaCha8Rng;
 
-use crate::disk::Operation;
+use super::new_folder;
+use crate::Layout;
+use crate::disk::{Backend, RealDisk};
 
 /// An operation that was done, or, of a sync, that failed.
 #[derive(Debug, Clone)]
@@ -31,8 +34,11 @@ pub(super) enum Change {
     RemoveDir(PathBuf),
 }
 
-thread_local! {
-    static RECORDING: RefCell<Option<Recording>> = const { RefCell::new(None) };
+/// A disk that remembers what was done to it.
+#[derive(Debug)]
+pub(super) struct SimulatedDisk {
+    real: RealDisk,
+    recording: Mutex<Recording>,
 }
 
 #[derive(Debug, Default)]
@@ -41,88 +47,109 @@ struct Recording {
     /// How many operations were asked for, those that failed included.
     asked: usize,
     /// Which of them fail.
-    failing: std::ops::Range<usize>,
+    failing: Range<usize>,
 }
 
-/// Notes every operation until [`stop`]; those whose number is in `failing` fail.
-pub(super) fn start(failing: std::ops::Range<usize>) {
-    RECORDING.with_borrow_mut(|recording| *recording = Some(Recording { failing, ..Recording::default() }));
-}
+impl SimulatedDisk {
+    /// A store at this folder, and its disk: those operations fail whose number is in `failing`.
+    pub fn holding(root: PathBuf, failing: Range<usize>) -> (Layout, Arc<Self>) {
+        let recording = Mutex::new(Recording { failing, ..Recording::default() });
+        let disk = Arc::new(Self { real: RealDisk::new(&root), recording });
+        (Layout::on(root, disk.clone()), disk)
+    }
 
-/// What was done since [`start`].
-pub(super) fn stop() -> Vec<Change> {
-    RECORDING.with_borrow_mut(Option::take).map(|recording| recording.changes).unwrap_or_default()
-}
+    /// The same of a new store in a folder that goes with the first part of the answer.
+    pub fn new_store(failing: Range<usize>) -> (tempfile::TempDir, Layout, Arc<Self>) {
+        let folder = new_folder();
+        let (layout, disk) = Self::holding(folder.path().join("store"), failing);
+        (folder, layout, disk)
+    }
 
-/// How many operations were done so far.
-pub(super) fn done() -> usize {
-    RECORDING.with_borrow(|recording| recording.as_ref().map_or(0, |recording| recording.changes.len()))
-}
+    /// What was done so far.
+    pub fn changes(&self) -> Vec<Change> {
+        self.lock().changes.clone()
+    }
 
-/// Is a recording running on this thread?
-pub(crate) fn is_on() -> bool {
-    RECORDING.with_borrow(Option::is_some)
-}
+    /// How many operations were done so far.
+    pub fn done(&self) -> usize {
+        self.lock().changes.len()
+    }
 
-/// Called by `store::disk` before each operation.
-pub(crate) fn observe(operation: &Operation<'_>) -> io::Result<()> {
-    RECORDING.with_borrow_mut(|recording| match recording {
-        None => Ok(()),
-        Some(recording) => recording.observe(operation),
-    })
-}
+    fn lock(&self) -> MutexGuard<'_, Recording> {
+        self.recording.lock().unwrap()
+    }
 
-impl Recording {
-    fn observe(&mut self, operation: &Operation<'_>) -> io::Result<()> {
-        let fails = self.failing.contains(&self.asked);
-        self.asked += 1;
+    /// Notes an operation, `None` where it changes nothing; the error where it is to fail.
+    fn note(&self, change: Option<Change>) -> io::Result<()> {
+        let mut recording = self.lock();
+        let fails = recording.failing.contains(&recording.asked);
+        recording.asked += 1;
         if fails {
-            return Err(self.fail(operation));
+            return Err(io::ErrorKind::StorageFull.into());
         }
-        // Names that are not there change nothing.
-        let is_void = match operation {
-            Operation::Remove(path) | Operation::RemoveDir(path) => !path.exists(),
-            Operation::CreateDir(path) => path.exists(),
-            _ => false,
-        };
-        if !is_void {
-            self.changes.push(Change::of(operation));
-        }
+        recording.changes.extend(change);
         Ok(())
     }
-
-    /// A full disk takes part of what is written; a sync that fails has lost what it was to write.
-    fn fail(&mut self, operation: &Operation<'_>) -> io::Error {
-        match *operation {
-            Operation::Append(path, bytes) => {
-                let part = &bytes[..bytes.len() / 2];
-                let mut file = fs::OpenOptions::new().append(true).open(path).unwrap();
-                file.write_all(part).unwrap();
-                self.changes.push(Change::Append(path.to_owned(), part.to_vec()));
-                io::Error::from(io::ErrorKind::StorageFull)
-            }
-            Operation::SyncFile(path) => {
-                self.changes.push(Change::SyncFailed(path.to_owned()));
-                io::Error::other("the simulated disk failed to sync")
-            }
-            _ => io::Error::from(io::ErrorKind::StorageFull),
-        }
-    }
 }
 
-impl Change {
-    fn of(operation: &Operation<'_>) -> Self {
-        match *operation {
-            Operation::CreateDir(path) => Self::CreateDir(path.to_owned()),
-            Operation::Create(path) => Self::Create(path.to_owned()),
-            Operation::Append(path, bytes) => Self::Append(path.to_owned(), bytes.to_vec()),
-            Operation::Patch(path, offset, bytes) => Self::Patch(path.to_owned(), offset, bytes.to_vec()),
-            Operation::SyncFile(path) => Self::SyncFile(path.to_owned()),
-            Operation::SyncDir(path) => Self::SyncDir(path.to_owned()),
-            Operation::Rename(from, to) => Self::Rename(from.to_owned(), to.to_owned()),
-            Operation::Remove(path) => Self::Remove(path.to_owned()),
-            Operation::RemoveDir(path) => Self::RemoveDir(path.to_owned()),
+impl Backend for SimulatedDisk {
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        self.note((!path.exists()).then(|| Change::CreateDir(path.to_owned())))?;
+        self.real.create_dir(path)
+    }
+
+    fn create_new(&self, path: &Path) -> io::Result<File> {
+        self.note(Some(Change::Create(path.to_owned())))?;
+        self.real.create_new(path)
+    }
+
+    fn create(&self, path: &Path) -> io::Result<File> {
+        self.note(Some(Change::Create(path.to_owned())))?;
+        self.real.create(path)
+    }
+
+    fn append(&self, path: &Path, mut file: &File, bytes: &[u8]) -> io::Result<usize> {
+        if let Err(error) = self.note(Some(Change::Append(path.to_owned(), bytes.to_vec()))) {
+            // A full disk takes part of what is written.
+            let part = &bytes[..bytes.len() / 2];
+            file.write_all(part)?;
+            self.lock().changes.push(Change::Append(path.to_owned(), part.to_vec()));
+            return Err(error);
         }
+        file.write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn patch(&self, path: &Path, file: &File, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.note(Some(Change::Patch(path.to_owned(), offset, bytes.to_vec())))?;
+        self.real.patch(path, file, offset, bytes)
+    }
+
+    fn sync_file(&self, path: &Path, _: &File) -> io::Result<()> {
+        self.note(Some(Change::SyncFile(path.to_owned()))).map_err(|_| {
+            // What it was to write is lost.
+            self.lock().changes.push(Change::SyncFailed(path.to_owned()));
+            io::Error::other("the simulated disk failed to sync")
+        })
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        self.note(Some(Change::SyncDir(path.to_owned())))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.note(Some(Change::Rename(from.to_owned(), to.to_owned())))?;
+        self.real.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.note(path.exists().then(|| Change::Remove(path.to_owned())))?;
+        self.real.remove(path)
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        self.note(path.exists().then(|| Change::RemoveDir(path.to_owned())))?;
+        self.real.remove_dir(path)
     }
 }
 

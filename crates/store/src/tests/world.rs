@@ -1,6 +1,6 @@
 //! A store and what it was given: steps that a collector takes, and what must hold after each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 
@@ -213,9 +213,8 @@ impl World {
                 remove_superseded_files(&self.layout, Duration::ZERO)?;
             }
             Step::Compact => {
-                for task in CompactTask::find(&self.layout, i64::MAX)? {
-                    task.run()?;
-                }
+                let failed = compact(&self.layout, i64::MAX, &mut BTreeSet::new(), &mut |_| ())?;
+                failed.into_iter().next().map_or(Ok(()), Err)?;
             }
             Step::BeginEpoch | Step::Reopen(_) | Step::Become(_) => {}
         }
@@ -259,7 +258,8 @@ pub(super) fn view(layout: &Layout) -> View {
         let epoch = partition.name.writer.epoch();
         entries.extend(ids_in(&partition.path).into_iter().map(|id| ((epoch, id), true)));
     }
-    entries.extend(snapshot.quarantine.iter().map(|(writer, entry)| ((writer.epoch(), entry.id), false)));
+    let quarantine = snapshot.quarantine.iter().map(Result::unwrap);
+    entries.extend(quarantine.map(|(writer, entry)| ((writer.epoch(), entry.id), false)));
     entries.sort_unstable();
-    View { entries, lost: snapshot.losses.iter().map(|(_, loss)| loss.lost).sum() }
+    View { entries, lost: snapshot.losses.iter().map(|record| record.unwrap().1.lost).sum() }
 }

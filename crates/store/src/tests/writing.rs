@@ -57,8 +57,10 @@ fn the_quarantine_and_the_losses_move_with_their_segment() {
     commit_after(&mut store, &[at(0, 9)], Some(loss));
     let check = |layout: &Layout| {
         let snapshot = Snapshot::read(layout).unwrap();
-        assert_eq!(snapshot.quarantine.iter().map(|(_, entry)| entry.id).collect::<Vec<_>>(), [at(0, 2)]);
-        assert_eq!(snapshot.losses, [("w1".parse().unwrap(), loss)]);
+        assert_eq!(snapshot.quarantine.iter().map(|record| record.unwrap().1.id).collect::<Vec<_>>(), [at(0, 2)]);
+        assert_eq!((snapshot.quarantine.count().unwrap(), snapshot.losses.count().unwrap()), (1, 1));
+        let losses: Vec<_> = snapshot.losses.iter().map(Result::unwrap).collect();
+        assert_eq!(losses, [("w1".parse().unwrap(), loss)]);
     };
     check(&layout);
     store.close_segment().unwrap();
@@ -78,7 +80,7 @@ fn a_segment_of_nothing_but_quarantined_entries_makes_no_partition() {
     store.close_segment().unwrap();
     let sealed = seal_all(&mut store);
     assert_eq!(sealed[0].parquet, None);
-    assert_eq!(Snapshot::read(&layout).unwrap().quarantine.len(), 1);
+    assert_eq!(Snapshot::read(&layout).unwrap().quarantine.count().unwrap(), 1);
 }
 
 #[test]
@@ -134,4 +136,69 @@ fn a_bare_folder_of_partitions_is_a_store() {
 fn a_missing_store_is_named() {
     let error = Snapshot::read(&Layout::new("/nowhere/at/all")).unwrap_err();
     assert_eq!(error.to_string(), "cannot open the store /nowhere/at/all: No such file or directory (os error 2)");
+}
+
+/// The permissions of everything below a folder, in octal digits.
+fn modes(folder: &Path) -> std::collections::BTreeSet<(bool, String)> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mut found = std::collections::BTreeSet::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o7777;
+        found.insert((path.is_dir(), format!("{mode:o}")));
+        if path.is_dir() {
+            found.extend(modes(&path));
+        }
+    }
+    found
+}
+
+/// A life in which files and folders of all kinds come to be.
+fn write_all_kinds(layout: &Layout) {
+    let mut store = open(layout);
+    let loss = Loss { from: EntryId::ZERO, to: at(0, 1), lost: 2, noticed_at: 0 };
+    commit_after(&mut store, &[at(0, 1), at(0, 2)], Some(loss));
+    quarantine(&mut store, at(0, 3));
+    store.close_segment().unwrap();
+    seal_all(&mut store);
+    request_seal(layout).unwrap();
+    drop(store);
+    drop(open(layout));
+}
+
+#[test]
+fn what_is_written_is_for_its_owner_alone() {
+    let (_folder, layout) = layout();
+    write_all_kinds(&layout);
+    let modes = modes(layout.root().parent().unwrap());
+    assert_eq!(modes, [(false, "600".to_owned()), (true, "700".to_owned())].into());
+}
+
+#[test]
+fn a_folder_that_is_shared_with_its_group_makes_a_store_that_is() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (_folder, layout) = layout();
+    fs::create_dir(layout.root()).unwrap();
+    fs::set_permissions(layout.root(), fs::Permissions::from_mode(0o2750)).unwrap();
+    write_all_kinds(&layout);
+    assert_eq!(modes(layout.root()), [(false, "640".to_owned()), (true, "2750".to_owned())].into());
+}
+
+#[test]
+fn a_damaged_record_costs_itself_only() {
+    let (_folder, layout) = layout();
+    let mut store = open(&layout);
+    (1..=3).for_each(|seq| quarantine(&mut store, at(0, seq)));
+    store.close_segment().unwrap();
+    seal_all(&mut store);
+    let sidecar = fs::read_dir(layout.quarantine()).unwrap().next().unwrap().unwrap().path();
+    let text =
+        fs::read_to_string(&sidecar).unwrap().replacen("missing", "missinG", 2).replacen("missinG", "missing", 1);
+    fs::write(&sidecar, text).unwrap();
+    let snapshot = Snapshot::read(&layout).unwrap();
+    let (found, damaged): (Vec<_>, Vec<_>) = snapshot.quarantine.iter().partition(Result::is_ok);
+    let found: Vec<EntryId> = found.into_iter().map(|record| record.unwrap().1.id).collect();
+    assert_eq!(found, [at(0, 1), at(0, 3)]);
+    let error = damaged[0].as_ref().unwrap_err().to_string();
+    assert!(damaged.len() == 1 && error.ends_with("line 2: its checksum does not hold"), "{error}");
 }

@@ -8,7 +8,7 @@ use parquet::errors::ParquetError;
 use crate::checksum::{self, Checksum};
 use crate::error::IoContext as _;
 use crate::layout::Hour;
-use crate::sealed::CREATED_BY;
+use crate::sealed::is_ours;
 use crate::{Partition, StoreError};
 use emp_event::{EntryId, ParseEntryIdError};
 
@@ -29,7 +29,7 @@ pub(super) fn check(file: &Partition) -> Result<u64, StoreError> {
     let opened = File::open(&file.path).doing("open", &file.path)?;
     let reader = ParquetRecordBatchReaderBuilder::try_new(opened).map_err(unreadable)?.with_batch_size(READ_ROWS);
     let metadata = reader.metadata().file_metadata();
-    if checksum == Checksum::Missing && metadata.created_by() == Some(CREATED_BY) {
+    if checksum == Checksum::Missing && metadata.created_by().is_some_and(is_ours) {
         return Err(damaged("its checksum is gone".to_owned()));
     }
     let promised = metadata.num_rows().max(0).unsigned_abs();

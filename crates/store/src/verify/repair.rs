@@ -1,9 +1,10 @@
 use std::path::{Path, PathBuf};
 
+use super::segment::Contents;
 use super::{Finding, Kind, Report, segments};
-use crate::journal::{Salvaged, salvage};
-use crate::layout::{Layout, SegmentName};
+use crate::layout::Layout;
 use crate::lock::Lock;
+use crate::mend::{keep_damage, write_anew};
 use crate::{StoreError, StoreWriter, disk};
 
 /// What was done about one finding.
@@ -33,7 +34,7 @@ pub fn repair(layout: &Layout, report: &Report, writer: &str) -> Result<Vec<Repa
     for finding in &report.findings {
         repaired.push(match finding.kind {
             Kind::Segment => repair_segment(layout, finding)?,
-            Kind::Partition | Kind::Sidecar => set_aside(layout, finding)?,
+            Kind::Partition | Kind::Sidecar => repair_file(layout, finding)?,
             Kind::Foreign => Repaired {
                 path: finding.path.clone(),
                 kept_as: None,
@@ -51,9 +52,16 @@ pub fn repair(layout: &Layout, report: &Report, writer: &str) -> Result<Vec<Repa
     Ok(repaired)
 }
 
-fn set_aside(layout: &Layout, finding: &Finding) -> Result<Repaired, StoreError> {
-    let kept_as = place(layout, &finding.path);
-    disk::set_aside(&finding.path, &kept_as)?;
+/// Moves a damaged file out of the store, into the quarantine folder: where it is now.
+pub(crate) fn set_aside(layout: &Layout, path: &Path) -> Result<PathBuf, StoreError> {
+    disk::create_dir(layout, &layout.quarantine())?;
+    let kept_as = place(layout, path);
+    disk::set_aside(layout, path, &kept_as)?;
+    Ok(kept_as)
+}
+
+fn repair_file(layout: &Layout, finding: &Finding) -> Result<Repaired, StoreError> {
+    let kept_as = set_aside(layout, &finding.path)?;
     let outcome = match finding.kind {
         Kind::Partition => {
             "moved to the quarantine; its events are back where the journal, or the files it was put together from, still hold them"
@@ -63,40 +71,20 @@ fn set_aside(layout: &Layout, finding: &Finding) -> Result<Repaired, StoreError>
     Ok(Repaired { path: finding.path.clone(), kept_as: Some(kept_as), outcome: outcome.to_owned() })
 }
 
-/// Puts what is whole of a segment in its place, and keeps the damaged one aside.
+/// Writes what is whole of a segment anew, and keeps the rest aside.
 fn repair_segment(layout: &Layout, finding: &Finding) -> Result<Repaired, StoreError> {
     let path = &finding.path;
-    let file_name = path.file_name().unwrap_or_default().to_string_lossy();
     let named = segments(layout)?.into_iter().find(|(other, _)| other == path);
     let Some((_, name)) = named else {
         return Ok(Repaired { path: path.clone(), kept_as: None, outcome: "gone meanwhile".to_owned() });
     };
-    let kept_as = place(layout, path);
-    let whole = write_salvaged(layout, path, &name)?;
-    disk::copy(path, &layout.journal().join(format!("{file_name}.aside.tmp")), &kept_as)?;
-    let Salvaged { commits, events, .. } = whole.finish(path)?;
-    let outcome =
-        format!("{commits} whole commits with {events} events stay; the damaged segment is in the quarantine");
-    Ok(Repaired { path: path.clone(), kept_as: Some(kept_as), outcome })
-}
-
-/// A segment with what was whole of another, not yet in its place.
-struct Whole {
-    file: disk::DiskFile,
-    salvaged: Salvaged,
-}
-
-impl Whole {
-    fn finish(self, path: &Path) -> Result<Salvaged, StoreError> {
-        self.file.publish(path)?;
-        Ok(self.salvaged)
-    }
-}
-
-fn write_salvaged(layout: &Layout, path: &Path, name: &SegmentName) -> Result<Whole, StoreError> {
-    let mut file = disk::create_temporary(&layout.journal().join(format!("{name}.tmp")))?;
-    let salvaged = salvage(path, name, &mut file)?;
-    Ok(Whole { file, salvaged })
+    let Contents { commits, events, damage, .. } = Contents::of(path)?;
+    let kept = keep_damage(layout, path, &damage)?;
+    write_anew(layout, &name, &damage)?;
+    let outcome = format!(
+        "{commits} whole commits with {events} events stay; what is damaged of the segment is in the quarantine"
+    );
+    Ok(Repaired { path: path.clone(), kept_as: kept.into_iter().next().map(|kept| kept.path), outcome })
 }
 
 /// A name in the quarantine that says where the file came from.

@@ -1,7 +1,5 @@
 //! What a writer is given, and what it tells.
 
-use std::path::PathBuf;
-
 use crate::journal::{Loss, Quarantined};
 use crate::layout::Hour;
 use emp_event::{EntryId, Event};
@@ -42,17 +40,4 @@ pub struct Batch<'a> {
     pub position: u64,
     /// What was found to be missing before the first of them.
     pub loss: Option<Loss>,
-}
-
-/// What opening a store found and mended.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Recovered {
-    /// The end of a segment was cut short: the bytes were moved to the quarantine folder.
-    /// They were never acknowledged.
-    TornTail {
-        /// Where the bytes are now.
-        kept_as: PathBuf,
-        /// How many.
-        bytes: u64,
-    },
 }

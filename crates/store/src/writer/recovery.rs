@@ -7,28 +7,24 @@
 //! it had been done.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 
-use super::{OpenSegment, Recovered, StoreWriter};
-use crate::error::IoContext as _;
-use crate::journal::{SegmentReader, SegmentWriter};
+use super::{OpenSegment, StoreWriter};
+use crate::journal::{Damage, SegmentReader, SegmentWriter};
 use crate::layout::{Hour, Layout, SealedName, SegmentName, Writer};
+use crate::leftovers::remove_leftovers;
+use crate::mend::{keep_damage, write_anew};
 use crate::sealed::PARQUET;
 use crate::sidecar::NDJSON;
 use crate::snapshot::list;
-use crate::torn::keep_torn;
 use crate::{StoreError, disk};
 use emp_event::EntryId;
-
-/// What the names of files under construction end in.
-const TEMPORARY: &str = ".tmp";
 
 impl StoreWriter {
     /// Sets epoch, watermarks, position and segments to what the disk holds.
     pub(super) fn recover(&mut self) -> Result<(), StoreError> {
-        self.remove_leftovers()?;
+        // Whoever has the store's lock is the only one to begin files under its name.
+        remove_leftovers(&self.layout, Some(self.writer.name()))?;
         let sealed = SealedUpTo::of(&self.layout)?;
         let segments = segments(&self.layout)?;
         // Files of names that have no segment here may come from anywhere: a copy of another
@@ -48,28 +44,18 @@ impl StoreWriter {
         if self.segment.is_none() { self.rotate() } else { Ok(()) }
     }
 
-    /// Files that were begun before a crash, and never published.
-    fn remove_leftovers(&self) -> Result<(), StoreError> {
-        let is_left_over = |name: &str| {
-            let rest = name.strip_prefix(self.writer.name());
-            rest.is_some_and(|rest| rest.starts_with(['.', '_']) && rest.ends_with(TEMPORARY))
-        };
-        let files = list(&self.layout.journal())?;
-        files.iter().filter(|(_, name)| is_left_over(name)).try_for_each(|(path, _)| disk::remove(path))
-    }
-
-    /// Reads every segment. One that was cut short at its creation has no commits, and goes; but
-    /// it may have been damaged later, so its bytes are kept.
+    /// Reads every segment. One that was cut short at its creation has no commits, and goes; its
+    /// bytes are kept.
     fn scan(&mut self, segments: Vec<SegmentName>) -> Result<Vec<(SegmentName, Scan)>, StoreError> {
         let mut scanned = Vec::with_capacity(segments.len());
         for name in segments {
             let path = self.layout.segment(&name);
-            match Scan::of(&path)? {
-                Some(scan) => scanned.push((name, scan)),
-                None => {
-                    self.keep_torn(&path, 0)?;
-                    disk::remove(&path)?;
-                }
+            let scan = Scan::of(&path)?;
+            if scan.is_void() {
+                self.keep_damage(&path, &scan.damage)?;
+                disk::remove(&self.layout, &path)?;
+            } else {
+                scanned.push((name, scan));
             }
         }
         Ok(scanned)
@@ -82,9 +68,10 @@ impl StoreWriter {
         is_newest: bool,
         may_go_on: bool,
     ) -> Result<(), StoreError> {
-        let path = self.layout.segment(name);
+        let mut bytes = scan.bytes;
         if is_newest {
-            self.mend(&path, scan)?;
+            self.keep_damage(&self.layout.segment(name), &scan.damage)?;
+            bytes = write_anew(&self.layout, name, &scan.damage)?;
         }
         let last = scan.last.unwrap_or(name.after);
         if name.writer.epoch() == self.writer.epoch() {
@@ -95,7 +82,7 @@ impl StoreWriter {
             self.watermark = self.watermark.max(last);
         }
         if may_go_on && name.writer == self.writer {
-            self.segment = Some(scan.resume(&path, name)?);
+            self.segment = Some(scan.resume(&self.layout, name, bytes)?);
         } else if scan.last.is_some() || !may_go_on || name.writer.epoch() != self.writer.epoch() {
             // The newest of another writer, while it is empty, tells that its writer was here.
             self.unsealed.push(name.clone());
@@ -103,17 +90,10 @@ impl StoreWriter {
         Ok(())
     }
 
-    /// Writes what is whole of a segment anew, and keeps the rest aside.
-    fn mend(&mut self, path: &Path, scan: &Scan) -> Result<(), StoreError> {
-        self.keep_torn(path, scan.valid_bytes)?;
-        let found = File::open(path).doing("open", path)?;
-        disk::write_whole(&path.with_extension("journal.tmp"), path, &mut found.take(scan.valid_bytes))
-    }
-
-    /// Keeps what follows the last whole commit aside, and remembers to say so.
-    fn keep_torn(&mut self, path: &Path, whole: u64) -> Result<(), StoreError> {
-        let kept = keep_torn(&self.layout, path, whole)?;
-        self.recovered.extend(kept.map(|(kept_as, bytes)| Recovered::TornTail { kept_as, bytes }));
+    /// Keeps what is no whole commit aside, and remembers to say so.
+    fn keep_damage(&mut self, path: &Path, damage: &Damage) -> Result<(), StoreError> {
+        let kept = keep_damage(&self.layout, path, damage)?;
+        self.kept_aside.extend(kept);
         Ok(())
     }
 
@@ -125,12 +105,12 @@ impl StoreWriter {
         let newest = segments(&self.layout)?.into_iter().rfind(|name| name.writer == self.writer);
         if let Some(name) = newest {
             let path = self.layout.segment(&name);
-            if let Some(scan) = Scan::of(&path)? {
-                self.watermark = scan.last.unwrap_or(name.after).max(self.watermark);
-                if scan.last.is_none() && !sealed.has_begun(&name, &scan) {
-                    self.segment = Some(scan.resume(&path, &name)?);
-                    return Ok(());
-                }
+            let scan = Scan::of(&path)?;
+            self.watermark = scan.last.unwrap_or(name.after).max(self.watermark);
+            let is_whole = scan.damage.ranges.is_empty();
+            if scan.last.is_none() && is_whole && !sealed.has_begun(&name, &scan) {
+                self.segment = Some(scan.resume(&self.layout, &name, scan.bytes)?);
+                return Ok(());
             }
         }
         self.rotate()
@@ -202,27 +182,36 @@ struct Scan {
     position: Option<u64>,
     /// The entry behind the first loss.
     first_loss: Option<EntryId>,
-    valid_bytes: u64,
+    commits: u64,
+    bytes: u64,
+    damage: Damage,
 }
 
 impl Scan {
-    /// `None` where not even the header is whole.
-    fn of(path: &Path) -> Result<Option<Self>, StoreError> {
+    fn of(path: &Path) -> Result<Self, StoreError> {
         let mut reader = SegmentReader::open(path)?;
-        let Some(position) = reader.header()?.map(|header| header.position) else { return Ok(None) };
-        let mut scan = Self { hour: None, last: None, position, first_loss: None, valid_bytes: 0 };
+        let position = reader.header()?.and_then(|header| header.position);
+        let (bytes, damage) = (reader.length(), Damage::default());
+        let mut scan = Self { hour: None, last: None, position, first_loss: None, commits: 0, bytes, damage };
         while let Some(commit) = reader.next_commit()? {
+            scan.commits += 1;
             scan.position = Some(commit.position).max(scan.position);
             scan.last = commit.last().or(scan.last);
             scan.first_loss = scan.first_loss.or(commit.losses.first().map(|loss| loss.to));
             scan.hour = scan.hour.or(commit.rows.first().map(|row| Hour::of_ms(row.ingested_at())));
         }
-        scan.valid_bytes = reader.valid_bytes();
-        Ok(Some(scan))
+        scan.damage.clone_from(reader.damage());
+        Ok(scan)
     }
 
-    fn resume(&self, path: &Path, name: &SegmentName) -> Result<OpenSegment, StoreError> {
-        let file = SegmentWriter::resume(path, self.valid_bytes)?;
+    /// Is there neither a header nor a commit?
+    fn is_void(&self) -> bool {
+        self.damage.has_header && self.commits == 0
+    }
+
+    /// `bytes` is how long the segment is now.
+    fn resume(&self, layout: &Layout, name: &SegmentName, bytes: u64) -> Result<OpenSegment, StoreError> {
+        let file = SegmentWriter::resume(layout, &layout.segment(name), bytes)?;
         let is_empty = self.last.is_none();
         Ok(OpenSegment { name: name.clone(), file, hour: self.hour, is_empty, has_losses: self.first_loss.is_some() })
     }

@@ -1,0 +1,96 @@
+//! The records beside the events, as of a snapshot: each is read when somebody asks for it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::StoreError;
+use super::layout::{SealedName, Writer};
+use super::sidecar::{self, NDJSON, Record};
+use super::snapshot::list;
+use emp_event::EntryId;
+
+/// Records of one kind. Those at rest stay in their files until they are asked for, since there may
+/// be very many; those of the journal that no file holds yet are at hand.
+#[derive(Debug)]
+pub struct Records<R> {
+    /// By the first ID in them.
+    files: Vec<(PathBuf, SealedName)>,
+    unsealed: Vec<(Writer, R)>,
+}
+
+impl<R: Record + Clone> Records<R> {
+    /// Those in the files of a folder.
+    pub(super) fn list(folder: &Path) -> Result<Self, StoreError> {
+        let named = list(folder)?.into_iter();
+        let mut files: Vec<(PathBuf, SealedName)> =
+            named.filter_map(|(path, file_name)| Some((path, SealedName::parse(&file_name, NDJSON)?))).collect();
+        files.sort_by_key(|(_, name)| name.ids.first);
+        Ok(Self { files, unsealed: Vec::new() })
+    }
+
+    /// Adds those of a segment that no file of its writer holds yet.
+    pub(super) fn extend(&mut self, writer: &Writer, records: Vec<R>) {
+        let is_sealed = |record: &R| {
+            let id = record.ids().first;
+            self.files.iter().any(|(_, name)| name.writer == *writer && name.ids.first <= id && id <= name.ids.last)
+        };
+        let new: Vec<R> = records.into_iter().filter(|record| !is_sealed(record)).collect();
+        self.unsealed.extend(new.into_iter().map(|record| (writer.clone(), record)));
+    }
+
+    /// Each record, with the writer that kept it; one line of a file is in memory at a time. A
+    /// record that is damaged is an error, and the others follow.
+    pub fn iter(&self) -> impl Iterator<Item = Result<(Writer, R), StoreError>> + use<R> {
+        let (files, unsealed) = (self.files.clone(), self.unsealed.clone());
+        files.into_iter().flat_map(|(path, name)| read(&path, name.writer)).chain(unsealed.into_iter().map(Ok))
+    }
+
+    /// Are there none?
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.unsealed.is_empty()
+    }
+
+    /// How many there are. The lines of the files are counted, and none is decoded.
+    ///
+    /// # Errors
+    /// [`StoreError`] where a file cannot be read.
+    pub fn count(&self) -> Result<u64, StoreError> {
+        Ok(self.count_each()?.into_iter().map(|of_file| of_file.count).sum())
+    }
+
+    /// How many there are of each file and writer.
+    pub(super) fn count_each(&self) -> Result<Vec<Count<'_>>, StoreError> {
+        let sealed = self.files.iter().map(|(path, name)| {
+            let count = sidecar::count(path)?;
+            Ok(Count { writer: &name.writer, count, last: name.ids.last })
+        });
+        let unsealed =
+            self.unsealed.iter().map(|(writer, record)| Ok(Count { writer, count: 1, last: record.ids().last }));
+        sealed.chain(unsealed).collect()
+    }
+
+    /// Everyone who has kept such a record.
+    pub(super) fn writers(&self) -> impl Iterator<Item = &Writer> {
+        let sealed = self.files.iter().map(|(_, name)| &name.writer);
+        sealed.chain(self.unsealed.iter().map(|(writer, _)| writer))
+    }
+}
+
+/// So many records of one writer.
+pub(super) struct Count<'a> {
+    pub writer: &'a Writer,
+    pub count: u64,
+    /// The highest ID that they are about.
+    pub last: EntryId,
+}
+
+type Found<R> = Result<(Writer, R), StoreError>;
+
+fn read<R: Record>(path: &Path, writer: Writer) -> Box<dyn Iterator<Item = Found<R>> + Send> {
+    match sidecar::records::<R>(path) {
+        Ok(records) => Box::new(records.map(move |record| Ok((writer.clone(), record?)))),
+        // A dead letter that was sent again meanwhile.
+        Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Box::new(std::iter::empty()),
+        Err(error) => Box::new(std::iter::once(Err(error))),
+    }
+}
