@@ -70,7 +70,7 @@ pub fn run(command: &mut Command) -> Ended {
     command.stdin(Stdio::null()).output().unwrap().into()
 }
 
-/// A command on a terminal: it waits for each text, and types what belongs to it. What it prints is
+/// A command on a terminal: it waits for each pattern, and types what belongs to it. What it prints is
 /// what the terminal showed.
 #[allow(dead_code, reason = "not for the chaos tests")]
 pub fn type_into(words: &[&str], steps: &[(&str, &str)]) -> Command {

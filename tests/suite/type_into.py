@@ -1,10 +1,11 @@
 """Types into a command on a pseudo-terminal of 40 lines and 120 columns, and prints what it showed.
 
-Arguments: how many words the command has, its words, then pairs of a text to wait for and a text to type.
+Arguments: how many words the command has, its words, then pairs of a pattern to wait for and a text to type.
 """
 import fcntl
 import os
 import pty
+import re
 import select
 import struct
 import sys
@@ -51,7 +52,7 @@ def takes_keys():
 
 
 for wanted, typed in zip(steps[::2], steps[1::2]):
-    wait_until(repr(wanted), lambda: wanted in screen[seen:])
+    wait_until(repr(wanted), lambda: re.search(wanted, screen[seen:]))
     seen = len(screen)
     # Ctrl-C is for a command that is busy, too.
     if typed != "\x03":
