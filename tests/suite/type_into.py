@@ -1,11 +1,13 @@
 """Types into a command on a pseudo-terminal of 40 lines and 120 columns, and prints what it showed.
 
-Arguments: how many words the command has, its words, then pairs of a text to wait for and a text to type.
+Arguments: how many words the command has, its words, then pairs of a text to wait for and a text to type; of
+the latter, one such as `SIGTERM` is sent as that signal. Last, a line on stderr says how the terminal was left.
 """
 import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import sys
 import termios
@@ -42,8 +44,14 @@ for wanted, typed in zip(steps[::2], steps[1::2]):
     seen = len(screen)
     # A line that was sent before the prompt reads again would be echoed twice.
     time.sleep(0.3)
-    os.write(terminal, typed.encode())
+    if typed.startswith("SIG"):
+        os.kill(process, signal.Signals[typed])
+    else:
+        os.write(terminal, typed.encode())
 while read(30) is not None:
     pass
 print(screen)
+modes = termios.tcgetattr(terminal)[3]
+has = lambda mode: "yes" if modes & mode else "no"
+print(f"left with echo {has(termios.ECHO)}, line by line {has(termios.ICANON)}", file=sys.stderr)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
