@@ -12,8 +12,9 @@ use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
-use crate::view::{Source, View};
 use emp_store::Segment;
+
+use crate::view::{Source, View};
 
 /// A table that is small enough to be built whole for each scan.
 pub(crate) trait Record: Send + Sync + 'static {
