@@ -328,6 +328,31 @@ fn a_tail_of_the_store_misses_and_doubles_nothing() {
 }
 
 #[test]
+fn a_tail_of_the_store_shows_what_an_import_stores_beside_the_collector() {
+    let redis = Redis::start();
+    let store = Store::of(&redis);
+    let collector = store.collect(&[]);
+    redis.add(50, 5_000);
+    crate::support::eventually("they are stored", || {
+        store.run(&["sql", "--format", "csv", "select count(*) from events"]).stdout.lines().nth(1) == Some("50")
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("older.ndjson");
+    let line = |second: u32| {
+        format!(r#"{{"timestamp":"2025-09-27T11:00:{second:02}Z","service":"worker","eventType":"job.created"}}"#)
+    };
+    std::fs::write(&file, (10..30).map(|second| line(second) + "\n").collect::<String>()).unwrap();
+    let ids = tailed(&store, &["--from", "store"], 40, || {
+        let imported = store.run(&["import", file.to_str().unwrap()]);
+        assert_eq!(imported.status, 0, "{}", imported.stderr);
+        redis.add(10, 5_000);
+    });
+    let (older, newer): (Vec<&String>, Vec<&String>) = ids[10..].iter().partition(|id| id.starts_with("1758970"));
+    assert_eq!((older.len(), newer.len()), (20, 10), "{ids:?}");
+    assert_eq!(collector.stop(), 0);
+}
+
+#[test]
 fn a_tail_goes_on_where_redis_was_gone() {
     let mut redis = Redis::start_with(Persistence::Full);
     let store = Store::of(&redis);
@@ -364,6 +389,25 @@ fn a_key_stops_a_tail_and_nothing_is_missing_afterwards() {
     let first = all.iter().position(|id| id == seen[0]).unwrap();
     assert!(seen.len() > 3, "{seen:?}");
     assert_eq!(seen, all[first..first + seen.len()], "each one once, in order");
+}
+
+#[test]
+fn whatever_ends_a_command_leaves_the_terminal_as_it_was() {
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample");
+    let sample = sample.to_str().unwrap();
+    let tail = ["--store", sample, "tail", "--from", "store"];
+    let top = ["--store", sample, "top", "--now", "2025-09-27T12:00Z"];
+    for (words, seen) in [(&tail[..], "job."), (&top[..], "need a look")] {
+        for signal in ["SIGTERM", "SIGHUP", "SIGINT"] {
+            let ended = run(&mut type_into(words, &[(seen, signal)]));
+            assert_eq!(ended.status, 0, "{words:?} {signal}: {}{}", ended.stdout, ended.stderr);
+            assert!(
+                ended.stderr.contains("left with echo yes, line by line yes"),
+                "{words:?} {signal}: {}",
+                ended.stderr
+            );
+        }
+    }
 }
 
 #[test]

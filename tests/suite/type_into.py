@@ -1,12 +1,14 @@
 """Types into a command on a pseudo-terminal of 40 lines and 120 columns, and prints what it showed.
 
-Arguments: how many words the command has, its words, then pairs of a pattern to wait for and a text to type.
+Arguments: how many words the command has, its words, then pairs of a pattern to wait for and a text to type; of
+the latter, one such as `SIGTERM` is sent as that signal. Last, a line on stderr says how the terminal was left.
 """
 import fcntl
 import os
 import pty
 import re
 import select
+import signal
 import struct
 import sys
 import termios
@@ -54,6 +56,9 @@ def takes_keys():
 for wanted, typed in zip(steps[::2], steps[1::2]):
     wait_until(repr(wanted), lambda: re.search(wanted, screen[seen:]))
     seen = len(screen)
+    if typed.startswith("SIG"):
+        os.kill(process, signal.Signals[typed])
+        continue
     # Ctrl-C is for a command that is busy, too.
     if typed != "\x03":
         wait_until(f"a prompt to type {typed!r} into", takes_keys)
@@ -63,4 +68,7 @@ while read(1) is not None:
     if time.monotonic() > until:
         sys.exit(f"waited in vain for its end; the screen shows:\n{screen}")
 print(screen)
+modes = termios.tcgetattr(terminal)[3]
+has = lambda mode: "yes" if modes & mode else "no"
+print(f"left with echo {has(termios.ECHO)}, line by line {has(termios.ICANON)}", file=sys.stderr)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
