@@ -342,7 +342,7 @@ fn a_tail_of_the_store_shows_what_an_import_stores_beside_the_collector() {
         format!(r#"{{"timestamp":"2025-09-27T11:00:{second:02}Z","service":"worker","eventType":"job.created"}}"#)
     };
     std::fs::write(&file, (10..30).map(|second| line(second) + "\n").collect::<String>()).unwrap();
-    let ids = tailed(&store, &["--from", "store"], 40, || {
+    let ids = tailed(&store, &["--from", "store"], 40, |_| {
         let imported = store.run(&["import", file.to_str().unwrap()]);
         assert_eq!(imported.status, 0, "{}", imported.stderr);
         redis.add(10, 5_000);
