@@ -33,11 +33,13 @@ chaos: ## a thousand kills, with everything else that can go wrong, and the law 
 	@scripts/need.sh cc redis
 	EMP_EVENTS_CHAOS_KILLS=$${EMP_EVENTS_CHAOS_KILLS:-1000} cargo test $(CARGO_FLAGS) --test chaos -- --nocapture
 
-lint: ## formatting, clippy with warnings as errors, licences and sources of dependencies
+lint: ## formatting, files that do not belong here, rooms, clippy with warnings as errors, licences of dependencies
 	@scripts/need.sh cc python
+	scripts/check-files.sh
 	cargo fmt --all --check
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
-	cargo clippy $(CARGO_FLAGS) --no-default-features -- -D warnings
+	cargo clippy $(CARGO_FLAGS) -p emp-events --no-default-features -- -D warnings
+	scripts/rooms.py --check
 	PATH="$$(scripts/need.sh --tools-path):$$PATH" cargo deny --log-level error check bans licenses sources
 
 bench: ## how fast and in how much memory, side by side with DuckDB, Redis, Python and Node

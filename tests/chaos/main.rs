@@ -20,11 +20,9 @@ use proxy::Proxy;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use support::{Daemon, Persistence, Redis, Store};
+use support::{Daemon, PATIENCE, Persistence, Redis, Store};
 
 const KILLS_PER_ROUND: usize = 8;
-/// How long collectors may take to read all there is, on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Who works on what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,7 +172,9 @@ impl Round {
                 tally.stops += 1;
             }
             9 => {
-                self.redis.restart(a_while);
+                self.redis.stop();
+                std::thread::sleep(a_while);
+                self.redis.start_again();
                 tally.restarts += 1;
             }
             10 => {

@@ -1,12 +1,10 @@
 //! From a job to the reason: the commands that people type, on the sample store, and live.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use crate::support::{Ended, Persistence, Redis, Store, emp_events, run, type_into};
+use crate::support::{Ended, Lines, Persistence, Redis, Store, beside, emp_events, run, type_into};
 
 const STUCK: &str = "job_n6kuhz4kghuv";
 const RETRIED: &str = "job_ed79husvrxkm";
@@ -288,16 +286,18 @@ fn filters_find_what_sql_finds() {
     assert_eq!(several, counted("level = 'error' and (event_type like 'connector.%' or event_type = 'job.failed')"));
 }
 
-/// The ids that a tail shows, until there are so many.
-fn tailed(store: &Store, words: &[&str], count: usize, meanwhile: impl FnOnce()) -> Vec<String> {
+/// The ids that a tail shows, until there are so many. What it says beside them comes line by line.
+fn tailed(store: &Store, words: &[&str], count: usize, meanwhile: impl FnOnce(Lines)) -> Vec<String> {
     let mut tail = store.command(&[&["tail", "--format", "ndjson", "--last", "10"], words].concat());
-    let mut tail = tail.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
-    let id =
-        |line: String| serde_json::from_str::<serde_json::Value>(&line).unwrap()["id"].as_str().unwrap().to_owned();
-    let mut ids: Vec<String> = lines.by_ref().take(10).map(|line| id(line.unwrap())).collect();
-    meanwhile();
-    ids.extend(lines.take(count - 10).map(|line| id(line.unwrap())));
+    let mut tail = tail.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (shown, said) = (Lines::of(tail.stdout.take().unwrap()), Lines::of(tail.stderr.take().unwrap()));
+    let id = || {
+        let line: serde_json::Value = serde_json::from_str(&shown.next().unwrap()).unwrap();
+        line["id"].as_str().unwrap().to_owned()
+    };
+    let mut ids: Vec<String> = (0..10).map(|_| id()).collect();
+    meanwhile(said);
+    ids.extend((10..count).map(|_| id()));
     tail.kill().unwrap();
     tail.wait().unwrap();
     ids
@@ -308,7 +308,7 @@ fn a_tail_of_redis_misses_and_doubles_nothing() {
     let redis = Redis::start();
     let store = Store::of(&redis);
     redis.add(50, 5_000);
-    let ids = tailed(&store, &["--from", "redis"], 210, || redis.add(200, 5_000));
+    let ids = tailed(&store, &["--from", "redis"], 210, |_| redis.add(200, 5_000));
     let all = redis.ids();
     assert_eq!(ids, all[40..], "the last ten, then all that came");
 }
@@ -322,8 +322,33 @@ fn a_tail_of_the_store_misses_and_doubles_nothing() {
     crate::support::eventually("they are stored", || {
         store.run(&["sql", "--format", "csv", "select count(*) from events"]).stdout.lines().nth(1) == Some("50")
     });
-    let ids = tailed(&store, &[], 210, || redis.add(200, 5_000));
+    let ids = tailed(&store, &[], 210, |_| redis.add(200, 5_000));
     assert_eq!(ids, redis.ids()[40..], "the last ten, then all that came");
+    assert_eq!(collector.stop(), 0);
+}
+
+#[test]
+fn a_tail_of_the_store_shows_what_an_import_stores_beside_the_collector() {
+    let redis = Redis::start();
+    let store = Store::of(&redis);
+    let collector = store.collect(&[]);
+    redis.add(50, 5_000);
+    crate::support::eventually("they are stored", || {
+        store.run(&["sql", "--format", "csv", "select count(*) from events"]).stdout.lines().nth(1) == Some("50")
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("older.ndjson");
+    let line = |second: u32| {
+        format!(r#"{{"timestamp":"2025-09-27T11:00:{second:02}Z","service":"worker","eventType":"job.created"}}"#)
+    };
+    std::fs::write(&file, (10..30).map(|second| line(second) + "\n").collect::<String>()).unwrap();
+    let ids = tailed(&store, &["--from", "store"], 40, |_| {
+        let imported = store.run(&["import", file.to_str().unwrap()]);
+        assert_eq!(imported.status, 0, "{}", imported.stderr);
+        redis.add(10, 5_000);
+    });
+    let (older, newer): (Vec<&String>, Vec<&String>) = ids[10..].iter().partition(|id| id.starts_with("1758970"));
+    assert_eq!((older.len(), newer.len()), (20, 10), "{ids:?}");
     assert_eq!(collector.stop(), 0);
 }
 
@@ -332,9 +357,11 @@ fn a_tail_goes_on_where_redis_was_gone() {
     let mut redis = Redis::start_with(Persistence::Full);
     let store = Store::of(&redis);
     redis.add(50, 5_000);
-    let ids = tailed(&store, &["--from", "redis"], 110, || {
+    let ids = tailed(&store, &["--from", "redis"], 110, |said| {
         redis.add(50, 5_000);
-        redis.restart(Duration::from_millis(700));
+        redis.stop();
+        while !said.next().expect("it goes on").contains("trying again") {}
+        redis.start_again();
         redis.add(50, 5_000);
     });
     assert_eq!(ids, redis.ids()[40..], "the last ten, then all that came before and after");
@@ -345,28 +372,42 @@ fn a_key_stops_a_tail_and_nothing_is_missing_afterwards() {
     let redis = Redis::start();
     let store = Store::of(&redis);
     redis.add(3, 5_000);
-    let is_over = AtomicBool::new(false);
-    let ended = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !is_over.load(Relaxed) {
-                redis.add(1, 5_000);
-                std::thread::sleep(Duration::from_millis(50));
-            }
-        });
-        let (url, path) = (redis.url(), store.path());
-        let words =
-            ["--redis", &url, "--store", path.to_str().unwrap(), "tail", "--from", "redis", "--format", "ndjson"];
-        let steps = [("\"id\"", " "), ("held back", " "), ("\"id\"", "\u{3}")];
-        let ended = run(&mut type_into(&words, &steps));
-        is_over.store(true, Relaxed);
-        ended
-    });
+    let ended = beside(
+        Duration::from_millis(50),
+        || redis.add(1, 1_000_000),
+        || {
+            let (url, path) = (redis.url(), store.path());
+            let words =
+                ["--redis", &url, "--store", path.to_str().unwrap(), "tail", "--from", "redis", "--format", "ndjson"];
+            let steps = [("\"id\"", " "), ("held back", " "), ("\"id\"", "\u{3}")];
+            run(&mut type_into(&words, &steps))
+        },
+    );
     assert_eq!(ended.status, 0, "{}{}", ended.stdout, ended.stderr);
     let seen: Vec<&str> = ended.stdout.split("\"id\":\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
     let all = redis.ids();
     let first = all.iter().position(|id| id == seen[0]).unwrap();
     assert!(seen.len() > 3, "{seen:?}");
     assert_eq!(seen, all[first..first + seen.len()], "each one once, in order");
+}
+
+#[test]
+fn whatever_ends_a_command_leaves_the_terminal_as_it_was() {
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample");
+    let sample = sample.to_str().unwrap();
+    let tail = ["--store", sample, "tail", "--from", "store"];
+    let top = ["--store", sample, "top", "--now", "2025-09-27T12:00Z"];
+    for (words, seen) in [(&tail[..], "job."), (&top[..], "need a look")] {
+        for signal in ["SIGTERM", "SIGHUP", "SIGINT"] {
+            let ended = run(&mut type_into(words, &[(seen, signal)]));
+            assert_eq!(ended.status, 0, "{words:?} {signal}: {}{}", ended.stdout, ended.stderr);
+            assert!(
+                ended.stderr.contains("left with echo yes, line by line yes"),
+                "{words:?} {signal}: {}",
+                ended.stderr
+            );
+        }
+    }
 }
 
 #[test]

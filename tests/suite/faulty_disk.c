@@ -2,7 +2,8 @@
  *
  * FAULTY_DISK_STORE names the folder that is concerned, FAULTY_DISK_CONTROL a file that says what
  * is wrong just now: a word (none, full, sync, read-only, slow), and how many seconds the clock is
- * off. Preloaded into a collector by the tests; see disk_faults.rs.
+ * off. A file beside it, `.refused` behind its name, grows by a byte with each operation that failed.
+ * Preloaded into a collector by the tests; see disk_faults.rs.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -48,6 +49,11 @@ static int is_stores(int file) {
 }
 
 static int fail(int error) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s.refused", getenv("FAULTY_DISK_CONTROL"));
+    long file = syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    syscall(SYS_write, file, "x", 1);
+    syscall(SYS_close, file);
     errno = error;
     return -1;
 }

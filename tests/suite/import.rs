@@ -195,6 +195,8 @@ fn an_import_that_is_killed_is_made_up_for() {
     let path = file(&folder, "spool.ndjson", lines(SPOOL, 1..=40_000));
     for pause_ms in [5, 20, 60, 120] {
         let mut process = store.command(&["import", path.to_str().unwrap()]).stdout(Stdio::null()).spawn().unwrap();
+        // Some are killed in the middle, and some may have done it all by then.
+        eventually("it has begun", || store.path().exists());
         std::thread::sleep(std::time::Duration::from_millis(pause_ms));
         process.kill().unwrap();
         process.wait().unwrap();

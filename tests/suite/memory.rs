@@ -14,7 +14,6 @@ fn a_stream_that_grows_too_large_is_said_and_when_that_is_over() {
     collector.says(", more than 100.0 kB; raise maxmemory");
     redis.command::<i64>("XTRIM emp:events MAXLEN 10");
     collector.says("Redis' memory is within its limits again");
-    assert_eq!(collector.log().matches(WARNING).count(), 1, "{}", collector.log());
     assert_eq!(collector.stop(), 0);
 }
 

@@ -2,16 +2,21 @@
 //! process ids, and stores in folders of their own.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read};
 use std::net::TcpListener;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// How long a test waits for something that has to happen, on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a test waits for something that has to happen, on a slow machine beside other work: it
+/// is over as soon as that has happened.
+pub const PATIENCE: Duration = Duration::from_secs(240);
 
 /// The binary, free of what the tester's own environment sets.
 pub fn emp_events() -> Command {
@@ -65,7 +70,7 @@ pub fn run(command: &mut Command) -> Ended {
     command.stdin(Stdio::null()).output().unwrap().into()
 }
 
-/// A command on a terminal: it waits for each text, and types what belongs to it. What it prints is
+/// A command on a terminal: it waits for each pattern, and types what belongs to it. What it prints is
 /// what the terminal showed.
 #[allow(dead_code, reason = "not for the chaos tests")]
 pub fn type_into(words: &[&str], steps: &[(&str, &str)]) -> Command {
@@ -86,9 +91,87 @@ pub fn eventually(what: &str, mut has_happened: impl FnMut() -> bool) {
     }
 }
 
+/// Does something again and again, with that pause between, while the rest is at work.
+pub fn beside<T>(pause: Duration, mut again: impl FnMut() + Send, work: impl FnOnce() -> T) -> T {
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // A test that fails ends it too.
+        let _over = SetOnDrop(&is_over);
+        scope.spawn(|| {
+            while !is_over.load(SeqCst) {
+                again();
+                std::thread::sleep(pause);
+            }
+        });
+        work()
+    })
+}
+
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
+    }
+}
+
+/// What a process prints, line by line.
+pub struct Lines(Receiver<String>);
+
+impl Lines {
+    pub fn of(output: impl Read + Send + 'static) -> Self {
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            // Also those that nobody waits for: a process that cannot print fails.
+            BufReader::new(output).lines().map_while(Result::ok).for_each(|line| drop(sender.send(line)));
+        });
+        Self(lines)
+    }
+
+    /// Leaves out those that have come so far.
+    pub fn skip(&self) {
+        self.0.try_iter().for_each(drop);
+    }
+
+    /// The next one; `None` where none will come any more.
+    #[track_caller]
+    pub fn next(&self) -> Option<String> {
+        match self.0.recv_timeout(PATIENCE) {
+            Ok(line) => Some(line),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("waited {} s in vain for a line", PATIENCE.as_secs()),
+        }
+    }
+}
+
+/// A port that no other test is given, whichever process it runs in. A server may leave it and come back.
+pub struct Port {
+    pub number: u16,
+    /// The system lets one socket at a time have a name, and takes it back from a process that dies.
+    _claim: UnixListener,
+}
+
+impl Port {
+    pub fn claim() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        loop {
+            // Below 32,768 the system takes none for a connection by itself, which would be one that
+            // a server finds taken when it comes back.
+            let place = std::process::id().wrapping_mul(101).wrapping_add(NEXT.fetch_add(1, SeqCst));
+            let number = 16_000 + (place % 16_000) as u16;
+            let name = SocketAddr::from_abstract_name(format!("emp-events-tests-{number}")).unwrap();
+            if let Ok(claim) = UnixListener::bind_addr(&name)
+                && TcpListener::bind(("127.0.0.1", number)).is_ok()
+            {
+                return Self { number, _claim: claim };
+            }
+        }
+    }
+}
+
 /// A Redis server on a port and in a folder of its own.
 pub struct Redis {
-    port: u16,
+    port: Port,
     server: Child,
     folder: TempDir,
     persistence: Persistence,
@@ -110,11 +193,11 @@ impl Redis {
 
     pub fn start_with(persistence: Persistence) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // Another process may take the port between its choice and its use: then try another.
+        // Another program may take the port between its choice and its use: then try another.
         for _ in 0..10 {
-            let port = free_port();
-            let mut server = spawn_server(port, folder.path(), persistence);
-            if is_up(port, &mut server) {
+            let port = Port::claim();
+            let mut server = spawn_server(port.number, folder.path(), persistence);
+            if is_up(port.number, &mut server) {
                 return Self { port, server, folder, persistence };
             }
         }
@@ -123,11 +206,11 @@ impl Redis {
 
     #[allow(dead_code, reason = "the chaos tests put a proxy before it")]
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.number
     }
 
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        format!("redis://127.0.0.1:{}", self.port.number)
     }
 
     pub fn connection(&self) -> redis::Connection {
@@ -176,13 +259,22 @@ impl Redis {
         reply.count()
     }
 
-    /// Ends the server at once, as a crash would, and starts it again after `pause`, with what
-    /// its persistence has kept.
-    pub fn restart(&mut self, pause: Duration) {
-        self.stop();
-        std::thread::sleep(pause);
-        self.server = spawn_server(self.port, self.folder.path(), self.persistence);
-        assert!(is_up(self.port, &mut self.server), "the port was taken while Redis was down");
+    /// How many entries the collectors have acknowledged, by their accounts.
+    pub fn acknowledged(&self) -> u64 {
+        self.command::<Option<u64>>("HGET emp:events:accounts:emp-collector acknowledged").unwrap_or_default()
+    }
+
+    /// How often this command was given to the server since it started.
+    pub fn calls(&self, command: &str) -> u64 {
+        let stats: String = self.command("INFO commandstats");
+        let line = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
+        line.and_then(|line| line.split(',').next()).map_or(0, |calls| calls.parse().unwrap())
+    }
+
+    /// Starts the server again after [`Self::stop`], with what its persistence has kept.
+    pub fn start_again(&mut self) {
+        self.server = spawn_server(self.port.number, self.folder.path(), self.persistence);
+        assert!(is_up(self.port.number, &mut self.server), "another program took the port while Redis was down");
     }
 
     /// Sends the server a signal by name: STOP, CONT.
@@ -191,6 +283,7 @@ impl Redis {
         signal(&self.server, name);
     }
 
+    /// Ends the server at once, as a crash would.
     pub fn stop(&mut self) {
         let _ = self.server.kill();
         let _ = self.server.wait();
@@ -207,10 +300,18 @@ fn signal(process: &Child, name: &str) {
     // The shell's own `kill`: a bare system has no other.
     let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", process.id())).status();
     assert!(sent.unwrap().success());
+    if name == "STOP" {
+        // One thread hears of it first, and the others run on until it has told them.
+        eventually("all its threads stand still", || is_stopped(process));
+    }
 }
 
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+fn is_stopped(process: &Child) -> bool {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", process.id())).unwrap();
+    tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("stat"))).all(|stat| {
+        // Behind the name, which is in parentheses and may hold some: stopped, or ended.
+        stat.map_or(true, |stat| stat.rsplit_once(") ").unwrap().1.starts_with(['T', 'Z', 'X']))
+    })
 }
 
 fn spawn_server(port: u16, folder: &Path, persistence: Persistence) -> Child {
@@ -226,9 +327,12 @@ fn is_up(port: u16, server: &mut Child) -> bool {
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE && server.try_wait().unwrap().is_none() {
         let client = redis::Client::open(format!("redis://127.0.0.1:{port}")).unwrap();
-        let answer =
-            client.get_connection().and_then(|mut connection| redis::cmd("PING").query::<String>(&mut connection));
-        if answer.is_ok() {
+        // It refuses a PING as long as it loads what it had.
+        let mut questions = redis::pipe();
+        questions.cmd("PING").ignore().cmd("INFO").arg("server");
+        let answer = client.get_connection().and_then(|mut connection| questions.query::<(String,)>(&mut connection));
+        // One that found the port taken may be about to end, while another server answers there.
+        if answer.is_ok_and(|(info,)| info.contains(&format!("process_id:{}\r\n", server.id()))) {
             return true;
         }
         std::thread::sleep(Duration::from_millis(10));
@@ -313,7 +417,8 @@ impl Store {
 
     /// Starts a command of this store's in the background.
     pub fn background(&self, command: &mut Command) -> Daemon {
-        let log = self.folder.path().join(format!("daemon-{}.log", free_port()));
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let log = self.folder.path().join(format!("daemon-{}.log", NEXT.fetch_add(1, SeqCst)));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log).unwrap());
         Daemon { process: command.spawn().unwrap(), log }
     }

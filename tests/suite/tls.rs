@@ -1,6 +1,6 @@
 //! A Redis behind TLS, whose certificate is by an authority that few know.
 
-use crate::support::{Redis, Store, free_port, make_certificates, run};
+use crate::support::{Port, Redis, Store, make_certificates, run};
 
 #[test]
 fn a_redis_behind_tls_is_drained_where_its_certificate_is_known() {
@@ -8,7 +8,8 @@ fn a_redis_behind_tls_is_drained_where_its_certificate_is_known() {
     make_certificates(folder.path());
     let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let redis = Redis::start();
-    let port = free_port();
+    let claimed = Port::claim();
+    let port = claimed.number;
     let _: () = redis.command(&format!(
         "CONFIG SET tls-cert-file {} tls-key-file {} tls-ca-cert-file {} tls-auth-clients no tls-port {port}",
         file("server.crt"),

@@ -22,16 +22,19 @@ pub(crate) struct Address {
 /// Reads what stands behind the scheme of more than one server; the scheme of each of them is the first argument.
 type Reader = fn(&str, &str) -> Result<Address, &'static str>;
 
-/// Text that is no address of a Redis.
+/// Text that is no address of a Redis. No part of it is shown: who knows which one is the password.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AddressError {
-    shown: String,
-    detail: &'static str,
-}
+pub struct AddressError(&'static str);
 
 impl std::fmt::Display for AddressError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "`{}` is no address of a Redis: {}", self.shown, self.detail)
+        write!(
+            f,
+            "the address of Redis (REDIS_URL, or REDIS_HOST and REDIS_PORT) cannot be read: {}; it is redis://, \
+             rediss://, redis+sentinel://, redis+cluster:// (or rediss+…) or unix://, and in names and passwords the characters @ / ? # % are written \
+             %40 %2F %3F %23 %25",
+            self.0
+        )
     }
 }
 
@@ -46,15 +49,14 @@ impl Default for Address {
 
 impl Address {
     pub(crate) fn parse(url: &str) -> Result<Self, AddressError> {
-        let invalid = |detail| AddressError { shown: without_password(url), detail };
         for (scheme, read) in [("+sentinel://", sentinels as Reader), ("+cluster://", nodes)] {
             match url.split_once(scheme) {
-                Some(("redis", rest)) => return read("redis", rest).map_err(invalid),
-                Some(("rediss", rest)) => return read("rediss", rest).map_err(invalid),
+                Some(("redis", rest)) => return read("redis", rest).map_err(AddressError),
+                Some(("rediss", rest)) => return read("rediss", rest).map_err(AddressError),
                 _ => {}
             }
         }
-        let info = url.into_connection_info().map_err(|_| invalid("it cannot be read as a URL"))?;
+        let info = url.into_connection_info().map_err(|_| AddressError("it is no URL of the kind"))?;
         Ok(Self::new(Place::Server(info.addr().clone()), info.redis_settings().clone(), url.starts_with("rediss:")))
     }
 
@@ -129,13 +131,6 @@ fn servers(
     Ok((addresses, settings))
 }
 
-fn without_password(url: &str) -> String {
-    match (url.find("://"), url.rfind('@')) {
-        (Some(scheme), Some(at)) if scheme < at => format!("{}***{}", &url[..scheme + 3], &url[at..]),
-        _ => url.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,10 +190,33 @@ mod tests {
     }
 
     #[test]
-    fn an_error_shows_no_password() {
-        for url in ["redis+sentinel://ann:secret@a:1", "http://ann:secret@a:1", "redis+cluster://ann:secret@a:x"] {
+    fn what_cannot_be_read_is_shown_to_nobody() {
+        for url in [
+            "redis+sentinel://zoe:s3cret@a:1",
+            "redis+cluster://zoe:s3cret@a:x",
+            "http://zoe:s3cret@a:1",
+            "zoe:s3cret@a:1",
+            "redis:/zoe:s3cret@a:1",
+            "redis://zoe:s3cret#1@a",
+            "redis://zoe:s3cret/1@a",
+            "redis://zoe:1/s3cret@a",
+            "unix:///x?db=s3cret",
+        ] {
             let error = Address::parse(url).unwrap_err().to_string();
-            assert!(!error.contains("secret") && error.contains("a:"), "{error}");
+            assert!(!error.contains("s3cret") && !error.contains("zoe"), "{url}: {error}");
         }
+    }
+
+    #[test]
+    fn a_login_is_read_as_other_clients_read_it() {
+        let login = |url: &str| {
+            let address = Address::parse(url).unwrap();
+            (address.login.username().map(str::to_owned), address.login.password().map(str::to_owned))
+        };
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(login("redis://u:a@b:c@h"), (text("u"), text("a@b:c")));
+        assert_eq!(login("redis://u:100%25%zz%C3%BC@h"), (text("u"), text("100%%zzü")));
+        assert_eq!(login("redis://name@h"), (text("name"), None));
+        assert_eq!(login("unix:///run/redis.sock?db=2&user=u&pass=p%40"), (text("u"), text("p@")));
     }
 }

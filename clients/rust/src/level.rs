@@ -27,12 +27,11 @@ impl Level {
 
     /// What a type says about the level of its events: one that names a failure is an error.
     pub fn of_type(event_type: &str) -> Self {
-        let action = event_type.rsplit(['.', '_']).next().unwrap_or(event_type);
-        let is_whole = action.len() == event_type.len();
-        match action {
-            "error" => Self::Error,
-            "failed" if !is_whole => Self::Error,
-            _ => Self::Info,
+        let action = event_type.rsplit('.').next().unwrap_or(event_type);
+        let is_failure = matches!(action, "error" | "failed" | "crashed" | "timed_out");
+        match is_failure || action.ends_with("_failed") || action.ends_with("_error") {
+            true => Self::Error,
+            false => Self::Info,
         }
     }
 }
@@ -40,11 +39,15 @@ impl Level {
 impl FromStr for Level {
     type Err = UnknownLevel;
 
+    /// In any case, and as other loggers say it too.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::Debug, Self::Info, Self::Warn, Self::Error]
-            .into_iter()
-            .find(|level| text.trim().eq_ignore_ascii_case(level.as_str()))
-            .ok_or_else(|| UnknownLevel(text.to_owned()))
+        match text.trim().to_ascii_lowercase().as_str() {
+            "debug" | "trace" | "10" | "20" => Ok(Self::Debug),
+            "info" | "30" => Ok(Self::Info),
+            "warn" | "warning" | "40" => Ok(Self::Warn),
+            "error" | "err" | "fatal" | "critical" | "panic" | "50" | "60" => Ok(Self::Error),
+            _ => Err(UnknownLevel(text.to_owned())),
+        }
     }
 }
 
@@ -59,3 +62,27 @@ impl std::fmt::Display for UnknownLevel {
 }
 
 impl std::error::Error for UnknownLevel {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_say_what_failed() {
+        for event_type in ["job.failed", "connector.processing_failed", "api.error", "x_error", "worker.crashed"] {
+            assert_eq!(Level::of_type(event_type), Level::Error, "{event_type}");
+        }
+        for event_type in ["job.created", "job.failed_over", "terror", "errors.counted", "failed.job"] {
+            assert_eq!(Level::of_type(event_type), Level::Info, "{event_type}");
+        }
+    }
+
+    #[test]
+    fn levels_are_read_as_other_loggers_say_them() {
+        let read = |text: &str| text.parse::<Level>().ok();
+        assert_eq!(["TRACE", "20", " debug "].map(read), [Some(Level::Debug); 3]);
+        assert_eq!(["Warning", "40"].map(read), [Some(Level::Warn); 2]);
+        assert_eq!(["err", "fatal", "CRITICAL", "panic", "60"].map(read), [Some(Level::Error); 5]);
+        assert_eq!(read("loud"), None);
+    }
+}

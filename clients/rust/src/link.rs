@@ -30,6 +30,8 @@ pub(crate) struct Link {
     open: Option<Open>,
     /// Where a node of a cluster said that the stream is.
     moved: Option<ConnectionAddr>,
+    /// Commands were handed over, and nothing is known of them yet.
+    is_under_way: bool,
 }
 
 struct Open {
@@ -39,18 +41,20 @@ struct Open {
 
 impl Link {
     pub(crate) fn new(address: Address, tls_root: Option<Vec<u8>>, wait: Duration) -> Self {
-        Self { address, tls_root, wait, open: None, moved: None }
+        Self { address, tls_root, wait, open: None, moved: None, is_under_way: false }
     }
 
     /// Sends the commands in one round trip; an answer for each.
     pub(crate) async fn exchange(&mut self, commands: &Pipeline) -> Result<Vec<Value>, Trouble> {
-        let open = self.answering().await.map_err(Trouble::Unsent)?;
-        let answers = timeout(open.wait, open.connection.send_packed_commands(commands, 0, commands.len())).await;
+        self.answering().await.map_err(Trouble::Unsent)?;
+        let Some(open) = &mut self.open else { return Err(Trouble::Unsent("there is no connection".to_owned())) };
+        // Whoever gives up while a connection is being made has sent nothing.
+        self.is_under_way = true;
+        let answers = timeout(self.wait, open.connection.send_packed_commands(commands, 0, commands.len())).await;
+        self.is_under_way = false;
         let trouble = match answers {
             Ok(Ok(answers)) if answers.len() == commands.len() => {
-                if let Some(open) = &mut self.open {
-                    open.answered = Instant::now();
-                }
+                open.answered = Instant::now();
                 return Ok(answers);
             }
             Ok(Ok(answers)) => format!("{} answers to {} commands", answers.len(), commands.len()),
@@ -59,6 +63,11 @@ impl Link {
         };
         self.close();
         Err(Trouble::Unanswered(trouble))
+    }
+
+    /// Were commands handed over of which nothing is known, since nobody waited for the answers?
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.is_under_way
     }
 
     /// How full the memory of Redis is, where it has a limit and tells.

@@ -44,12 +44,12 @@ impl Settings {
         let samples = variable("EMP_EVENTS_SAMPLE").map(|text| Sample::parse_all(&text));
         Self {
             service,
-            is_enabled: variable("TELEMETRY_ENABLED").is_none_or(|text| !text.eq_ignore_ascii_case("false")),
+            is_enabled: flag("TELEMETRY_ENABLED").unwrap_or(true),
             url: None,
             tls_root: None,
             stream: variable("EMP_EVENTS_STREAM").unwrap_or_else(|| TELEMETRY_CONFIG.stream_name.to_owned()),
             stream_length: TELEMETRY_CONFIG.max_length,
-            level: variable("EMP_EVENTS_LEVEL").and_then(|text| text.parse().ok()).unwrap_or(Level::Debug),
+            level: level("EMP_EVENTS_LEVEL").unwrap_or(Level::Debug),
             samples: samples.unwrap_or_default(),
             rate: 1_000,
             burst: 2_000,
@@ -69,11 +69,7 @@ impl Settings {
 
     /// Where Redis is, in words.
     pub(crate) fn address(&self) -> String {
-        let from_parts = || {
-            let (host, port) = (variable("REDIS_HOST"), variable("REDIS_PORT"));
-            let host = host.unwrap_or_else(|| "127.0.0.1".to_owned());
-            format!("redis://{host}:{}", port.unwrap_or_else(|| "6379".to_owned()))
-        };
+        let from_parts = || from_parts(variable("REDIS_HOST"), variable("REDIS_PORT"));
         self.url.clone().or_else(|| variable("REDIS_URL")).unwrap_or_else(from_parts)
     }
 
@@ -90,4 +86,63 @@ impl Settings {
 /// What is set, and not empty.
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+/// A level. What is none is told of, and counts as not set.
+fn level(name: &str) -> Option<Level> {
+    variable(name)?.parse().inspect_err(|error| eprintln!("emp-events-client: {name}: {error}")).ok()
+}
+
+/// A switch. What is neither on nor off is told of, and counts as not set.
+fn flag(name: &str) -> Option<bool> {
+    let text = variable(name)?;
+    let is_on = parse_flag(&text);
+    if is_on.is_none() {
+        eprintln!("emp-events-client: {name} is neither true nor false, and is left aside");
+    }
+    is_on
+}
+
+fn parse_flag(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Some(true),
+        "0" | "false" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+/// The address of a host and a port. Kubernetes sets `REDIS_PORT` to `tcp://10.0.0.1:6379` for a service named redis.
+fn from_parts(host: Option<String>, port: Option<String>) -> String {
+    let port = port.unwrap_or_else(|| "6379".to_owned());
+    let linked = port.strip_prefix("tcp://").and_then(|linked| linked.rsplit_once(':'));
+    let (linked_host, port) = linked.map_or((None, port.as_str()), |(host, port)| (Some(host), port));
+    let host = host.as_deref().or(linked_host).unwrap_or("127.0.0.1");
+    if host.contains(':') && !host.starts_with('[') {
+        format!("redis://[{host}]:{port}")
+    } else {
+        format!("redis://{host}:{port}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_switch_is_on_or_off_in_many_words() {
+        assert_eq!(["1", "TRUE", "yes", "On"].map(parse_flag), [Some(true); 4]);
+        assert_eq!(["0", "false", "No", "OFF"].map(parse_flag), [Some(false); 4]);
+        assert_eq!(parse_flag("maybe"), None);
+    }
+
+    #[test]
+    fn host_and_port_come_as_people_and_kubernetes_set_them() {
+        let parts = |host: &str, port: &str| {
+            from_parts(Some(host.to_owned()).filter(|it| !it.is_empty()), Some(port.to_owned()))
+        };
+        assert_eq!(from_parts(None, None), "redis://127.0.0.1:6379");
+        assert_eq!(parts("::1", "6379"), "redis://[::1]:6379");
+        assert_eq!(parts("", "tcp://10.0.0.1:6380"), "redis://10.0.0.1:6380");
+        assert_eq!(parts("h", "tcp://10.0.0.1:6380"), "redis://h:6380");
+    }
 }

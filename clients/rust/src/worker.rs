@@ -92,8 +92,6 @@ struct Worker {
     pending: VecDeque<Event>,
     /// The next batch: what is not yet answered, or is to be sent again.
     batch: Vec<Wire>,
-    /// Is the batch on its way?
-    is_under_way: bool,
     active_at: Instant,
     /// Whether Redis was short of memory, and when that was found.
     memory: Option<(bool, Instant)>,
@@ -112,7 +110,6 @@ impl Worker {
             drops: DropReport::default(),
             pending: VecDeque::new(),
             batch: Vec::new(),
-            is_under_way: false,
             active_at: Instant::now(),
             memory: None,
             moves: 0,
@@ -193,10 +190,7 @@ impl Worker {
         for wire in &self.batch {
             commands.add_command(wire.command(&settings.service, &settings.stream, settings.stream_length));
         }
-        self.is_under_way = true;
-        let answers = self.link.exchange(&commands).await;
-        self.is_under_way = false;
-        match answers {
+        match self.link.exchange(&commands).await {
             Ok(answers) => self.settle_answers(answers),
             Err(Trouble::Unsent(problem)) => self.failed(&problem),
             Err(Trouble::Unanswered(problem)) => {
@@ -324,7 +318,7 @@ impl Worker {
 
     /// At the end: what is left goes to the spool, where there is one.
     fn put_away(&mut self) {
-        if self.is_under_way {
+        if self.link.is_under_way() {
             self.drop_batch(Reason::Unanswered);
         }
         if self.spool.is_some() && !self.core.is_closed() {

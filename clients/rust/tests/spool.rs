@@ -165,7 +165,8 @@ fn a_file_that_was_emptied_is_written_no_more() {
 #[test]
 fn a_file_that_was_not_written_for_long_is_written_no_more() {
     let long_ago = std::time::SystemTime::now() - Duration::from_secs(3_600);
-    let change = |path: &Path| std::fs::File::options().append(true).open(path).unwrap().set_modified(long_ago).unwrap();
+    let change =
+        |path: &Path| std::fs::File::options().append(true).open(path).unwrap().set_modified(long_ago).unwrap();
     assert_eq!(after_a_change(change), 20);
 }
 

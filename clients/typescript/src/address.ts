@@ -41,7 +41,7 @@ const URL_PARTS = /^([a-z+]+):\/\/(?:([^/?#]*)@)?([^/?#@]*)(?:\/([^?#]*))?(?:\?(
 
 /** No part of an address that cannot be read is shown: who knows which one is the password. */
 const UNREADABLE =
-  'the address of Redis cannot be read: it is redis://, rediss://, redis+sentinel://, redis+cluster:// (or rediss+…) or ' +
+  'the address of Redis (REDIS_URL, or REDIS_HOST and REDIS_PORT) cannot be read: it is redis://, rediss://, redis+sentinel://, redis+cluster:// (or rediss+…) or ' +
   'unix://, and in names and passwords the characters @ / ? # % are written %40 %2F %3F %23 %25';
 
 /**

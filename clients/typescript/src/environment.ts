@@ -1,3 +1,6 @@
+import { parseLevel } from './level.js';
+import type { Level } from './types.js';
+
 /** What the environment says, as the clients of all languages read it. */
 export class Environment {
   readonly #variables: NodeJS.ProcessEnv;
@@ -28,6 +31,16 @@ export class Environment {
     }
     this.#complain(`${name} is neither true nor false, and is left aside`);
     return undefined;
+  }
+
+  /** The name of a level. */
+  level(name: string): Level | undefined {
+    const text = this.text(name);
+    const level = parseLevel(text);
+    if (text !== undefined && level === undefined) {
+      this.#complain(`${name} is no level: it is debug, info, warn or error`);
+    }
+    return level;
   }
 
   /** The address of Redis. Kubernetes sets `REDIS_PORT` to `tcp://10.0.0.1:6379` for a service named redis. */

@@ -4,6 +4,8 @@ interface Flush {
   /** How many events had entered the queue when it was asked for. */
   target: number;
   lostBefore: number;
+  /** Is a Redis that is away waited for? */
+  isPatient: boolean;
   finish: (sent: boolean) => void;
 }
 
@@ -34,8 +36,17 @@ export class Flushes {
     }
   }
 
+  /** Redis is away: whoever does not wait for it need not wait any more. */
+  away(): void {
+    for (const flush of this.#waiting) {
+      if (!flush.isPatient) {
+        flush.finish(false);
+      }
+    }
+  }
+
   /** Resolves with whether all that is queued now was sent within the time. */
-  wait(timeoutMs: number): Promise<boolean> {
+  wait(timeoutMs: number, isPatient: boolean): Promise<boolean> {
     if (this.#left >= this.#entered) {
       return Promise.resolve(true);
     }
@@ -45,6 +56,7 @@ export class Flushes {
       const flush: Flush = {
         target: this.#entered,
         lostBefore: this.#lost,
+        isPatient,
         finish: (sent) => {
           clearTimer(timer);
           this.#waiting.delete(flush);

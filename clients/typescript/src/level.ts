@@ -2,7 +2,23 @@ import type { Level } from './types.js';
 
 const RANKS: Record<Level, number> = { debug: 0, info: 1, warn: 2, error: 3 };
 
-const NAMES_A_FAILURE = /(^|[._])error$|[._]failed$/;
+const NAMES_A_FAILURE = /(^|\.)(error|failed|crashed|timed_out)$|_(error|failed)$/;
+
+/** What other loggers say. */
+const OTHER_NAMES: Record<string, Level> = {
+  trace: 'debug',
+  10: 'debug',
+  20: 'debug',
+  30: 'info',
+  warning: 'warn',
+  40: 'warn',
+  err: 'error',
+  fatal: 'error',
+  critical: 'error',
+  panic: 'error',
+  50: 'error',
+  60: 'error',
+};
 
 /** The level that the name of a type suggests. */
 export function defaultLevel(type: string): Level {
@@ -14,8 +30,11 @@ export function rank(level: Level): number {
   return RANKS[level];
 }
 
-/** The level of that name in any case; `undefined` for any other text. */
-export function parseLevel(text: unknown): Level | undefined {
-  const name = typeof text === 'string' ? text.trim().toLowerCase() : '';
-  return Object.hasOwn(RANKS, name) ? (name as Level) : undefined;
+/** The level of that name, in any case and as other loggers say it; `undefined` for anything else. */
+export function parseLevel(given: unknown): Level | undefined {
+  const name = typeof given === 'string' || typeof given === 'number' ? String(given).trim().toLowerCase() : '';
+  if (Object.hasOwn(RANKS, name)) {
+    return name as Level;
+  }
+  return Object.hasOwn(OTHER_NAMES, name) ? OTHER_NAMES[name] : undefined;
 }

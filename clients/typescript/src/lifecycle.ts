@@ -1,6 +1,5 @@
 import { signalExitListeners } from './signal_exit.js';
 
-const FLUSH_MS = 2_000;
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
 type Signal = (typeof SIGNALS)[number];
@@ -9,8 +8,8 @@ type Signal = (typeof SIGNALS)[number];
 export interface Endable {
   /** Whether signals are a matter of its own. */
   readonly handlesSignals: boolean;
-  hurry(timeoutMs: number): Promise<void>;
-  close(timeoutMs: number): Promise<boolean>;
+  hurry(): Promise<void>;
+  finish(): Promise<void>;
   end(): void;
 }
 
@@ -63,7 +62,7 @@ export class Lifecycle {
 
   /** Nothing else keeps the process alive. Closing ends in any case, so this comes but once. */
   async #beforeExit(): Promise<void> {
-    await Promise.all([...this.#clients].map((client) => client.close(FLUSH_MS)));
+    await Promise.all([...this.#clients].map((client) => client.finish()));
   }
 
   /** A listener is added right after this call, or was removed right before it. */
@@ -103,7 +102,7 @@ export class Lifecycle {
   readonly #onSignal = (signal: NodeJS.Signals): void => {
     const known = signal as Signal;
     const clients = [...this.#clients].filter((client) => client.handlesSignals);
-    const away = Promise.all(clients.map((client) => client.hurry(FLUSH_MS)));
+    const away = Promise.all(clients.map((client) => client.hurry()));
     // Remembered from before the signal: a handler set with `once` is gone by now.
     if (this.#handledByOthers.has(known)) {
       return;

@@ -1,10 +1,11 @@
+import { uptimeMs } from './clock.js';
 import type { Answer } from './reply.js';
+import type { Transport } from './transport.js';
 
 const ASK_EVERY_MS = 10_000;
 const USED_MAX = 0.9;
 
-/** Asks how much of its memory Redis uses. */
-export const MEMORY_QUESTION: readonly string[] = ['INFO', 'memory'];
+const MEMORY_QUESTION: readonly string[] = ['INFO', 'memory'];
 
 /** Knows whether Redis is short of memory. */
 export class MemoryWatch {
@@ -17,24 +18,38 @@ export class MemoryWatch {
   }
 
   /** Is it time to ask again? */
-  due(nowMs: number): boolean {
-    return nowMs - this.#askedAt >= ASK_EVERY_MS;
+  get due(): boolean {
+    return uptimeMs() - this.#askedAt >= ASK_EVERY_MS;
   }
 
   /** Redis has refused an event for want of memory. */
-  refused(nowMs: number): void {
+  refused(): void {
     this.#short = true;
-    this.#askedAt = nowMs;
+    this.#askedAt = uptimeMs();
+  }
+
+  /** The same, but asks Redis first where it is time to. Throws where it does not answer. */
+  async isShort(transport: Transport): Promise<boolean> {
+    if (!this.due) {
+      return this.#short;
+    }
+    const answer = await transport.ask(MEMORY_QUESTION);
+    if (answer === undefined) {
+      transport.close();
+      throw new Error('Redis does not answer');
+    }
+    this.#answered(answer);
+    return this.#short;
   }
 
   /**
-   * Takes the answer to the question; `null`: it is not known yet whom to ask, and stays due. Where
-   * Redis may not be asked, or not yet, an attempt will tell.
+   * `null`: it is not known yet whom to ask, and stays due. Where Redis may not be asked, or not
+   * yet, an attempt will tell.
    */
-  answered(answer: Answer, nowMs: number): void {
+  #answered(answer: Exclude<Answer, undefined>): void {
     this.#short = typeof answer === 'string' && usedShare(answer) > USED_MAX;
     if (answer !== null) {
-      this.#askedAt = nowMs;
+      this.#askedAt = uptimeMs();
     }
   }
 }

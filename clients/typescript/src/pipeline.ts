@@ -74,11 +74,16 @@ export class Pipeline {
     return this.#closing;
   }
 
-  /** Sends what is queued, within the time, unless Redis is known to be away. */
-  async hurry(timeoutMs: number): Promise<void> {
+  /** The process is about to end: sends what is queued, unless Redis turns out to be away. */
+  async hurry(): Promise<void> {
     if (!this.#sender.circuitOpen) {
-      await this.#sender.flush(timeoutMs);
+      await this.#sender.flush(this.#settings.exitTimeoutMs, false);
     }
+  }
+
+  /** The process has nothing more to do. */
+  async finish(): Promise<void> {
+    await this.close(this.#settings.exitTimeoutMs);
   }
 
   /** The process ends now: all that is left goes to the spool, or is counted as dropped. */

@@ -2,15 +2,16 @@ import { Breaker } from './breaker.js';
 import { now, uptimeMs } from './clock.js';
 import type { Counters } from './counters.js';
 import { Flushes } from './flushes.js';
-import { MEMORY_QUESTION, MemoryWatch } from './memory.js';
+import { Ledger } from './ledger.js';
+import { MemoryWatch } from './memory.js';
 import { newTransport } from './new_transport.js';
 import { type BatchOutcome, sortOutcome } from './outcome.js';
 import { Problems } from './problems.js';
 import { EventQueue } from './queue.js';
 import type { Settings } from './settings.js';
-import { Spool } from './spool.js';
+import { Spool, type SpoolOutcome } from './spool.js';
 import type { Transport } from './transport.js';
-import type { DropReason, PendingEvent } from './types.js';
+import type { PendingEvent } from './types.js';
 import { Wake } from './wake.js';
 import { addCommand } from './wire.js';
 
@@ -29,6 +30,7 @@ export class Sender {
   readonly #breaker = new Breaker();
   readonly #memory = new MemoryWatch();
   readonly #flushes = new Flushes();
+  readonly #ledger: Ledger;
   readonly #problems: Problems;
   readonly #spool: Spool | undefined;
   readonly #onWorking: () => void;
@@ -47,11 +49,16 @@ export class Sender {
     this.#service = service;
     this.#settings = settings;
     this.#counters = counters;
+    this.#ledger = new Ledger(counters, this.#flushes);
     this.#onWorking = onWorking;
     this.#queue = new EventQueue(settings.maxQueueEvents, settings.maxQueueBytes);
     this.#problems = new Problems(settings.onProblem);
     settings.complaints.forEach((complaint) => this.#problems.reportNow(complaint));
-    this.#spool = settings.spool && new Spool(settings.spool, service, (outcome, count) => this.#spooled(outcome, count));
+    const settled = (fate: SpoolOutcome, count: number): void => {
+      this.#beingSpooled -= count;
+      this.#ledger.settled(fate, count);
+    };
+    this.#spool = settings.spool && new Spool(settings.spool, service, settled);
   }
 
   /** Events that wait or are under way. */
@@ -83,8 +90,8 @@ export class Sender {
   }
 
   /** Resolves with whether everything queued was sent within the time. */
-  flush(timeoutMs: number): Promise<boolean> {
-    const flushed = this.#flushes.wait(timeoutMs);
+  flush(timeoutMs: number, isPatient = true): Promise<boolean> {
+    const flushed = this.#flushes.wait(timeoutMs, isPatient);
     if (this.#flushes.anyWaiting) {
       this.#breaker.hurry();
       this.#startNow();
@@ -114,7 +121,7 @@ export class Sender {
     while (this.#spool && this.#queue.length > 0) {
       void this.#toSpool(this.#spool);
     }
-    this.#drop('closed', this.#queue.take(Infinity).length);
+    this.#ledger.settled('closed', this.#queue.take(Infinity).length);
   }
 
   #stop(): void {
@@ -122,7 +129,7 @@ export class Sender {
     this.#wake.end();
     const unanswered = this.#underWay?.length ?? 0;
     this.#underWay = undefined;
-    this.#drop('unanswered', unanswered);
+    this.#ledger.settled('unanswered', unanswered);
     this.#transport?.close();
   }
 
@@ -159,38 +166,20 @@ export class Sender {
   }
 
   #shouldGoOn(): boolean {
-    if (this.#closed) {
-      return false;
-    }
     const worthIt = this.#queue.length >= BATCH_EVENTS_MAX || (this.#queue.length > 0 && this.#flushes.anyWaiting);
-    return worthIt && this.#breaker.waitMs(uptimeMs()) === 0;
+    return !this.#closed && worthIt && this.#breaker.waitMs(uptimeMs()) === 0;
   }
 
   async #attempt(): Promise<void> {
-    if (this.#spool && this.#memory.short && !this.#memory.due(uptimeMs())) {
+    if (this.#spool && this.#memory.short && !this.#memory.due) {
       await this.#toSpool(this.#spool);
       return;
     }
     this.#transport ??= newTransport(this.#settings);
     await this.#transport.open();
-    if (this.#spool && this.#memory.due(uptimeMs())) {
-      await this.#askMemory(this.#transport);
-    } else {
+    // Asked apart from the events, and only where there is a spool to turn to.
+    if (!this.#spool || !(await this.#memory.isShort(this.#transport))) {
       await this.#sendBatch(this.#transport);
-    }
-  }
-
-  /** Asked apart from the events, and only where there is a spool to turn to. */
-  async #askMemory(transport: Transport): Promise<void> {
-    const answer = await transport.ask(MEMORY_QUESTION);
-    if (answer === undefined) {
-      transport.close();
-      this.#failed('Redis does not answer');
-      return;
-    }
-    this.#memory.answered(answer, uptimeMs());
-    if (!this.#memory.short) {
-      await this.#sendBatch(transport);
     }
   }
 
@@ -210,13 +199,12 @@ export class Sender {
   }
 
   async #settle(outcome: BatchOutcome, transport: Transport): Promise<void> {
-    this.#counters.sent += outcome.sent;
-    this.#flushes.left(outcome.sent, 0);
-    this.#drop('unanswered', outcome.unanswered);
-    this.#drop('refused', outcome.refused);
+    this.#ledger.settled('sent', outcome.sent);
+    this.#ledger.settled('unanswered', outcome.unanswered);
+    this.#ledger.settled('refused', outcome.refused);
     if (outcome.outOfMemory && this.#spool) {
       // Redis answers, and the spool takes the events: the circuit stays as it is.
-      this.#memory.refused(uptimeMs());
+      this.#memory.refused();
       await this.#toSpool(this.#spool, outcome.later);
       return;
     }
@@ -236,6 +224,9 @@ export class Sender {
       this.#breaker.failed(uptimeMs());
       this.#problems.report(message);
     }
+    if (this.#breaker.open) {
+      this.#flushes.away();
+    }
   }
 
   async #relieveQueue(spool: Spool): Promise<void> {
@@ -253,24 +244,6 @@ export class Sender {
     if (events.length > 0) {
       this.#beingSpooled += events.length;
       await spool.write(events);
-    }
-  }
-
-  #spooled(outcome: 'spooled' | DropReason, count: number): void {
-    this.#beingSpooled -= count;
-    if (outcome === 'spooled') {
-      this.#counters.spooled += count;
-      this.#flushes.left(count, count);
-    } else {
-      this.#drop(outcome, count);
-    }
-  }
-
-  /** Counts events that were queued and are lost. */
-  #drop(reason: DropReason, count: number): void {
-    if (count > 0) {
-      this.#counters.drop(reason, count, now());
-      this.#flushes.left(count, count);
     }
   }
 }

@@ -50,6 +50,8 @@ export interface EventClientOptions {
   connectTimeoutMs?: number;
   /** Default: 5,000 ms. */
   answerTimeoutMs?: number;
+  /** How long the process may live on to send what is queued, once it or a signal would end it. Default: 2,000 ms. */
+  exitTimeoutMs?: number;
   /**
    * Whether SIGTERM and SIGINT send what is queued. Where the application handles the signal
    * itself, it ends the process; else the signal does, as soon as the events are away. Default: true.
@@ -74,6 +76,7 @@ export interface Settings {
   redactKeys: string[];
   spool: SpoolLimits | undefined;
   timeouts: Timeouts;
+  exitTimeoutMs: number;
   handleSignals: boolean;
   onProblem: ((message: string) => void) | undefined;
   /** Of the environment's variables that say what is not understood. */
@@ -93,7 +96,7 @@ export function resolveSettings(options: EventClientOptions, variables: NodeJS.P
       name: options.stream || env.text('EMP_EVENTS_STREAM') || TELEMETRY_CONFIG.streamName,
       maxLength: positive(options.maxLength, TELEMETRY_CONFIG.maxLength),
     },
-    level: parseLevel(options.level) ?? parseLevel(env.text('EMP_EVENTS_LEVEL')) ?? 'debug',
+    level: parseLevel(options.level) ?? env.level('EMP_EVENTS_LEVEL') ?? 'debug',
     limits: {
       sample: options.sample ?? parseSampleRates(env.text('EMP_EVENTS_SAMPLE') ?? ''),
       ratePerSecond: options.ratePerSecond === 0 ? 0 : positive(options.ratePerSecond, 1_000),
@@ -108,6 +111,7 @@ export function resolveSettings(options: EventClientOptions, variables: NodeJS.P
       connectMs: positive(options.connectTimeoutMs, 2_000),
       answerMs: positive(options.answerTimeoutMs, 5_000),
     },
+    exitTimeoutMs: positive(options.exitTimeoutMs, 2_000),
     handleSignals: options.handleSignals ?? true,
     onProblem: options.onProblem === 'stderr' ? writeToStderr : options.onProblem,
     complaints,

@@ -2,7 +2,7 @@
 import cluster from 'node:cluster';
 import { EventClient } from '@emp/events';
 
-const client = new EventClient('many');
+const client = new EventClient('many', { connectTimeoutMs: 60_000, answerTimeoutMs: 60_000 });
 client.event('part.ran', { pid: process.pid });
 await client.close(60_000);
 cluster.worker?.disconnect();

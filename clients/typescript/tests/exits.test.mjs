@@ -6,14 +6,14 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { here, run } from './processes.mjs';
+import { PATIENT, here, run } from './processes.mjs';
 import { RedisServer, temporaryFolder, until } from './redis.mjs';
 
 /** A client with events in the queue, which says at the exit where they all went. */
 const START = `
   import { writeSync } from 'node:fs';
   import { EventClient } from '@emp/events';
-  const client = new EventClient('x', { ratePerSecond: 0, maxQueueEvents: 20_000 });
+  const client = new EventClient('x', { ...${PATIENT}, ratePerSecond: 0, maxQueueEvents: 20_000 });
   const emit = (count) => { for (let n = 0; n < count; n += 1) client.event('exit.tried', { n }); };
   emit(300);
   process.on('exit', () => writeSync(1, JSON.stringify(client.stats())));`;

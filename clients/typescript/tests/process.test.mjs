@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { here, run } from './processes.mjs';
+import { PATIENT, here, run } from './processes.mjs';
 import { RedisServer, freePort } from './redis.mjs';
 
-const EMIT = `import { apiTelemetry } from '@emp/events'; apiTelemetry.event('server.ready', { n: 1 });`;
+/** An event of a client that waits for its server, and of one as it comes. */
+const EMIT = `
+  import { EventClient } from '@emp/events';
+  const client = new EventClient('api-server', ${PATIENT});
+  client.event('server.ready', { n: 1 });`;
+const EMIT_BY_DEFAULT = `import { apiTelemetry } from '@emp/events'; apiTelemetry.event('server.ready', { n: 1 });`;
 const STAY = `setInterval(() => {}, 1000); console.log('ready');`;
 
 test('a process that has nothing more to do sends its events and ends', async (t) => {
@@ -15,7 +20,7 @@ test('a process that has nothing more to do sends its events and ends', async (t
 });
 
 test('with Redis away, it ends all the same, quietly', async () => {
-  const { code, stderr } = await run(EMIT, { url: `redis://127.0.0.1:${await freePort()}` });
+  const { code, stderr } = await run(EMIT_BY_DEFAULT, { url: `redis://127.0.0.1:${await freePort()}` });
   assert.deepEqual([code, stderr], [0, '']);
 });
 
@@ -30,7 +35,7 @@ for (const scheme of ['redis://', 'redis://:secret@', 'rediss://', 'redis+sentin
   test(`with Redis frozen, it ends all the same: ${scheme}`, async (t) => {
     const server = await RedisServer.start(t);
     server.freeze();
-    const { code, stderr } = await run(EMIT, { url: `${scheme}127.0.0.1:${server.port}` });
+    const { code, stderr } = await run(EMIT_BY_DEFAULT, { url: `${scheme}127.0.0.1:${server.port}` });
     assert.deepEqual([code, stderr], [0, '']);
   });
 }
@@ -47,8 +52,8 @@ for (const signal of ['SIGTERM', 'SIGINT']) {
       const server = await RedisServer.start(t);
       const script = `${EMIT}
         process.${method}('${signal}', () => {
-          apiTelemetry.event('server.shutting_down', { reason: '${signal}' });
-          setInterval(() => apiTelemetry.stats().queued === 0 && process.exit(7), 5);
+          client.event('server.shutting_down', { reason: '${signal}' });
+          setInterval(() => client.stats().queued === 0 && process.exit(7), 5);
         });
         ${STAY}`;
       const { code } = await run(script, { url: server.url, signal });
@@ -60,7 +65,7 @@ for (const signal of ['SIGTERM', 'SIGINT']) {
   test(`${signal}: told to handle it, the client sends and then lets it end the process`, async (t) => {
     const server = await RedisServer.start(t);
     const script = `import { EventClient } from '@emp/events';
-      const client = new EventClient('x', { handleSignals: true });
+      const client = new EventClient('x', { ...${PATIENT}, handleSignals: true });
       client.event('a.b');
       await client.flush(60_000);
       ${STAY}
@@ -82,7 +87,7 @@ test('a handler set with once that sends the signal again ends the process', asy
 
 test('a client in use does not keep the process alive', async (t) => {
   const server = await RedisServer.start(t);
-  const script = `${EMIT} setTimeout(() => apiTelemetry.event('server.idle'), 100);`;
+  const script = `${EMIT} setTimeout(() => client.event('server.idle'), 100);`;
   const { code } = await run(script, { url: server.url });
   assert.equal(code, 0);
   assert.equal(await server.added(), 2);
@@ -92,11 +97,12 @@ test('what a client may never need is not loaded with it', async (t) => {
   const server = await RedisServer.start(t);
   const script = `
     import { createRequire } from 'node:module';
-    import { apiTelemetry } from '@emp/events';
+    import { EventClient } from '@emp/events';
+    const client = new EventClient('x', ${PATIENT});
     const loaded = () => Object.keys(createRequire(process.cwd() + '/x').cache).some((name) => name.includes('@redis/client'));
     const before = loaded();
-    apiTelemetry.event('a.b');
-    await apiTelemetry.flush(60_000);
+    client.event('a.b');
+    await client.flush(60_000);
     console.log(before, loaded());`;
   const { stdout } = await run(script, { url: server.url });
   assert.equal(stdout, 'false true\n');
@@ -107,7 +113,8 @@ test('CommonJS can require it, and shares traces with the ES module', async (t) 
   const script = `
     const events = require('@emp/events');
     import('@emp/events').then((other) => {
-      other.runWithTrace('shared', () => events.workerTelemetry.workerEvent('w1', 'worker.ready'));
+      const client = new events.EventClient('worker', ${PATIENT});
+      other.runWithTrace('shared', () => client.workerEvent('w1', 'worker.ready'));
     });`;
   const { code, stderr } = await run(script, { url: server.url, commonJs: true });
   assert.deepEqual([code, stderr], [0, '']);
@@ -120,11 +127,12 @@ test('both builds in one process leave a signal to the system once the applicati
   const script = `
     const own = () => {};
     const events = require('@emp/events');
-    events.apiTelemetry.event('a.b');
+    new events.EventClient('x', ${PATIENT}).event('a.b');
     process.on('SIGTERM', own);
     import('@emp/events').then(async (other) => {
-      other.apiTelemetry.event('a.b');
-      await other.apiTelemetry.flush(60_000);
+      const client = new other.EventClient('x', ${PATIENT});
+      client.event('a.b');
+      await client.flush(60_000);
       process.removeListener('SIGTERM', own);
       setImmediate(() => console.log('ready'));
       setInterval(() => {}, 1000);

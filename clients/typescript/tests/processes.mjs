@@ -4,6 +4,9 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { PATIENCE_MS, until } from './redis.mjs';
 
+/** Options of a client whose server answers, however busy the machine. */
+export const PATIENT = '{ connectTimeoutMs: 60_000, answerTimeoutMs: 60_000, exitTimeoutMs: 60_000 }';
+
 export const here = fileURLToPath(new URL('.', import.meta.url));
 
 /** Runs a script as a process of its own. Resolves with how it ended; one that does not end is killed. */

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { parseAddress } from '../dist/esm/address.js';
 import { Breaker } from '../dist/esm/breaker.js';
 import { TokenBucket } from '../dist/esm/bucket.js';
-import { defaultLevel } from '../dist/esm/level.js';
+import { defaultLevel, parseLevel } from '../dist/esm/level.js';
 import { EventQueue } from '../dist/esm/queue.js';
 import { findRedirect } from '../dist/esm/redirect.js';
 import { RedisRefusal } from '../dist/esm/reply.js';
@@ -53,12 +53,20 @@ test('a token bucket permits its burst, then its rate', () => {
 });
 
 test('names say what failed', () => {
-  for (const type of ['job.failed', 'connector.processing_failed', 'api.error', 'x_error', 'error']) {
+  for (const type of ['job.failed', 'connector.processing_failed', 'api.error', 'x_error', 'error', 'worker.crashed', 'job.timed_out']) {
     assert.equal(defaultLevel(type), 'error', type);
   }
-  for (const type of ['job.created', 'job.failed_over', 'terror', 'errors.counted']) {
+  for (const type of ['job.created', 'job.failed_over', 'terror', 'errors.counted', 'failed.job']) {
     assert.equal(defaultLevel(type), 'info', type);
   }
+});
+
+test('levels are read as other loggers say them', () => {
+  const read = (...given) => given.map(parseLevel);
+  assert.deepEqual(read('TRACE', 20, ' debug '), ['debug', 'debug', 'debug']);
+  assert.deepEqual(read('Warning', '40'), ['warn', 'warn']);
+  assert.deepEqual(read('err', 'fatal', 'CRITICAL', 'panic', 60), Array.from({ length: 5 }, () => 'error'));
+  assert.deepEqual(read('loud', null, 'constructor'), [undefined, undefined, undefined]);
 });
 
 test('the circuit opens with the third failure and probes ever less often', () => {
@@ -153,6 +161,7 @@ test('a switch is on or off in many words, and any other is told of', () => {
   }
   assert.equal(read('maybe').enabled, true);
   assert.match(read('maybe').complaints[0], /^TELEMETRY_ENABLED/);
+  assert.match(resolveSettings({}, { EMP_EVENTS_LEVEL: 'loud' }).complaints[0], /^EMP_EVENTS_LEVEL/);
 });
 
 test('in a test runner nothing is written unless that is asked for', () => {

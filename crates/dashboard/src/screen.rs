@@ -7,11 +7,12 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Clear, Paragraph, Row, Table, TableState, Wrap};
 
-use super::overview::Overview;
-use super::state::{Dashboard, View};
 use emp_findings::{Severity, Verdict};
 use emp_render::visible;
 use emp_units as units;
+
+use super::overview::Overview;
+use super::state::{Dashboard, View};
 
 /// From so many columns on two panels stand side by side.
 const WIDE: u16 = 78;
@@ -117,7 +118,7 @@ impl Dashboard {
     }
 
     fn draw_rates(&self, frame: &mut Frame<'_>, area: Rect, overview: &Overview) {
-        // Of the minute that goes on only a part is known: the last whole one is the rate.
+        // The current minute is not over: the rate is that of the last whole one.
         let rate = |per_minute: &[u64]| per_minute.iter().rev().nth(1).copied().unwrap_or(0);
         let all: u64 = overview.services.iter().map(|one| rate(&one.per_minute)).sum();
         let bars = (super::overview::MINUTES as u16).min(area.width.saturating_sub(26));

@@ -6,10 +6,11 @@ use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::text::Text;
 
-use super::{Dashboard, Overview, Request, StoreState};
 use emp_investigate::Investigation;
 use emp_query::Engine;
 use emp_store::Layout;
+
+use super::{Dashboard, Overview, Request, StoreState};
 
 /// The sample store as of a moment in which jobs are stuck.
 async fn overview() -> Overview {

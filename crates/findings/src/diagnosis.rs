@@ -1,10 +1,11 @@
 //! What is said about a job.
 
-use jiff::Timestamp;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
 use emp_event::EntryId;
 use emp_job::JobEvent;
+
+use crate::Moment;
 
 /// What is the matter with a job, and why: what `diagnose` answers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -35,71 +36,6 @@ pub struct Diagnosis {
     pub completeness: Completeness,
     /// Commands that show more.
     pub next: Vec<String>,
-}
-
-/// Every job of a range of time with which something is the matter: what `diagnose --all` answers.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Judged {
-    /// When the range begins.
-    pub since: Moment,
-    /// When it ends.
-    pub until: Moment,
-    /// How many jobs were looked at.
-    pub jobs: usize,
-    /// Those with which something is the matter, by cause: the cause of most jobs first.
-    pub groups: Vec<Group>,
-    /// What is the matter with each of them.
-    pub unhealthy: Vec<Diagnosis>,
-    /// Events that completed jobs lack, which almost all of their kind have.
-    pub missing_steps: Vec<MissingStep>,
-}
-
-/// An event that a completed job lacks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct MissingStep {
-    /// The job.
-    pub job_id: String,
-    /// The event that it lacks.
-    pub event_type: String,
-    /// Who had the job.
-    pub worker_id: Option<String>,
-}
-
-/// Jobs with one cause.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Group {
-    /// What is the matter.
-    pub verdict: Verdict,
-    /// Who is behind it; nobody in particular where it is each job itself.
-    pub culprit: Culprit,
-    /// The jobs.
-    pub jobs: Vec<String>,
-}
-
-impl Judged {
-    /// Groups diagnoses by verdict and culprit.
-    pub fn new(
-        since_ms: i64,
-        until_ms: i64,
-        jobs: usize,
-        unhealthy: Vec<Diagnosis>,
-        missing_steps: Vec<MissingStep>,
-    ) -> Self {
-        let mut groups: Vec<Group> = Vec::new();
-        for diagnosis in &unhealthy {
-            let culprit = match diagnosis.culprit.kind {
-                Some(CulpritKind::Job) => Culprit::default(),
-                _ => diagnosis.culprit.clone(),
-            };
-            let verdict = diagnosis.verdict;
-            match groups.iter_mut().find(|group| group.verdict == verdict && group.culprit == culprit) {
-                Some(group) => group.jobs.push(diagnosis.job_id.clone()),
-                None => groups.push(Group { verdict, culprit, jobs: vec![diagnosis.job_id.clone()] }),
-            }
-        }
-        groups.sort_by_key(|group| (std::cmp::Reverse(group.jobs.len()), group.verdict));
-        Self { since: Moment(since_ms), until: Moment(until_ms), jobs, groups, unhealthy, missing_steps }
-    }
 }
 
 /// What is the matter with a job. The first that applies, in this order.
@@ -180,6 +116,11 @@ impl Culprit {
     /// One of that kind and name; nobody where there is no name.
     pub fn new(kind: CulpritKind, id: Option<&str>) -> Self {
         Self { kind: id.map(|_| kind), id: id.map(str::to_owned) }
+    }
+
+    /// What and who it is, such as `worker worker-3`; `None` where nobody is.
+    pub fn named(&self) -> Option<String> {
+        Some(format!("{} {}", self.kind?.as_str(), self.id.as_ref()?))
     }
 }
 
@@ -292,32 +233,6 @@ pub struct Completeness {
     pub complete: bool,
     /// What is missing, and what to know beside it.
     pub notes: Vec<String>,
-}
-
-/// A moment, in ms since the epoch; as JSON in ISO 8601, as everywhere in the store's answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Moment(pub i64);
-
-impl Moment {
-    /// As a time; what no calendar shows is its nearest end.
-    pub fn time(self) -> Timestamp {
-        let limit = if self.0 < 0 { Timestamp::MIN } else { Timestamp::MAX };
-        Timestamp::from_millisecond(self.0).unwrap_or(limit)
-    }
-}
-
-impl<'de> Deserialize<'de> for Moment {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let moment: Timestamp = text.parse().map_err(serde::de::Error::custom)?;
-        Ok(Self(moment.as_millisecond()))
-    }
-}
-
-impl Serialize for Moment {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.time().strftime("%Y-%m-%dT%H:%M:%S%.3fZ"))
-    }
 }
 
 fn as_text<S: Serializer>(id: &EntryId, serializer: S) -> Result<S::Ok, S::Error> {

@@ -9,6 +9,8 @@ mod bucket;
 mod correlation;
 mod diagnosis;
 mod error_class;
+mod judged;
+mod moment;
 mod timeline;
 mod why_slow;
 
@@ -17,9 +19,10 @@ pub use backtest::{Alert, Backtest, Compared, Hit, Incident, KnownCulprit, Truth
 pub use bucket::Bucket;
 pub use correlation::{Correlation, OtherJob, SameError, SameWorker};
 pub use diagnosis::{
-    BudgetPart, Completeness, Confidence, Culprit, CulpritKind, Diagnosis, Evidence, Group, Judged, LastEvent,
-    MissingStep, Moment, SameCause, Verdict,
+    BudgetPart, Completeness, Confidence, Culprit, CulpritKind, Diagnosis, Evidence, LastEvent, SameCause, Verdict,
 };
 pub use error_class::ErrorClass;
+pub use judged::{Group, Judged, MissingStep};
+pub use moment::Moment;
 pub use timeline::{ComparedStep, FlaggedGap, Judgement};
 pub use why_slow::{Trait, WhySlow};

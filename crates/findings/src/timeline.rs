@@ -1,8 +1,5 @@
 //! A job's time line, judged.
 
-use std::collections::HashMap;
-
-use emp_event::EntryId;
 use serde::Serialize;
 
 use crate::BudgetPart;
@@ -10,19 +7,30 @@ use crate::BudgetPart;
 /// A gap that is unusual.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FlaggedGap {
-    /// How long it lasts, in ms.
-    pub ms: i64,
+    /// After which of the history's events it comes.
+    pub before: usize,
+    /// From when, ms since the epoch.
+    pub start_ms: i64,
+    /// Until when.
+    pub end_ms: i64,
     /// `queue-wait`, `silent-run`, …
     pub kind: &'static str,
     /// How many times as long as half of its class; `None` without a baseline.
     pub times_typical: Option<f64>,
 }
 
+impl FlaggedGap {
+    /// How long it lasts.
+    pub fn ms(&self) -> i64 {
+        self.end_ms - self.start_ms
+    }
+}
+
 /// What is known of a job's time line beside its events.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Judgement {
-    /// By the event after which the gap comes.
-    pub gaps_after: HashMap<EntryId, FlaggedGap>,
+    /// Its unusual gaps, in order.
+    pub gaps: Vec<FlaggedGap>,
     /// Where its time went.
     pub budget: Vec<BudgetPart>,
     /// What to know about clocks.

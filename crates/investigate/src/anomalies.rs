@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::detect::{self, Suspicion, Windows};
-use super::frame::{self, Frame};
-use super::investigation::{Investigation, InvestigationError};
 use emp_findings::{Anomalies, Anomaly, AnomalyKind, CulpritKind, Judged, Severity, Subject, Verdict};
 use emp_job::{JobEvent, error_text, fingerprint};
 use emp_query::moment_literal;
 use emp_statistics::benjamini_hochberg;
 use emp_units as units;
+
+use super::detect::{self, Suspicion, Windows};
+use super::frame::{self, Frame};
+use super::investigation::{Investigation, InvestigationError};
 
 /// Findings with a larger share of false ones are not shown.
 const Q_MAX: f64 = 0.01;
@@ -86,7 +87,7 @@ impl Investigation<'_> {
                 new.entry(key).or_default().push(event);
             }
         }
-        // What is new cannot be told where there is no day to compare with.
+        // Without half a day of earlier errors no error can be called new.
         if windows.begins_ms() - oldest_ms < DAY_MS / 2 {
             return Ok(Vec::new());
         }
@@ -128,9 +129,7 @@ fn of_jobs(judged: &Judged, windows: &Windows) -> Vec<Anomaly> {
             Verdict::RetryLoop => AnomalyKind::RetryLoop,
             _ => continue,
         };
-        let Some(example) = judged.unhealthy.iter().find(|one| Some(&one.job_id) == group.jobs.first()) else {
-            continue;
-        };
+        let Some(example) = judged.example(group) else { continue };
         let worker_id = group.culprit.id.clone().filter(|_| group.culprit.kind == Some(CulpritKind::Worker));
         let job_id = (group.jobs.len() == 1).then(|| group.jobs[0].clone());
         let count = units::counted(group.jobs.len(), "job", "jobs");

@@ -1,7 +1,8 @@
 //! What would have been said over a range of the past, and whether that was right.
 
-use super::investigation::{Investigation, InvestigationError};
 use emp_findings::{Alert, Backtest, Moment, Severity};
+
+use super::investigation::{Investigation, InvestigationError};
 
 const DAY_MS: i64 = 24 * 3_600_000;
 const HOUR_MS: i64 = 3_600_000;
@@ -25,7 +26,7 @@ impl Investigation<'_> {
                 if anomaly.severity != Severity::Alert {
                     continue;
                 }
-                // What is still seen within an hour, as windows are an hour long, is the same.
+                // Windows are an hour long, so an alert that comes again within an hour is the same one.
                 let same = alerts.iter_mut().rev().find(|alert| {
                     let is_about = alert.anomaly.kind == anomaly.kind && alert.anomaly.subject == anomaly.subject;
                     is_about && now_ms - alert.until.0 <= step_ms.max(HOUR_MS)

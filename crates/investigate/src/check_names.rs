@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 
+use emp_query::Answer;
+
 use super::event_name::{better, fault};
 use super::investigation::InvestigationError;
 use super::rows::Rows;
-use emp_query::Answer;
 
 /// What checking names came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,10 +93,11 @@ fn bad_names(all: &[Seen], good: &[&str]) -> Vec<Finding> {
 }
 
 fn batch(findings: &[Finding]) -> Result<RecordBatch, InvestigationError> {
-    let text =
-        |of: fn(&Finding) -> Option<&str>| -> ArrayRef { Arc::new(findings.iter().map(of).collect::<StringArray>()) };
-    let time = |of: fn(&Finding) -> i64| -> ArrayRef {
-        Arc::new(TimestampMillisecondArray::from_iter_values(findings.iter().map(of)).with_timezone("UTC"))
+    let text = |value: fn(&Finding) -> Option<&str>| -> ArrayRef {
+        Arc::new(findings.iter().map(value).collect::<StringArray>())
+    };
+    let time = |value: fn(&Finding) -> i64| -> ArrayRef {
+        Arc::new(TimestampMillisecondArray::from_iter_values(findings.iter().map(value)).with_timezone("UTC"))
     };
     let events: ArrayRef = Arc::new(findings.iter().map(|finding| Some(finding.seen.events)).collect::<Int64Array>());
     let columns: [(&str, ArrayRef); 8] = [

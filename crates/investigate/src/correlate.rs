@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::investigation::{Investigation, InvestigationError};
 use emp_findings::{Correlation, Evidence, Moment, OtherJob, SameError, SameWorker};
 use emp_job::{History, JobEvent, error_text, fingerprint};
 use emp_query::literal;
+
+use super::investigation::{Investigation, InvestigationError};
 
 /// Events of a trace that are shown.
 const TRACE_MAX: usize = 50;

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::investigation::{Investigation, InvestigationError};
 use emp_findings::ErrorClass;
 use emp_job::{JobEvent, error_text, fingerprint};
 use emp_query::moment_literal;
+
+use super::investigation::{Investigation, InvestigationError};
 
 /// Errors that are looked at, the newest.
 const EVENTS_MAX: usize = 200_000;

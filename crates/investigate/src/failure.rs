@@ -2,20 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use super::judge::{CASES_FOR_P99, Case, Finding, clock, lasting};
-use super::surroundings::Surroundings;
 use emp_findings::{Confidence, Culprit, CulpritKind, Evidence, SameCause, Verdict};
 use emp_job::{History, JobEvent, Span, entity, error_text, fingerprint, is_claim, is_retry, is_terminal};
 use emp_units as units;
 
+use super::judge::{CASES_FOR_P99, Case, Finding, clock, lasting};
+use super::surroundings::Surroundings;
+
 /// So many attempts within [`MANY_WITHIN_MS`] are too many, whatever is usual.
 const MANY_ATTEMPTS: usize = 5;
 const MANY_WITHIN_MS: i64 = 600_000;
-/// More attempts than this are too many, or than 99 of 100 jobs need.
+/// A job may need as many attempts as 99 of 100 of its kind, and this many at least.
 const ATTEMPTS_USUAL_MIN: u32 = 3;
-/// Nobody waits longer for the word that a job is done.
+/// A webhook that is confirmed within this time is not late.
 const UNDELIVERED_MS_MIN: i64 = 60_000;
-/// An error of so many jobs is nobody's own.
+/// An error that so many other jobs have is not the job's own.
 const SHARED_JOBS_MIN: usize = 2;
 const ERROR_CHARS_MAX: usize = 160;
 

@@ -3,30 +3,14 @@
 use arrow::array::{ArrayRef, AsArray as _};
 use arrow::datatypes::{DataType, Int64Type};
 
-use super::investigation::InvestigationError;
 use emp_findings::{Bucket, Moment};
-use emp_query::column_as;
-use emp_query::{Engine, Filter, any_of, nearest, suggestion};
+use emp_query::{Engine, Filter, any_of, column_as, nearest, suggestion};
+use emp_units::bucket_ms;
 
-/// Buckets, about.
-const BUCKETS: i64 = 40;
-/// Their lengths.
-const BUCKET_MS: [i64; 14] = [
-    1_000,
-    5_000,
-    15_000,
-    60_000,
-    300_000,
-    900_000,
-    1_800_000,
-    3_600_000,
-    10_800_000,
-    21_600_000,
-    43_200_000,
-    86_400_000,
-    604_800_000,
-    2_592_000_000,
-];
+use super::investigation::InvestigationError;
+
+/// Buckets, at most about.
+const BUCKETS_MAX: i64 = 40;
 
 /// How many events there were over the range of the filter, else over theirs, empty buckets included;
 /// `None` where there are none and no range is given.
@@ -38,7 +22,7 @@ pub async fn histogram(engine: &Engine, filter: &Filter) -> Result<Option<Vec<Bu
     let since = filter.since_ms.or(ends.map(|(first, _)| first));
     let until = filter.until_ms.or(ends.map(|(_, last)| last + 1));
     let (Some(since), Some(until)) = (since, until) else { return Ok(None) };
-    let length = BUCKET_MS.into_iter().find(|length| (until - since) / length <= BUCKETS).unwrap_or(BUCKET_MS[13]);
+    let length = bucket_ms(until - since, BUCKETS_MAX);
     let (first, last) = (since.div_euclid(length), (until - 1).max(since).div_euclid(length));
     let empty = |bucket: i64| Bucket { from: Moment(bucket * length), events: 0, errors: 0 };
     let mut buckets: Vec<Bucket> = (first..=last).map(empty).collect();

@@ -4,14 +4,14 @@ use arrow::array::{Array as _, ArrayRef, AsArray as _};
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 
-use super::judge::{judge, missing_steps, not_found};
-use super::surroundings::{Lost, Surroundings};
 use emp_event::EntryId;
 use emp_findings::{Diagnosis, Judged, Verdict};
 use emp_job::{History, JobEvent};
-use emp_query::{EVENT_COLUMNS, column_as, read_events};
-use emp_query::{Engine, QueryError, literal, moment_literal};
+use emp_query::{EVENT_COLUMNS, Engine, QueryError, column_as, literal, moment_literal, read_events};
 use emp_typical::Typical;
+
+use super::judge::{judge, missing_steps, not_found};
+use super::surroundings::{Lost, Surroundings};
 
 /// Why a question about jobs has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -33,9 +33,9 @@ pub struct Investigation<'a> {
     newest_ms: Option<i64>,
 }
 
-/// What surrounds a job, this long before it and after it.
+/// How long before a job and after it its surroundings reach.
 const MARGIN_MS: i64 = 30 * 60_000;
-/// Of a job that lasts longer its end is what matters.
+/// Of a job that lasts longer only its last two hours have surroundings: the end is what matters.
 const LIFE_MS_MAX: i64 = 2 * 3_600_000;
 /// Events of its surroundings that are looked at.
 const SURROUNDING_EVENTS_MAX: usize = 100_000;
@@ -154,7 +154,7 @@ impl<'a> Investigation<'a> {
         let condition =
             format!("ingested_at >= {} and ingested_at <= {}", moment_literal(from_ms), moment_literal(until_ms));
         let mut events = self.events(&condition, SURROUNDING_EVENTS_MAX).await?;
-        // What the worker said after that decides whether it is silent: the next word is enough.
+        // Whether a worker is silent shows in what it said later; its next event is enough.
         let holder = history.holder().filter(|_| history.terminal().is_none() && until_ms < self.now_ms);
         if let Some(holder) = holder {
             let condition = format!(

@@ -1,7 +1,5 @@
 //! From a job's history to a verdict: the first that applies.
 
-use super::surroundings::Surroundings;
-use super::{failure, silence, slow, waiting};
 use emp_findings::{
     BudgetPart, Completeness, Confidence, Culprit, Diagnosis, Evidence, LastEvent, MissingStep, Moment, SameCause,
     Verdict,
@@ -11,7 +9,10 @@ use emp_query::no_such_job;
 use emp_typical::{Sketch, Typical};
 use emp_units as units;
 
-/// Everything that is known about a job.
+use super::surroundings::Surroundings;
+use super::{failure, silence, slow, waiting};
+
+/// A job with everything that it is judged by.
 pub(super) struct Case<'a> {
     pub job_id: &'a str,
     pub history: &'a History,
@@ -19,7 +20,7 @@ pub(super) struct Case<'a> {
     pub around: &'a Surroundings,
 }
 
-/// What was found about it.
+/// A verdict on a job, with its reasons.
 pub(super) struct Finding {
     pub verdict: Verdict,
     pub confidence: Confidence,
@@ -48,13 +49,13 @@ impl Finding {
     }
 }
 
-/// Fewer cases tell nothing about the longest of a hundred.
+/// With fewer cases than these, nothing is said about the longest of a hundred.
 pub(super) const CASES_FOR_P99: u64 = 100;
-/// Fewer cases tell nothing at all.
+/// With fewer cases than these, nothing is said about what is typical.
 pub(super) const CASES_MIN: u64 = 20;
-/// Nothing is stuck sooner.
+/// A job that was heard of within this time is never called stuck.
 const STUCK_MS_MIN: i64 = 60_000;
-/// Where nothing is known about how long a step takes.
+/// How long a step may take where nothing is known about it.
 const STUCK_MS_UNKNOWN: i64 = 300_000;
 /// A clock that is ahead by less is not worth a word.
 const SKEW_MS_MIN: i64 = 20;

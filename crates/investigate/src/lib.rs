@@ -8,6 +8,7 @@
 mod anomalies;
 mod backtest;
 mod check_names;
+mod compare;
 mod correlate;
 mod detect;
 mod errors;
@@ -31,6 +32,3 @@ pub use histogram::{histogram, why_nothing};
 pub use investigation::{Investigation, InvestigationError};
 pub use perf::{PerfQuestion, perf};
 pub use rows::Rows;
-
-#[cfg(test)]
-mod tests;

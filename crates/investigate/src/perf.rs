@@ -8,11 +8,11 @@ use arrow::array::{
 };
 use arrow::datatypes::{DataType, Field, Float64Type, Int64Type, Schema};
 
-use super::investigation::InvestigationError;
-use emp_query::column_as;
-use emp_query::{Engine, QueryError, key_among, moment_literal};
+use emp_query::{Engine, QueryError, column_as, key_among, moment_literal};
 use emp_statistics::{benjamini_hochberg, mann_whitney_larger, quantile};
 use emp_units as units;
+
+use super::investigation::InvestigationError;
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -23,8 +23,8 @@ pub struct PerfQuestion {
     pub since_ms: Option<i64>,
     /// Until when.
     pub until_ms: Option<i64>,
-    /// When the range begins that it is compared with, which is as long; the one right before where it
-    /// is `None`.
+    /// When the range begins that it is compared with, which is as long and ends before this one begins; the
+    /// one right before where it is `None`.
     pub against_ms: Option<i64>,
     /// As of when.
     pub now_ms: i64,
@@ -169,7 +169,8 @@ async fn add_durations(engine: &Engine, question: &PerfQuestion, rows: &mut [Row
     let length_ms = until_ms - since_ms;
     let before_ms = question.against_ms.unwrap_or(since_ms - length_ms);
     let key = key_among(&COLUMNS, &question.by);
-    // Of more than can be held every so many-th millisecond is looked at: the same ones each time.
+    // Where there are more durations than can be held, only events of every n-th millisecond are read: the
+    // same ones each time.
     let expected = 2 * rows.iter().map(|row| row.count).sum::<i64>();
     let every = (expected / DURATIONS_MAX).max(1);
     let sql = format!(

@@ -3,9 +3,9 @@
 use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 
+use emp_query::{Engine, column_as};
+
 use super::investigation::InvestigationError;
-use emp_query::Engine;
-use emp_query::column_as;
 
 /// Rows of an answer, each read by the names of its columns.
 pub struct Rows(pub Vec<RecordBatch>);

@@ -1,19 +1,20 @@
 //! Jobs of which nothing is heard any more.
 
-use super::judge::{CASES_MIN, Case, Finding, clock, last_word, lasting};
-use super::surroundings::Surroundings;
 use emp_findings::{Confidence, Culprit, CulpritKind, Evidence, SameCause, Verdict};
 use emp_job::{JobEvent, State, is_claim, is_terminal};
 use emp_units as units;
 
-/// No worker is silent sooner.
+use super::judge::{CASES_MIN, Case, Finding, clock, last_word, lasting};
+use super::surroundings::Surroundings;
+
+/// A worker that said something within this time is never called silent.
 const SILENT_MS_MIN: i64 = 30_000;
-/// What stops further apart does not stop together.
+/// Jobs that stopped further apart did not stop for one reason.
 const TOGETHER_MS: i64 = 15 * 60_000;
-/// Where too little is known of a worker.
+/// How long a worker may be silent where too few of its intervals are known.
 const SILENT_MS_UNKNOWN: i64 = 60_000;
 
-/// What would tell was lost: entries were trimmed unread after the last that is known of the job.
+/// Entries were trimmed unread after the last event that is known of the job, so its end may be among them.
 pub(super) fn no_data(case: &Case<'_>) -> Option<Finding> {
     let history = case.history;
     if history.terminal().is_some() {
@@ -192,15 +193,13 @@ fn also_stuck(case: &Case<'_>) -> Vec<String> {
 
 /// One job alone is its own culprit; several on one worker, or in one connector, are not.
 fn culprit_of_stuck(case: &Case<'_>, also: &[String]) -> Culprit {
-    let same = |of: &dyn Fn(&emp_job::History) -> bool| {
-        case.around.histories().filter(|(job, other)| also.iter().any(|one| one == job) && of(other)).count()
-    };
     if also.is_empty() {
         return Culprit::new(CulpritKind::Job, Some(case.job_id));
     }
     let (holder, connector) = (case.history.holder(), case.history.connector());
-    let on_worker = same(&|other| other.holder() == holder);
-    if holder.is_some() && on_worker == also.len() {
+    let stuck_with_it = case.around.histories().filter(|(job, _)| also.iter().any(|other| other == job));
+    let are_on_one_worker = stuck_with_it.into_iter().all(|(_, other)| other.holder() == holder);
+    if holder.is_some() && are_on_one_worker {
         Culprit::new(CulpritKind::Worker, holder)
     } else if connector.is_some() && also.len() >= 2 {
         Culprit::new(CulpritKind::Connector, connector)

@@ -1,14 +1,15 @@
 //! Jobs that take, or took, unusually long.
 
-use super::judge::{CASES_FOR_P99, CASES_MIN, Case, Finding, describe, lasting, typical_ms};
 use emp_findings::{Confidence, Culprit, CulpritKind, Evidence, SameCause, Verdict};
 use emp_job::{History, Part, PartKind, budget};
 use emp_statistics::{mann_whitney_larger, quantile};
 use emp_units as units;
 
-/// Slow is what takes so much longer than 99 of 100 jobs of its kind.
+use super::judge::{CASES_FOR_P99, CASES_MIN, Case, Finding, describe, lasting, typical_ms};
+
+/// A job is slow that takes so many times as long as 99 of 100 of its kind.
 const SLOW_FACTOR: f64 = 1.2;
-/// With fewer than a hundred cases, than the longest.
+/// With fewer than a hundred cases, so many times as long as the longest.
 const SLOW_FACTOR_OF_MAX: f64 = 1.5;
 /// A difference that is worth a word.
 const TELLING_FACTOR: f64 = 1.5;
@@ -46,7 +47,7 @@ fn slow(case: &Case<'_>, verdict: Verdict, beginning: &str) -> Option<Finding> {
         return None;
     }
     let parts = budget(history);
-    // What took longest beyond what it usually takes.
+    // The part that took longest beyond what it usually takes.
     let beyond = |part: &Part| part.ms() as f64 - typical_ms(case, &part.kind).unwrap_or_default();
     let worst = parts.iter().max_by(|a, b| beyond(a).total_cmp(&beyond(b)))?;
     let typically = typical_ms(case, &worst.kind);

@@ -35,7 +35,7 @@ pub(super) struct ErrorSeen {
     pub fingerprint: String,
 }
 
-/// What is further apart is rather not of one cause.
+/// Events that are further apart are taken to have separate causes.
 const ABOUT_MS: i64 = 30 * 60_000;
 
 impl Surroundings {
@@ -72,7 +72,7 @@ impl Surroundings {
         histories.iter().map(|(job, history)| (job.as_str(), history))
     }
 
-    /// The same of those that were heard of about that time.
+    /// The jobs that were heard of about that time.
     pub fn histories_about(&self, ms: i64) -> impl Iterator<Item = (&str, &History)> {
         self.histories().filter(move |(_, history)| {
             history.start_ms() <= ms + ABOUT_MS && ms - ABOUT_MS <= history.last().happened_ms()

@@ -1,12 +1,13 @@
 //! Jobs that no worker has taken.
 
-use super::judge::{Case, Finding, clock, describe, lasting};
-use super::surroundings::Surroundings;
 use emp_findings::{Confidence, Culprit, CulpritKind, Evidence, SameCause, Verdict};
 use emp_job::{JobEvent, State, is_claim};
 use emp_units as units;
 
-/// A worker of which nothing was heard for so long takes no jobs.
+use super::judge::{Case, Finding, clock, describe, lasting};
+use super::surroundings::Surroundings;
+
+/// A worker that has been silent for so long takes no jobs.
 const ALIVE_MS: i64 = 600_000;
 
 /// No worker has taken the job. One that has not waited for long is waiting, too, but nothing is wrong

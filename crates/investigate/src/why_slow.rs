@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::investigation::{Investigation, InvestigationError};
-use super::surroundings::Surroundings;
 use emp_findings::{Moment, Trait, WhySlow};
 use emp_job::History;
 use emp_query::moment_literal;
 use emp_statistics::{benjamini_hochberg, fisher_more, quantile};
 
-/// Slow is what takes so many times as long as half of the jobs of its kind.
+use super::investigation::{Investigation, InvestigationError};
+use super::surroundings::Surroundings;
+
+/// A job is slow that takes so many times as long as half of the jobs of its kind.
 const SLOW_FACTOR: f64 = 2.0;
 const Q_MAX: f64 = 0.05;
 /// Fewer jobs of a kind tell nothing about what is slow.

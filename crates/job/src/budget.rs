@@ -72,7 +72,7 @@ pub fn budget(history: &History) -> Vec<Part> {
     let (start, end) = (history.start_ms(), history.end_ms());
     let mut intervals = intervals(history);
     intervals.retain(|interval| interval.start_ms >= start && interval.end_ms <= end);
-    // Of two that end together the longer one explains more.
+    // Where two intervals end together, the longer one explains more.
     intervals.sort_by_key(|interval| (interval.end_ms, std::cmp::Reverse(interval.start_ms)));
     let mut parts = Vec::new();
     let mut cursor = end;
@@ -121,7 +121,7 @@ fn intervals(history: &History) -> Vec<Interval> {
     intervals
 }
 
-/// What no interval explains, cut where events are, the last piece first.
+/// Adds the time that no interval explains, cut where events are, the last piece first.
 fn waits(history: &History, from_ms: i64, until_ms: i64, parts: &mut Vec<Part>) {
     let events = history.events();
     let mut until = until_ms;

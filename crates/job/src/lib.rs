@@ -16,8 +16,8 @@ pub use event::{JobEvent, happened_ms};
 pub use fingerprint::{error_text, error_values, fingerprint};
 pub use history::{Gap, GapKind, Handoff, History, Span, State};
 pub use vocabulary::{
-    Role, closes, entity, is_claim, is_error, is_queued, is_retry, is_terminal, job_type_of, retry_at_ms, role,
-    span_name,
+    Role, closes, entity, is_claim, is_error, is_failure, is_queued, is_retry, is_terminal, job_type_of, retry_at_ms,
+    role, span_name,
 };
 
 #[cfg(test)]

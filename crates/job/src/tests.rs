@@ -1,8 +1,9 @@
 use proptest::prelude::*;
 use serde_json::{Map, json};
 
-use super::*;
 use emp_event::EntryId;
+
+use super::*;
 
 fn event(at_ms: i64, seq: u64, event_type: &str) -> JobEvent {
     let service = match entity(event_type) {

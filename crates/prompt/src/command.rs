@@ -1,4 +1,4 @@
-//! What begins with a backslash.
+//! The commands of the prompt, which begin with a backslash.
 
 use emp_render::Format;
 

@@ -13,12 +13,13 @@ use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{Context, Helper};
 use tokio::runtime::Runtime;
 
-use super::highlight::{self, KEYWORDS};
-use super::statement::{self, Piece, pieces};
 use emp_catalog::VALUE_COLUMNS;
 use emp_query::{Engine, Names, QueryError};
 
-/// Nobody waits longer for Tab.
+use super::highlight::{self, KEYWORDS};
+use super::statement::{self, Piece, pieces};
+
+/// Tab offers no values where they take longer than this to find.
 const PATIENCE: Duration = Duration::from_millis(800);
 
 /// The names that can be used in a statement.

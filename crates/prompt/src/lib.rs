@@ -29,14 +29,13 @@ use pager::Paged;
 
 use emp_query::{Engine, QueryError};
 use emp_render::{AnswerWriter, Format, Screen};
-use emp_system::is_closed_pipe;
-use emp_system::user_folder;
+use emp_system::{is_closed_pipe, user_folder};
 
 /// Rows of a table at the prompt: a pager shows them all, and more need a file.
 const ROWS_MAX: usize = 1_000;
 const HISTORY_MAX: usize = 5_000;
 
-/// What the prompt stands on.
+/// Everything that the prompt is given.
 pub struct Prompt<'a> {
     /// Opens the store as it is now.
     pub open: &'a dyn Fn() -> Result<Engine, QueryError>,

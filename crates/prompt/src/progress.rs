@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use emp_query::Engine;
 
-/// What takes no longer needs no bar.
+/// A question that is answered within this time needs no bar.
 const QUIET: Duration = Duration::from_millis(500);
 const DRAW_EVERY: Duration = Duration::from_millis(100);
 const BAR_WIDTH: usize = 24;

@@ -1,6 +1,6 @@
 //! Where statements end: at a `;` that stands in no text, name or comment.
 
-/// What a piece of SQL is, for whoever reads it without understanding it.
+/// The kinds of pieces that SQL is split into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Piece {
     /// `'…'`, with `''` for a quote within.

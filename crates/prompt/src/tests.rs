@@ -1,11 +1,12 @@
 //! What the prompt understands of what is typed.
 
+use emp_query::Engine;
+use emp_store::Layout;
+
 use super::command::{Command, parse};
 use super::highlight;
 use super::statement::{is_incomplete, split};
 use super::{complete, history_file};
-use emp_query::Engine;
-use emp_store::Layout;
 
 #[test]
 fn a_statement_ends_at_a_semicolon_outside_of_texts_and_comments() {

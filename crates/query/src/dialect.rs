@@ -15,7 +15,7 @@ const JSON_PRECEDENCE: u8 = 55;
 #[derive(Debug)]
 pub(super) struct StoreDialect;
 
-/// What the generic dialect switches on. Left out are statements that are refused anyway, and
+/// Everything that the generic dialect switches on, but for statements that are refused anyway, and for
 /// `select from events`, which is a slip and not a question for rows of no columns.
 macro_rules! as_generic {
     ($($switch:ident)*) => { $(fn $switch(&self) -> bool { GenericDialect.$switch() })* };

@@ -1,5 +1,6 @@
 //! The engine: one store, asked in SQL.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,19 +12,22 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
 use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, execute_stream};
 use datafusion::prelude::SessionContext;
-use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, StreamExt as _};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+
+use emp_event::EntryId;
+use emp_store::{Layout, Partition, Writer};
+use emp_typical::{Typical, typical_at};
 
 use super::canned::CannedQuery;
 use super::optimize::CountsFromCatalog;
 use super::session::{self, Limits};
+use super::tables::Events;
 use super::translate::{Asked, translate, vanished};
 use super::view::{OnIndexing, Source};
 use super::{Answer, QueryError, statement, tables};
-use emp_event::EntryId;
-use emp_store::{Layout, Partition};
-use emp_typical::{Typical, typical_at};
 
 /// Answers questions about one store, as it was when the engine was opened.
 ///
@@ -34,7 +38,7 @@ pub struct Engine {
     pub(super) context: SessionContext,
     limits: Limits,
     clock: Clock,
-    /// What runs, for whoever wants to know how far it is.
+    /// The plan that runs, from which [`Self::progress`] reads how far it is.
     running: Mutex<Option<Arc<dyn ExecutionPlan>>>,
     /// Held while a statement is planned: all its scans must see one snapshot.
     planning: tokio::sync::Mutex<()>,
@@ -45,12 +49,15 @@ pub struct Engine {
 pub struct Settings {
     /// What sorting, grouping and joining may use together; else a quarter of the machine.
     pub memory_bytes: Option<u64>,
+    /// What they may write to temporary files where that is too little; else 16 GiB.
+    pub spill_bytes: Option<u64>,
     /// Told while the ids of files are brought into the index, which a first question about ids
     /// has to wait for.
     pub on_indexing: Option<OnIndexing>,
 }
 
 /// What `1h` ago and `friday` are counted from.
+#[derive(Clone)]
 pub(super) struct Clock {
     pub now: Timestamp,
     pub tz: TimeZone,
@@ -66,26 +73,19 @@ impl Engine {
         Self::open_with(layout, Settings::default())
     }
 
-    /// The same with other than the usual settings.
+    /// As [`Self::open`], with settings.
     ///
     /// # Errors
     /// As [`Self::open`].
     pub fn open_with(layout: &Layout, settings: Settings) -> Result<Self, QueryError> {
         let mut limits = Limits::of_machine();
         limits.memory_bytes = settings.memory_bytes.unwrap_or(limits.memory_bytes);
-        Self::open_within(layout, limits, settings.on_indexing)
-    }
-
-    pub(super) fn open_within(
-        layout: &Layout,
-        limits: Limits,
-        on_indexing: Option<OnIndexing>,
-    ) -> Result<Self, QueryError> {
+        limits.spill_bytes = settings.spill_bytes.unwrap_or(limits.spill_bytes);
         if std::fs::metadata(layout.root()).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
             return Err(QueryError::NoStore { root: layout.root().to_owned() });
         }
         // The store is looked at beside what follows.
-        let source = Arc::new(Source::open(layout, on_indexing));
+        let source = Arc::new(Source::open(layout, settings.on_indexing));
         let session = session::start(&limits);
         let asked = Asked { sql: "", limits: &limits, state: None };
         let context = session.and_then(|state| with_tables(state, &source));
@@ -133,11 +133,48 @@ impl Engine {
     /// # Errors
     /// As [`Self::open`].
     pub fn newest_id(&self) -> Result<Option<EntryId>, QueryError> {
+        Ok(self.newest_ids()?.into_values().max())
+    }
+
+    /// The highest ID of each writer that has events in the store. What one writer stores has ever higher
+    /// IDs; those of several may come in any order.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn newest_ids(&self) -> Result<BTreeMap<Writer, EntryId>, QueryError> {
         let view = self.source.view_or_failure()?;
         let sealed = view.sealed();
-        let sealed = sealed.files.iter().map(|file| file.partition.name.ids.last);
-        let journal = view.snapshot.segments.iter().map(|segment| segment.ids.last);
-        Ok(sealed.chain(journal).max())
+        let sealed = sealed.files.iter().map(|file| (&file.partition.name.writer, file.partition.name.ids.last));
+        let journal = view.snapshot.segments.iter().map(|segment| (&segment.name.writer, segment.ids.last));
+        let mut newest: BTreeMap<Writer, EntryId> = BTreeMap::new();
+        for (writer, last) in sealed.chain(journal) {
+            match newest.get_mut(writer) {
+                Some(known) => *known = last.max(*known),
+                None => _ = newest.insert(writer.clone(), last),
+            }
+        }
+        Ok(newest)
+    }
+
+    /// The same store at the same moment, but only what one writer has stored, in the table `events` alone.
+    ///
+    /// # Errors
+    /// [`QueryError::Failed`] where no session can be started.
+    pub fn of_writer(&self, writer: &Writer) -> Result<Self, QueryError> {
+        let events = Arc::new(Events::of_writer(&self.source, writer));
+        let context = session::start(&self.limits).and_then(|state| {
+            state.schema_for_ref(tables::NAMES[0])?.register_table(tables::NAMES[0].to_owned(), events)?;
+            Ok(SessionContext::new_with_state(state))
+        });
+        let asked = Asked { sql: "", limits: &self.limits, state: None };
+        Ok(Self {
+            source: Arc::clone(&self.source),
+            context: context.map_err(|error| translate(&error, &asked))?,
+            limits: self.limits,
+            clock: self.clock.clone(),
+            running: Mutex::default(),
+            planning: tokio::sync::Mutex::default(),
+        })
     }
 
     /// What was typical in the store at that moment, ms since the epoch.
@@ -159,9 +196,15 @@ impl Engine {
         (all > 0).then_some((done, all))
     }
 
+    /// As [`Self::run_unboxed`], behind a pointer. What a future does is compiled by whoever awaits it: without
+    /// this each crate that asks would compile DataFusion's planning again.
+    fn run<'a>(&'a self, text: &'a str, values: Option<ParamValues>) -> BoxFuture<'a, Result<Answer, QueryError>> {
+        self.run_unboxed(text, values).boxed()
+    }
+
     /// Where a file goes before the first rows are there, the collector has put its events into
     /// another one: the statement is planned anew over what is there then.
-    async fn run(&self, text: &str, values: Option<ParamValues>) -> Result<Answer, QueryError> {
+    async fn run_unboxed(&self, text: &str, values: Option<ParamValues>) -> Result<Answer, QueryError> {
         let state = self.context.state();
         let asked = Asked { sql: text, limits: &self.limits, state: Some(&state) };
         let mut attempt = 1;
@@ -185,7 +228,7 @@ impl Engine {
         }
     }
 
-    /// Outside, what is wrong with the statement; inside, what went wrong with planning it.
+    /// The outer error is about the statement, the inner one about planning it.
     async fn plan(
         &self,
         state: &SessionState,

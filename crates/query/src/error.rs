@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::nearest::suggestion;
 use emp_store::StoreError;
 use emp_units::ParseError;
+
+use super::nearest::suggestion;
 
 /// Why there is no answer. Displayed, it is the whole message: one line, and for an error of
 /// syntax the line of SQL with a caret under the place.

@@ -4,8 +4,9 @@
 use regex::Regex;
 use serde_json::Value;
 
-use super::literal::{key_among, literal, moment_literal};
 use emp_job::JobEvent;
+
+use super::literal::{key_among, literal, moment_literal};
 
 /// Conditions that all have to hold.
 #[derive(Debug, Clone, Default)]

@@ -37,6 +37,3 @@ pub use literal::{key_among, literal, moment_literal};
 pub use names::Names;
 pub use nearest::{any_of, nearest, no_such_job, suggestion};
 pub use view::OnIndexing;
-
-#[cfg(test)]
-mod tests;

@@ -30,14 +30,14 @@ impl Pruner {
         Self(predicate)
     }
 
-    /// The same of a filter that is bound to the columns already.
+    /// As [`Self::new`], for a filter that is bound to the columns already.
     pub fn of_physical(schema: &SchemaRef, filter: Arc<dyn PhysicalExpr>) -> Self {
         Self(PruningPredicateBuilder::new().with_file_schema(Arc::clone(schema)).build(filter))
     }
 
     /// Those of the sealed files that may hold rows that match.
     pub fn keep_sealed<'a>(&self, all: &'a SealedFiles, files: Vec<&'a Sealed>) -> Vec<&'a Sealed> {
-        self.keep(files, |files| Known {
+        self.keep(files, |files| FileStatistics {
             names: files.iter().map(|file| (file.partition.hour, file.partition.name.ids)).collect(),
             facts: Some((all, files)),
         })
@@ -45,18 +45,22 @@ impl Pruner {
 
     /// Those of the journal's segments that may hold rows that match.
     pub fn keep_segments<'a>(&self, segments: &'a [Segment]) -> Vec<&'a Segment> {
-        self.keep(segments.iter().collect(), |segments| Known {
+        self.keep(segments.iter().collect(), |segments| FileStatistics {
             names: segments.iter().map(|segment| (segment.hour, segment.ids)).collect(),
             facts: None,
         })
     }
 
-    fn keep<'a, T>(&self, files: Vec<&'a T>, known: impl for<'b> Fn(&'b [&'a T]) -> Known<'b>) -> Vec<&'a T> {
+    fn keep<'a, T>(
+        &self,
+        files: Vec<&'a T>,
+        statistics: impl for<'b> Fn(&'b [&'a T]) -> FileStatistics<'b>,
+    ) -> Vec<&'a T> {
         let Some(predicate) = &self.0 else { return files };
         if files.is_empty() {
             return files;
         }
-        let pruned = predicate.prune(&known(&files));
+        let pruned = predicate.prune(&statistics(&files));
         match pruned {
             Ok(kept) => files.into_iter().zip(kept).filter_map(|(file, kept)| kept.then_some(file)).collect(),
             // What cannot be judged is read.
@@ -65,13 +69,13 @@ impl Pruner {
     }
 }
 
-/// What is known about some files.
-struct Known<'a> {
+/// The bounds and values of some files, as far as they are known.
+struct FileStatistics<'a> {
     names: Vec<(Hour, IdRange)>,
     facts: Option<(&'a SealedFiles, &'a [&'a Sealed])>,
 }
 
-impl Known<'_> {
+impl FileStatistics<'_> {
     /// The least or the greatest value of a column, one a file, as `end` picks them.
     fn bounds(&self, column: &str, end: End) -> Option<ArrayRef> {
         let hours = || self.names.iter().map(|(hour, _)| *hour);
@@ -81,14 +85,14 @@ impl Known<'_> {
             "hour" => Some(Arc::new(StringArray::from_iter_values(hours().map(Hour::hour)))),
             "id" => Some(Arc::new(self.names.iter().map(|(_, ids)| id_bound(ids, end)).collect::<StringArray>())),
             "ingested_at" if self.facts.is_none() => {
-                Some(times(hours().map(|hour| Some(end.of((hour.start_ms(), hour.end_ms() - 1))))))
+                Some(times(hours().map(|hour| Some(end.pick((hour.start_ms(), hour.end_ms() - 1))))))
             }
-            "ingested_at" => Some(times(files().map(|facts| facts?.ingested.map(|bounds| end.of(bounds))))),
+            "ingested_at" => Some(times(files().map(|facts| facts?.ingested.map(|bounds| end.pick(bounds))))),
             "timestamp" if self.facts.is_some() => {
-                Some(times(files().map(|facts| facts?.timestamps.map(|bounds| end.of(bounds)))))
+                Some(times(files().map(|facts| facts?.timestamps.map(|bounds| end.pick(bounds)))))
             }
             "duration_ms" if self.facts.is_some() => {
-                let bounds = files().map(|facts| facts?.durations.map(|bounds| end.of(bounds)));
+                let bounds = files().map(|facts| facts?.durations.map(|bounds| end.pick(bounds)));
                 Some(Arc::new(bounds.collect::<Float64Array>()))
             }
             _ => None,
@@ -103,7 +107,7 @@ enum End {
 }
 
 impl End {
-    fn of<T>(self, (least, greatest): (T, T)) -> T {
+    fn pick<T>(self, (least, greatest): (T, T)) -> T {
         match self {
             Self::Least => least,
             Self::Greatest => greatest,
@@ -120,10 +124,10 @@ fn times(ms: impl Iterator<Item = Option<i64>>) -> ArrayRef {
 fn id_bound(ids: &IdRange, end: End) -> Option<String> {
     let (first, last) = (ids.first.ms.to_string(), ids.last.ms.to_string());
     // `.` is the character after `-`.
-    (first.len() == last.len()).then(|| end.of((first, last + ".")))
+    (first.len() == last.len()).then(|| end.pick((first, last + ".")))
 }
 
-impl PruningStatistics for Known<'_> {
+impl PruningStatistics for FileStatistics<'_> {
     fn min_values(&self, column: &Column) -> Option<ArrayRef> {
         self.bounds(&column.name, End::Least)
     }
@@ -177,8 +181,8 @@ fn all_of<'a>(files: &SealedFiles, filters: impl Iterator<Item = &'a Expr>, scop
 fn holding(files: &SealedFiles, filter: &Expr, scope: IdScope) -> Option<Vec<bool>> {
     match filter {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
-            let of = |side| all_of(files, split_conjunction(side).into_iter(), scope);
-            Some(combine(of(left)?, &of(right)?, |a, b| a | b))
+            let holding_side = |side| all_of(files, split_conjunction(side).into_iter(), scope);
+            Some(combine(holding_side(left)?, &holding_side(right)?, |a, b| a | b))
         }
         filter => {
             let (column, ids) = wanted_ids(filter)?;

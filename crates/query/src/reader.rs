@@ -24,7 +24,7 @@ use emp_catalog::MissingFile;
 /// The type that the Parquet library wants, under a name that it exports.
 type Bytes = <PutPayload as IntoIterator>::Item;
 
-/// What a scan has to know of a file; goes along with its [`PartitionedFile`].
+/// Where a file lies and which number it has, for the scan that gets its [`PartitionedFile`].
 pub(super) struct Located {
     pub path: PathBuf,
     /// Where the catalog has it.

@@ -3,8 +3,9 @@
 use arrow::array::AsArray as _;
 use jiff::Timestamp;
 
-use super::{Engine, QueryError};
 use emp_store::Hour;
+
+use super::{Engine, QueryError};
 
 /// Names at most.
 const NAMES_MAX: usize = 3;

@@ -19,9 +19,10 @@ use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricB
 use datafusion::physical_plan::{DisplayFormatType, SortOrderPushdownResult};
 use datafusion_datasource::morsel::{MorselPlan, MorselPlanner, Morselizer};
 
+use emp_catalog::{BOUNDED_COLUMNS, Facts, SealedFiles};
+
 use super::prune::Pruner;
 use super::reader::Located;
-use emp_catalog::{BOUNDED_COLUMNS, Facts, SealedFiles};
 
 /// Reads files as another source does, but asks the catalog before each whether the query, as far as
 /// it has come, still needs it.
@@ -92,7 +93,7 @@ impl FileSource for Skipping {
         let inner = self.inner.create_morselizer(object_store, base_config, partition)?;
         let Some(filter) = self.inner.filter() else { return Ok(inner) };
         if snapshot_generation(&filter) == 0 {
-            // It will not change: what can be skipped was skipped when the query was planned.
+            // A filter that never changes was used when the query was planned: it can skip no more files.
             return Ok(inner);
         }
         let skipped = MetricBuilder::new(self.inner.metrics()).counter("files_skipped_while_running", partition);

@@ -8,11 +8,12 @@ use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
 use datafusion::sql::sqlparser::parser::ParserError;
 
+use emp_catalog::MissingFile;
+
 use super::QueryError;
 use super::nearest::nearest;
 use super::session::Limits;
 use super::tables;
-use emp_catalog::MissingFile;
 
 /// The path of the file that was gone, where that is what went wrong.
 pub(super) fn vanished(error: &DataFusionError) -> Option<PathBuf> {
@@ -26,7 +27,7 @@ pub(super) fn vanished(error: &DataFusionError) -> Option<PathBuf> {
     None
 }
 
-/// What an error has to be seen in the light of.
+/// What is needed to explain an error.
 #[derive(Clone, Copy)]
 pub(super) struct Asked<'a> {
     /// The statement; empty where it has been understood.

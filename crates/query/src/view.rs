@@ -7,13 +7,14 @@ use std::thread::JoinHandle;
 
 use datafusion::error::DataFusionError;
 
-use super::QueryError;
 use emp_catalog::{Catalog, IndexingPace, MissingFile, Sealed, SealedFiles};
 use emp_store::{Layout, Partition, Snapshot, StoreError};
 
+use super::QueryError;
+
 /// Looks in vain for a moment in which no file goes.
 const LOOKS_MAX: usize = 5;
-/// So few files that the index of ids does not know yet are rather looked into by each query.
+/// Up to this many files that the index of ids does not know are cheaper to read than to index.
 const NOT_INDEXED_MAX: usize = 32;
 
 /// Told while the ids of files are brought into the index: how many are, of how many.
@@ -78,7 +79,7 @@ impl Source {
         }
     }
 
-    /// The same, for whoever can say why there is nothing.
+    /// As [`Self::view`], with the reason where there is nothing.
     pub fn view_or_failure(&self) -> Result<Arc<View>, QueryError> {
         loop {
             match self.view() {
@@ -191,8 +192,8 @@ impl View {
     pub async fn with_all_ids(self: &Arc<Self>, on_indexing: &OnIndexing) -> Arc<SealedFiles> {
         let (view, on_indexing) = (Arc::clone(self), Arc::clone(on_indexing));
         let task = tokio::task::spawn_blocking(move || view.index(&*on_indexing));
-        // It fails to be joined only where the runtime is being shut down, or where it panicked,
-        // which is then the query's panic.
+        // Joining fails only where the task panicked, and then the query panics with it, or while the runtime
+        // is shut down.
         task.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
         self.sealed()
     }
@@ -252,11 +253,11 @@ fn skipped(why: &StoreError) -> String {
 }
 
 fn save(catalog: &mut Catalog) {
-    // It only makes the next question faster, and nobody waits for that.
+    // A catalog that is not saved makes the next question slower, not wrong.
     let _ = catalog.save();
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing that holds a lock here leaves things half changed where it panics.
+    // No holder of these locks leaves its value half changed, even where it panics.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,11 +2,12 @@
 
 use std::io::{self, Write};
 
+use emp_findings::{Anomalies, Anomaly, Backtest, Compared, Severity, Subject};
+use emp_units as units;
+
 use super::page::{Heading, Page};
 use super::paint::{BOLD, DIM, ERROR, PLAIN, WARN};
 use super::{Screen, clock};
-use emp_findings::{Anomalies, Anomaly, Backtest, Compared, Severity, Subject};
-use emp_units as units;
 
 /// Writes what is unusual, alerts first.
 ///

@@ -57,8 +57,8 @@ pub(super) fn plan(wants: &[Want], width: Option<usize>) -> Plan {
     Plan { shown: shown.into_iter().zip(widths).collect(), hidden }
 }
 
-fn room(wants: &[Want], shown: &[usize], of: impl Fn(&Want) -> usize) -> usize {
-    let widths: usize = shown.iter().map(|&column| of(&wants[column])).sum();
+fn room(wants: &[Want], shown: &[usize], width: impl Fn(&Want) -> usize) -> usize {
+    let widths: usize = shown.iter().map(|&column| width(&wants[column])).sum();
     widths + GAP * shown.len().saturating_sub(1)
 }
 
@@ -82,7 +82,8 @@ fn share(wants: &[Want], shown: &[usize], places: usize) -> Vec<usize> {
         return vec![wants[*only].natural.min(places)];
     }
     // Telling columns keep ample room if that is possible: `data` is cut before an event's type.
-    let floors = |of: fn(&Want) -> usize| -> Vec<usize> { shown.iter().map(|&column| of(&wants[column])).collect() };
+    let floors =
+        |width: fn(&Want) -> usize| -> Vec<usize> { shown.iter().map(|&column| width(&wants[column])).collect() };
     let ample = floors(|want| if want.worth == Worth::Telling { want.ample } else { want.least });
     let floors = if ample.iter().sum::<usize>() <= places { ample } else { floors(|want| want.least) };
     let capped = |cap: usize| -> Vec<usize> {
@@ -91,7 +92,7 @@ fn share(wants: &[Want], shown: &[usize], places: usize) -> Vec<usize> {
     let widest = shown.iter().map(|&column| wants[column].natural).max().unwrap_or(0).min(places);
     let cap = (1..=widest).rev().find(|&cap| capped(cap).iter().sum::<usize>() <= places).unwrap_or(1);
     let mut widths = capped(cap);
-    // What the common limit leaves over goes to the first that can use it.
+    // Places that the common limit leaves over go to the first columns that can use them.
     let mut left = places.saturating_sub(widths.iter().sum());
     for (width, &column) in widths.iter_mut().zip(shown) {
         let more = usize::from(*width < wants[column].natural).min(left);

@@ -2,11 +2,12 @@
 
 use std::io::{self, Write};
 
+use emp_findings::{ComparedStep, Correlation, Evidence, OtherJob, WhySlow};
+use emp_units as units;
+
 use super::page::{Heading, Page};
 use super::paint::{BOLD, DIM, ERROR, PLAIN, WARN};
 use super::{Screen, clock};
-use emp_findings::{ComparedStep, Correlation, Evidence, OtherJob, WhySlow};
-use emp_units as units;
 
 /// Writes what happened in connection with a job.
 ///

@@ -4,11 +4,12 @@ use std::io::{self, Write};
 
 use anstyle::Style;
 
+use emp_findings::{BudgetPart, Confidence, Diagnosis, Group, Judged, Verdict};
+use emp_units as units;
+
 use super::page::{Heading, Page, bar};
 use super::paint::{BOLD, DIM, ERROR, PLAIN, WARN, of_service};
 use super::{Screen, clock};
-use emp_findings::{BudgetPart, Confidence, Diagnosis, Group, Judged, Verdict};
-use emp_units as units;
 
 /// Jobs named in a group.
 const JOBS_SHOWN_MAX: usize = 6;
@@ -56,8 +57,8 @@ pub fn write_diagnosis(out: &mut dyn Write, screen: &Screen, diagnosis: &Diagnos
 
 fn write_facts(page: &mut Page<'_>, screen: &Screen, diagnosis: &Diagnosis) -> io::Result<()> {
     let mut facts = Vec::new();
-    if let (Some(kind), Some(id)) = (diagnosis.culprit.kind, &diagnosis.culprit.id) {
-        facts.push(vec![(DIM, "culprit".to_owned()), (BOLD, format!("{} {id}", kind.as_str()))]);
+    if let Some(culprit) = diagnosis.culprit.named() {
+        facts.push(vec![(DIM, "culprit".to_owned()), (BOLD, culprit)]);
     }
     if let Some(since) = diagnosis.since {
         facts.push(vec![(DIM, "since".to_owned()), (PLAIN, clock(screen, since.0, "%Y-%m-%d %H:%M:%S"))]);
@@ -141,14 +142,11 @@ pub fn write_judged(out: &mut dyn Write, screen: &Screen, judged: &Judged) -> io
 
 fn write_group(page: &mut Page<'_>, group: &Group, judged: &Judged) -> io::Result<()> {
     let (mark, style) = mark(group.verdict);
-    let culprit = match (group.culprit.kind, &group.culprit.id) {
-        (Some(kind), Some(id)) => format!(": {} {id}", kind.as_str()),
-        _ => String::new(),
-    };
+    let culprit = group.culprit.named().map(|culprit| format!(": {culprit}")).unwrap_or_default();
     let count = units::counted(group.jobs.len(), "job", "jobs");
     page.paragraph(PLAIN, "")?;
     page.paragraph(style, &format!("{mark} {count} {}{culprit}", group.verdict.as_str().replace('_', " ")))?;
-    if let Some(example) = judged.unhealthy.iter().find(|one| Some(&one.job_id) == group.jobs.first()) {
+    if let Some(example) = judged.example(group) {
         page.list(PLAIN, &[format!("{}: {}", example.job_id, example.reason)])?;
     }
     if group.jobs.len() > 1 {

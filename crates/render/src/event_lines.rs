@@ -2,19 +2,27 @@
 
 use std::io::{self, Write};
 
+use anstyle::Style;
+
+use emp_findings::Bucket;
+use emp_job::JobEvent;
+use emp_units as units;
+
+use super::columns::GAP;
 use super::paint::{DIM, ERROR, PLAIN, Painter, WARN, of_level, of_service};
 use super::text::visible;
 use super::timeline::{Teller, details_of};
 use super::{Screen, clock, grid};
-use emp_findings::Bucket;
-use emp_job::JobEvent;
-use emp_units as units;
 
 /// So many equal events in a row become one line.
 const RUN_MIN: usize = 5;
 const SERVICE_WIDTH: usize = 15;
 const TYPE_WIDTH: usize = 32;
 const JOB_WIDTH: usize = 18;
+/// What follows the columns has this much room, or the job's column goes.
+const REST_WIDTH_MIN: usize = 10;
+/// In less room than this an error goes on a line of its own.
+const ERROR_WIDTH_MIN: usize = 12;
 
 /// Writes events as lines.
 pub struct EventLines {
@@ -45,50 +53,61 @@ impl EventLines {
         out.flush()
     }
 
-    fn write_line(&mut self, out: &mut dyn Write, event: &JobEvent, folded: usize) -> io::Result<()> {
+    /// Writes one event, which stands for `count` equal ones.
+    fn write_line(&mut self, out: &mut dyn Write, event: &JobEvent, count: usize) -> io::Result<()> {
         let painter = Painter { color: self.screen.color };
+        self.write_day(out, painter, event)?;
+        let cells = self.cells(event);
+        let is_narrow = self.screen.width.is_some_and(|screen| width_of(&cells) + REST_WIDTH_MIN > screen);
+        // Where there is no room for the job, its column goes first.
+        let shown = if is_narrow { &cells[..cells.len() - 1] } else { &cells[..] };
+        let start: Vec<String> = shown.iter().map(|(style, text)| painter.paint(*style, text)).collect();
+        let start = start.join("  ");
+        let room = self.screen.width.map(|screen| screen.saturating_sub(width_of(shown)));
+        let details = details_of(event, &mut Teller::default());
+        let times = if count > 1 { format!("×{} ", units::count(count as u64)) } else { String::new() };
+        let rest = match details.error.map(|error| format!("✗ {error} ")) {
+            Some(error) if is_narrow && room.is_some_and(|room| room < ERROR_WIDTH_MIN) => {
+                writeln!(out, "{}", start.trim_end())?;
+                let error = grid::fit(format!("    {error}").trim_end(), self.screen.width);
+                return writeln!(out, "{}", painter.paint(ERROR, &error));
+            }
+            Some(error) => painter.paint(ERROR, &grid::fit(&format!("{times}{error}{}", details.rest), room)),
+            None => {
+                let style = if count > 1 { WARN } else { PLAIN };
+                painter.paint(style, &grid::fit(&format!("{times}{}", details.rest), room))
+            }
+        };
+        writeln!(out, "{}", format!("{start}  {rest}").trim_end())
+    }
+
+    /// A line for the day, where it is another one than that of the event before.
+    fn write_day(&mut self, out: &mut dyn Write, painter: Painter, event: &JobEvent) -> io::Result<()> {
         let day = clock(&self.screen, event.timestamp_ms, "%Y-%m-%d");
         if self.day.as_ref() != Some(&day) {
             writeln!(out, "{}", painter.paint(DIM, &format!("── {day} ──")))?;
             self.day = Some(day);
         }
-        let details = details_of(event, &mut Teller::default());
-        let error = details.error.as_deref().map(|error| format!("✗ {error} "));
-        let times = if folded > 1 { format!("×{} ", units::count(folded as u64)) } else { String::new() };
+        Ok(())
+    }
+
+    /// Time, time since the event before, service, type, and last the job.
+    fn cells(&self, event: &JobEvent) -> [(Style, String); 5] {
         let style = if event.is_error() { ERROR } else { of_level(&event.level) };
         let delta = self.last_ms.map(|last_ms| units::signed_millis(event.timestamp_ms - last_ms));
-        let cells = [
+        [
             (PLAIN, clock(&self.screen, event.timestamp_ms, "%H:%M:%S%.3f")),
             (DIM, format!("{:>10}", delta.unwrap_or_default())),
             (of_service(&event.service), padded(&event.service, SERVICE_WIDTH)),
             (style, padded(&event.event_type, TYPE_WIDTH)),
             (DIM, padded(event.job_id.as_deref().unwrap_or(""), JOB_WIDTH)),
-        ];
-        let mut width: usize = cells.iter().map(|(_, text)| grid::width_of(text) + 2).sum();
-        let narrow = self.screen.width.is_some_and(|screen| width + 10 > screen);
-        let shown = if narrow { &cells[..4] } else { &cells[..] };
-        if narrow {
-            width = shown.iter().map(|(_, text)| grid::width_of(text) + 2).sum();
-        }
-        let start: Vec<String> = shown.iter().map(|(style, text)| painter.paint(*style, text)).collect();
-        let left = self.screen.width.map(|screen| screen.saturating_sub(width));
-        let rest = match (narrow, &error) {
-            (true, Some(error)) if left.is_some_and(|left| left < 12) => {
-                writeln!(out, "{}", start.join("  ").trim_end())?;
-                return writeln!(
-                    out,
-                    "{}",
-                    painter.paint(ERROR, &grid::fit(format!("    {error}").trim_end(), self.screen.width))
-                );
-            }
-            (_, Some(error)) => painter.paint(ERROR, &grid::fit(&format!("{times}{error}{}", details.rest), left)),
-            (_, None) => {
-                let text = grid::fit(&format!("{times}{}", details.rest), left);
-                if folded > 1 { painter.paint(WARN, &text) } else { text }
-            }
-        };
-        writeln!(out, "{}", format!("{}  {rest}", start.join("  ")).trim_end())
+        ]
     }
+}
+
+/// How many places cells take, each with the gap after it.
+fn width_of(cells: &[(Style, String)]) -> usize {
+    cells.iter().map(|(_, text)| grid::width_of(text) + GAP).sum()
 }
 
 /// How many events from there on repeat the first.

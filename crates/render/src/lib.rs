@@ -40,7 +40,7 @@ pub use event_lines::{EventLines, write_histogram};
 pub use jiff::tz::TimeZone;
 pub use parquet::ParquetFile;
 pub use text::visible;
-pub use timeline::{write_job, write_timeline};
+pub use timeline::write_job;
 
 /// How an answer is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -176,7 +176,7 @@ fn fitting(headings: &[Heading], natural: &[usize], width: Option<usize>) -> Vec
     }
 }
 
-/// Each as wide as it is; what is too much is taken from the widest.
+/// The width of each column: its natural one, less what has to be taken from the widest to fit.
 fn lanes(headings: &[Heading], natural: &[usize], shown: &[usize], width: Option<usize>) -> Vec<Lane> {
     let mut lanes: Vec<Lane> =
         shown.iter().map(|column| Lane { width: natural[*column].max(1), right: headings[*column].right }).collect();

@@ -57,8 +57,3 @@ pub(super) fn of_level(level: &str) -> Style {
         _ => PLAIN,
     }
 }
-
-/// Whether an event's type says that something failed.
-pub(super) fn is_failure(event_type: &str) -> bool {
-    event_type.ends_with("_failed") || event_type.ends_with(".failed") || event_type.ends_with(".error")
-}

@@ -8,14 +8,15 @@ use anstyle::Style;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, SchemaRef};
 
+use emp_units as units;
+
 use super::Screen;
 use super::cells::{Texts, Times, is_number};
 use super::columns::{GAP, Plan, Want, Worth, plan};
 use super::grid::{self, Lane};
-use super::paint::{BOLD, DIM, ERROR, PLAIN, Painter, is_failure, of_level, of_service};
+use super::paint::{BOLD, DIM, ERROR, PLAIN, Painter, of_level, of_service};
 use super::rows::{Rows, unreadable};
 use super::text::visible;
-use emp_units as units;
 
 /// What stands for a null: something to see, yet no text that a value could be taken for.
 pub(super) const NULL: &str = "·";
@@ -227,7 +228,7 @@ fn want(field: &Field, name: usize, value: usize, is_empty: bool) -> Want {
 fn style_of(column: &str, text: &str) -> Style {
     match column {
         "level" => of_level(text),
-        "event_type" if is_failure(text) => ERROR,
+        "event_type" if emp_job::is_failure(text) => ERROR,
         _ if column == "service" || column.ends_with("_service") => of_service(text),
         _ => PLAIN,
     }

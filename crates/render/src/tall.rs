@@ -7,13 +7,14 @@ use std::time::Duration;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
+use emp_units as units;
+
 use super::Screen;
 use super::cells::{Texts, Times};
 use super::paint::{BOLD, DIM, Painter};
 use super::rows::{Rows, unreadable};
 use super::table::NULL;
 use super::text::visible;
-use emp_units as units;
 
 /// Written row by row; nothing is cut.
 pub(super) struct Tall<'a> {

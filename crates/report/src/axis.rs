@@ -48,7 +48,7 @@ const STEPS_MS: [i64; 28] = [
 #[derive(Debug, Clone)]
 pub(super) struct TimeAxis {
     range: Range<i64>,
-    /// Of the clock that is shown; without one, what is shown is how long after the beginning.
+    /// The zone of the clock that is shown; `None` where the axis shows the time since the beginning.
     zone: Option<TimeZone>,
 }
 
@@ -75,7 +75,8 @@ impl Ranged for TimeAxis {
 
     fn map(&self, value: &i64, (from, until): (i32, i32)) -> i32 {
         let length = (self.range.end - self.range.start) as f64;
-        from + ((value - self.range.start) as f64 / length * f64::from(until - from)).round() as i32
+        let pixels = ((value - self.range.start) as f64 / length * f64::from(until - from)).round() as i32;
+        from.saturating_add(pixels)
     }
 
     fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<i64> {

@@ -2,18 +2,65 @@
 
 use jiff::tz::TimeZone;
 
-use emp_findings::{Anomalies, ErrorClass, Judged, Judgement};
+use emp_findings::{Anomalies, ErrorClass, Judged, Judgement, Moment};
 use emp_job::History;
+use emp_units as units;
 
-/// What a report is asked for.
+/// What a report is asked for: a range of time, and one as long that it is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReportQuestion {
-    /// The range begins then, ms since the epoch.
-    pub since_ms: i64,
-    /// It ends before then.
-    pub until_ms: i64,
-    /// When the range begins that it is compared with, which is as long.
-    pub against_ms: i64,
+    pub(super) since_ms: i64,
+    pub(super) until_ms: i64,
+    pub(super) against_ms: i64,
+}
+
+/// A range up to now takes in the millisecond that now is, so that `--last 6h` is longer than six hours.
+const NOW_MS: i64 = 1;
+
+/// Why a report cannot be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum QuestionError {
+    /// Events would be on both sides of the comparison, or on the wrong one.
+    #[error(
+        "a report is compared with an earlier range as long as its own, {}: it would end at {}, after the report \
+         begins at {}; let --against be {} or earlier",
+        units::millis(*.length_ms as f64), Moment(.against_ms + .length_ms).time(), Moment(*.since_ms).time(),
+        Moment(.since_ms - .length_ms).time()
+    )]
+    NotEarlier {
+        /// When the range that it is compared with begins, ms since the epoch.
+        against_ms: i64,
+        /// When the report's own range begins.
+        since_ms: i64,
+        /// How long both are, in ms.
+        length_ms: i64,
+    },
+}
+
+impl ReportQuestion {
+    /// About the range from `since_ms` to before `until_ms`, ms since the epoch, compared with the one that
+    /// begins at `against_ms`, else with the one right before.
+    ///
+    /// # Errors
+    /// [`QuestionError::NotEarlier`] where the range that it is compared with ends after `since_ms`.
+    pub fn new(since_ms: i64, until_ms: i64, against_ms: Option<i64>) -> Result<Self, QuestionError> {
+        let length_ms = until_ms - since_ms;
+        let against_ms = against_ms.unwrap_or(since_ms - length_ms);
+        if against_ms + length_ms > since_ms + NOW_MS {
+            return Err(QuestionError::NotEarlier { against_ms, since_ms, length_ms });
+        }
+        Ok(Self { since_ms, until_ms, against_ms })
+    }
+
+    /// When the range ends that it is compared with, before its own begins.
+    pub(super) fn against_until_ms(&self) -> i64 {
+        (self.against_ms + self.length_ms()).min(self.since_ms)
+    }
+
+    /// How long both ranges are, in ms.
+    pub(super) fn length_ms(&self) -> i64 {
+        self.until_ms - self.since_ms
+    }
 }
 
 /// How a system did over a range of time, compared with an earlier one.

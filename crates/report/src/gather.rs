@@ -4,33 +4,17 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::tz::TimeZone;
 
-use super::data::{
-    Completeness, Course, GapClass, Handoff, Latency, Rates, Report, ReportQuestion, Section, SlowJob, Totals,
-};
 use emp_findings::ErrorClass;
 use emp_investigate::{Investigation, InvestigationError, PerfQuestion, Rows, perf};
 use emp_query::{Engine, canned_queries, find, literal, moment_literal};
+use emp_units::bucket_ms;
+
+use super::data::{
+    Completeness, Course, GapClass, Handoff, Latency, Rates, Report, ReportQuestion, Section, SlowJob, Totals,
+};
 
 /// Buckets of time in a chart, at most.
 const BUCKETS_MAX: i64 = 96;
-/// Their lengths.
-const BUCKET_MS: [i64; 15] = [
-    1_000,
-    5_000,
-    10_000,
-    30_000,
-    60_000,
-    300_000,
-    600_000,
-    900_000,
-    1_800_000,
-    3_600_000,
-    10_800_000,
-    21_600_000,
-    86_400_000,
-    604_800_000,
-    2_592_000_000,
-];
 /// Services with a colour of their own; the others are put together.
 const SERVICES_MAX: usize = 7;
 const EVENT_TYPES_MAX: usize = 14;
@@ -53,7 +37,6 @@ impl Report {
         zone: TimeZone,
     ) -> Result<Self, InvestigationError> {
         let engine = investigation.engine();
-        let length_ms = question.until_ms - question.since_ms;
         let rates = rates(engine, &question).await?;
         let latencies = latencies(engine, &question, investigation.now_ms()).await?;
         Ok(Self {
@@ -61,7 +44,7 @@ impl Report {
             now_ms: investigation.now_ms(),
             zone,
             totals: totals(engine, question.since_ms, question.until_ms).await?,
-            before: totals(engine, question.against_ms, question.against_ms + length_ms).await?,
+            before: totals(engine, question.against_ms, question.against_until_ms()).await?,
             completeness: completeness(engine, &question, &rates.content).await?,
             judged: investigation.diagnose_all(investigation.now_ms() - HOUR_MS).await?,
             anomalies: investigation.anomalies().await?,
@@ -81,15 +64,9 @@ fn within(since_ms: i64, until_ms: i64) -> String {
     format!("timestamp >= {} and timestamp < {}", moment_literal(since_ms), moment_literal(until_ms))
 }
 
-fn of(question: &ReportQuestion) -> String {
+/// The condition that an event is of the report's range.
+fn in_range(question: &ReportQuestion) -> String {
     within(question.since_ms, question.until_ms)
-}
-
-/// The shortest buckets of which there are not too many.
-fn bucket_ms(question: &ReportQuestion) -> i64 {
-    let length_ms = question.until_ms - question.since_ms;
-    let fits = |bucket_ms: &i64| length_ms / bucket_ms <= BUCKETS_MAX;
-    BUCKET_MS.into_iter().find(fits).unwrap_or(BUCKET_MS[BUCKET_MS.len() - 1])
 }
 
 async fn totals(engine: &Engine, since_ms: i64, until_ms: i64) -> Result<Totals, InvestigationError> {
@@ -122,14 +99,14 @@ async fn completeness(
     question: &ReportQuestion,
     rates: &Rates,
 ) -> Result<Completeness, InvestigationError> {
-    let noticed = of(question).replace("timestamp ", "noticed_at ");
+    let noticed = in_range(question).replace("timestamp ", "noticed_at ");
     let one = async |sql: String| -> Result<i64, InvestigationError> {
         Ok(Rows::ask(engine, &sql).await?.map(|row| row.integer("n"))?.first().copied().unwrap_or(0))
     };
     let sql = format!(
         "select count(*) as n, cast(min(timestamp) as bigint) as first, cast(max(timestamp) as bigint) as last \
          from events where {}",
-        of(question)
+        in_range(question)
     );
     let ends = Rows::ask(engine, &sql)
         .await?
@@ -163,11 +140,11 @@ fn empty_stretches(rates: &Rates, (first_ms, last_ms): (i64, i64)) -> Vec<(i64, 
 }
 
 async fn rates(engine: &Engine, question: &ReportQuestion) -> Result<Section<Rates>, InvestigationError> {
-    let bucket_ms = bucket_ms(question);
+    let bucket_ms = bucket_ms(question.length_ms(), BUCKETS_MAX);
     let sql = format!(
         "select service, cast(floor(cast(timestamp as bigint) / {bucket_ms}.0) as bigint) as bucket, count(*) as events \
          from events where {} group by 1, 2 order by 1, 2",
-        of(question)
+        in_range(question)
     );
     let first = question.since_ms.div_euclid(bucket_ms);
     let buckets = ((question.until_ms - 1).div_euclid(bucket_ms) - first + 1) as usize;
@@ -205,7 +182,7 @@ async fn latencies(
          quantile_cont(duration_ms, 0.99) as p99, max(duration_ms) as max \
          from events where duration_ms is not null and {} group by event_type \
          order by p50 * count desc, event_type limit {EVENT_TYPES_MAX}",
-        of(question)
+        in_range(question)
     );
     let compared = PerfQuestion {
         by: "event_type".to_owned(),
@@ -241,7 +218,7 @@ async fn course(
     question: &ReportQuestion,
     latencies: &[Latency],
 ) -> Result<Section<Course>, InvestigationError> {
-    let bucket_ms = bucket_ms(question);
+    let bucket_ms = bucket_ms(question.length_ms(), BUCKETS_MAX);
     let shown: Vec<&str> = latencies.iter().take(COURSES_MAX).map(|one| one.event_type.as_str()).collect();
     let names: Vec<String> = shown.iter().map(|name| literal(name)).collect();
     let among = if names.is_empty() { "false".to_owned() } else { format!("event_type in ({})", names.join(", ")) };
@@ -249,7 +226,7 @@ async fn course(
         "select event_type, cast(floor(cast(timestamp as bigint) / {bucket_ms}.0) as bigint) as bucket, \
          quantile_cont(duration_ms, 0.5) as p50, quantile_cont(duration_ms, 0.95) as p95 from events \
          where duration_ms is not null and {among} and {} group by 1, 2 order by 1, 2",
-        of(question)
+        in_range(question)
     );
     let mut event_types: Vec<(String, Vec<_>)> = shown.iter().map(|name| ((*name).to_owned(), Vec::new())).collect();
     Rows::ask(engine, &sql).await?.map(|row| {
@@ -338,7 +315,7 @@ async fn slow_jobs(
     let sql = format!(
         "select job_id, cast(max(timestamp) as bigint) - cast(min(timestamp) as bigint) as ms from events \
          where job_id is not null and {} group by job_id order by ms desc, job_id limit {JOBS_MAX}",
-        of(question)
+        in_range(question)
     );
     let ids = Rows::ask(investigation.engine(), &sql).await?.map(|row| row.text("job_id"))?;
     let mut content = Vec::new();
@@ -360,7 +337,7 @@ async fn errors(
     let sql = format!(
         "select service, event_type, data->>'error' as error, timestamp, job_id from events \
          where level = 'error' and {}\n-- then put together by fingerprint: the text with ids and numbers masked",
-        of(question)
+        in_range(question)
     );
     let command = Some(format!("emp-events search --level error {}", range_options(question)));
     Ok(Section { sql, command, content })

@@ -6,12 +6,13 @@ use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use plotters::style::RGBColor;
 
-use super::charts::{self, ChartError, color_of};
-use super::data::{Report, Section};
-use super::tables::{self, Table};
 use emp_findings::Severity;
 use emp_render::visible;
 use emp_units as units;
+
+use super::charts::{self, ChartError, color_of};
+use super::data::{Report, Section};
+use super::tables::{self, Table};
 
 const STYLE: &str = include_str!("style.css");
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -37,14 +38,13 @@ impl Report {
 
     /// Does the store reach back over all of the range that is compared with?
     pub(super) fn is_before_whole(&self) -> bool {
-        let length_ms = self.question.until_ms - self.question.since_ms;
-        self.before.first_ms.is_some_and(|first_ms| first_ms - self.question.against_ms <= length_ms / 10)
+        let slack_ms = self.question.length_ms() / 10;
+        self.before.first_ms.is_some_and(|first_ms| first_ms - self.question.against_ms <= slack_ms)
     }
 
     /// What the report is about, in a sentence or two.
     pub(super) fn window(&self) -> String {
         let question = &self.question;
-        let length_ms = question.until_ms - question.since_ms;
         let before = match self.before.events {
             0 => "There is nothing to compare with before that.".to_owned(),
             events => format!(
@@ -58,7 +58,7 @@ impl Report {
             "From {} to {}, {}; jobs and anomalies as of {}. {before} Times are of {}. By emp-events {VERSION}.",
             self.clock(question.since_ms),
             self.clock(question.until_ms),
-            units::millis(length_ms as f64),
+            units::millis(question.length_ms() as f64),
             self.clock(self.now_ms),
             self.zone.iana_name().unwrap_or("a fixed offset"),
         )
@@ -116,7 +116,7 @@ impl Report {
 
     fn wrong(&self) -> Markup {
         let alerts = self.anomalies.found.iter().filter(|one| one.severity == Severity::Alert);
-        // What is wrong with jobs is an alert too, and has been said then.
+        // An alert about a job repeats what its group says, and is left out.
         let said = |message: &str| self.judged.unhealthy.iter().any(|one| message.contains(&one.reason));
         let alerts: Vec<_> = alerts.map(|one| visible(&one.message)).filter(|message| !said(message)).collect();
         html! {

@@ -16,4 +16,4 @@ mod markdown;
 mod tables;
 
 pub use charts::ChartError;
-pub use data::{Report, ReportQuestion};
+pub use data::{QuestionError, Report, ReportQuestion};

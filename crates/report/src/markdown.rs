@@ -2,9 +2,10 @@
 
 use std::io::{self, Write};
 
+use emp_units as units;
+
 use super::data::Report;
 use super::tables::{self, Table};
-use emp_units as units;
 
 impl Report {
     /// Writes the report as Markdown: the same figures as the page, without its charts.

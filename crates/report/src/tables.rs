@@ -1,9 +1,10 @@
 //! The tables of a report, as both the page and the Markdown show them.
 
-use super::data::{Report, Totals};
 use emp_findings::{Anomaly, Group, Severity, Subject};
 use emp_render::visible;
 use emp_units as units;
+
+use super::data::{Report, Totals};
 
 /// Cells as text, not yet escaped.
 pub(super) struct Table {
@@ -11,7 +12,7 @@ pub(super) struct Table {
     pub rows: Vec<Vec<String>>,
 }
 
-/// Of a column.
+/// The header of a column.
 #[derive(Clone, Copy)]
 pub(super) struct Header {
     pub name: &'static str,
@@ -57,9 +58,9 @@ pub(super) fn figures(report: &Report) -> Vec<Figure> {
     let (now, before) = (&report.totals, &report.before);
     let count = |value: i64| units::count(value.max(0) as u64);
     let whole = report.is_before_whole();
-    let figure = |name: &'static str, value, of: fn(&Totals) -> Option<f64>| {
+    let figure = |name: &'static str, value, total: fn(&Totals) -> Option<f64>| {
         let is_count = !name.contains("within");
-        let change = match (of(now), of(before)) {
+        let change = match (total(now), total(before)) {
             _ if before.events == 0 || (is_count && !whole) => String::new(),
             (Some(now), Some(before)) if before > 0.0 => percent(now / before - 1.0),
             (Some(0.0), _) => "none before either".to_owned(),
@@ -189,13 +190,10 @@ fn subject(subject: &Subject) -> String {
 
 /// What is wrong with the jobs of one cause, in two parts: how many with what, and why.
 pub(super) fn group(report: &Report, group: &Group) -> (String, String) {
-    let culprit = match (group.culprit.kind, &group.culprit.id) {
-        (Some(kind), Some(id)) => format!(": {} {id}", kind.as_str()),
-        _ => String::new(),
-    };
+    let culprit = group.culprit.named().map(|culprit| format!(": {culprit}")).unwrap_or_default();
     let jobs = units::counted(group.jobs.len(), "job", "jobs");
     let what = format!("{jobs} {}{culprit}", group.verdict.as_str().replace('_', " "));
-    let example = report.judged.unhealthy.iter().find(|one| Some(&one.job_id) == group.jobs.first());
+    let example = report.judged.example(group);
     let why = example.map(|one| format!("{}: {}.", one.job_id, one.reason.trim_end_matches('.'))).unwrap_or_default();
     (shown(&what), shown(&why))
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 pub use batch::{Batch, Item};
 
 use super::disk::Temporary;
+use super::identity::Identity;
 use super::journal::{Commit, Header, Loss, Row, SegmentWriter};
 use super::layout::{Hour, Layout, SegmentName, Writer};
 use super::lock::Lock;
@@ -57,13 +58,28 @@ impl StoreWriter {
     /// [`StoreError::Locked`] where another collector works on the store; else what the
     /// disk refused.
     pub fn open(layout: &Layout, name: &str) -> Result<Self, StoreError> {
-        let writer = Writer::new(name)?;
-        disk::create_dir(layout, &layout.journal())?;
-        let lock = Lock::take(layout)?;
+        Writer::new(name)?;
+        Self::open_locked(layout, name, Self::lock(layout)?)
+    }
+
+    /// Takes the store's lock, and opens it for its collector, whose name is made of the one that
+    /// a person gave and of the store's id.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_for_collector(layout: &Layout, name: &str) -> Result<Self, StoreError> {
+        Writer::new(name)?;
+        let mut lock = Self::lock(layout)?;
+        let consumer = lock.identity().consumer(name);
+        lock.note_collector(&consumer)?;
+        Self::open_locked(layout, &consumer, lock)
+    }
+
+    fn open_locked(layout: &Layout, name: &str, lock: Lock) -> Result<Self, StoreError> {
         let mut store = Self {
             layout: layout.clone(),
             own: name.to_owned(),
-            writer,
+            writer: Writer::new(name)?,
             segment: None,
             watermark: EntryId::ZERO,
             floor: EntryId::ZERO,
@@ -99,19 +115,30 @@ impl StoreWriter {
         Lock::take(layout)
     }
 
-    /// Is a collector at work on the store?
+    /// Is a collector at work on the store? For readers: it writes nothing, and disturbs no writer.
     ///
     /// # Errors
     /// What the disk refused.
     pub fn is_locked(layout: &Layout) -> Result<bool, StoreError> {
-        if !layout.lock_file().exists() {
-            return Ok(false);
-        }
-        match Lock::take(layout) {
-            Ok(_) => Ok(false),
-            Err(StoreError::Locked { .. }) => Ok(true),
-            Err(error) => Err(error),
-        }
+        Lock::is_taken(layout)
+    }
+
+    /// Which store it is.
+    pub fn identity(&self) -> &Identity {
+        self.lock.identity()
+    }
+
+    /// Makes it durable that another start works on the store; its number. `before` is the one that it follows.
+    ///
+    /// # Errors
+    /// What the disk refused.
+    pub fn begin_session(&mut self, before: Option<u64>) -> Result<u64, StoreError> {
+        self.lock.begin_session(before)
+    }
+
+    /// The name under which the store was opened.
+    pub fn own_name(&self) -> &str {
+        &self.own
     }
 
     /// The highest ID that is durable: an entry at or below it is stored already.
@@ -125,18 +152,25 @@ impl StoreWriter {
         self.floor
     }
 
-    /// Other writers that have a segment here: they worked on this store, and died. None where
-    /// the folder is a copy, whose original they may still be working on.
+    /// Every writer that has a segment here, but for the one at work.
+    ///
+    /// # Errors
+    /// What the disk refused.
+    pub fn others(&self) -> Result<Vec<String>, StoreError> {
+        let names = recovery::segments(&self.layout)?.into_iter().map(|segment| segment.writer.name().to_owned());
+        let others: BTreeSet<String> = names.filter(|name| name != self.writer.name()).collect();
+        Ok(others.into_iter().collect())
+    }
+
+    /// Those of the others that worked on this very folder: under its id, under one that it had before it was
+    /// moved or copied, or before stores had ids. The rest were adopted from other stores.
     ///
     /// # Errors
     /// What the disk refused.
     pub fn predecessors(&self) -> Result<Vec<String>, StoreError> {
-        if self.lock.is_of_a_copy() {
-            return Ok(Vec::new());
-        }
-        let names = recovery::segments(&self.layout)?.into_iter().map(|segment| segment.writer.name().to_owned());
-        let others: BTreeSet<String> = names.filter(|name| name != self.writer.name()).collect();
-        Ok(others.into_iter().collect())
+        let identity = self.identity();
+        let is_ours = |name: &String| identity.is_own(name) || identity.is_former(name);
+        Ok(self.others()?.into_iter().filter(is_ours).collect())
     }
 
     /// Goes on as another writer of the same store, or as the first one again: what a consumer

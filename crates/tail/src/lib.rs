@@ -1,9 +1,10 @@
 //! Events as they come: from a store that a collector writes to, or straight from Redis.
 //!
-//! Each source has one position, the ID of the last event that was shown: what came before and what
-//! comes live is read by the same rule, so that nothing is missing or doubled where they meet.
+//! What came before and what comes live is told apart by one rule, so that nothing is missing or doubled
+//! where they meet: of a stream by the ID of the last event that was shown, of a store by that of each of
+//! its writers, since the events of several come in no order.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::time::{Duration, SystemTime};
 
@@ -11,9 +12,8 @@ use arrow::array::RecordBatch;
 
 use emp_event::EntryId;
 use emp_job::JobEvent;
-use emp_query::{EVENT_COLUMNS, read_events};
-use emp_query::{Engine, Filter, QueryError};
-use emp_store::Layout;
+use emp_query::{EVENT_COLUMNS, Engine, Filter, QueryError, read_events};
+use emp_store::{Layout, Writer};
 use emp_stream::{RedisAddress, StreamError, StreamTail};
 
 /// How often to look whether the collector has stored something.
@@ -51,7 +51,8 @@ pub enum Notice {
 pub struct StoreTail {
     layout: Layout,
     filter: Filter,
-    after: EntryId,
+    /// The highest ID of each writer that has been looked at.
+    seen: BTreeMap<Writer, EntryId>,
     stamp: Vec<(String, u64, Option<SystemTime>)>,
 }
 
@@ -61,10 +62,10 @@ impl StoreTail {
     /// # Errors
     /// [`TailError`] where the store cannot be read.
     pub async fn open(layout: &Layout, filter: Filter, last: usize) -> Result<(Self, Vec<JobEvent>), TailError> {
-        let mut tail = Self { layout: layout.clone(), filter, after: EntryId::ZERO, stamp: stamp(layout) };
+        let mut tail = Self { layout: layout.clone(), filter, seen: BTreeMap::new(), stamp: stamp(layout) };
         let engine = Engine::open(layout)?;
         // Everything up to here is in what this engine sees; everything after it comes later.
-        tail.after = engine.newest_id()?.unwrap_or(EntryId::ZERO);
+        tail.seen = engine.newest_ids()?;
         let mut events = Vec::new();
         if last > 0 {
             let condition = tail.filter.sql();
@@ -89,21 +90,34 @@ impl StoreTail {
                 continue;
             }
             self.stamp = now;
-            let engine = Engine::open(&self.layout)?;
-            let Some(newest) = engine.newest_id()?.filter(|newest| *newest > self.after) else { continue };
-            let sql = format!(
-                "select {EVENT_COLUMNS} from events where ingested_at >= to_timestamp_millis({}) and {}",
-                self.after.ms,
-                self.filter.sql()
-            );
-            let mut events = read(&engine, &sql).await?;
-            events.retain(|event| event.id > self.after && event.id <= newest);
-            events.sort_by_key(|event| event.id);
-            self.after = newest;
+            let events = self.unseen().await?;
             if !events.is_empty() {
                 return Ok(events);
             }
         }
+    }
+
+    /// What each writer has stored since it was looked at.
+    async fn unseen(&mut self) -> Result<Vec<JobEvent>, TailError> {
+        let engine = Engine::open(&self.layout)?;
+        let mut events = Vec::new();
+        for (writer, newest) in engine.newest_ids()? {
+            let seen = self.seen.get(&writer).copied().unwrap_or(EntryId::ZERO);
+            if newest <= seen {
+                continue;
+            }
+            let sql = format!(
+                "select {EVENT_COLUMNS} from events where ingested_at >= to_timestamp_millis({}) and {}",
+                seen.ms,
+                self.filter.sql()
+            );
+            let mut new = read(&engine.of_writer(&writer)?, &sql).await?;
+            new.retain(|event| event.id > seen && event.id <= newest);
+            events.append(&mut new);
+            self.seen.insert(writer, newest);
+        }
+        events.sort_by_key(|event| event.id);
+        Ok(events)
     }
 }
 
@@ -112,15 +126,16 @@ async fn read(engine: &Engine, sql: &str) -> Result<Vec<JobEvent>, TailError> {
     Ok(read_events(&batches)?)
 }
 
-/// What changes when the collector commits: the files of its journal.
+/// What changes when something is stored: the files of the journal. A collector commits to them, and an
+/// import has a lock file among them until it is through.
 fn stamp(layout: &Layout) -> Vec<(String, u64, Option<SystemTime>)> {
+    let stamp_of = |name: String, metadata: fs::Metadata| (name, metadata.len(), metadata.modified().ok());
     let files = fs::read_dir(layout.journal()).into_iter().flatten().flatten();
-    let mut stamps: Vec<_> = files
-        .filter_map(|file| {
-            let metadata = file.metadata().ok()?;
-            Some((file.file_name().to_string_lossy().into_owned(), metadata.len(), metadata.modified().ok()))
-        })
-        .collect();
+    let files =
+        files.filter_map(|file| Some(stamp_of(file.file_name().to_string_lossy().into_owned(), file.metadata().ok()?)));
+    // The folder itself tells of a file that came and went between two looks.
+    let folder = fs::metadata(layout.journal()).ok().map(|metadata| stamp_of(String::new(), metadata));
+    let mut stamps: Vec<_> = folder.into_iter().chain(files).collect();
     stamps.sort();
     stamps
 }

@@ -13,9 +13,10 @@ use parquet::arrow::arrow_reader::{
 };
 use serde_json::{Map, Value};
 
+use emp_job::job_type_of;
+
 use super::table::Typical;
 use super::walk::{Step, Walk};
-use emp_job::job_type_of;
 
 /// Rows decoded at once.
 const READ_ROWS: usize = 1_024;

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use emp_catalog::Storage;
+use emp_store::{Hour, Layout, Partition, Segment, StoreError};
+
 use super::read::{walk_file, walk_memory};
 use super::table::Typical;
 use super::walk::Walk;
-use emp_catalog::Storage;
-use emp_store::{Hour, Layout, Partition, Segment, StoreError};
 
 /// What is older than four whole weeks says little about today.
 const WEEKS: i64 = 4;

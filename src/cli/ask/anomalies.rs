@@ -6,14 +6,15 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 
-use super::answer::{AsOf, engine, moment, runtime, show, show_list};
-use crate::cli::failure::{Failure, Outcome};
-use crate::cli::options::Options;
 use emp_findings::Truth;
 use emp_investigate::Investigation;
 use emp_query::Engine;
 use emp_render::{write_anomalies, write_backtest};
 use emp_units::parse_duration;
+
+use super::answer::{AsOf, engine, moment, runtime, show, show_list};
+use crate::cli::failure::{Failure, Outcome};
+use crate::cli::options::Options;
 
 /// Say what is unusual now: rates, latencies, errors, silences, clocks, jobs
 ///

@@ -12,14 +12,15 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use crate::cli::failure::{Failure, Outcome};
-use crate::cli::options::{FormatOption, Options};
 use emp_investigate::Investigation;
 use emp_prompt::{clear, watched};
 use emp_query::{Answer, CannedQuery, Engine, OnIndexing, QueryError, Settings, canned_queries, find, no_such_job};
 use emp_render::{AnswerWriter, Format, Screen};
 use emp_store::StoreWriter;
 use emp_units::parse_moment;
+
+use crate::cli::failure::{Failure, Outcome};
+use crate::cli::options::{FormatOption, Options};
 
 /// Rows of a table on a terminal: more are cut in the middle, and the footer says so.
 const TERMINAL_ROWS_MAX: usize = 100;
@@ -144,7 +145,7 @@ pub(super) fn engine(options: &Options) -> Result<Engine, Failure> {
 
 /// The same with a time zone that was understood before.
 pub(super) fn engine_in(options: &Options, zone: TimeZone) -> Result<Engine, QueryError> {
-    let settings = Settings { memory_bytes: options.asking.memory, on_indexing: on_indexing() };
+    let settings = Settings { memory_bytes: options.asking.memory, on_indexing: on_indexing(), ..Settings::default() };
     Ok(Engine::open_with(&options.layout(), settings)?.with_clock(Timestamp::now(), zone))
 }
 

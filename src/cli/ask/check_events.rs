@@ -1,11 +1,12 @@
 //! What `health` learns from the events themselves.
 
-use super::answer::{engine, now_ms, runtime};
-use crate::cli::failure::Failure;
-use crate::cli::options::Options;
 use emp_collect::{Check, Status};
 use emp_findings::AnomalyKind;
 use emp_investigate::Investigation;
+
+use super::answer::{engine, now_ms, runtime};
+use crate::cli::failure::Failure;
+use crate::cli::options::Options;
 
 /// What the events themselves tell: clocks that are ahead, and services that have gone silent.
 pub(crate) fn check_events(options: &Options) -> Vec<Check> {

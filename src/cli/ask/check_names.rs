@@ -4,12 +4,13 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::answer::{TimeRange, canned, engine, format, now_ms, parameter, runtime, screen, warn};
-use crate::cli::failure::Outcome;
-use crate::cli::options::Options;
 use emp_investigate::check_names;
 use emp_query::find;
 use emp_render::write_answer;
+
+use super::answer::{TimeRange, canned, engine, format, now_ms, parameter, runtime, screen, warn};
+use crate::cli::failure::Outcome;
+use crate::cli::options::Options;
 
 /// Find events whose names break the standard, and events without the ids that they owe
 ///

@@ -2,10 +2,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use emp_render::write_correlation;
+
 use super::answer::{AsOf, engine, runtime, show, unknown_job};
 use crate::cli::failure::Outcome;
 use crate::cli::options::Options;
-use emp_render::write_correlation;
 
 /// Show what happened in connection with a job: by its trace, on its worker, with its error
 #[derive(Debug, Args)]

@@ -2,12 +2,13 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::answer::{AsOf, engine, moment, runtime, show};
-use crate::cli::failure::{Failure, Outcome};
-use crate::cli::options::{FormatOption, Options};
 use emp_findings::Verdict;
 use emp_investigate::Investigation;
 use emp_render::{write_diagnosis, write_judged};
+
+use super::answer::{AsOf, engine, moment, runtime, show};
+use crate::cli::failure::{Failure, Outcome};
+use crate::cli::options::{FormatOption, Options};
 
 /// Say what is wrong with a job, and why: the verdict first
 ///

@@ -1,7 +1,8 @@
 use clap::Args;
 
-use crate::cli::failure::Failure;
 use emp_query::Filter;
+
+use crate::cli::failure::Failure;
 
 /// Which events are asked for.
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@ mod check_events;
 mod check_names;
 mod correlate;
 mod diagnose;
+mod end_signals;
 mod export;
 mod filters;
 mod forward_again;
@@ -24,6 +25,7 @@ mod whole_file;
 mod why_slow;
 
 use clap::Subcommand;
+
 use emp_query::QueryError::{BadInteger, BadMoment, MissingParameter, UnknownParameter, UnknownQuery};
 
 pub(super) use check_events::check_events;

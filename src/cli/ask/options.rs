@@ -1,4 +1,5 @@
 use clap::Args;
+
 use emp_units::parse_bytes;
 
 /// Options of questions.

@@ -4,11 +4,12 @@ use std::time::Instant;
 
 use clap::Args;
 
+use emp_investigate::{PerfQuestion, perf};
+use emp_render::write_answer;
+
 use super::answer::{TimeRange, engine, format, now_ms, runtime, screen};
 use crate::cli::failure::Outcome;
 use crate::cli::options::Options;
-use emp_investigate::{PerfQuestion, perf};
-use emp_render::write_answer;
 
 /// Show how often things happen, how long they take and how much fails, and whether that has changed
 ///

@@ -3,10 +3,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use emp_query::{CannedQuery, Need};
+
 use super::answer::{ask_canned, canned};
 use crate::cli::failure::Outcome;
 use crate::cli::options::Options;
-use emp_query::{CannedQuery, Need};
 
 /// Run a canned query, or list them
 ///

@@ -4,14 +4,15 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::answer::{AsOf, TimeRange, engine, moment, runtime, time_zone};
-use super::whole_file::{WholeFile, failed};
-use crate::cli::failure::{Failure, Outcome};
-use crate::cli::options::{FormatOption, Options};
 use emp_prompt::watched;
 use emp_render::TimeZone;
 use emp_report::{Report as Content, ReportQuestion};
 use emp_units as units;
+
+use super::answer::{AsOf, TimeRange, engine, moment, runtime, time_zone};
+use super::whole_file::{WholeFile, failed};
+use crate::cli::failure::{Failure, Outcome};
+use crate::cli::options::{FormatOption, Options};
 
 /// Without a range the report is about the day that ends now.
 const DAY_MS: i64 = 24 * 3_600_000;
@@ -77,7 +78,7 @@ impl Report {
         let until_ms = until.unwrap_or(now_ms + 1);
         let since_ms = since.unwrap_or(until_ms - DAY_MS);
         let against = self.against.as_deref().map(|text| moment(options, text, now_ms)).transpose()?;
-        Ok(ReportQuestion { since_ms, until_ms, against_ms: against.unwrap_or(since_ms - (until_ms - since_ms)) })
+        ReportQuestion::new(since_ms, until_ms, against).map_err(|error| Failure::Usage(error.to_string()))
     }
 
     fn write(&self, form: Form, report: &Content) -> Result<(), Failure> {

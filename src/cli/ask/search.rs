@@ -4,15 +4,15 @@ use std::time::Instant;
 
 use clap::Args;
 
+use emp_investigate::{histogram, why_nothing};
+use emp_query::{EVENT_COLUMNS, Engine, Filter, read_events};
+use emp_render::{EventLines, Format, write_histogram};
+use emp_units as units;
+
 use super::answer::{TimeRange, engine, format, gather, now_ms, runtime, screen, show_list, stream};
 use super::filters::Filters;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::Options;
-use emp_investigate::{histogram, why_nothing};
-use emp_query::{EVENT_COLUMNS, read_events};
-use emp_query::{Engine, Filter};
-use emp_render::{EventLines, Format, write_histogram};
-use emp_units as units;
 
 /// Find events, the newest first
 #[derive(Debug, Args)]

@@ -4,12 +4,13 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use emp_prompt::Prompt;
+use emp_render::Format;
+
 use super::answer::{ask, engine_in, format, runtime, screen};
 use super::export::export;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::Options;
-use emp_prompt::Prompt;
-use emp_render::Format;
 
 /// Ask the store in SQL
 ///

@@ -7,16 +7,18 @@ use clap::{Args, ValueEnum};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use serde_json::{Value, json};
 
-use super::answer::{format, runtime, screen};
-use super::filters::Filters;
-use crate::cli::failure::{Failure, Outcome};
-use crate::cli::options::Options;
 use emp_findings::Moment;
 use emp_job::JobEvent;
 use emp_render::{EventLines, Format};
 use emp_store::StoreWriter;
 use emp_tail::{Notice, RedisTail, StoreTail};
 use emp_units as units;
+
+use super::answer::{format, runtime, screen};
+use super::end_signals::EndSignals;
+use super::filters::Filters;
+use crate::cli::failure::{Failure, Outcome};
+use crate::cli::options::Options;
 
 /// Show events as they come
 ///
@@ -52,41 +54,51 @@ enum Source {
 
 impl Tail {
     pub fn run(self, options: &Options) -> Outcome {
+        runtime()?.block_on(async {
+            // Before the terminal is changed, so that no signal leaves it so.
+            let mut signals = EndSignals::watch()?;
+            let keys = Keys::watch();
+            tokio::select! {
+                () = signals.any() => Ok(ExitCode::SUCCESS),
+                outcome = self.follow(options, keys.paused()) => outcome,
+            }
+        })
+    }
+
+    /// Shows events until it fails.
+    async fn follow(&self, options: &Options, paused: Arc<AtomicBool>) -> Outcome {
+        let mut shown = Shown::new(options, paused)?;
+        let (mut source, events) = self.open(options).await?;
+        shown.show(events)?;
+        let mut beat = tokio::time::interval(std::time::Duration::from_millis(50));
+        loop {
+            tokio::select! {
+                // What was held back is shown as soon as a key lets it go on.
+                _ = beat.tick(), if shown.is_holding() => shown.show(Vec::new())?,
+                events = next(&mut source) => shown.show(events?)?,
+            }
+        }
+    }
+
+    /// Where to read, and the last events that are there already.
+    async fn open(&self, options: &Options) -> Result<(Source, Vec<JobEvent>), Failure> {
         let filter = self.filters.filter()?;
         let layout = options.layout();
         let is_live = StoreWriter::is_locked(&layout).unwrap_or(false);
-        let from = self.from.unwrap_or(if is_live { From::Store } else { From::Redis });
-        let keys = Keys::watch();
-        runtime()?.block_on(async {
-            let mut shown = Shown::new(options, keys.paused())?;
-            let (mut source, events) = match from {
-                From::Store => {
-                    eprintln!("following the store at {}", layout.root().display());
-                    let (tail, events) = StoreTail::open(&layout, filter, self.last).await?;
-                    (Source::Store(tail), events)
-                }
-                From::Redis => {
-                    let address = options.redis()?;
-                    eprintln!(
-                        "following {} at {address}: no collector writes to {}",
-                        options.stream,
-                        layout.root().display()
-                    );
-                    let (tail, events) = RedisTail::open(&address, &options.stream, filter, self.last).await?;
-                    (Source::Redis(Box::new(tail)), events)
-                }
-            };
-            shown.show(events)?;
-            let mut beat = tokio::time::interval(std::time::Duration::from_millis(50));
-            loop {
-                tokio::select! {
-                    _ = tokio::signal::ctrl_c() => return Ok(ExitCode::SUCCESS),
-                    // What was held back is shown as soon as a key lets it go on.
-                    _ = beat.tick(), if shown.is_holding() => shown.show(Vec::new())?,
-                    events = next(&mut source) => shown.show(events?)?,
-                }
+        match self.from.unwrap_or(if is_live { From::Store } else { From::Redis }) {
+            From::Store => {
+                eprintln!("following the store at {}", layout.root().display());
+                let (tail, events) = StoreTail::open(&layout, filter, self.last).await?;
+                Ok((Source::Store(tail), events))
             }
-        })
+            From::Redis => {
+                let address = options.redis()?;
+                let root = layout.root().display();
+                eprintln!("following {} at {address}: no collector writes to {root}", options.stream);
+                let (tail, events) = RedisTail::open(&address, &options.stream, filter, self.last).await?;
+                Ok((Source::Redis(Box::new(tail)), events))
+            }
+        }
     }
 }
 

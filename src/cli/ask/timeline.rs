@@ -3,15 +3,16 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::answer::{AsOf, canned, engine, format, gather, parameter, runtime, screen, show_list, unknown_job};
-use crate::cli::failure::{Failure, Outcome};
-use crate::cli::options::Options;
 use emp_findings::ComparedStep;
 use emp_investigate::Investigation;
 use emp_job::History;
 use emp_query::{Engine, find};
 use emp_render::{Format, write_answer, write_comparison, write_job};
 use emp_units::parse_duration;
+
+use super::answer::{AsOf, canned, engine, format, gather, parameter, runtime, screen, show_list, unknown_job};
+use crate::cli::failure::{Failure, Outcome};
+use crate::cli::options::Options;
 
 /// Show what happened to a job, in order, with unusual gaps in place and where its time went
 ///

@@ -12,14 +12,16 @@ use ratatui::crossterm::event::{self, Event, KeyEventKind};
 use ratatui::text::Text;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::answer::{AsOf, engine, runtime, screen, time_zone, unknown_job};
-use crate::cli::failure::{Failure, Outcome};
-use crate::cli::options::Options;
 use emp_collect::{Status, check_health};
 use emp_dashboard::{Dashboard, Overview, Request, StoreState};
 use emp_findings::Anomalies;
 use emp_render::{Screen, write_diagnosis, write_job};
 use emp_units::parse_duration;
+
+use super::answer::{AsOf, engine, runtime, screen, time_zone, unknown_job};
+use super::end_signals::EndSignals;
+use crate::cli::failure::{Failure, Outcome};
+use crate::cli::options::Options;
 
 /// Anomalies cost more than the rest, and change slowly.
 const ANOMALIES_EVERY: Duration = Duration::from_secs(15);
@@ -59,10 +61,17 @@ impl Top {
         if !io::stdout().is_terminal() {
             return self.print(options, dashboard);
         }
-        let mut terminal = ratatui::try_init()?;
-        let ended = runtime()?.block_on(self.watch(options, dashboard, &mut terminal, every));
-        ratatui::restore();
-        ended.map(|()| ExitCode::SUCCESS)
+        runtime()?.block_on(async {
+            // Before the terminal is changed, so that no signal leaves it so.
+            let mut signals = EndSignals::watch()?;
+            let mut terminal = ratatui::try_init()?;
+            let ended = tokio::select! {
+                () = signals.any() => Ok(()),
+                ended = self.watch(options, dashboard, &mut terminal, every) => ended,
+            };
+            ratatui::restore();
+            ended.map(|()| ExitCode::SUCCESS)
+        })
     }
 
     /// One look, as text.

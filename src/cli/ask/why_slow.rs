@@ -2,10 +2,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use emp_render::write_why_slow;
+
 use super::answer::{AsOf, engine, moment, runtime, show};
 use crate::cli::failure::Outcome;
 use crate::cli::options::Options;
-use emp_render::write_why_slow;
 
 /// Say what slow jobs have in common: worker, machine, connector, hour, a key of `data`
 ///

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::scene::{KEY, Scene};
+use super::scene::{KEY, PATIENT, Scene};
 use super::stub::Answer;
 use crate::support::{Daemon, eventually, run};
 
@@ -11,7 +11,7 @@ fn collect_and_forward(scene: &Scene, words: &[&str]) -> Daemon {
         ("DASH0_OTEL_ENDPOINT", scene.stub.url()),
         ("DASH0_API_KEY", KEY.to_owned()),
         ("EMP_EVENTS_FORWARD_BACKOFF_MS", "20,200".to_owned()),
-        ("OTEL_EXPORTER_OTLP_TIMEOUT", "500".to_owned()),
+        (PATIENT.0, PATIENT.1.to_owned()),
     ];
     scene.store.collect_with(words, &environment.map(|(name, value)| (name, PathBuf::from(value))))
 }
@@ -32,12 +32,13 @@ fn one_process_stores_and_forwards() {
 #[test]
 fn it_is_turned_on_by_the_environment_too() {
     let scene = Scene::with_events(10);
-    let environment = [("DASH0_ENABLED", "true".to_owned()), ("DASH0_OTEL_ENDPOINT", scene.stub.url())];
+    let endpoint = ("DASH0_OTEL_ENDPOINT", scene.stub.url());
+    let environment = [("DASH0_ENABLED", "true".to_owned()), (PATIENT.0, PATIENT.1.to_owned()), endpoint];
     let environment = environment.map(|(name, value)| (name, PathBuf::from(value)));
     let collector = scene.store.collect_with(&[], &environment);
     eventually("all arrive", || scene.arrived().len() == 10);
+    eventually("all are stored", || scene.store.events() == 10);
     assert_eq!(collector.stop(), 0);
-    assert_eq!(scene.store.events(), 10);
 }
 
 #[test]
@@ -45,7 +46,7 @@ fn all_that_forward_takes_as_options_the_environment_can_say() {
     let scene = Scene::with_events(100);
     let environment = |batch: &str| {
         let variables = [("DASH0_ENABLED", "true"), ("DASH0_BATCH_EVENTS", batch), ("DASH0_BATCH_WAIT", "100ms")];
-        let sample = [("DASH0_SAMPLE", "job.claimed=1,job.started=0"), ("DASH0_MIN_LEVEL", "info")];
+        let sample = [("DASH0_SAMPLE", "job.claimed=1,job.started=0"), ("DASH0_MIN_LEVEL", "info"), PATIENT];
         let endpoint = ("DASH0_OTEL_ENDPOINT", scene.stub.url());
         let named = variables.into_iter().chain(sample).map(|(name, value)| (name, value.to_owned()));
         named.chain([endpoint]).collect::<Vec<_>>()
@@ -75,7 +76,7 @@ fn a_backend_that_never_answers_keeps_no_event_from_the_store() {
     }
     eventually("the backend is asked", || scene.stub.request_count() > 0);
     assert_eq!(scene.count("sent"), 0);
-    assert_eq!(scene.redis.pending(), 0, "the collector has acknowledged all");
+    eventually("the collector acknowledges all", || scene.redis.pending() == 0);
     assert!(collector.peak_kb() < 60_000, "memory stays bounded: {} kB", collector.peak_kb());
 
     scene.stub.answer(|_| Answer::Accept);
@@ -92,6 +93,7 @@ fn a_collector_with_a_blocked_forwarder_can_be_stopped() {
     scene.stub.answer(|_| Answer::Refuse(503));
     let collector = collect_and_forward(&scene, &["--forward"]);
     eventually("the backend is asked", || scene.stub.request_count() > 0);
+    eventually("all are stored", || scene.store.events() == 200);
     assert_eq!(collector.stop(), 0);
     scene.store.assert_accounts_for(200);
     scene.stub.answer(|_| Answer::Accept);

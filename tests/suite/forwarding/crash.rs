@@ -1,12 +1,12 @@
 //! What is left after a kill -9, and after a SIGTERM.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use super::scene::{Scene, jobs};
 use super::stub::Answer;
-use crate::support::eventually;
+use crate::support::{beside, eventually};
 
 const REQUESTS: usize = 4;
 const BATCH: usize = 50;
@@ -20,9 +20,12 @@ fn killed_again_and_again_under_load_it_loses_nothing_and_doubles_what_was_in_fl
         Answer::Accept
     });
     let words = ["--requests", &REQUESTS.to_string(), "--batch-events", &BATCH.to_string(), "--batch-wait", "20ms"];
-    let is_over = AtomicBool::new(false);
-    let added = std::thread::scope(|scope| {
-        let load = scope.spawn(|| add_until(&scene, &is_over));
+    let added = AtomicUsize::new(0);
+    let add = || {
+        let first = added.fetch_add(50, SeqCst);
+        scene.add(first..first + 50, 1_000_000);
+    };
+    beside(Duration::from_millis(10), add, || {
         for round in 0..KILLS {
             let before = scene.stub.request_count();
             let forwarder = scene.start(&words);
@@ -31,9 +34,8 @@ fn killed_again_and_again_under_load_it_loses_nothing_and_doubles_what_was_in_fl
             std::thread::sleep(Duration::from_millis(37 * round as u64));
             forwarder.crash();
         }
-        is_over.store(true, SeqCst);
-        load.join().unwrap()
     });
+    let added = added.load(SeqCst);
     scene.forward_all(&words);
     let mut times: BTreeMap<String, usize> = jobs(0..added).into_iter().map(|job| (job, 0)).collect();
     scene.arrived().into_iter().for_each(|job| *times.get_mut(&job).unwrap() += 1);
@@ -41,17 +43,6 @@ fn killed_again_and_again_under_load_it_loses_nothing_and_doubles_what_was_in_fl
     let doubles = scene.arrived().len() - added;
     assert!(doubles <= KILLS * REQUESTS * BATCH, "{doubles} doubles of {added}");
     assert_eq!(scene.pending(), 0);
-}
-
-/// Adds events until told to stop; how many.
-fn add_until(scene: &Scene, is_over: &AtomicBool) -> usize {
-    let mut added = 0;
-    while !is_over.load(SeqCst) {
-        scene.add(added..added + 50, 1_000_000);
-        added += 50;
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    added
 }
 
 #[test]
@@ -63,14 +54,21 @@ fn told_to_stop_it_ends_what_it_began_and_leaves_the_rest_to_the_next_start() {
     });
     let forwarder = scene.start(&["--requests", "2", "--batch-events", "10"]);
     eventually("it is at work", || scene.stub.request_count() > 3);
-    assert_eq!(forwarder.stop(), 0);
-    let arrived = scene.arrived().len();
-    assert!((1..10_000).contains(&arrived), "{arrived} have arrived");
-    assert_eq!(scene.count("sent"), arrived as u64, "what was taken is known to be");
+    forwarder.signal("TERM");
+    forwarder.says("events in all");
+    let log = forwarder.log();
+    assert_eq!(forwarder.ended(), 0);
+    let (sent, arrived) = (scene.count("sent"), scene.arrived().len() as u64);
+    assert!((1..10_000).contains(&sent), "{sent} were sent");
+    // What a busy machine has not answered in good time is not waited for, which is said.
+    let is_known = !log.contains("stopped before all was answered");
+    assert!(arrived == sent || !is_known, "{arrived} were taken, {sent} of them are known to be: {log}");
 
     scene.stub.answer(|_| Answer::Accept);
     scene.forward_all(&[]);
-    scene.assert_arrived_once(0..10_000);
+    scene.assert_all_arrived(0..10_000);
+    let doubles = scene.arrived().len() - 10_000;
+    assert!(doubles <= if is_known { 0 } else { 2 * 10 }, "{doubles} were sent again");
     assert_eq!(scene.pending(), 0);
 }
 

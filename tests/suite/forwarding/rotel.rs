@@ -7,12 +7,13 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::support::{eventually, free_port};
+use crate::support::{Port, eventually};
 
 /// It throws away what it receives, and prints it in full.
 pub struct Rotel {
     process: Child,
-    port: u16,
+    /// For HTTP and for gRPC, to which it listens too.
+    ports: [Port; 2],
     folder: TempDir,
 }
 
@@ -27,24 +28,23 @@ pub struct Printed {
 
 impl Rotel {
     pub fn start() -> Self {
-        let (port, folder) = (free_port(), tempfile::tempdir().unwrap());
-        let address = format!("127.0.0.1:{port}");
+        let (ports, folder) = ([Port::claim(), Port::claim()], tempfile::tempdir().unwrap());
+        let [http, grpc] = [&ports[0], &ports[1]].map(|port| format!("127.0.0.1:{}", port.number));
         let mut command = Command::new(agent());
-        command.args(["start", "--exporter", "blackhole", "--otlp-http-endpoint", &address]);
-        // It listens for gRPC too.
-        command.args(["--otlp-grpc-endpoint", &format!("127.0.0.1:{}", free_port())]);
+        command.args(["start", "--exporter", "blackhole", "--otlp-http-endpoint", &http]);
+        command.args(["--otlp-grpc-endpoint", &grpc]);
         command.args(["--debug-log", "logs", "--debug-log", "traces", "--debug-log-verbosity", "detailed"]);
         command.arg("--pid-file").arg(folder.path().join("pid"));
         let (out, error) = (folder.path().join("out"), folder.path().join("error"));
         command.stdout(File::create(out).unwrap()).stderr(File::create(error).unwrap());
         let process = command.spawn().unwrap();
-        let rotel = Self { process, port, folder };
-        eventually("rotel listens", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+        let rotel = Self { process, ports, folder };
+        eventually("rotel listens", || TcpStream::connect(&http).is_ok());
         rotel
     }
 
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://127.0.0.1:{}", self.ports[0].number)
     }
 
     /// Waits until it has printed so many log records and spans; they, in order.

@@ -1,11 +1,11 @@
 //! A server that takes what an OTLP backend takes, keeps it, and answers as it is told to.
 
 use std::collections::VecDeque;
-use std::io::{BufReader, Read as _, Write as _};
+use std::io::{BufReader, Error, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::http::{read_body, read_head};
 use super::otlp::{Record, Span, Taken, partial_success};
@@ -25,7 +25,8 @@ pub enum Answer {
     Reset,
     /// The answer is cut off in its middle.
     CutOff,
-    /// The answer begins and never ends.
+    /// The answer begins and never ends, until the client has had enough, or the server is told to
+    /// answer otherwise: then the connection ends.
     NeverEnding,
 }
 
@@ -35,8 +36,8 @@ type Rule = dyn Fn(&Taken) -> Answer + Send + Sync;
 struct State {
     /// The answers to the next requests.
     script: Mutex<VecDeque<Answer>>,
-    /// The answer to any other.
-    rule: Mutex<Arc<Rule>>,
+    /// The answer to any other, and how many rules there were before.
+    rule: Mutex<(usize, Arc<Rule>)>,
     /// Each request that came whole, with its answer, in the order of the answers.
     taken: Mutex<Vec<(Taken, Answer)>>,
     connections: AtomicUsize,
@@ -60,7 +61,7 @@ impl Stub {
         let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let state = Arc::new(State {
             script: Mutex::default(),
-            rule: Mutex::new(Arc::new(|_: &Taken| Answer::Accept)),
+            rule: Mutex::new((0, Arc::new(|_: &Taken| Answer::Accept))),
             taken: Mutex::default(),
             connections: AtomicUsize::new(0),
             is_over: AtomicBool::new(false),
@@ -81,7 +82,8 @@ impl Stub {
 
     /// Answers every other request from now on as the rule says.
     pub fn answer(&self, rule: impl Fn(&Taken) -> Answer + Send + Sync + 'static) {
-        *lock(&self.state.rule) = Arc::new(rule);
+        let mut current = lock(&self.state.rule);
+        *current = (current.0 + 1, Arc::new(rule));
     }
 
     /// Every request that came whole so far, whatever it was answered.
@@ -156,10 +158,8 @@ fn serve(mut connection: TcpStream, state: &State) -> Option<()> {
         }
         let body = read_body(&mut reader, &head)?;
         let taken = Taken { path: head.path, headers: head.headers, body, at: Instant::now() };
-        let answer = scripted.unwrap_or_else(|| {
-            let rule = Arc::clone(&lock(&state.rule));
-            rule(&taken)
-        });
+        let (number, rule) = lock(&state.rule).clone();
+        let answer = scripted.unwrap_or_else(|| rule(&taken));
         let text = text_of(&answer, &taken.path);
         let is_broken = matches!(answer, Answer::Reset | Answer::CutOff);
         let never_ends = answer == Answer::NeverEnding;
@@ -170,8 +170,12 @@ fn serve(mut connection: TcpStream, state: &State) -> Option<()> {
             return None;
         }
         if never_ends {
-            // Until the client has had enough.
-            let _ = std::io::copy(&mut reader.by_ref().take(1), &mut std::io::sink());
+            connection.set_read_timeout(Some(Duration::from_millis(20))).ok()?;
+            let is_time_out = |error: &Error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+            while !state.is_over.load(SeqCst)
+                && lock(&state.rule).0 == number
+                && reader.read(&mut [0]).is_err_and(|error| is_time_out(&error))
+            {}
             return None;
         }
     }

@@ -8,11 +8,12 @@ use datafusion::scalar::ScalarValue;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use emp_units::{parse_duration, parse_moment};
+
 use super::CannedQuery;
 use crate::QueryError;
 use crate::engine::Clock;
 use crate::nearest::nearest;
-use emp_units::{parse_duration, parse_moment};
 
 /// A value that a canned query takes.
 #[derive(Debug, Clone, PartialEq, Eq)]

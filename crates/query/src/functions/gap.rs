@@ -47,8 +47,8 @@ impl PartitionEvaluator for Gaps {
     fn evaluate_all(&mut self, values: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
         let ms = cast(&values[0], &DataType::Timestamp(TimeUnit::Millisecond, None))?;
         let ms = ms.as_primitive::<TimestampMillisecondType>();
-        let of = |row: usize| (!ms.is_null(row)).then(|| ms.value(row));
-        let gaps: Int64Array = (0..rows).map(|row| Some(of(row)? - of(row.checked_sub(1)?)?)).collect();
+        let ms_at = |row: usize| (!ms.is_null(row)).then(|| ms.value(row));
+        let gaps: Int64Array = (0..rows).map(|row| Some(ms_at(row)? - ms_at(row.checked_sub(1)?)?)).collect();
         Ok(Arc::new(gaps))
     }
 }

@@ -43,6 +43,9 @@ impl Quantile {
     }
 
     fn counts(&self, args: &AccumulatorArgs<'_>) -> Result<Counts> {
+        if args.is_distinct {
+            return plan_err!("{0} takes no DISTINCT: write {0}(x, 0.5) from (select distinct x from …)", self.name);
+        }
         let of = args.exprs.get(1).and_then(|expr| expr.downcast_ref::<Literal>());
         match of.map(Literal::value) {
             Some(ScalarValue::Float64(Some(of))) if (0.0..=1.0).contains(of) => {
@@ -106,9 +109,17 @@ impl Counts {
 
     /// The value that stands for a key: the middle of those that it counts.
     fn value(&self, key: u64) -> f64 {
+        let least = f64::from_bits(key << self.dropped_bits);
+        if least == 0.0 {
+            // Zero is counted apart from what is near to it.
+            return 0.0;
+        }
+        if least.is_infinite() {
+            // Above infinity there are only the bits of NaN.
+            return least;
+        }
         let middle = (1_u64 << self.dropped_bits) / 2;
-        // Zero is counted apart from what is near to it.
-        f64::from_bits(if key << self.dropped_bits << 1 == 0 { 0 } else { (key << self.dropped_bits) + middle })
+        f64::from_bits(least.to_bits() + middle)
     }
 
     fn quantile(&self, counts: &HashMap<u64, u64>) -> Option<f64> {
@@ -117,7 +128,7 @@ impl Counts {
         let all: u64 = sorted.iter().map(|(_, count)| count).sum();
         let place = all.checked_sub(1)? as f64 * self.of;
         let (low, high) = (nth(&sorted, place.floor() as u64)?, nth(&sorted, place.ceil() as u64)?);
-        Some(low + (high - low) * place.fract())
+        Some(between(low, high, place.fract()))
     }
 
     fn take(&mut self, emit_to: EmitTo) -> Vec<HashMap<u64, u64>> {
@@ -136,6 +147,19 @@ impl Counts {
             counts.append(true);
         }
         vec![Arc::new(values.finish()), Arc::new(counts.finish())]
+    }
+}
+
+/// The value at that share of the way from one value to the next.
+fn between(low: f64, high: f64, share: f64) -> f64 {
+    let distance = high - low;
+    if distance.is_finite() {
+        low + distance * share
+    } else if share == 0.0 {
+        low
+    } else {
+        // One of them is infinite, or they lie further apart than a number can say.
+        low * (1.0 - share) + high * share
     }
 }
 

@@ -52,7 +52,7 @@ impl OptimizerRule for CountsFromCatalog {
 }
 
 fn rewritten(aggregate: &Aggregate, source: &Source) -> Result<Option<LogicalPlan>> {
-    if !aggregate.group_expr.iter().all(is_about_hours) {
+    if !aggregate.group_expr.iter().all(is_one_group_about_hours) {
         return Ok(None);
     }
     let Some(asked) = aggregate.aggr_expr.iter().map(asked).collect::<Option<Vec<Asked>>>() else { return Ok(None) };
@@ -97,8 +97,8 @@ impl Asked {
         let column = |name: &str| Expr::Column(Column::new_unqualified(name));
         match self {
             Self::Rows => sum(column(ROWS)),
-            Self::Least(of) => min(column(&format!("min_{of}"))),
-            Self::Greatest(of) => max(column(&format!("max_{of}"))),
+            Self::Least(time) => min(column(&format!("min_{time}"))),
+            Self::Greatest(time) => max(column(&format!("max_{time}"))),
         }
     }
 }
@@ -110,20 +110,26 @@ const TIMES: [&str; 2] = ["timestamp", "ingested_at"];
 fn asked(expr: &Expr) -> Option<Asked> {
     let Expr::AggregateFunction(AggregateFunction { func, params }) = expr else { return None };
     let AggregateFunctionParams { args, distinct: false, filter: None, order_by, .. } = params else { return None };
-    let [of] = args.as_slice() else { return None };
+    let [argument] = args.as_slice() else { return None };
     if !order_by.is_empty() {
         return None;
     }
-    let time = match of {
+    let time = match argument {
         Expr::Column(column) => TIMES.into_iter().find(|name| *name == column.name),
         _ => None,
     };
     match func.name() {
-        "count" if matches!(of, Expr::Literal(value, _) if !value.is_null()) => Some(Asked::Rows),
+        "count" if matches!(argument, Expr::Literal(value, _) if !value.is_null()) => Some(Asked::Rows),
         "min" => Some(Asked::Least(time?)),
         "max" => Some(Asked::Greatest(time?)),
         _ => None,
     }
+}
+
+/// Grouping sets (`rollup`, `cube`) stand as one expression for several columns of the answer, and have a
+/// row of sums beside the groups; they are left to the engine.
+fn is_one_group_about_hours(expr: &Expr) -> bool {
+    !matches!(expr, Expr::GroupingSet(_)) && is_about_hours(expr)
 }
 
 /// Is it made of the partition's columns alone, so that it is the same for all rows of a file?
@@ -173,11 +179,12 @@ fn table_of_files(view: &View, asked: &[Asked]) -> Result<Option<Arc<MemTable>>>
         let times = TIMES.map(|name| tables::times(&segment.batches, name));
         rows.push(Row { hour: segment.hour, rows: segment.rows(), times });
     }
-    let needs = |time: usize| {
-        asked.iter().any(|asked| matches!(asked, Asked::Least(of) | Asked::Greatest(of) if *of == TIMES[time]))
+    let is_asked = |time: usize| {
+        let column = TIMES[time];
+        asked.iter().any(|asked| matches!(asked, Asked::Least(name) | Asked::Greatest(name) if *name == column))
     };
-    let tells = |row: &Row| (0..TIMES.len()).all(|time| row.times[time].is_some() || !needs(time));
-    if !rows.iter().all(|row| row.rows == 0 || tells(row)) {
+    let has_all_asked = |row: &Row| (0..TIMES.len()).all(|time| row.times[time].is_some() || !is_asked(time));
+    if !rows.iter().all(|row| row.rows == 0 || has_all_asked(row)) {
         return Ok(None);
     }
     rows.retain(|row| row.rows > 0);
@@ -204,8 +211,8 @@ fn table(rows: &[Row]) -> Result<Arc<MemTable>> {
     ];
     for (index, name) in TIMES.into_iter().enumerate() {
         let time = DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()));
-        let mut add = |name: String, of: fn((i64, i64)) -> i64| {
-            let values: TimestampMillisecondArray = rows.iter().map(|row| row.times[index].map(of)).collect();
+        let mut add = |name: String, bound: fn((i64, i64)) -> i64| {
+            let values: TimestampMillisecondArray = rows.iter().map(|row| row.times[index].map(bound)).collect();
             fields.push(Field::new(name, time.clone(), true));
             columns.push(Arc::new(values.with_timezone("UTC")));
         };

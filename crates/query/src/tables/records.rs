@@ -14,8 +14,9 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 
-use crate::view::{Source, View};
 use emp_store::{DeadLetter, Loss, Quarantined, Segment, StoreError, Writer};
+
+use crate::view::{Source, View};
 
 /// A table beside `events`: it is read when it is asked for.
 pub(crate) trait Record: Send + Sync + 'static {

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, StringViewArray,
-    TimestampMillisecondArray,
-};
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 
-use crate::{Format, Screen, TimeZone, write_answer, write_timeline};
+use emp_event::EntryId;
+use emp_findings::{FlaggedGap, Judgement};
+use emp_job::{History, JobEvent};
+
+use crate::{Format, Screen, TimeZone, write_answer, write_job};
 
 /// 2025-09-27T12:03:05.120Z.
 pub(super) const START_MS: i64 = 1_758_974_585_120;
@@ -25,9 +26,24 @@ pub(super) fn answer(format: Format, screen: &Screen, batches: &[RecordBatch]) -
     String::from_utf8(out).expect("answers are UTF-8").replace('\u{1b}', "␛")
 }
 
-pub(super) fn timeline(screen: &Screen, job_id: &str, batches: &[RecordBatch]) -> String {
+/// The time line of a job; gaps are 5 s and more.
+pub(super) fn timeline(screen: &Screen, job_id: &str, events: &[JobEvent]) -> String {
+    let last_ms = events.iter().map(|event| event.arrived_ms).max().expect("a job has events");
+    let history = History::new(events.to_vec(), last_ms).expect("a job has events");
+    let gaps = history.gaps().iter().filter(|gap| gap.ms() >= 5_000).map(|gap| FlaggedGap {
+        before: gap.before,
+        start_ms: gap.start_ms,
+        end_ms: gap.end_ms,
+        kind: gap.kind.as_str(),
+        times_typical: None,
+    });
+    judged_timeline(screen, job_id, &history, gaps.collect())
+}
+
+pub(super) fn judged_timeline(screen: &Screen, job_id: &str, history: &History, gaps: Vec<FlaggedGap>) -> String {
+    let judgement = Judgement { gaps, ..Judgement::default() };
     let mut out = Vec::new();
-    write_timeline(&mut out, screen, job_id, batches).expect("memory takes any timeline");
+    write_job(&mut out, screen, &format!("Job {job_id}"), history, &judgement).expect("memory takes any timeline");
     String::from_utf8(out).expect("answers are UTF-8").replace('\u{1b}', "␛")
 }
 
@@ -86,7 +102,7 @@ pub(super) fn events() -> RecordBatch {
     ])
 }
 
-/// One event of a timeline; the rest of its columns follow from the event before it.
+/// One event of a timeline; its times follow from the event before it.
 pub(super) struct Step {
     pub after_ms: i64,
     pub service: &'static str,
@@ -117,34 +133,32 @@ impl Step {
     }
 }
 
-/// The batch that the query `timeline` answers for these steps; gaps are 5 s and more.
-pub(super) fn timeline_batch(start_ms: i64, steps: &[Step]) -> RecordBatch {
+/// The events of these steps, each as long after the one before as it says.
+pub(super) fn job_events(start_ms: i64, steps: &[Step]) -> Vec<JobEvent> {
     let stamps = steps.iter().scan(start_ms, |now, step| {
         *now += step.after_ms;
         Some(*now)
     });
-    let stamps: Vec<i64> = stamps.collect();
-    let ids = stamps.iter().zip(steps).map(|(stamp, step)| Some(format!("{}-0", stamp - step.ahead_ms)));
-    let deltas = steps.iter().enumerate().map(|(index, step)| (index > 0).then_some(step.after_ms));
-    let text =
-        |of: fn(&Step) -> &str| -> ArrayRef { Arc::new(StringViewArray::from_iter_values(steps.iter().map(of))) };
-    batch(vec![
-        ("time", Arc::new(TimestampMillisecondArray::from(stamps.clone()).with_timezone("UTC"))),
-        ("delta_ms", Arc::new(deltas.collect::<Int64Array>())),
-        ("is_gap", Arc::new(steps.iter().map(|step| Some(step.after_ms >= 5_000)).collect::<BooleanArray>())),
-        ("service", text(|step| step.service)),
-        ("event_type", text(|step| step.event_type)),
-        ("level", text(|step| step.level)),
-        ("duration_ms", Arc::new(steps.iter().map(|step| step.duration_ms).collect::<Float64Array>())),
-        ("worker_id", Arc::new(steps.iter().map(|step| step.worker_id).collect::<StringArray>())),
-        ("machine_id", Arc::new(steps.iter().map(|_| None::<&str>).collect::<StringViewArray>())),
-        ("data", text(|step| step.data.as_str())),
-        ("id", Arc::new(ids.collect::<StringArray>())),
-    ])
+    let events = stamps.zip(steps).zip(0..).map(|((stamp, step), seq)| JobEvent {
+        id: EntryId::new((stamp - step.ahead_ms) as u64, seq),
+        timestamp_ms: stamp,
+        arrived_ms: stamp - step.ahead_ms,
+        service: step.service.to_owned(),
+        event_type: step.event_type.to_owned(),
+        level: step.level.to_owned(),
+        job_id: Some("job_123".to_owned()),
+        trace_id: None,
+        worker_id: step.worker_id.map(str::to_owned),
+        machine_id: None,
+        user_id: None,
+        duration_ms: step.duration_ms,
+        data: serde_json::from_str(&step.data).unwrap_or_default(),
+    });
+    events.collect()
 }
 
 /// A job that waits, makes progress, fails, and is tried again.
-pub(super) fn eventful_job() -> RecordBatch {
+pub(super) fn eventful_job() -> Vec<JobEvent> {
     let mut steps = vec![
         step(
             0,
@@ -175,5 +189,5 @@ pub(super) fn eventful_job() -> RecordBatch {
         step(9, "worker", "job.completed", r#"{"status":"ok","outputs":["a.png","b.png"]}"#).took(96_000.0),
         step(0, "webhook-service", "webhook.delivered", r#"{"statusCode":200,"responseTimeMs":112}"#).took(112.0).ahead(4_200),
     ]);
-    timeline_batch(START_MS, &steps)
+    job_events(START_MS, &steps)
 }

@@ -1,13 +1,11 @@
-use std::io;
-
 use insta::assert_snapshot;
 
 use super::fixtures::*;
-use crate::{Screen, grid, write_timeline};
+use crate::{Screen, grid};
 
 #[test]
 fn a_job_with_gaps_a_run_an_error_and_a_retry_at_80_columns() {
-    assert_snapshot!(timeline(&screen(80, false), "job_123", &[eventful_job()]), @r#"
+    assert_snapshot!(timeline(&screen(80, false), "job_123", &eventful_job()), @r#"
 Job job_123 · 20 events · 4 services · 2025-09-27 14:03:05 → 14:04:34 · 1 m 29 s
 
 Time                Δ  Service          Event
@@ -48,7 +46,7 @@ Time                Δ  Service          Event
 
 #[test]
 fn the_same_at_100_columns() {
-    assert_snapshot!(timeline(&screen(100, false), "job_123", &[eventful_job()]), @r#"
+    assert_snapshot!(timeline(&screen(100, false), "job_123", &eventful_job()), @r#"
 Job job_123 · 20 events · 4 services · 2025-09-27 14:03:05 → 14:04:34 · 1 m 29 s
 
 Time                Δ  Service          Event
@@ -85,7 +83,7 @@ Time                Δ  Service          Event
 
 #[test]
 fn the_same_at_140_columns() {
-    assert_snapshot!(timeline(&screen(140, false), "job_123", &[eventful_job()]), @r#"
+    assert_snapshot!(timeline(&screen(140, false), "job_123", &eventful_job()), @r#"
 Job job_123 · 20 events · 4 services · 2025-09-27 14:03:05 → 14:04:34 · 1 m 29 s
 
 Time                Δ  Service          Event                         Details
@@ -114,7 +112,7 @@ Time                Δ  Service          Event                         Details
 
 #[test]
 fn the_same_in_colour() {
-    assert_snapshot!(timeline(&screen(140, true), "job_123", &[eventful_job()]), @r#"
+    assert_snapshot!(timeline(&screen(140, true), "job_123", &eventful_job()), @r#"
 ␛[1mJob job_123 · 20 events · 4 services · 2025-09-27 14:03:05 → 14:04:34 · 1 m 29 s␛[0m
 
 ␛[1mTime        ␛[0m  ␛[1m      Δ␛[0m  ␛[1mService        ␛[0m  ␛[1mEvent                       ␛[0m  ␛[1mDetails␛[0m
@@ -143,8 +141,8 @@ fn the_same_in_colour() {
 
 #[test]
 fn a_job_with_one_event() {
-    let one = timeline_batch(START_MS, &[step(0, "api-server", "job.created", r#"{"jobType":"image.resize"}"#)]);
-    assert_snapshot!(timeline(&screen(80, false), "job_1", &[one]), @"
+    let one = job_events(START_MS, &[step(0, "api-server", "job.created", r#"{"jobType":"image.resize"}"#)]);
+    assert_snapshot!(timeline(&screen(80, false), "job_1", &one), @"
 Job job_1 · 1 event · 1 service · 2025-09-27 14:03:05
 
 Time          Δ  Service     Event        Details
@@ -157,19 +155,13 @@ No gaps · no errors
 }
 
 #[test]
-fn a_job_without_events() {
-    assert_snapshot!(timeline(&screen(80, false), "job_1", &[timeline_batch(START_MS, &[])]), @"Job job_1 · 0 events");
-    assert_snapshot!(timeline(&screen(80, false), "job_1", &[]), @"Job job_1 · 0 events");
-}
-
-#[test]
 fn an_error_and_a_gap_are_never_folded_away() {
     let heartbeat = || step(1_000, "worker", "job.progress_updated", "{}");
     let mut steps: Vec<Step> = (0..15).map(|_| heartbeat()).collect();
     steps[6].level = "error";
     steps[6].data = r#"{"error":{"code":"E42","message":"disk full"}}"#.to_owned();
     steps[9].after_ms = 7_000;
-    assert_snapshot!(timeline(&screen(100, false), "job_1", &[timeline_batch(START_MS, &steps)]), @"
+    assert_snapshot!(timeline(&screen(100, false), "job_1", &job_events(START_MS, &steps)), @"
 Job job_1 · 15 events · 1 service · 2025-09-27 14:03:06 → 14:03:26 · 20 s
 
 Time             Δ  Service  Event                    Details
@@ -196,7 +188,7 @@ fn a_new_day_has_a_line_of_its_own() {
         step(120_000, "worker", "job.claimed", "{}"),
         step(3, "worker", "job.completed", "{}"),
     ];
-    assert_snapshot!(timeline(&screen(100, false), "job_1", &[timeline_batch(late, &steps)]), @"
+    assert_snapshot!(timeline(&screen(100, false), "job_1", &job_events(late, &steps)), @"
 Job job_1 · 3 events · 2 services · 2025-09-27 23:59:05 → 2025-09-28 00:01:05 · 2 m
 
 Time              Δ  Service     Event          Details
@@ -225,7 +217,7 @@ fn hostile_and_broken_data_stay_on_their_line() {
             r#"{"error":"\u001b]0;owned\u0007 line\nbreak","empty":"","list":[],"nothing":null}"#,
         ),
     ];
-    let shown = timeline(&screen(100, false), "job\u{1b}c", &[timeline_batch(START_MS, &steps)]);
+    let shown = timeline(&screen(100, false), "job\u{1b}c", &job_events(START_MS, &steps));
     assert!(!shown.contains('␛'), "{shown}");
     assert_snapshot!(shown, @r"
 Job job\u{1b}c · 4 events · 2 services · 2025-09-27 14:03:05 → 14:03:05 · 15 ms
@@ -246,7 +238,7 @@ No gaps · 1 error
 #[test]
 fn no_line_is_wider_than_the_screen() {
     for width in [34, 40, 60, 80, 100, 140] {
-        for line in timeline(&screen(width, false), &"long-job-id-".repeat(20), &[eventful_job()]).lines() {
+        for line in timeline(&screen(width, false), &"long-job-id-".repeat(20), &eventful_job()).lines() {
             assert!(grid::width_of(line) <= width, "{width}: {line}");
         }
     }
@@ -254,13 +246,6 @@ fn no_line_is_wider_than_the_screen() {
 
 #[test]
 fn on_no_screen_all_details_stay_on_their_line() {
-    let shown = timeline(&Screen::plain(), "job_123", &[eventful_job()]);
+    let shown = timeline(&Screen::plain(), "job_123", &eventful_job());
     assert!(shown.contains("connector.processing_failed   ✗ connection reset by peer while reading"), "{shown}");
-}
-
-#[test]
-fn a_missing_column_is_named() {
-    let error = write_timeline(&mut Vec::new(), &Screen::plain(), "job_1", &[events()]).expect_err("no timeline");
-    assert_eq!(error.kind(), io::ErrorKind::InvalidData);
-    assert!(error.to_string().contains("needs the column `time`"), "{error}");
 }

@@ -5,11 +5,12 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
+use emp_job::error_values;
+use emp_units as units;
+
 use super::events::Event;
 use crate::grid;
 use crate::text::visible;
-use emp_job::error_values;
-use emp_units as units;
 
 const PROGRESS_KEYS: [&str; 4] = ["progress", "progressPercent", "percent", "percentage"];
 
@@ -55,7 +56,7 @@ pub(crate) struct Teller {
 
 impl Teller {
     pub fn tell(&mut self, event: &Event) -> Details {
-        let error = event.is_error().then(|| error_of(&event.data)).flatten();
+        let error = event.is_error.then(|| error_of(&event.data)).flatten();
         let mut parts = Vec::new();
         let mut told: Vec<&str> = Vec::new();
         if let Some((key, text)) = &error {

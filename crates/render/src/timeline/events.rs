@@ -1,37 +1,57 @@
-//! The answer of the query `timeline`, read into events.
+//! The events of a timeline as they are shown.
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, TimestampMillisecondType};
-use arrow::error::ArrowError;
+use std::collections::HashMap;
+
 use serde_json::{Map, Value};
 
-use crate::paint::is_failure;
+use emp_findings::{FlaggedGap, Judgement};
+use emp_job::{History, JobEvent, is_terminal};
+use emp_units as units;
+
 use crate::text::visible;
-use emp_event::EntryId;
-use emp_job::JobEvent;
 
 /// Clocks that are kept in step differ by less.
 const SKEW_MS_MIN: i64 = 20;
 
-/// One row of the timeline. Its texts are safe to show, except for those inside `data`.
+/// An event of a timeline. Its texts are safe to show, except for those inside `data`.
 #[derive(Debug, Clone)]
 pub(crate) struct Event {
+    /// By its producer's clock.
     pub time_ms: i64,
-    /// When Redis was given it, by Redis' own clock, where the ID tells.
-    pub arrived_ms: Option<i64>,
+    /// By how much that clock is proven to be ahead, where that is worth a word.
+    pub ahead_ms: Option<i64>,
+    /// Since the event before.
     pub delta_ms: Option<i64>,
-    /// Whether the silence before this event is a gap.
-    pub is_gap: bool,
-    /// How unusual the gap is: `×31 typical, queue-wait`.
-    pub gap_note: Option<String>,
+    /// The gaps between the event before and this one, in order.
+    pub gaps: Vec<Gap>,
     pub service: String,
     pub event_type: String,
     pub level: String,
+    pub is_error: bool,
+    /// Whether nothing more is to be expected of the job itself.
+    pub is_end: bool,
     pub duration_ms: Option<f64>,
     pub worker_id: Option<String>,
     pub machine_id: Option<String>,
     pub data: Map<String, Value>,
+}
+
+/// A time in which nothing was heard, for longer than is usual.
+#[derive(Debug, Clone)]
+pub(crate) struct Gap {
+    pub ms: i64,
+    /// How unusual it is: `×31 typical · queue-wait`.
+    pub note: String,
+}
+
+impl From<&FlaggedGap> for Gap {
+    fn from(gap: &FlaggedGap) -> Self {
+        let note = match gap.times_typical {
+            Some(times) => format!("{} typical · {}", units::factor(times), gap.kind),
+            None => format!("no baseline · {}", gap.kind),
+        };
+        Self { ms: gap.ms(), note }
+    }
 }
 
 impl From<&JobEvent> for Event {
@@ -39,13 +59,14 @@ impl From<&JobEvent> for Event {
         let shown = |text: &Option<String>| text.as_deref().map(|text| visible(text).into_owned());
         Self {
             time_ms: event.timestamp_ms,
-            arrived_ms: Some(event.arrived_ms),
+            ahead_ms: Some(event.ahead_ms()).filter(|ahead| *ahead > SKEW_MS_MIN),
             delta_ms: None,
-            is_gap: false,
-            gap_note: None,
+            gaps: Vec::new(),
             service: visible(&event.service).into_owned(),
             event_type: visible(&event.event_type).into_owned(),
             level: visible(&event.level).into_owned(),
+            is_error: event.is_error(),
+            is_end: is_terminal(&event.event_type),
             duration_ms: event.duration_ms,
             worker_id: shown(&event.worker_id),
             machine_id: shown(&event.machine_id),
@@ -55,108 +76,30 @@ impl From<&JobEvent> for Event {
 }
 
 impl Event {
-    pub fn is_error(&self) -> bool {
-        self.level == "error" || is_failure(&self.event_type)
-    }
-
     pub fn is_retry(&self) -> bool {
         self.event_type.contains("retry")
     }
-
-    /// Whether nothing more is to be expected of the job itself.
-    pub fn is_end(&self) -> bool {
-        matches!(self.event_type.as_str(), "job.completed" | "job.failed" | "job.cancelled" | "job.creation_failed")
-    }
-
-    /// How much later than its arrival the event is stamped: no event arrives before it
-    /// happens, so its producer's clock is ahead by at least that.
-    pub fn ahead_ms(&self) -> Option<i64> {
-        Some(self.time_ms - self.arrived_ms?).filter(|ahead| *ahead > SKEW_MS_MIN)
-    }
-
-    /// How long the job stood still before this event, if that was a gap.
-    pub fn gap_ms(&self) -> Option<f64> {
-        self.is_gap.then_some(self.delta_ms.unwrap_or(0) as f64)
-    }
 }
 
-/// # Errors
-/// Where a column is missing, or of a type that is no form of the one it should have.
-pub(super) fn read(batches: &[RecordBatch]) -> Result<Vec<Event>, ArrowError> {
-    let mut events = Vec::with_capacity(batches.iter().map(RecordBatch::num_rows).sum());
-    for batch in batches {
-        let columns = Columns::of(batch)?;
-        events.extend((0..batch.num_rows()).map(|row| columns.event(row)));
+/// The events of a history by the times that they say themselves, each with the gaps before it, and the
+/// gaps after the last one.
+pub(super) fn of_history(history: &History, judgement: &Judgement) -> (Vec<Event>, Vec<Gap>) {
+    let mut gaps_after: HashMap<usize, Vec<Gap>> = HashMap::new();
+    for gap in &judgement.gaps {
+        gaps_after.entry(gap.before).or_default().push(Gap::from(gap));
     }
-    Ok(events)
-}
-
-/// The columns of a batch, each as its plainest type: text may come as `Utf8View`.
-struct Columns {
-    time: ArrayRef,
-    delta_ms: ArrayRef,
-    is_gap: ArrayRef,
-    service: ArrayRef,
-    event_type: ArrayRef,
-    level: ArrayRef,
-    duration_ms: ArrayRef,
-    worker_id: ArrayRef,
-    machine_id: ArrayRef,
-    data: ArrayRef,
-    id: ArrayRef,
-}
-
-impl Columns {
-    fn of(batch: &RecordBatch) -> Result<Self, ArrowError> {
-        let column = |name: &str, data_type: DataType| {
-            let missing = || ArrowError::SchemaError(format!("a timeline needs the column `{name}`"));
-            cast(batch.column_by_name(name).ok_or_else(missing)?, &data_type)
-        };
-        let text = |name: &str| column(name, DataType::Utf8);
-        Ok(Self {
-            time: column("time", DataType::Timestamp(TimeUnit::Millisecond, None))?,
-            delta_ms: column("delta_ms", DataType::Int64)?,
-            is_gap: column("is_gap", DataType::Boolean)?,
-            service: text("service")?,
-            event_type: text("event_type")?,
-            level: text("level")?,
-            duration_ms: column("duration_ms", DataType::Float64)?,
-            worker_id: text("worker_id")?,
-            machine_id: text("machine_id")?,
-            data: text("data")?,
-            id: text("id")?,
-        })
+    let mut in_order: Vec<(usize, &JobEvent)> = history.events().iter().enumerate().collect();
+    in_order.sort_by_key(|(_, event)| (event.timestamp_ms, event.id));
+    let mut events = Vec::with_capacity(in_order.len());
+    let mut gaps: Vec<Gap> = Vec::new();
+    let mut last_ms = None;
+    for (index, event) in in_order {
+        // A gap is measured between the times at which events happened, which clocks that are ahead move apart.
+        let longest_ms = gaps.iter().map(|gap| gap.ms).max().unwrap_or(i64::MIN);
+        let delta_ms = last_ms.map(|last_ms: i64| (event.timestamp_ms - last_ms).max(longest_ms));
+        events.push(Event { delta_ms, gaps, ..Event::from(event) });
+        gaps = gaps_after.remove(&index).unwrap_or_default();
+        last_ms = Some(event.timestamp_ms);
     }
-
-    fn event(&self, row: usize) -> Event {
-        Event {
-            time_ms: self.time.as_primitive::<TimestampMillisecondType>().value(row),
-            arrived_ms: text(&self.id, row).and_then(|id| id.parse::<EntryId>().ok()?.ingested_at()),
-            delta_ms: self.delta_ms.is_valid(row).then(|| self.delta_ms.as_primitive::<Int64Type>().value(row)),
-            gap_note: None,
-            is_gap: self.is_gap.is_valid(row) && self.is_gap.as_boolean().value(row),
-            service: text(&self.service, row).unwrap_or_default(),
-            event_type: text(&self.event_type, row).unwrap_or_default(),
-            level: text(&self.level, row).unwrap_or_default(),
-            duration_ms: self
-                .duration_ms
-                .is_valid(row)
-                .then(|| self.duration_ms.as_primitive::<Float64Type>().value(row)),
-            worker_id: text(&self.worker_id, row),
-            machine_id: text(&self.machine_id, row),
-            data: data(&self.data, row),
-        }
-    }
-}
-
-fn text(column: &ArrayRef, row: usize) -> Option<String> {
-    column.is_valid(row).then(|| visible(column.as_string::<i32>().value(row)).into_owned())
-}
-
-/// The keys of `data`; none where it is no JSON object, as in a row that was made by hand.
-fn data(column: &ArrayRef, row: usize) -> Map<String, Value> {
-    if column.is_null(row) {
-        return Map::new();
-    }
-    serde_json::from_str(column.as_string::<i32>().value(row)).unwrap_or_default()
+    (events, gaps)
 }

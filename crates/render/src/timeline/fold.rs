@@ -7,41 +7,41 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::events::Event;
+use super::events::{Event, Gap};
 
 /// Shorter runs are shown event by event.
 const RUN_MIN: usize = 5;
 
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Item {
+/// What a line shows.
+#[derive(Debug, Clone)]
+pub(super) enum Line<'a> {
     /// Events from here on are of another day than the one before.
     Day(Date),
-    /// The job stood still for this long, before that event.
-    Gap(f64, usize),
+    Gap(&'a Gap),
     Event(usize),
     /// Consecutive events of one service and type, none of them an error or after a gap.
     Run(Range<usize>),
 }
 
 /// All events, as the lines that show them.
-pub(super) fn items(events: &[Event], zone: &TimeZone) -> Vec<Item> {
-    let mut items = Vec::with_capacity(events.len());
+pub(super) fn lines<'a>(events: &'a [Event], zone: &TimeZone) -> Vec<Line<'a>> {
+    let mut lines = Vec::with_capacity(events.len());
     let mut start = 0;
     while let Some(event) = events.get(start) {
         if start > 0 && day(event, zone) != day(&events[start - 1], zone) {
-            items.extend(day(event, zone).map(Item::Day));
+            lines.extend(day(event, zone).map(Line::Day));
         }
-        items.extend(event.gap_ms().map(|ms| Item::Gap(ms, start)));
+        lines.extend(event.gaps.iter().map(Line::Gap));
         let run = run_from(events, start, zone);
         if run.len() >= RUN_MIN {
             start = run.end;
-            items.push(Item::Run(run));
+            lines.push(Line::Run(run));
         } else {
-            items.push(Item::Event(start));
+            lines.push(Line::Event(start));
             start += 1;
         }
     }
-    items
+    lines
 }
 
 /// The events from `start` on that one line can stand for. A gap before the first of them is
@@ -49,9 +49,9 @@ pub(super) fn items(events: &[Event], zone: &TimeZone) -> Vec<Item> {
 fn run_from(events: &[Event], start: usize, zone: &TimeZone) -> Range<usize> {
     let first = &events[start];
     let more = events[start + 1..].iter().take_while(|event| {
-        !first.is_error()
-            && !event.is_error()
-            && !event.is_gap
+        !first.is_error
+            && !event.is_error
+            && event.gaps.is_empty()
             && event.level == first.level
             && event.service == first.service
             && event.event_type == first.event_type

@@ -5,22 +5,20 @@ use std::io::{self, Write};
 
 use anstyle::Style;
 
+use emp_units as units;
+
 use super::details::{Details, Teller, progress};
 use super::events::Event;
-use super::fold::{Item, items};
+use super::fold::{Line, lines};
+use super::lanes::{Lanes, lanes};
 use super::summary;
 use crate::columns::GAP;
-use crate::grid::{self, Lane};
+use crate::grid;
 use crate::paint::{BOLD, DIM, ERROR, PLAIN, Painter, WARN, of_level, of_service};
 use crate::text::visible;
 use crate::{Screen, clock};
-use emp_units as units;
 
-const HEADER: [&str; 5] = ["Time", "Δ", "Service", "Event", "Details"];
-
-/// Details have a column of their own where it can be this wide; else they go below.
-const DETAILS_WIDTH_MIN: usize = 20;
-const SERVICE_WIDTH_MAX: usize = 18;
+pub(super) const HEADER: [&str; 5] = ["Time", "Δ", "Service", "Event", "Details"];
 
 /// What goes below a line is never squeezed further than this.
 const BELOW_WIDTH_MIN: usize = 16;
@@ -30,25 +28,23 @@ const ERROR_LINES_MAX: usize = 3;
 const DETAILS_LINES_MAX: usize = 2;
 
 /// A line of five cells, and what belongs right below it.
-struct Line {
-    cells: [String; 5],
+pub(super) struct Row {
+    pub cells: [String; 5],
     styles: [Style; 5],
     error: Option<String>,
 }
 
-impl Line {
+impl Row {
     /// All that the last cell should hold: the error first.
-    fn details(&self) -> String {
+    pub fn details(&self) -> String {
         let rest = Some(self.cells[4].as_str()).filter(|rest| !rest.is_empty());
         self.error.as_deref().into_iter().chain(rest).collect::<Vec<_>>().join("  ")
     }
 }
 
-type Lanes = [Lane; 5];
-
-/// Anything between or instead of lines of cells.
+/// A line of cells, or what stands between them.
 enum Entry {
-    Row(Line),
+    Row(Row),
     Note(Style, String),
     Gap(String),
 }
@@ -122,30 +118,27 @@ fn hang(line: &str, width: Option<usize>) -> Vec<String> {
 
 fn entries(events: &[Event], screen: &Screen) -> Vec<Entry> {
     let mut teller = Teller::default();
-    let lines = items(events, &screen.time_zone).into_iter().map(|item| match item {
-        Item::Day(date) => Entry::Note(DIM, format!("── {date} ──")),
-        Item::Gap(ms, before) => {
-            let note = events[before].gap_note.as_ref().map(|note| format!("  {note}")).unwrap_or_default();
-            Entry::Gap(format!("⚠ {} gap{note}", units::millis(ms)))
-        }
-        Item::Event(index) => Entry::Row(line(&events[index], teller.tell(&events[index]), screen)),
-        Item::Run(range) => Entry::Row(run(&events[range], &mut teller, screen)),
+    let entries = lines(events, &screen.time_zone).into_iter().map(|line| match line {
+        Line::Day(date) => Entry::Note(DIM, format!("── {date} ──")),
+        Line::Gap(gap) => Entry::Gap(format!("⚠ {} gap  {}", units::millis(gap.ms as f64), gap.note)),
+        Line::Event(index) => Entry::Row(row(&events[index], teller.tell(&events[index]), screen)),
+        Line::Run(range) => Entry::Row(row_of_run(&events[range], &mut teller, screen)),
     });
-    lines.collect()
+    entries.collect()
 }
 
-fn line(event: &Event, details: Details, screen: &Screen) -> Line {
-    let style = if event.is_error() {
+fn row(event: &Event, details: Details, screen: &Screen) -> Row {
+    let style = if event.is_error {
         ERROR
     } else if event.is_retry() {
         WARN
     } else {
         of_level(&event.level)
     };
-    let delta_style = if event.is_gap || event.delta_ms.is_some_and(|delta| delta < 0) { WARN } else { DIM };
+    let delta_style = if !event.gaps.is_empty() || event.delta_ms.is_some_and(|delta| delta < 0) { WARN } else { DIM };
     // The mark is for screens without colours.
-    let error = event.is_error().then(|| format!("✗ {}", details.error.unwrap_or_default()).trim_end().to_owned());
-    Line {
+    let error = event.is_error.then(|| format!("✗ {}", details.error.unwrap_or_default()).trim_end().to_owned());
+    Row {
         cells: [
             clock(screen, event.time_ms, "%H:%M:%S%.3f"),
             event.delta_ms.map(units::signed_millis).unwrap_or_default(),
@@ -159,10 +152,10 @@ fn line(event: &Event, details: Details, screen: &Screen) -> Line {
 }
 
 /// One line for many: how many, how far apart, and how far they came.
-fn run(events: &[Event], teller: &mut Teller, screen: &Screen) -> Line {
+fn row_of_run(events: &[Event], teller: &mut Teller, screen: &Screen) -> Row {
     let (first, last) = (&events[0], &events[events.len() - 1]);
     let apart = (last.time_ms - first.time_ms) as f64 / (events.len() - 1) as f64;
-    let mut shown = line(first, Details::default(), screen);
+    let mut shown = row(first, Details::default(), screen);
     shown.cells[3] += &format!(" ×{}", units::count(events.len() as u64));
     let mut parts = vec![format!("{} apart", units::millis(apart))];
     parts.extend(progress(first, last));
@@ -172,17 +165,18 @@ fn run(events: &[Event], teller: &mut Teller, screen: &Screen) -> Line {
 }
 
 fn write_entries(out: &mut dyn Write, screen: &Screen, painter: Painter, entries: &[Entry]) -> io::Result<()> {
-    let lanes = lanes(entries, screen.width);
-    let mut header = Line { cells: HEADER.map(str::to_owned), styles: [BOLD; 5], error: None };
+    let rows = entries.iter().filter_map(|entry| if let Entry::Row(row) = entry { Some(row) } else { None });
+    let lanes = lanes(rows, screen.width);
+    let mut header = Row { cells: HEADER.map(str::to_owned), styles: [BOLD; 5], error: None };
     if lanes[4].width == 0 {
         header.cells[4].clear();
     }
-    write_line(out, screen, painter, &header, &lanes)?;
+    write_row(out, screen, painter, &header, &lanes)?;
     let rule: usize = lanes.iter().map(|lane| lane.width).sum::<usize>() + GAP * (lanes.len() - 1);
     writeln!(out, "{}", painter.paint(DIM, &"─".repeat(screen.width.unwrap_or(rule).min(rule))))?;
     for entry in entries {
         match entry {
-            Entry::Row(line) => write_line(out, screen, painter, line, &lanes)?,
+            Entry::Row(row) => write_row(out, screen, painter, row, &lanes)?,
             Entry::Note(style, text) => writeln!(out, "{}", painter.paint(*style, &grid::fit(text, screen.width)))?,
             Entry::Gap(text) => {
                 let line = format!("{}{text}", " ".repeat(service_at(&lanes)));
@@ -193,15 +187,15 @@ fn write_entries(out: &mut dyn Write, screen: &Screen, painter: Painter, entries
     Ok(())
 }
 
-/// A line; what the column of details has no room for follows below it.
-fn write_line(out: &mut dyn Write, screen: &Screen, painter: Painter, line: &Line, lanes: &Lanes) -> io::Result<()> {
-    let whole = line.details();
+/// A row; what the column of details has no room for follows below it.
+fn write_row(out: &mut dyn Write, screen: &Screen, painter: Painter, row: &Row, lanes: &Lanes) -> io::Result<()> {
+    let whole = row.details();
     let fits = grid::width_of(&whole) <= lanes[4].width;
-    let [time, delta, service, event, _] = &line.cells;
+    let [time, delta, service, event, _] = &row.cells;
     let cells = vec![&**time, delta, service, event, if fits { &whole } else { "" }];
     let cells = grid::lay_out(std::iter::once(cells), lanes).into_iter().next().unwrap_or_default();
-    let painted = cells.iter().map(String::as_str).zip(line.styles);
-    match &line.error {
+    let painted = cells.iter().map(String::as_str).zip(row.styles);
+    match &row.error {
         Some(error) if fits => {
             // The last cell is written apart, as only its beginning is red.
             let start = grid::join(painter, painted.take(4));
@@ -212,16 +206,16 @@ fn write_line(out: &mut dyn Write, screen: &Screen, painter: Painter, line: &Lin
         _ if fits => writeln!(out, "{}", grid::join(painter, painted)),
         _ => {
             writeln!(out, "{}", grid::join(painter, painted))?;
-            write_below(out, screen, painter, line, lanes)
+            write_below(out, screen, painter, row, lanes)
         }
     }
 }
 
-fn write_below(out: &mut dyn Write, screen: &Screen, painter: Painter, line: &Line, lanes: &Lanes) -> io::Result<()> {
+fn write_below(out: &mut dyn Write, screen: &Screen, painter: Painter, row: &Row, lanes: &Lanes) -> io::Result<()> {
     let indent = " ".repeat(service_at(lanes) + GAP);
     let width = screen.width.map_or(usize::MAX, |width| width.saturating_sub(indent.len()).max(BELOW_WIDTH_MIN));
-    let errors = line.error.iter().flat_map(|error| grid::wrap(error, width, ERROR_LINES_MAX));
-    let rest = Some(&line.cells[4]).filter(|rest| !rest.is_empty()).into_iter();
+    let errors = row.error.iter().flat_map(|error| grid::wrap(error, width, ERROR_LINES_MAX));
+    let rest = Some(&row.cells[4]).filter(|rest| !rest.is_empty()).into_iter();
     let rest = rest.flat_map(|rest| grid::wrap(rest, width, DETAILS_LINES_MAX));
     for (style, text) in errors.map(|text| (ERROR, text)).chain(rest.map(|text| (DIM, text))) {
         let line = grid::fit(&format!("{indent}{text}"), screen.width);
@@ -233,35 +227,4 @@ fn write_below(out: &mut dyn Write, screen: &Screen, painter: Painter, line: &Li
 /// Where the column of services begins, and with it the lines between those of events.
 fn service_at(lanes: &Lanes) -> usize {
     lanes[0].width + GAP + lanes[1].width + GAP
-}
-
-/// Times whole, services and types as wide as they are, and what is left for the details.
-fn lanes(entries: &[Entry], width: Option<usize>) -> Lanes {
-    let mut rows = vec![HEADER.map(str::to_owned)];
-    for entry in entries {
-        if let Entry::Row(line) = entry {
-            let [time, delta, service, event, _] = line.cells.clone();
-            rows.push([time, delta, service, event, line.details()]);
-        }
-    }
-    let natural = grid::natural_widths(rows.iter().map(|row| row.iter().map(String::as_str).collect()));
-    let mut widths = [0; 5];
-    for (width, natural) in widths.iter_mut().zip(natural) {
-        *width = natural;
-    }
-    if let Some(width) = width {
-        // On a narrow screen the type of an event has twice the room of its service.
-        let left = width.saturating_sub(widths[0] + widths[1] + 3 * GAP);
-        widths[2] = widths[2].min(SERVICE_WIDTH_MAX).min(left / 3).max(1);
-        let left = width.saturating_sub(widths[..3].iter().sum::<usize>() + 3 * GAP);
-        widths[3] = widths[3].min(left).max(1);
-        let left = left.saturating_sub(widths[3] + GAP);
-        let details = || rows.iter().skip(1).map(|row| grid::width_of(&row[4])).filter(|&details| details > 0);
-        let fitting = details().filter(|&details| details <= left).count();
-        // One place for most details reads better than two, even if it is below.
-        let has_room = left >= DETAILS_WIDTH_MIN.min(widths[4]) && 2 * fitting >= details().count();
-        widths[4] = if has_room { left } else { 0 };
-    }
-    [(0, false), (1, true), (2, false), (3, false), (4, false)]
-        .map(|(column, right)| Lane { width: widths[column], right })
 }

@@ -2,11 +2,12 @@
 
 use std::io;
 
+use emp_job::History;
+use emp_units as units;
+
 use crate::Screen;
 use crate::page::{Heading, Page};
 use crate::paint::{DIM, ERROR, of_service};
-use emp_job::History;
-use emp_units as units;
 
 /// Bars need a screen this wide.
 const WIDTH_MIN: usize = 100;
@@ -22,8 +23,9 @@ pub(super) fn write(page: &mut Page<'_>, screen: &Screen, history: &History) -> 
     let start = history.start_ms().min(spans.iter().map(|span| span.start_ms).min().unwrap_or_default());
     let ends = spans.iter().map(|span| span.end_ms.unwrap_or(history.now_ms()));
     let end = ends.chain([history.end_ms()]).max().unwrap_or(start + 1).max(start + 1);
-    let place = |ms: i64| ((ms - start) as f64 / (end - start) as f64 * BAR_WIDTH as f64).round() as usize;
-    page.section(&format!("Spans, over {}", units::millis((end - start) as f64)))?;
+    let length = end.saturating_sub(start);
+    let place = |ms: i64| (ms.saturating_sub(start) as f64 / length as f64 * BAR_WIDTH as f64).round() as usize;
+    page.section(&format!("Spans, over {}", units::millis(length as f64)))?;
     let rows = spans.iter().take(SPANS_MAX).map(|span| {
         let until = span.end_ms.unwrap_or(history.now_ms());
         let (from, to) = (place(span.start_ms), place(until));
@@ -32,7 +34,7 @@ pub(super) fn write(page: &mut Page<'_>, screen: &Screen, history: &History) -> 
         let bar = format!("{}{}", " ".repeat(from), body.repeat((to - from.min(to)).max(1)));
         let bar = format!("{bar:<BAR_WIDTH$}");
         let attempt = if span.attempt > 1 { format!("attempt {}", span.attempt) } else { String::new() };
-        let took = units::millis((until - span.start_ms) as f64);
+        let took = units::millis(until.saturating_sub(span.start_ms) as f64);
         let took = if span.end_ms.is_some() { took } else { format!("{took}, open") };
         let style = if span.has_failed { ERROR } else { of_service(&span.service) };
         vec![(style, span.name.clone()), (DIM, attempt), (style, bar), (style, took)]

@@ -2,9 +2,10 @@
 
 use anstyle::Style;
 
+use emp_units as units;
+
 use super::events::Event;
 use crate::paint::{BOLD, DIM, ERROR, WARN};
-use emp_units as units;
 
 /// So many gaps are listed, the longest of all.
 const GAPS_LISTED_MAX: usize = 10;
@@ -20,12 +21,14 @@ pub(super) fn lines(events: &[Event]) -> Vec<(Style, String)> {
 }
 
 fn counts(events: &[Event]) -> String {
-    let gaps: Vec<f64> = events.iter().filter_map(Event::gap_ms).collect();
-    let errors = events.iter().filter(|event| event.is_error()).count();
+    let gaps: Vec<i64> = events.iter().flat_map(|event| &event.gaps).map(|gap| gap.ms).collect();
+    let errors = events.iter().filter(|event| event.is_error).count();
     let retries = events.iter().filter(|event| event.is_retry()).count();
     let mut parts = vec![match gaps.len() {
         0 => "No gaps".to_owned(),
-        count => format!("{} ({})", units::counted(count, "gap", "gaps"), units::millis(gaps.iter().sum())),
+        count => {
+            format!("{} ({})", units::counted(count, "gap", "gaps"), units::millis(gaps.iter().sum::<i64>() as f64))
+        }
     }];
     parts.push(if errors == 0 { "no errors".to_owned() } else { units::counted(errors, "error", "errors") });
     if retries > 0 {
@@ -36,12 +39,12 @@ fn counts(events: &[Event]) -> String {
 
 /// The longest gaps, in the order in which they happened.
 fn gaps(events: &[Event]) -> Vec<(Style, String)> {
-    let mut gaps: Vec<(usize, f64)> =
-        events.iter().enumerate().filter_map(|(index, event)| Some((index, event.gap_ms()?))).collect();
+    let gaps = events.iter().enumerate().flat_map(|(index, event)| event.gaps.iter().map(move |gap| (index, gap.ms)));
+    let mut gaps: Vec<(usize, i64)> = gaps.collect();
     let unlisted = gaps.len().saturating_sub(GAPS_LISTED_MAX);
-    gaps.sort_by(|a, b| b.1.total_cmp(&a.1));
+    gaps.sort_by_key(|(_, ms)| std::cmp::Reverse(*ms));
     gaps.truncate(GAPS_LISTED_MAX);
-    gaps.sort_by_key(|gap| gap.0);
+    gaps.sort_by_key(|(index, _)| *index);
     let mut lines: Vec<(Style, String)> = gaps.into_iter().map(|(index, ms)| (WARN, gap(events, index, ms))).collect();
     if unlisted > 0 {
         lines.push((DIM, format!("  and {}", units::counted(unlisted, "shorter gap", "shorter gaps"))));
@@ -49,16 +52,16 @@ fn gaps(events: &[Event]) -> Vec<(Style, String)> {
     lines
 }
 
-fn gap(events: &[Event], index: usize, ms: f64) -> String {
+fn gap(events: &[Event], index: usize, ms: i64) -> String {
     let name = |event: &Event| format!("{} ({})", event.event_type, event.service);
     let before = index.checked_sub(1).map_or_else(|| "the beginning".to_owned(), |before| name(&events[before]));
-    format!("  ⚠ {} between {before} → {}", units::millis(ms), name(&events[index]))
+    format!("  ⚠ {} between {before} → {}", units::millis(ms as f64), name(&events[index]))
 }
 
 /// Which types of errors, and how often each.
 fn errors(events: &[Event]) -> Option<String> {
     let mut types: Vec<(&str, usize)> = Vec::new();
-    for event in events.iter().filter(|event| event.is_error()) {
+    for event in events.iter().filter(|event| event.is_error) {
         match types.iter_mut().find(|(event_type, _)| *event_type == event.event_type) {
             Some((_, count)) => *count += 1,
             None => types.push((&event.event_type, 1)),
@@ -73,17 +76,17 @@ fn errors(events: &[Event]) -> Option<String> {
 
 /// A job that has not ended: what was heard of it last.
 fn unfinished(events: &[Event]) -> Option<String> {
-    let last = events.last().filter(|_| !events.iter().any(Event::is_end))?;
+    let last = events.last().filter(|_| !events.iter().any(|event| event.is_end))?;
     Some(format!("  ⚠ not ended: nothing after {} ({})", last.event_type, last.service))
 }
 
 /// Whose clocks are ahead, and by how much.
 fn skew(events: &[Event]) -> Option<String> {
-    let ahead: Vec<i64> = events.iter().filter_map(Event::ahead_ms).collect();
+    let ahead: Vec<i64> = events.iter().filter_map(|event| event.ahead_ms).collect();
     let worst = units::millis(*ahead.iter().max()? as f64);
     let count = units::counted(ahead.len(), "event is", "events are");
     let mut services: Vec<&str> =
-        events.iter().filter(|event| event.ahead_ms().is_some()).map(|event| event.service.as_str()).collect();
+        events.iter().filter(|event| event.ahead_ms.is_some()).map(|event| event.service.as_str()).collect();
     services.sort_unstable();
     services.dedup();
     let services = services.join(", ");

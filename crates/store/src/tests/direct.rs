@@ -18,7 +18,10 @@ fn lines() -> Vec<(EntryId, bool)> {
 
 /// Takes the first so many lines, as far as they are not there.
 fn import(layout: &Layout, count: usize) -> Result<(), StoreError> {
-    let mut store = DirectWriter::open(layout, &Writer::new("spool-1")?)?;
+    take(DirectWriter::open(layout, &Writer::new("spool-1")?)?, count)
+}
+
+fn take(mut store: DirectWriter, count: usize) -> Result<(), StoreError> {
     let fields = [("service", "worker"), ("eventType", "job.claimed")];
     for (id, is_event) in lines().into_iter().take(count) {
         if is_event && id > store.last_event() {
@@ -104,9 +107,10 @@ fn one_at_a_time_writes_under_a_name() {
         let layout = layout.clone();
         move || import(&layout, 10).unwrap()
     });
-    std::thread::sleep(Duration::from_millis(100));
-    assert!(!second.is_finished(), "it waits");
-    drop(first);
+    let of_another = std::fs::File::open(layout.writer_lock(&writer)).unwrap().try_lock();
+    assert!(matches!(of_another, Err(std::fs::TryLockError::WouldBlock)), "it waits: {of_another:?}");
+    // Whenever the second one comes, it finds these.
+    take(first, 5).unwrap();
     second.join().unwrap();
     assert_holds(&layout, 10, "after the second one");
     assert!(!layout.writer_lock(&writer).exists());

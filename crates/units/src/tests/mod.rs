@@ -1,3 +1,4 @@
 mod amounts;
+mod buckets;
 mod moments;
 mod shown;

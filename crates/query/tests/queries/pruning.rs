@@ -2,8 +2,9 @@
 
 use insta::assert_snapshot;
 
-use super::support::*;
-use crate::{canned_queries, find};
+use emp_query::{canned_queries, find};
+
+use crate::support::*;
 
 /// Four hours, an event each; the clock of the last one's producer is a day behind.
 fn four_hours() -> TestStore {

@@ -4,8 +4,9 @@ use std::fs;
 
 use insta::assert_snapshot;
 
-use super::support::*;
-use crate::{CannedQuery, Kind, Need, QueryError, canned_queries, find};
+use emp_query::{CannedQuery, Kind, Need, QueryError, canned_queries, find};
+
+use crate::support::*;
 
 fn with_file(name: &str, sql: &str) -> (tempfile::TempDir, Result<Vec<CannedQuery>, QueryError>) {
     let folder = tempfile::tempdir().unwrap();

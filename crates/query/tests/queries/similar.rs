@@ -1,6 +1,6 @@
 //! Near matches of a job that is not there.
 
-use super::support::*;
+use crate::support::*;
 
 #[test]
 fn prefixes_and_slips_are_near() {

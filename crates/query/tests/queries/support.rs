@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use arrow::array::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
-use crate::{Answer, Engine, QueryError};
 use emp_event::{Draft, EntryId, Level};
+use emp_query::{Answer, Engine, QueryError};
 use emp_store::{Batch, Item, Layout, Loss, Quarantined, StoreWriter};
 
 /// 2025-09-27T14:00:00Z, the first millisecond of an hour.

@@ -2,10 +2,10 @@
 
 use insta::assert_snapshot;
 
-use super::support::*;
-use crate::Engine;
-use crate::session::Limits;
+use emp_query::{Engine, Settings};
 use emp_store::Layout;
+
+use crate::support::*;
 
 fn store() -> TestStore {
     let store = TestStore::new();
@@ -116,8 +116,8 @@ fn types_that_do_not_fit() {
 #[test]
 fn a_query_too_large_for_its_share_of_memory() {
     let store = TestStore::new();
-    let limits = Limits { memory_bytes: 4 << 20, spill_bytes: 1 << 20 };
-    let engine = Engine::open_within(&store.layout, limits, None).unwrap();
+    let settings = Settings { memory_bytes: Some(4 << 20), spill_bytes: Some(1 << 20), ..Settings::default() };
+    let engine = Engine::open_with(&store.layout, settings).unwrap();
     assert_snapshot!(
         refusal(&engine, "select array_agg(value) from generate_series(1, 1000000)"),
         @"the query needs more than 4 MiB of memory: ask for fewer rows or columns, or for a shorter time"

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use super::support::*;
+use crate::support::*;
 
 #[test]
 fn quantiles_are_exact_or_within_a_thousandth() {
@@ -27,6 +27,37 @@ fn quantiles_are_exact_or_within_a_thousandth() {
     assert_eq!(ask("select quantile_cont(-x, 0), approx_quantile(0, 0.5) from VALUES"), "-15001.5 | 0.0");
     assert_eq!(ask("select quantile_cont(x, 0.5) from (values (cast(null as double)), (3.0)) t(x)"), "3.0");
     assert_snapshot!(store.refusal("select quantile_cont(duration_ms, 2) from events"), @"the second argument of quantile_cont is a number from 0 to 1, such as 0.95");
+}
+
+#[test]
+fn quantiles_of_infinite_and_of_enormous_values_are_numbers() {
+    let store = TestStore::new();
+    let ask = |function: &str, values: &str, q: &str| {
+        store.ask(&format!("select {function}(x, {q}) from (values {values}) t(x)"))
+    };
+    for function in ["quantile_cont", "approx_quantile"] {
+        let infinite = "(1.0), (cast('inf' as double)), (cast('inf' as double))";
+        assert_eq!(ask(function, infinite, "1"), "inf", "{function}");
+        assert_eq!(ask(function, infinite, "0.75"), "inf", "{function}");
+        assert_eq!(ask(function, "(cast('-inf' as double)), (5.0)", "0"), "-inf", "{function}");
+        assert_eq!(ask(function, "(cast('inf' as double))", "0.5"), "inf", "{function}");
+    }
+    assert_eq!(ask("quantile_cont", "(-1.7e308), (1.7e308)", "0.5"), "0.0");
+}
+
+#[test]
+fn a_quantile_of_distinct_values_is_refused() {
+    let store = TestStore::new();
+    let values = "(values (1.0), (1.0), (1.0), (5.0)) t(x)";
+    for sql in [
+        "select quantile_cont(distinct x, 0.5) from VALUES",
+        "select x > 2, quantile_cont(distinct x, 0.5) from VALUES group by 1",
+        "select approx_quantile(distinct x, 0.5) from VALUES",
+    ] {
+        let message = store.refusal(&sql.replace("VALUES", values));
+        assert!(message.contains("takes no DISTINCT"), "{sql}: {message}");
+    }
+    assert_eq!(store.ask(&format!("select quantile_cont(x, 0.5) from (select distinct x from {values})")), "3.0");
 }
 
 #[test]

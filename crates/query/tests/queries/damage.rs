@@ -8,8 +8,9 @@ use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray}
 use insta::assert_snapshot;
 use parquet::arrow::ArrowWriter;
 
-use super::support::*;
 use emp_store::compact;
+
+use crate::support::*;
 
 const COUNT: &str = "select count(*), count(service) from events";
 
@@ -152,7 +153,8 @@ fn a_file_may_lack_columns_and_have_others() {
 fn a_file_that_goes_while_the_store_is_open() {
     let store = two_hours();
     let engine = store.engine();
-    engine.source.view().unwrap();
+    // It has looked at the store.
+    engine.newest_id().unwrap();
     fs::remove_file(&store.parquet_files()[1]).unwrap();
     fs::remove_dir_all(store.layout.journal()).unwrap();
     assert_eq!(ask(&engine, COUNT), "1 | 1");
@@ -180,7 +182,8 @@ fn files_that_are_replaced_while_the_store_is_open() {
     store.sealed(&[event(0, "worker", "job.created", "j1")]);
     store.sealed(&[event(1, "worker", "job.created", "j2")]);
     let engine = store.engine();
-    engine.source.view().unwrap();
+    // It has looked at the store.
+    engine.newest_id().unwrap();
     let files = store.parquet_files();
     assert!(compact(&store.layout, i64::MAX, &mut BTreeSet::new(), &mut |_| ()).unwrap().is_empty());
     files.iter().for_each(|file| fs::remove_file(file).unwrap());

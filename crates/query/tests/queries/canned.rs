@@ -3,9 +3,10 @@
 use insta::assert_snapshot;
 use jiff::tz::TimeZone;
 
-use super::support::*;
-use crate::{canned_queries, find};
 use emp_event::Level;
+use emp_query::{canned_queries, find};
+
+use crate::support::*;
 
 /// Runs a canned query with the clock at 2025-09-27T15:00Z.
 fn run(store: &TestStore, name: &str, given: &[(&str, &str)]) -> String {

@@ -2,9 +2,10 @@
 
 use insta::assert_snapshot;
 
-use super::support::*;
 use emp_event::EntryId;
 use emp_store::Loss;
+
+use crate::support::*;
 
 fn three() -> [TestEvent; 3] {
     [

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use super::support::*;
+use crate::support::*;
 
 #[test]
 fn statements_that_write_are_refused() {

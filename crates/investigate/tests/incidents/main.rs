@@ -1,11 +1,15 @@
 //! Incidents of every kind, planted among normal jobs, and what is said about them.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+mod event_names;
+mod timelines;
+
 use emp_findings::{Culprit, CulpritKind, Diagnosis, Judged, Verdict};
+use emp_investigate::Investigation;
 use emp_query::{Engine, Settings};
 use emp_simulate::{Incident, IncidentKind, Planted, into_store};
 use emp_store::Layout;
-
-use super::*;
 
 const FROM_MS: i64 = 1_758_844_800_000;
 const HOUR_MS: i64 = 3_600_000;

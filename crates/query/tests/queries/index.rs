@@ -4,9 +4,10 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::support::*;
 use emp_event::Level;
 use emp_store::Layout;
+
+use crate::support::*;
 
 /// More hours than are looked into without an index.
 const HOURS: i64 = 40;
@@ -166,6 +167,26 @@ fn counts_are_answered_without_a_scan() {
     assert_eq!(store.ask("select max(timestamp) from events where date = '2000-01-01'"), "null");
     assert_eq!(store.ask("select count(*) from events where job_id = 'j1'"), "2");
     assert_eq!(store.ask("select count(job_id), count(distinct hour) from events"), "82 | 24");
+}
+
+#[test]
+fn counts_by_grouping_sets_are_those_of_a_scan() {
+    let store = store_of_hours("j");
+    for grouping in [
+        "rollup(date, hour)",
+        "cube(date, hour)",
+        "grouping sets ((date), (hour), ())",
+        "grouping sets ((date, hour))",
+        "date, rollup(hour)",
+    ] {
+        let ask = |table: &str| {
+            store.ask(&format!(
+                "select date, hour, count(*), max(timestamp) from {table} group by {grouping} order by 1, 2, 3"
+            ))
+        };
+        // A filter that is always true but not about hours has the events themselves counted.
+        assert_eq!(ask("events"), ask("(select * from events where service <> '')"), "{grouping}");
+    }
 }
 
 #[test]

@@ -1,0 +1,76 @@
+//! What is said about all jobs of a range of time.
+
+use serde::Serialize;
+
+use crate::{Culprit, CulpritKind, Diagnosis, Moment, Verdict};
+
+/// Every job of a range of time with which something is the matter: what `diagnose --all` answers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Judged {
+    /// When the range begins.
+    pub since: Moment,
+    /// When it ends.
+    pub until: Moment,
+    /// How many jobs were looked at.
+    pub jobs: usize,
+    /// Those with which something is the matter, by cause: the cause of most jobs first.
+    pub groups: Vec<Group>,
+    /// What is the matter with each of them.
+    pub unhealthy: Vec<Diagnosis>,
+    /// Events that completed jobs lack, which almost all of their kind have.
+    pub missing_steps: Vec<MissingStep>,
+}
+
+/// An event that a completed job lacks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MissingStep {
+    /// The job.
+    pub job_id: String,
+    /// The event that it lacks.
+    pub event_type: String,
+    /// Who had the job.
+    pub worker_id: Option<String>,
+}
+
+/// Jobs with one cause.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Group {
+    /// What is the matter.
+    pub verdict: Verdict,
+    /// Who is behind it; nobody in particular where it is each job itself.
+    pub culprit: Culprit,
+    /// The jobs.
+    pub jobs: Vec<String>,
+}
+
+impl Judged {
+    /// Groups diagnoses by verdict and culprit.
+    pub fn new(
+        since_ms: i64,
+        until_ms: i64,
+        jobs: usize,
+        unhealthy: Vec<Diagnosis>,
+        missing_steps: Vec<MissingStep>,
+    ) -> Self {
+        let mut groups: Vec<Group> = Vec::new();
+        for diagnosis in &unhealthy {
+            let culprit = match diagnosis.culprit.kind {
+                Some(CulpritKind::Job) => Culprit::default(),
+                _ => diagnosis.culprit.clone(),
+            };
+            let verdict = diagnosis.verdict;
+            match groups.iter_mut().find(|group| group.verdict == verdict && group.culprit == culprit) {
+                Some(group) => group.jobs.push(diagnosis.job_id.clone()),
+                None => groups.push(Group { verdict, culprit, jobs: vec![diagnosis.job_id.clone()] }),
+            }
+        }
+        groups.sort_by_key(|group| (std::cmp::Reverse(group.jobs.len()), group.verdict));
+        Self { since: Moment(since_ms), until: Moment(until_ms), jobs, groups, unhealthy, missing_steps }
+    }
+
+    /// What is the matter with the first job of a group.
+    pub fn example(&self, group: &Group) -> Option<&Diagnosis> {
+        let first = group.jobs.first()?;
+        self.unhealthy.iter().find(|diagnosis| diagnosis.job_id == *first)
+    }
+}

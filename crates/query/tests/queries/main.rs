@@ -1,0 +1,15 @@
+//! Questions in SQL to small stores, asked and answered by the engine's own door.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+mod canned;
+mod damage;
+mod errors;
+mod functions;
+mod index;
+mod pruning;
+mod read_only;
+mod similar;
+mod support;
+mod tables;
+mod user_queries;
