@@ -82,7 +82,7 @@ struct ShortLived;
 
 impl Line for ShortLived {
     fn breaks_after(&self) -> usize {
-        3 << 20
+        8 << 20
     }
 }
 

@@ -6,7 +6,7 @@ use super::CollectError;
 use super::reading::Reading;
 use emp_event::EntryId;
 use emp_store::{RecordedLosses, StoreError};
-use emp_stream::{Poll, Start};
+use emp_stream::{Poll, Start, StreamError};
 
 impl Reading<'_> {
     /// Makes the group where it is missing, and notices a stream that began anew or went back.
@@ -56,7 +56,7 @@ impl Reading<'_> {
             let intake = self.desk.intake();
             (intake.store.floor(), intake.store.position())
         };
-        if floor > EntryId::ZERO && !self.reader.holds_up_to(floor).await? {
+        if floor > EntryId::ZERO && (self.ends_below(floor).await? || !self.reader.holds_up_to(floor).await?) {
             // All that the stream was ever given in its new life was given after our last look.
             self.begin_epoch(EntryId::ZERO, 0)?;
             return Ok(Start::NewStream);
@@ -67,6 +67,16 @@ impl Reading<'_> {
             Some(0) => Start::NewStream,
             Some(position) => Start::At(position),
         })
+    }
+
+    /// Is the highest ID that the stream ever gave out below what we have? One that was set by hand may be higher
+    /// than all that a new stream gives out.
+    async fn ends_below(&mut self, floor: EntryId) -> Result<bool, CollectError> {
+        match self.reader.state().await {
+            Ok(state) => Ok(state.last.is_some_and(|last| last < floor)),
+            Err(StreamError::NoGroup { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Notices a stream that is another one, or was put back under us, while we read it.

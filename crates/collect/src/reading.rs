@@ -55,6 +55,7 @@ impl Reading<'_> {
     async fn begin(&mut self, adoption: &mut Adoption) -> Result<(), CollectError> {
         self.claim_name().await?;
         self.find_place().await?;
+        self.settle_accounts().await?;
         self.take_over_predecessors().await?;
         self.reader.report_trouble(None).await?;
         self.adopt(adoption).await?;

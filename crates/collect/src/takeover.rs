@@ -25,7 +25,7 @@ impl Adoption {
 }
 
 impl Reading<'_> {
-    /// Makes sure that nobody else reads in this store's name, and says that we do.
+    /// Makes sure that nobody else reads in this store's name; that we do is said with the next accounts.
     ///
     /// The folder's lock keeps others from the folder, but not from an image of the whole disk: there both have
     /// the same id. So each start leaves its number in the folder and in Redis, and whoever finds another one's in
@@ -53,8 +53,9 @@ impl Reading<'_> {
             }
         };
         self.reader.read_as(identity.id(), session, found);
+        // Said once the group is there: it is made with accounts that are empty.
         self.owed.session = Some((identity.id().to_owned(), session));
-        self.settle_accounts().await
+        Ok(())
     }
 
     /// Takes over from the collectors that worked on this folder before. Those that may work elsewhere now, since
