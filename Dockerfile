@@ -36,8 +36,8 @@ RUN useradd --system --uid 10001 --home-dir /data emp \
     && chown -R emp /data /app/logs
 USER emp
 WORKDIR /app
-# Who reads the stream is told from the host's name and the store's path: each container is a consumer of its own, and
-# the next one on the same volume goes on where the last one ended.
+# Who reads the stream is told from the host's name and the id in the volume: each store is a consumer of its own, and
+# the next container on the same volume goes on where the last one ended.
 ENV EMP_EVENTS_STORE=/data/events \
     REDIS_HOST=redis \
     REDIS_PORT=6379

@@ -164,7 +164,7 @@ add() {
 
 # The store's own count, and that nothing of the stream is missing.
 has_stored() {
-    inside emp-events verify --redis --format json >"$scratch/verify.log" &&
+    inside emp-events verify --law --format json >"$scratch/verify.log" &&
         python3 -c 'import json, sys
 found = json.load(open(sys.argv[1]))
 sys.exit(found["law"]["stored"] != int(sys.argv[2]) or not found["law"]["holds"])' "$scratch/verify.log" "$1"

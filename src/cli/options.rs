@@ -21,7 +21,7 @@ pub(super) struct Options {
     pub store: PathBuf,
     /// Redis, as redis://[user:password@]host:port[/db], or rediss:// for TLS [env: REDIS_URL] [default: REDIS_HOST and
     /// REDIS_PORT, else redis://127.0.0.1:6379]
-    #[arg(long, global = true, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
+    #[arg(long, global = true, value_name = "URL")]
     redis: Option<String>,
     /// The stream's key
     #[arg(long, global = true, value_name = "KEY", env = "EMP_EVENTS_STREAM", default_value = DEFAULT_STREAM)]
@@ -68,11 +68,6 @@ impl Options {
         RedisAddress::parse(&url).map_err(|error| Failure::Usage(error.to_string()))
     }
 
-    /// Was Redis asked about on the command line, by its address or without one?
-    pub fn asks_redis(&self) -> bool {
-        self.redis.is_some()
-    }
-
     /// The store's places.
     pub fn layout(&self) -> Layout {
         Layout::new(&self.store)
@@ -95,7 +90,7 @@ impl Options {
         Ok(Settings {
             address: self.redis()?,
             stream: self.stream.clone(),
-            consumer: consumer.unwrap_or_else(|| default_consumer(&layout)),
+            consumer: consumer.unwrap_or_else(default_consumer),
             layout,
             adopt: None,
             once: false,

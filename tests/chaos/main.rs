@@ -273,7 +273,7 @@ impl Round {
         );
         assert_eq!(self.redis.pending(), 0, "nothing is left pending");
         for store in &self.stores {
-            let ended = store.run(&["verify", "--redis", &self.redis.url()]);
+            let ended = store.run(&["verify", "--law"]);
             assert_eq!(ended.status, 0, "{}{}", ended.stdout, ended.stderr);
         }
         tally.added += added;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use emp_collect::{MemoryLimits, Settings, check_law, collect};
+use emp_collect::{MemoryLimits, Settings, check_law, collect, collector_of};
 use emp_store::{Layout, Retention, Snapshot, Tally};
 use emp_stream::RedisAddress;
 use proptest::prelude::*;
@@ -33,7 +33,8 @@ fn what_was_trimmed_while_it_was_pending_is_counted() {
     store.output(&["collect", "--once", "--consumer", "c1"]);
     redis.add(60, 100);
     // As after a crash between read and commit; then the stream moves on.
-    redis.command::<redis::Value>("XREADGROUP GROUP emp-collector c1 COUNT 50 STREAMS emp:events >");
+    let consumer = store.consumer("c1");
+    redis.command::<redis::Value>(&format!("XREADGROUP GROUP emp-collector {consumer} COUNT 50 STREAMS emp:events >"));
     redis.add(80, 100);
     store.output(&["collect", "--once", "--consumer", "c1"]);
     store.assert_accounts_for(150);
@@ -136,7 +137,8 @@ impl Run {
             }
             Step::ReadAndDie { store, entries } => {
                 let mut read = redis::cmd("XREADGROUP");
-                read.arg("GROUP").arg("emp-collector").arg(&self.stores[*store].1.consumer).arg("COUNT").arg(*entries);
+                let consumer = collector_of(&self.stores[*store].1.layout);
+                read.arg("GROUP").arg("emp-collector").arg(consumer).arg("COUNT").arg(*entries);
                 read.arg("STREAMS").arg(&self.stream).arg(">").query::<redis::Value>(&mut self.redis).unwrap();
             }
             Step::Collect { store } => {
@@ -191,7 +193,7 @@ fn check_sum(redis: &Redis, stores: usize, steps: &[Step]) {
 }
 
 /// 200 random runs: added = stored + quarantined + lost, once all is read, and the law that
-/// `verify --redis` checks, at every step.
+/// `verify --law` checks, at every step.
 #[test]
 fn whatever_is_trimmed_when_the_sum_is_exact() {
     let redis = Redis::start();

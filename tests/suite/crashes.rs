@@ -55,7 +55,7 @@ fn a_redis_that_comes_back_empty_begins_a_new_epoch() {
     redis.start_again();
     redis.add(20, 100);
     eventually("the new ones are stored too", || store.events() == 50);
-    collector.says("the stream was reset; what follows is stored as c1.e1");
+    collector.says(&format!("the stream was reset; what follows is stored as {}.e1", store.consumer("c1")));
     assert_eq!(collector.stop(), 0);
     store.assert_accounts_for(50);
 }
@@ -94,7 +94,8 @@ fn entries_that_were_stored_and_not_acknowledged_are_only_acknowledged() {
     store.output(&["collect", "--once", "--consumer", "c1"]);
     // As after a crash between commit and acknowledgement: delivered again to the same consumer.
     redis.command::<()>("XGROUP SETID emp:events emp-collector 0");
-    redis.command::<redis::Value>("XREADGROUP GROUP emp-collector c1 COUNT 3 STREAMS emp:events >");
+    let consumer = store.consumer("c1");
+    redis.command::<redis::Value>(&format!("XREADGROUP GROUP emp-collector {consumer} COUNT 3 STREAMS emp:events >"));
     assert_eq!(redis.pending(), 3);
     store.output(&["collect", "--once", "--consumer", "c1"]);
     assert_eq!(redis.pending(), 0);
@@ -109,11 +110,13 @@ fn a_request_on_its_way_when_its_collector_died_is_not_carried_out_later() {
     store.output(&["collect", "--once", "--consumer", "c1"]);
     // A connection of the dead collector, as Redis still has it.
     let mut stale = redis.connection();
-    redis::cmd("CLIENT").arg("SETNAME").arg("emp-events:emp:events:c1").query::<()>(&mut stale).unwrap();
+    let consumer = store.consumer("c1");
+    let name = format!("emp-events:emp:events:{consumer}");
+    redis::cmd("CLIENT").arg("SETNAME").arg(name).query::<()>(&mut stale).unwrap();
     store.output(&["collect", "--once", "--consumer", "c1"]);
     redis.add(5, 100);
     let mut read = redis::cmd("XREADGROUP");
-    read.arg("GROUP").arg("emp-collector").arg("c1").arg("STREAMS").arg("emp:events").arg(">");
+    read.arg("GROUP").arg("emp-collector").arg(consumer).arg("STREAMS").arg("emp:events").arg(">");
     assert!(read.query::<redis::Value>(&mut stale).is_err(), "Redis has dropped it");
     store.output(&["collect", "--once", "--consumer", "c1"]);
     store.assert_accounts_for(10);

@@ -175,6 +175,7 @@ pub struct Redis {
     server: Child,
     folder: TempDir,
     persistence: Persistence,
+    options: Vec<String>,
 }
 
 /// What a Redis server has when it starts again.
@@ -192,13 +193,24 @@ impl Redis {
     }
 
     pub fn start_with(persistence: Persistence) -> Self {
+        Self::start_as(persistence, &[])
+    }
+
+    /// One with options of its own, as on its command line.
+    #[allow(dead_code, reason = "not for the chaos tests")]
+    pub fn start_configured(options: &[&str]) -> Self {
+        Self::start_as(Persistence::None, options)
+    }
+
+    fn start_as(persistence: Persistence, options: &[&str]) -> Self {
+        let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
         let folder = tempfile::tempdir().unwrap();
         // Another program may take the port between its choice and its use: then try another.
         for _ in 0..10 {
             let port = Port::claim();
-            let mut server = spawn_server(port.number, folder.path(), persistence);
+            let mut server = spawn_server(port.number, folder.path(), persistence, &options);
             if is_up(port.number, &mut server) {
-                return Self { port, server, folder, persistence };
+                return Self { port, server, folder, persistence, options };
             }
         }
         panic!("no Redis could be started; is redis-server installed? (make test installs it)");
@@ -253,6 +265,21 @@ impl Redis {
         }
     }
 
+    /// The consumers of the collectors' group.
+    #[allow(dead_code, reason = "not for the chaos tests")]
+    pub fn consumers(&self) -> Vec<String> {
+        let reply: redis::streams::StreamInfoConsumersReply = self.command("XINFO CONSUMERS emp:events emp-collector");
+        reply.consumers.into_iter().map(|consumer| consumer.name).collect()
+    }
+
+    /// Has the collectors' group been given every entry?
+    #[allow(dead_code, reason = "not for the chaos tests")]
+    pub fn has_read_all(&self) -> bool {
+        let groups: redis::streams::StreamInfoGroupsReply = self.command("XINFO GROUPS emp:events");
+        let last = self.ids().pop().unwrap_or_default();
+        groups.groups.iter().any(|group| group.name == "emp-collector" && group.last_delivered_id == last)
+    }
+
     /// How many entries were delivered to a consumer and not acknowledged.
     pub fn pending(&self) -> usize {
         let reply: redis::streams::StreamPendingReply = self.command("XPENDING emp:events emp-collector");
@@ -273,7 +300,7 @@ impl Redis {
 
     /// Starts the server again after [`Self::stop`], with what its persistence has kept.
     pub fn start_again(&mut self) {
-        self.server = spawn_server(self.port.number, self.folder.path(), self.persistence);
+        self.server = spawn_server(self.port.number, self.folder.path(), self.persistence, &self.options);
         assert!(is_up(self.port.number, &mut self.server), "another program took the port while Redis was down");
     }
 
@@ -314,12 +341,12 @@ fn is_stopped(process: &Child) -> bool {
     })
 }
 
-fn spawn_server(port: u16, folder: &Path, persistence: Persistence) -> Child {
+fn spawn_server(port: u16, folder: &Path, persistence: Persistence, options: &[String]) -> Child {
     let mut command = Command::new("redis-server");
     let appends = if persistence == Persistence::Full { "yes" } else { "no" };
     command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", appends, "--loglevel", "warning"]);
     command.args(["--appendfsync", "always"]);
-    command.arg("--port").arg(port.to_string()).arg("--dir").arg(folder);
+    command.arg("--port").arg(port.to_string()).arg("--dir").arg(folder).args(options);
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("redis-server (make test installs it)")
 }
 
@@ -401,6 +428,13 @@ impl Store {
         let quarantined = self.number("select count(*) from quarantine");
         let lost = self.number("select coalesce(sum(lost), 0) from losses");
         assert_eq!(stored + quarantined + lost, added, "{stored} stored, {quarantined} quarantined, {lost} lost");
+    }
+
+    /// The consumer that the store's collector is by that name: the store's id belongs to it.
+    #[allow(dead_code, reason = "not for the chaos tests")]
+    pub fn consumer(&self, name: &str) -> String {
+        let identity = emp_store::Identity::read(&emp_store::Layout::new(self.path())).unwrap();
+        identity.expect("a collector has opened the store").consumer(name)
     }
 
     /// Starts a collector in the background.

@@ -49,7 +49,8 @@ fn verify_checks_the_files_and_the_law() {
     store.output(&["collect", "--once"]);
     redis.command::<String>("XADD emp:events * no event");
     redis.add(1, 1_000);
-    let said = store.output(&["verify", "--redis", &redis.url()]);
+    assert!(!store.output(&["verify"]).contains("the law"), "an address alone asks for nothing");
+    let said = store.output(&["verify", "--law"]);
     let (files, law) = said.split_once("\n\n").unwrap();
     assert!(files.ends_with("110 events: all is sound"), "{said}");
     let expected = "         312  added to the stream
@@ -62,7 +63,7 @@ fn verify_checks_the_files_and_the_law() {
     // Events that are gone, from the journal, too, are missed.
     fs::remove_file(&sealed_files(&store)[0]).unwrap();
     fs::remove_dir_all(store.path().join("_journal")).unwrap();
-    let ended = store.run(&["verify", "--redis", &redis.url()]);
+    let ended = store.run(&["verify", "--law"]);
     assert_eq!(ended.status, 1);
     assert!(ended.stdout.contains("THE LAW IS BROKEN, entries are missing"), "{}", ended.stdout);
 }
@@ -179,16 +180,18 @@ fn another_collector_goes_on_with_the_journal_and_the_pending_entries() {
     second.says("standing by");
     // Read and not yet committed when the first one dies.
     first.signal("STOP");
-    redis.command::<redis::Value>("XREADGROUP GROUP emp-collector first COUNT 1 STREAMS emp:events >");
+    let consumer = store.consumer("first");
+    let read = |count: usize| format!("XREADGROUP GROUP emp-collector {consumer} COUNT {count} STREAMS emp:events >");
+    redis.command::<redis::Value>(&read(1));
     redis.add(10, 1_000);
-    redis.command::<redis::Value>("XREADGROUP GROUP emp-collector first COUNT 4 STREAMS emp:events >");
+    redis.command::<redis::Value>(&read(4));
     first.crash();
     eventually("the second one has them all", || store.events() == 30);
     store.assert_accounts_for(30);
     eventually("it acknowledges them", || redis.pending() == 0);
     assert_eq!(store.number("select count(distinct writer) from files"), 2);
     assert_eq!(second.stop(), 0);
-    store.output(&["verify", "--redis", &redis.url()]);
+    store.output(&["verify", "--law"]);
 }
 
 #[test]
@@ -198,24 +201,35 @@ fn what_a_collector_elsewhere_left_is_adopted_on_demand() {
     here.output(&["collect", "--once", "--consumer", "here"]);
     elsewhere.output(&["collect", "--once", "--consumer", "gone"]);
     redis.add(10, 1_000);
-    redis.command::<redis::Value>("XREADGROUP GROUP emp-collector gone COUNT 6 STREAMS emp:events >");
+    let gone = elsewhere.consumer("gone");
+    let read = format!("XREADGROUP GROUP emp-collector {gone} COUNT 6 STREAMS emp:events >");
+    redis.command::<redis::Value>(&read);
     here.output(&["collect", "--once", "--consumer", "here"]);
     assert_eq!((here.events(), redis.pending()), (4, 6), "left alone");
     let ended = here.run(&["collect", "--once", "--consumer", "here", "--adopt", "nobody"]);
     assert_eq!(ended.status, 1);
-    assert!(ended.stderr.contains("no consumer `nobody` to adopt; it has gone, here"), "{}", ended.stderr);
+    let known = format!("no consumer `nobody` to adopt; it has {gone}, {}", here.consumer("here"));
+    assert!(ended.stderr.contains(&known), "{}", ended.stderr);
     // As long as it asks for entries it is alive, even if there are none.
-    let ask = "XREADGROUP GROUP emp-collector gone COUNT 1 STREAMS emp:events 0";
+    let ask = format!("XREADGROUP GROUP emp-collector {gone} COUNT 1 STREAMS emp:events 0");
     let ended = beside(
         Duration::from_millis(50),
-        || drop(redis.command::<redis::Value>(ask)),
-        || here.run(&["collect", "--once", "--consumer", "here", "--adopt", "gone"]),
+        || drop(redis.command::<redis::Value>(&ask)),
+        || here.run(&["collect", "--once", "--consumer", "here", "--adopt", &gone]),
     );
-    assert!(ended.stderr.contains("consumer `gone` is alive"), "{}", ended.stderr);
+    assert!(ended.stderr.contains(&format!("consumer `{gone}` is alive")), "{}", ended.stderr);
     eventually("it has been silent for so long that health tells how to take over", || {
-        here.run(&["--format", "json", "health"]).stdout.contains("emp-events collect --adopt gone")
+        here.run(&["--format", "json", "health"]).stdout.contains(&format!("emp-events collect --adopt {gone}"))
     });
-    here.output(&["collect", "--once", "--consumer", "here", "--adopt", "gone"]);
+    here.output(&["collect", "--once", "--consumer", "here", "--adopt", &gone]);
     assert_eq!((here.events(), redis.pending()), (10, 0));
     here.assert_accounts_for(10);
+    // What was adopted is not taken from its store for good, should that come back.
+    assert_eq!(redis.consumers(), [here.consumer("here")]);
+    assert!(here.output(&["verify", "--law"]).contains("the law holds"));
+    elsewhere.output(&["collect", "--once", "--consumer", "gone"]);
+    redis.add(5, 1_000);
+    redis.command::<redis::Value>(&read);
+    here.output(&["collect", "--once", "--consumer", "here"]);
+    assert_eq!(redis.pending(), 5);
 }

@@ -1,12 +1,17 @@
-use emp_store::Layout;
+use emp_store::{Identity, Layout};
 
-/// The name of this host's collector of that store: the same at every start, and another
-/// one for another store, since two stores must not share a consumer's pending entries.
-pub fn default_consumer(layout: &Layout) -> String {
+/// The name of this host's collectors, to which the store's id is added: the same at every start.
+pub fn default_consumer() -> String {
     let host = gethostname::gethostname().to_string_lossy().into_owned();
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '-' };
     let host: String = host.chars().map(plain).collect();
-    let root = std::path::absolute(layout.root()).unwrap_or_else(|_| layout.root().to_owned());
-    let store = crc32fast::hash(root.as_os_str().as_encoded_bytes());
-    format!("{}-{store:08x}", if host.starts_with(|c: char| c.is_ascii_alphanumeric()) { &host } else { "host" })
+    if host.starts_with(|c: char| c.is_ascii_alphanumeric()) { host } else { "host".to_owned() }
+}
+
+/// The consumer that the store's collector is, or was last, whatever name it was started under; of a store that
+/// none has opened yet, the one that this host's would be.
+pub fn collector_of(layout: &Layout) -> String {
+    let identity = Identity::read(layout).ok().flatten();
+    let known = identity.as_ref().and_then(|identity| identity.collector().map(str::to_owned));
+    known.unwrap_or_else(|| identity.map_or_else(default_consumer, |identity| identity.consumer(&default_consumer())))
 }

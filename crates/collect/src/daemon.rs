@@ -4,12 +4,14 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use super::desk::Desk;
 use super::event_log::EventLog;
 use super::intake::Intake;
-use super::reading::{Adoption, Desk, Reading};
+use super::reading::Reading;
+use super::takeover::{Adoption, Owed};
 use super::trouble::Trouble;
 use super::upkeep::Upkeep;
-use super::{CollectError, GROUP, Settings, Totals, memory};
+use super::{CollectError, GROUP, Settings, Totals, collector_of, memory};
 use emp_store::{KeptAside, RecordedLosses, StoreError, StoreWriter};
 use emp_stream::{Connection, GroupReader};
 
@@ -36,6 +38,7 @@ pub async fn collect(settings: &Settings, shutdown: watch::Receiver<bool>) -> Re
         totals: Totals::default(),
         adoption: Adoption::of(settings.adopt.clone()),
         trouble: Trouble::new(),
+        pace: usize::MAX,
     };
     let memory = (!settings.once).then(|| tokio::spawn(memory::watch(settings.clone())));
     let result = daemon.run().await;
@@ -55,6 +58,8 @@ struct Daemon<'a> {
     totals: Totals,
     adoption: Adoption,
     trouble: Trouble,
+    /// Entries to ask for at first over the next connection, at most.
+    pace: usize,
 }
 
 impl Daemon<'_> {
@@ -98,8 +103,8 @@ impl Daemon<'_> {
     }
 
     fn try_open(&mut self) -> Result<Intake, StoreError> {
-        let Settings { layout, consumer, .. } = self.settings;
-        let mut store = StoreWriter::open(layout, consumer)?;
+        let Settings { layout, consumer, stream, .. } = self.settings;
+        let mut store = StoreWriter::open_for_collector(layout, consumer)?;
         for KeptAside { path, bytes, is_tail } in store.take_kept_aside() {
             let path = path.display();
             match is_tail {
@@ -110,7 +115,8 @@ impl Daemon<'_> {
             }
         }
         let recorded = RecordedLosses::of(layout, store.writer())?;
-        Ok(Intake { store, totals: self.totals, log: self.log.take(), recorded })
+        info!("with this store's id, the consumer of {stream} is {}", store.own_name());
+        Ok(Intake { store, totals: self.totals, log: self.log.take(), recorded, session: None })
     }
 
     /// Reads until there is a reason to stop. Redis' failures are waited out here, while the
@@ -131,23 +137,24 @@ impl Daemon<'_> {
 
     /// One connection's life.
     async fn read(&mut self, desk: &Desk) -> Result<(), CollectError> {
-        let Settings { address, stream, consumer, .. } = self.settings;
+        let Settings { address, stream, .. } = self.settings;
+        let own = desk.intake().become_own_writer(&self.settings.layout)?;
         let connection = Connection::open(address, stream, GROUP).await?;
         let mut reading = Reading {
             settings: self.settings,
-            reader: GroupReader::new(connection, consumer),
+            reader: GroupReader::new(connection, &own),
             desk,
             upkeep: &mut self.upkeep,
             shutdown: self.shutdown.clone(),
+            own,
+            owed: Owed::default(),
         };
-        reading.begin(&mut self.adoption).await?;
+        reading.reader.begin_with(self.pace);
         let trouble = &mut self.trouble;
-        reading
-            .read_on(|totals| {
-                trouble.is_over();
-                trouble.report_totals(totals);
-            })
-            .await
+        let result = reading.live(&mut self.adoption, trouble).await;
+        // A line that broke in the middle of an answer may have room for a smaller one.
+        self.pace = reading.reader.pace() / 4;
+        result
     }
 
     /// Waits before another attempt, and says why. The store's hours go on being sealed.
@@ -171,10 +178,10 @@ impl Daemon<'_> {
 
     /// Leaves word of what is wrong with the store where `health` looks. Not in the store.
     async fn tell(&self, trouble: &str) {
-        let Settings { address, stream, consumer, .. } = self.settings;
+        let Settings { address, stream, layout, .. } = self.settings;
         // Where Redis is away as well, `health` sees that by itself.
         if let Ok(connection) = Connection::open(address, stream, GROUP).await {
-            let _ = GroupReader::new(connection, consumer).report_trouble(Some(trouble)).await;
+            let _ = GroupReader::new(connection, &collector_of(layout)).report_trouble(Some(trouble)).await;
         }
     }
 

@@ -1,6 +1,7 @@
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::reading::DEAD_AFTER;
+use super::liveness::DEAD_AFTER;
 use emp_store::StoreError;
 use emp_stream::StreamError;
 
@@ -32,6 +33,17 @@ pub enum CollectError {
         /// How long it has been silent.
         idle: Duration,
     },
+    /// Another process reads in this store's name.
+    #[error(
+        "another collector is alive as `{name}`, the consumer of the store {root}: it works on a copy of the whole disk, or this is the copy. Stop one of the two; to keep both, remove {root}/_journal/identity of one of them, and that store is given a name of its own",
+        root = root.display()
+    )]
+    AliveElsewhere {
+        /// The consumer.
+        name: String,
+        /// The store's folder.
+        root: PathBuf,
+    },
 }
 
 impl CollectError {
@@ -40,7 +52,12 @@ impl CollectError {
         match self {
             Self::Stream(error) => error.is_final(),
             Self::Store(error) => matches!(error, StoreError::WriterName(_)),
-            Self::NoConsumer { .. } | Self::ConsumerAlive { .. } => true,
+            Self::NoConsumer { .. } | Self::ConsumerAlive { .. } | Self::AliveElsewhere { .. } => true,
         }
+    }
+
+    /// Would trying again do harm, though all had worked before? Two collectors must not take turns in one name.
+    pub(super) fn forbids_another_try(&self) -> bool {
+        matches!(self, Self::AliveElsewhere { .. } | Self::Stream(StreamError::TakenOver { .. }))
     }
 }

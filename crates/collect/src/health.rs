@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 
+use super::liveness::DEAD_AFTER;
 use super::memory::{self, MemoryLimits, Usage};
-use super::reading::DEAD_AFTER;
-use super::{GROUP, Settings};
-use emp_event::EntryId;
-use emp_store::{Layout, Snapshot, StoreError, StoreWriter, newest_loss};
+use super::store_health::check_contents;
+use super::{GROUP, Settings, collector_of};
+use emp_store::{Layout, StoreError, StoreWriter, newest_loss};
 use emp_stream::{Connection, Consumer, GroupReader, STREAM_LENGTH_MAX, StreamError};
 
 /// Entries that may wait to be read while all is well: a fraction of what the stream keeps.
@@ -14,8 +14,8 @@ const UNREAD_MAX: u64 = 2_000;
 /// How long an entry may wait while all is well.
 const UNREAD_AGE_MS_MAX: i64 = 10_000;
 
-/// A disk that is full sooner needs a look.
-const DISK_DAYS_MIN: f64 = 7.0;
+/// How far the stream's IDs may be ahead of this host's clock while all is well: clocks differ.
+const AHEAD_MS_MAX: i64 = 600_000;
 /// A loss is news for that long.
 const RECENT_LOSS_MS: i64 = 3_600_000;
 /// What to do where entries are lost.
@@ -35,7 +35,7 @@ pub enum Status {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// `redis`, `memory`, `store`, `collector`, `contents`, `disk`, `quarantine`, `behind`, `storing`, `losses`,
+    /// `redis`, `ids`, `memory`, `store`, `collector`, `contents`, `disk`, `quarantine`, `behind`, `storing`, `losses`,
     /// `consumers`, `forwarder`, `clocks`, `services`.
     pub name: &'static str,
     /// How it came out.
@@ -49,15 +49,15 @@ pub struct Check {
 }
 
 impl Check {
-    fn good(name: &'static str, detail: String) -> Self {
+    pub(super) fn good(name: &'static str, detail: String) -> Self {
         Self { name, status: Status::Good, detail, remedy: None, counts: Vec::new() }
     }
 
-    fn degraded(name: &'static str, detail: String, remedy: &str) -> Self {
+    pub(super) fn degraded(name: &'static str, detail: String, remedy: &str) -> Self {
         Self { name, status: Status::Degraded, detail, remedy: Some(remedy.to_owned()), counts: Vec::new() }
     }
 
-    fn bad(name: &'static str, detail: String, remedy: &str) -> Self {
+    pub(super) fn bad(name: &'static str, detail: String, remedy: &str) -> Self {
         Self { name, status: Status::Bad, detail, remedy: Some(remedy.to_owned()), counts: Vec::new() }
     }
 }
@@ -68,13 +68,15 @@ pub async fn check_health(settings: &Settings) -> Vec<Check> {
     checks.extend(check_contents(&settings.layout));
     match Connection::open(&settings.address, &settings.stream, GROUP).await {
         Ok(connection) => {
-            let mut reader = GroupReader::new(connection, &settings.consumer);
+            let consumer = collector_of(&settings.layout);
+            let mut reader = GroupReader::new(connection, &consumer);
             checks.push(check_redis(&mut reader, settings).await);
+            checks.extend(check_ids(&mut reader, &settings.stream).await);
             checks.extend(check_memory(&mut reader, &settings.memory).await);
             checks.push(check_behind(&mut reader, &settings.stream).await);
             checks.extend(check_trouble(&mut reader).await);
             checks.extend(check_losses(&mut reader, &settings.layout).await);
-            checks.extend(check_consumers(&mut reader, settings).await);
+            checks.extend(check_consumers(&mut reader, &consumer).await);
         }
         // The error itself says what to do.
         Err(error) => {
@@ -114,68 +116,13 @@ fn check_collector(settings: &Settings) -> Check {
     }
 }
 
-/// How much the store holds, how new it is, how long the disk will do, and what is in quarantine.
-fn check_contents(layout: &Layout) -> Vec<Check> {
-    let Ok(snapshot) = Snapshot::read(layout) else { return Vec::new() };
-    let bytes: u64 = snapshot.partitions.iter().map(|file| file.bytes).sum();
-    let journal: u64 = snapshot.segments.iter().map(|segment| segment.bytes).sum();
-    let newest = snapshot.partitions.iter().map(|file| file.name.ids.last);
-    let newest = newest.chain(snapshot.segments.iter().map(|segment| segment.ids.last)).max();
-    let Some(newest_ms) = newest.and_then(EntryId::ingested_at) else {
-        return vec![Check::good("contents", "the store has no events yet".to_owned())];
-    };
-    let age_s = (Timestamp::now().as_millisecond() - newest_ms).max(0) / 1_000;
-    let detail = format!(
-        "{} files, {:.1} MB, and {:.1} MB in the journal; the newest event came {} ago",
-        snapshot.partitions.len(),
-        bytes as f64 / 1e6,
-        journal as f64 / 1e6,
-        age_of(age_s)
-    );
-    let mut checks = vec![Check::good("contents", detail)];
-    checks.extend(check_disk(layout, &snapshot, newest_ms));
-    // What cannot be counted is for `verify` to name.
-    let quarantined = snapshot.quarantine.count().unwrap_or_default();
-    if quarantined > 0 {
-        let detail = format!("{quarantined} entries were no events and are in quarantine");
-        checks.push(Check {
-            remedy: Some("emp-events sql \"select reason, count(*) from quarantine group by 1\"".to_owned()),
-            ..Check::good("quarantine", detail)
-        });
-    }
-    checks
-}
-
-/// How many days the disk will do, at the pace of the last week.
-fn check_disk(layout: &Layout, snapshot: &Snapshot, newest_ms: i64) -> Option<Check> {
-    const DAY_MS: i64 = 24 * 3_600_000;
-    let disk = rustix::fs::statvfs(layout.root()).ok()?;
-    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-    let recent = snapshot.partitions.iter().filter(|file| newest_ms - file.hour.start_ms() < 7 * DAY_MS);
-    let (bytes, first_ms) =
-        recent.fold((0, newest_ms), |(bytes, first_ms), file| (bytes + file.bytes, file.hour.start_ms().min(first_ms)));
-    let days = ((newest_ms - first_ms) as f64 / DAY_MS as f64).max(1.0 / 24.0);
-    let left = free as f64 / (bytes as f64 / days).max(1.0);
-    let detail =
-        format!("{:.1} GB are free: enough for {} at the pace of the last week", free as f64 / 1e9, days_of(left));
-    Some(if left < DISK_DAYS_MIN {
-        Check::degraded("disk", detail, "free space, or remove old hours: `emp-events retain --keep 30d`")
-    } else {
-        Check::good("disk", detail)
-    })
-}
-
-fn age_of(seconds: i64) -> String {
+pub(super) fn age_of(seconds: i64) -> String {
     match seconds {
         ..120 => format!("{seconds} s"),
         120..7_200 => format!("{} m", seconds / 60),
         7_200..172_800 => format!("{} h", seconds / 3_600),
         _ => format!("{} d", seconds / 86_400),
     }
-}
-
-fn days_of(days: f64) -> String {
-    if days > 3_650.0 { "more than ten years".to_owned() } else { format!("{days:.0} days") }
 }
 
 /// Does Redis answer? How full is the stream?
@@ -185,6 +132,27 @@ async fn check_redis(reader: &mut GroupReader, settings: &Settings) -> Check {
         detail += &format!("; the stream holds {} entries (producers keep {STREAM_LENGTH_MAX})", state.length);
     }
     Check::good("redis", detail)
+}
+
+/// Are the stream's IDs of our time? Redis never gives out a lower one than the highest it knows.
+async fn check_ids(reader: &mut GroupReader, stream: &str) -> Option<Check> {
+    let last = reader.state().await.ok()?.last?;
+    let now_ms = Timestamp::now().as_millisecond();
+    let ahead_ms = i64::try_from(last.ms).unwrap_or(i64::MAX).saturating_sub(now_ms);
+    (ahead_ms > AHEAD_MS_MAX).then(|| {
+        let detail = format!(
+            "the stream's highest ID, {last}, is {} ahead of this host's clock, and all that is added gets a higher one",
+            age_of(ahead_ms / 1_000)
+        );
+        Check::degraded("ids", detail, &way_out_of_wrong_ids(stream))
+    })
+}
+
+/// What to do about an ID that is too high: the stream begins anew.
+fn way_out_of_wrong_ids(stream: &str) -> String {
+    format!(
+        "find who sets IDs by hand (`XADD` wants `*`) or set the clock of Redis; then `redis-cli rename {stream} {stream}:wrong-ids`: what is added afterwards begins a new stream"
+    )
 }
 
 /// Is there room for what producers add?
@@ -199,7 +167,7 @@ async fn check_memory(reader: &mut GroupReader, limits: &MemoryLimits) -> Option
 }
 
 async fn check_behind(reader: &mut GroupReader, stream: &str) -> Check {
-    let unread = match reader.unread().await {
+    let unread = match reader.backlog().await {
         Ok(unread) => unread,
         Err(StreamError::NoGroup { .. }) => {
             let detail = format!("nobody has read {stream} yet: it has no group {GROUP}");
@@ -253,11 +221,10 @@ async fn check_losses(reader: &mut GroupReader, layout: &Layout) -> Option<Check
 }
 
 /// Consumers of other stores that have been silent for long and hold entries back.
-async fn check_consumers(reader: &mut GroupReader, settings: &Settings) -> Option<Check> {
+async fn check_consumers(reader: &mut GroupReader, own: &str) -> Option<Check> {
     let consumers = reader.consumers().await.ok()?;
-    let is_held_back = |consumer: &&Consumer| {
-        consumer.name != settings.consumer && consumer.pending > 0 && consumer.idle >= DEAD_AFTER
-    };
+    let is_held_back =
+        |consumer: &&Consumer| consumer.name != own && consumer.pending > 0 && consumer.idle >= DEAD_AFTER;
     let Consumer { name, pending, idle } = consumers.iter().find(is_held_back)?;
     let detail = format!(
         "{name} was given {pending} entries, acknowledged none of them, and is silent for {} s",

@@ -6,7 +6,7 @@ use tracing::warn;
 use super::Totals;
 use super::event_log::EventLog;
 use emp_event::{EntryId, decode_fields, fields_as_json};
-use emp_store::{Batch, Item, Loss, Quarantined, RecordedLosses, StoreError, StoreWriter};
+use emp_store::{Batch, Item, Layout, Loss, Quarantined, RecordedLosses, StoreError, StoreWriter};
 use emp_stream::{Entries, Entry, Poll, Settled};
 
 /// Takes entries into a store, and counts them.
@@ -16,20 +16,37 @@ pub(super) struct Intake {
     pub log: Option<EventLog>,
     /// What this collector has stored as lost in this life of the stream.
     pub recorded: RecordedLosses,
+    /// The number of this start, once it has said that it reads for the store.
+    pub session: Option<u64>,
 }
 
 impl Intake {
-    /// Makes what no consumer was given before durable, and what was found to be lost before it.
+    /// Goes on under the store's own name, where a connection broke while entries were taken over. The name.
+    ///
+    /// # Errors
+    /// What the disk refused.
+    pub fn become_own_writer(&mut self, layout: &Layout) -> Result<String, StoreError> {
+        let own = self.store.own_name().to_owned();
+        if self.store.writer().name() != own {
+            self.store.become_writer(&own)?;
+            self.recorded = RecordedLosses::of(layout, self.store.writer())?;
+        }
+        Ok(own)
+    }
+
+    /// Makes what no consumer was given before durable, and what was found to be lost before it. `gone` was
+    /// trimmed between its delivery and its coming here.
     ///
     /// # Errors
     /// [`StoreError`]: nothing of it may be acknowledged then.
-    pub fn take_new(&mut self, poll: &Poll) -> Result<Settled, StoreError> {
+    pub fn take_new(&mut self, poll: &Poll, gone: &Settled) -> Result<Settled, StoreError> {
         // At or below this ID all is stored: a group that was destroyed delivers it once more.
         let floor = self.store.floor();
         if poll.entries.last_id().is_some_and(|last| last > floor) {
             let after = poll.accounts.position().or(self.store.position()).unwrap_or_default();
-            let position = after.saturating_sub(poll.entries.above(floor).len() as u64);
-            self.commit(&poll.entries, floor, position, poll.accounts.own_lost)?;
+            let position = after.saturating_sub(poll.entries.above(floor).len() as u64 + poll.rest);
+            let own_lost = poll.accounts.own_lost + gone.gone.len() as u64;
+            self.commit(&poll.entries, floor, position, own_lost)?;
         }
         Ok(self.settled(poll))
     }
@@ -71,13 +88,14 @@ impl Intake {
             let position = self.store.position().unwrap_or_default() + lost;
             self.commit(&poll.entries, watermark, position, own_lost)?;
         }
-        let mut settled = self.settled(poll);
-        settled.stored.extend(poll.trimmed.iter().filter(|id| **id <= watermark));
-        Ok(settled)
+        Ok(self.settled(poll))
     }
 
+    /// What may be acknowledged: all that is stored, be it trimmed or not.
     fn settled(&self, poll: &Poll) -> Settled {
-        Settled { stored: poll.entries.ids().collect(), gone: Vec::new() }
+        let watermark = self.store.watermark();
+        let trimmed = poll.trimmed.iter().copied().filter(|id| *id <= watermark);
+        Settled { stored: poll.entries.ids().chain(trimmed).collect(), gone: Vec::new() }
     }
 
     /// Commits the entries above what is stored, behind a loss where more was found to be lost

@@ -1,8 +1,8 @@
 //! The conservation law: every entry that the stream was ever given is somewhere.
 
-use super::{CollectError, GROUP, Settings};
+use super::{CollectError, GROUP, Settings, collector_of};
 use emp_event::EntryId;
-use emp_store::{Snapshot, StoredCounts, Tally};
+use emp_store::{Identity, Snapshot, StoredCounts, Tally};
 use emp_stream::{Accounts, Connection, GroupReader, StreamState};
 
 /// How often to look anew where entries moved while we looked.
@@ -54,7 +54,7 @@ impl Law {
 /// ever read.
 pub async fn check_law(settings: &Settings) -> Result<Law, CollectError> {
     let connection = Connection::open(&settings.address, &settings.stream, GROUP).await?;
-    let mut reader = GroupReader::new(connection, &settings.consumer);
+    let mut reader = GroupReader::new(connection, &collector_of(&settings.layout));
     let mut law = look(&mut reader, settings).await?;
     for _ in 1..LOOKS {
         if law.moved == 0 {
@@ -68,7 +68,7 @@ pub async fn check_law(settings: &Settings) -> Result<Law, CollectError> {
 async fn look(reader: &mut GroupReader, settings: &Settings) -> Result<Law, CollectError> {
     let before = reader.accounts().await?;
     let tally = Tally::of(&Snapshot::read(&settings.layout)?)?;
-    let shares = Shares::of(reader, tally).await?;
+    let shares = Shares::of(reader, tally, Identity::read(&settings.layout)?.as_ref()).await?;
     let unread = reader.unread().await?.count;
     let after = reader.accounts().await?;
     Ok(law(&shares, unread, &before, &after))
@@ -115,10 +115,17 @@ struct Shares {
 }
 
 impl Shares {
-    async fn of(reader: &mut GroupReader, tally: Tally) -> Result<Self, CollectError> {
+    async fn of(reader: &mut GroupReader, tally: Tally, identity: Option<&Identity>) -> Result<Self, CollectError> {
         let mut shares = Self { held: StoredCounts::NONE, own: 0, lost: 0, in_flight: 0 };
+        let consumers = reader.consumers().await?;
         for (name, held) in tally.writers {
-            if !reader.has_accounts_of(std::slice::from_ref(&name)).await? {
+            // One that worked on this folder before it was copied may go on elsewhere; it is no consumer any more
+            // once it was taken over.
+            let is_elsewhere = |identity: &Identity| {
+                let is_consumer = consumers.iter().any(|consumer| consumer.name == name);
+                !identity.is_own(&name) && (is_consumer || !identity.is_former(&name))
+            };
+            if identity.is_some_and(is_elsewhere) || !reader.has_accounts_of(std::slice::from_ref(&name)).await? {
                 // Not from this stream: a simulation, or a copy of another store's files.
                 continue;
             }

@@ -5,20 +5,25 @@
 
 mod consumer;
 mod daemon;
+mod desk;
 mod error;
 mod event_log;
 mod health;
 mod intake;
 mod law;
+mod liveness;
 mod memory;
+mod place;
 mod reading;
+mod store_health;
+mod takeover;
 mod trouble;
 mod upkeep;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use consumer::default_consumer;
+pub use consumer::{collector_of, default_consumer};
 pub use daemon::collect;
 pub use error::CollectError;
 pub use health::{Check, Status, check_health};
@@ -38,7 +43,7 @@ pub struct Settings {
     pub address: RedisAddress,
     /// The stream's key.
     pub stream: String,
-    /// The consumer in the group, and the writer in the store.
+    /// The name to which the store's id is added: that is the consumer in the group, and the writer in the store.
     pub consumer: String,
     /// The store.
     pub layout: Layout,

@@ -31,7 +31,7 @@ impl Trouble {
 
     /// Will trying again not help? What worked once may work again.
     pub fn is_final(&self, error: &CollectError) -> bool {
-        error.is_final() && !self.has_ever_worked
+        error.forbids_another_try() || (error.is_final() && !self.has_ever_worked)
     }
 
     /// Says what failed, at first and once in a while; how long to wait now.

@@ -11,15 +11,15 @@ use tracing::{error, info, warn};
 use super::Settings;
 use emp_catalog::IndexingPace;
 use emp_store::{
-    KeptAside, Layout, Refusal, Retention, Retired, SUPERSEDED_GRACE, SealTask, Sealed, StoreError, StoreWriter,
-    compact, remove_superseded_files, retain,
+    Hour, KeptAside, Layout, Refusal, Retention, Retired, SUPERSEDED_GRACE, Sealed, StoreError, StoreWriter, compact,
+    remove_superseded_files, retain,
 };
 
 /// How long after its end an hour is closed: clocks differ, and an entry that arrives in a
 /// closed hour makes a second file of it.
 const HOUR_END_SLACK_MS: i64 = 10_000;
-/// How long to wait after something failed.
-const RETRY_AFTER: Duration = Duration::from_secs(30);
+/// How long to wait after a segment could not be sealed.
+const SEAL_AGAIN_AFTER: Duration = Duration::from_secs(30);
 /// How often to look whether there is something to do.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// How often to look after what is sealed.
@@ -33,9 +33,10 @@ pub(super) struct Upkeep {
     layout: Layout,
     retention: Retention,
     seal_every: Option<Duration>,
-    running: Option<JoinHandle<Result<Done, StoreError>>>,
+    running: Option<JoinHandle<Done>>,
     looked: Option<Instant>,
-    not_before: Instant,
+    /// Before that no segment is sealed: the last attempt failed.
+    seal_not_before: Instant,
     closed: Instant,
     tidied: Option<Instant>,
     learned: Option<Instant>,
@@ -47,7 +48,7 @@ pub(super) struct Upkeep {
 
 /// What a thread has done.
 enum Done {
-    Sealed(Sealed),
+    Sealed(Result<Sealed, StoreError>),
     Tidied(KnownTrouble),
     Learned,
 }
@@ -70,7 +71,7 @@ impl Upkeep {
             seal_every: settings.seal_every,
             running: None,
             looked: None,
-            not_before: now,
+            seal_not_before: now,
             closed: now,
             tidied: None,
             learned: None,
@@ -98,7 +99,7 @@ impl Upkeep {
         if self.running.as_ref().is_some_and(JoinHandle::is_finished) {
             self.settle(store);
         }
-        if self.running.is_none() && Instant::now() >= self.not_before {
+        if self.running.is_none() {
             self.start_next(store);
         }
         self.answer_seal_request(store)?;
@@ -121,17 +122,18 @@ impl Upkeep {
 
     /// Sealing goes first: nothing else makes events visible to other engines.
     fn start_next(&mut self, store: &StoreWriter) {
-        if let Some(task) = store.next_to_seal() {
-            self.running = Some(std::thread::spawn(move || seal(&task)));
+        let may_seal = Instant::now() >= self.seal_not_before;
+        if let Some(task) = store.next_to_seal().filter(|_| may_seal) {
+            self.running = Some(std::thread::spawn(move || Done::Sealed(task.run())));
         } else if self.has_news && self.learned.is_none_or(|learned| learned.elapsed() >= LEARN_EVERY) {
             (self.learned, self.has_news) = (Some(Instant::now()), false);
             let layout = self.layout.clone();
-            self.running = Some(std::thread::spawn(move || Ok(learn(&layout))));
+            self.running = Some(std::thread::spawn(move || learn(&layout)));
         } else if self.tidied.is_none_or(|tidied| tidied.elapsed() >= TIDY_EVERY) {
             self.tidied = Some(Instant::now());
             let (layout, retention) = (self.layout.clone(), self.retention);
             let known = std::mem::take(&mut self.known);
-            self.running = Some(std::thread::spawn(move || Ok(Done::Tidied(tidy(&layout, &retention, known)))));
+            self.running = Some(std::thread::spawn(move || Done::Tidied(tidy(&layout, &retention, known))));
         }
     }
 
@@ -151,36 +153,38 @@ impl Upkeep {
     /// Waits for what is under way, if anything is.
     fn settle(&mut self, store: &mut StoreWriter) {
         match self.running.take().map(JoinHandle::join) {
-            None | Some(Ok(Ok(Done::Learned))) => {}
-            Some(Ok(Ok(Done::Tidied(known)))) => (self.known, self.has_news) = (known, true),
-            Some(Ok(Ok(Done::Sealed(sealed)))) => {
-                for KeptAside { path, bytes, .. } in &sealed.damaged {
-                    let path = path.display();
-                    error!("{bytes} bytes of the journal were damaged on the disk and are not sealed; kept as {path}");
-                }
-                if let Some(path) = &sealed.parquet {
-                    info!("sealed {} events into {}", sealed.rows, path.display());
-                }
-                store.sealed(&sealed);
-                self.has_news = true;
-            }
-            Some(Ok(Err(error))) => {
-                error!("the store's upkeep failed: {error}; trying again in {} s", RETRY_AFTER.as_secs());
-                self.not_before = Instant::now() + RETRY_AFTER;
+            None | Some(Ok(Done::Learned)) => {}
+            Some(Ok(Done::Tidied(known))) => (self.known, self.has_news) = (known, true),
+            Some(Ok(Done::Sealed(Ok(sealed)))) => self.take_note(store, &sealed),
+            Some(Ok(Done::Sealed(Err(error)))) => {
+                error!("cannot seal: {error}; trying again in {} s", SEAL_AGAIN_AFTER.as_secs());
+                self.seal_not_before = Instant::now() + SEAL_AGAIN_AFTER;
             }
             Some(Err(panic)) => std::panic::resume_unwind(panic),
         }
     }
-}
 
-fn seal(task: &SealTask) -> Result<Done, StoreError> {
-    task.run().map(Done::Sealed)
+    fn take_note(&mut self, store: &mut StoreWriter, sealed: &Sealed) {
+        for KeptAside { path, bytes, .. } in &sealed.damaged {
+            let path = path.display();
+            error!("{bytes} bytes of the journal were damaged on the disk and are not sealed; kept as {path}");
+        }
+        if let Some(path) = &sealed.parquet {
+            info!("sealed {} events into {}", sealed.rows, path.display());
+        }
+        store.sealed(sealed);
+        self.has_news = true;
+    }
 }
 
 /// A catalog that is behind makes questions slower, and nothing else.
 fn learn(layout: &Layout) -> Done {
-    let learned = emp_catalog::bring_up_to_date(layout, IndexingPace::CALM)
-        .and_then(|files| emp_typical::bring_up_to_date(layout, &files));
+    let learned = emp_catalog::bring_up_to_date(layout, IndexingPace::CALM).and_then(|files| {
+        // An hour in the future, of an entry whose ID was set wrong, must not pass for the newest one.
+        let now = Hour::of_ms(Timestamp::now().as_millisecond());
+        let until_now: Vec<_> = files.into_iter().filter(|file| file.hour <= now).collect();
+        emp_typical::bring_up_to_date(layout, &until_now)
+    });
     if let Err(error) = learned {
         warn!("the catalog of sealed hours is behind: {error}");
     }
@@ -230,5 +234,48 @@ fn report_retired(retired: &Retired) {
     }
     for error in &retired.failed {
         error!("a file that was too old is in the quarantine folder, since its events cannot be counted: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use emp_event::{EntryId, decode};
+    use emp_store::{Batch, Item};
+
+    const HOUR_MS: u64 = 3_600_000;
+
+    const FIRST_MS: u64 = 1_758_981_600_000;
+
+    /// Seals two files of one event each for each of these hours, counted from the first.
+    fn seal_hours(layout: &Layout, writer: &str, hours: impl IntoIterator<Item = u64>) {
+        let mut store = StoreWriter::open(layout, writer).unwrap();
+        for hour in hours {
+            for seq in 0..2 {
+                let id = EntryId::new(FIRST_MS + hour * HOUR_MS, seq);
+                let event = decode(id, &[("service", "worker"), ("eventType", "job.claimed")]).unwrap();
+                store.commit(&Batch { items: &[Item::Event(event)], position: seq, loss: None }).unwrap();
+                store.close_segment().unwrap();
+            }
+        }
+        while let Some(task) = store.next_to_seal() {
+            store.sealed(&task.run().unwrap());
+        }
+        store.remove_superseded(Duration::ZERO).unwrap();
+    }
+
+    #[test]
+    fn hours_in_the_future_keep_nobody_from_learning_what_is_typical() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(folder.path().join("store"));
+        let learned = || {
+            learn(&layout);
+            std::fs::read(layout.index().join("typical.v1")).unwrap()
+        };
+        // In a hundred years, as an ID that was set by hand.
+        seal_hours(&layout, "c1", (0..6).chain([876_000, 876_003]));
+        let before = learned();
+        seal_hours(&layout, "c2", 6..12);
+        assert_ne!(learned(), before);
     }
 }

@@ -33,6 +33,8 @@ pub(super) const ACKNOWLEDGED: &str = "acknowledged";
 pub(super) const LOST: &str = "lost";
 /// What keeps a consumer from storing entries, in words.
 pub(super) const TROUBLE: &str = "trouble";
+/// The number of the start that reads for a store, by the store's id.
+pub(super) const SESSION: &str = "session";
 
 /// The hash of one group.
 pub(super) fn key(stream: &str, group: &str) -> String {
@@ -44,10 +46,11 @@ pub(super) fn own(field: &str, consumer: &str) -> String {
     format!("{field}:{consumer}")
 }
 
-/// The fields that [`Accounts::read`] expects, in this order.
-pub(super) fn fields(consumer: &str) -> [String; 6] {
-    let own_acknowledged = own(ACKNOWLEDGED, consumer);
-    [BASE.into(), BEGUN.into(), ACKNOWLEDGED.into(), LOST.into(), own(LOST, consumer), own_acknowledged]
+/// The fields that [`Accounts::read`] expects, in this order. `store` is the id of the consumer's store; empty
+/// where it has none.
+pub(super) fn fields(consumer: &str, store: &str) -> [String; 7] {
+    let (own_lost, own_acknowledged) = (own(LOST, consumer), own(ACKNOWLEDGED, consumer));
+    [BASE.into(), BEGUN.into(), ACKNOWLEDGED.into(), LOST.into(), own_lost, own_acknowledged, own(SESSION, store)]
 }
 
 /// How the accounts stand at one moment.
@@ -68,12 +71,14 @@ pub struct Accounts {
     pub own_lost: u64,
     /// Is this consumer known? It is from its first start on, as long as the stream lives.
     pub is_known: bool,
+    /// The start that reads for this consumer's store; `None` where none has said so.
+    pub(super) session: Option<u64>,
 }
 
 impl Accounts {
     /// From the answers of HMGET and XPENDING.
     pub(super) fn read(hash: Value, pending: Value) -> Result<Self, StreamError> {
-        let [base, begun, acknowledged, lost, own_lost, own_acknowledged] = reply::numbers(hash, "HMGET")?;
+        let [base, begun, acknowledged, lost, own_lost, own_acknowledged, session] = reply::numbers(hash, "HMGET")?;
         let count = |number: Option<i64>| number.unwrap_or(0).max(0).unsigned_abs();
         Ok(Self {
             base,
@@ -83,6 +88,7 @@ impl Accounts {
             lost: count(lost),
             own_lost: count(own_lost),
             is_known: own_acknowledged.is_some(),
+            session: session.map(i64::unsigned_abs),
         })
     }
 
@@ -123,11 +129,16 @@ if made.err then
   if string.find(made.err, 'BUSYGROUP') then return 0 end
   return made
 end
-local info, removed = redis.call('XINFO', 'STREAM', KEYS[1]), 0
+local info, added, length = redis.call('XINFO', 'STREAM', KEYS[1]), nil, 0
 for i = 1, #info, 2 do
-  if info[i] == 'entries-added' then removed = removed + info[i + 1] end
-  if info[i] == 'length' then removed = removed - info[i + 1] end
+  if info[i] == 'entries-added' then added = info[i + 1] end
+  if info[i] == 'length' then length = info[i + 1] end
 end
+if not added then
+  redis.call('XGROUP', 'DESTROY', KEYS[1], ARGV[1])
+  return redis.error_reply('TOOOLD it does not count the entries added to a stream')
+end
+local removed = added - length
 local start = removed
 if ARGV[3] ~= '-' then start = math.min(removed, tonumber(ARGV[3])) end
 local begun = ARGV[5] == 'keep' and redis.call('HGET', KEYS[2], 'begun') or start
@@ -195,3 +206,22 @@ if owed <= 0 then return 0 end
 redis.call('HINCRBY', KEYS[1], 'lost:' .. ARGV[1], -owed)
 redis.call('HINCRBY', KEYS[1], 'lost:' .. ARGV[2], owed)
 return owed";
+
+/// Removes a consumer that has nothing pending: with what is pending, it would be forgotten.
+///
+/// KEYS: stream. ARGV: group, consumer.
+pub(super) const REMOVE_DRAINED: &str = r"
+if #redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2]) > 0 then return 0 end
+redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
+return 1";
+
+/// Reads as a consumer, unless the count is 0, and tells how the accounts and the stream stand then.
+///
+/// KEYS: stream, hash. ARGV: group, consumer, count, from which ID, the hash's fields.
+pub(super) const READ: &str = r"
+local read = false
+if tonumber(ARGV[3]) > 0 then
+  read = redis.call('XREADGROUP', 'GROUP', ARGV[1], ARGV[2], 'COUNT', ARGV[3], 'STREAMS', KEYS[1], ARGV[4])
+end
+return {read, redis.call('HMGET', KEYS[2], unpack(ARGV, 5)), redis.call('XPENDING', KEYS[1], ARGV[1]),
+  redis.call('XINFO', 'STREAM', KEYS[1])}";

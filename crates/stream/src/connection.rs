@@ -1,58 +1,24 @@
 use std::io;
 use std::time::Duration;
 
-use redis::{Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, Pipeline, Value, cmd};
+use redis::{Cmd, ConnectionAddr, Pipeline, Value, cmd};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
+use super::reply::{self, StreamState};
 use super::resp::{Answer, Parser};
-use super::{StreamError, tls};
+use super::{RedisAddress, StreamError, tls};
 
 /// How long an attempt to connect may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long Redis may take to answer. Longer than [`super::GroupReader::wait`] blocks.
+/// How long Redis may be silent while an answer is due. Longer than [`super::GroupReader::wait`] blocks. An
+/// answer that keeps coming may take as long as the line needs.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(15);
 /// The room for an answer that nothing is known about, and what it grows by at least.
 const READ_BYTES: usize = 64 << 10;
 /// With less room left, more is made before the next read.
 const ROOM_MIN: usize = 4 << 10;
-
-/// Where Redis is. Shown without its password.
-#[derive(Debug, Clone)]
-pub struct RedisAddress {
-    info: ConnectionInfo,
-    shown: String,
-}
-
-impl RedisAddress {
-    /// Reads `redis://[user:password@]host:port[/db]`, the same with `rediss://` for TLS, or `unix://path`.
-    ///
-    /// # Errors
-    /// [`StreamError::Address`] where the text is none.
-    pub fn parse(url: &str) -> Result<Self, StreamError> {
-        let invalid = |detail: String| StreamError::Address { address: without_password(url), detail };
-        let info = url.into_connection_info().map_err(|_| invalid("it cannot be read as a URL".to_owned()))?;
-        if matches!(info.addr(), ConnectionAddr::TcpTls { insecure: true, .. }) {
-            return Err(invalid("certificates are always checked; name their authority by SSL_CERT_FILE".to_owned()));
-        }
-        let shown = info.addr().to_string();
-        Ok(Self { info, shown })
-    }
-}
-
-impl std::fmt::Display for RedisAddress {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.shown)
-    }
-}
-
-fn without_password(url: &str) -> String {
-    match (url.find("://"), url.rfind('@')) {
-        (Some(scheme), Some(at)) if scheme < at => format!("{}***{}", &url[..scheme + 3], &url[at..]),
-        _ => url.to_owned(),
-    }
-}
 
 /// A connection, and the names that its errors speak of.
 ///
@@ -79,19 +45,21 @@ impl Connection {
     /// # Errors
     /// [`StreamError::Unreachable`] or [`StreamError::Refused`].
     pub async fn open(address: &RedisAddress, stream: &str, group: &str) -> Result<Self, StreamError> {
-        let unreachable =
-            |error: &io::Error| StreamError::Unreachable { address: address.shown.clone(), detail: error.to_string() };
-        let socket = timeout(CONNECT_TIMEOUT, connect(address.info.addr()));
+        let unreachable = |error: &io::Error| StreamError::Unreachable {
+            address: address.shown().to_owned(),
+            detail: error.to_string(),
+        };
+        let socket = timeout(CONNECT_TIMEOUT, connect(address.server()));
         let socket = socket.await.unwrap_or_else(|_| Err(timed_out(CONNECT_TIMEOUT)));
         let mut connection = Self {
             socket: socket.map_err(|error| unreachable(&error))?,
             is_left_over: false,
             last_size: (0, 0),
-            address: address.shown.clone(),
+            address: address.shown().to_owned(),
             stream: stream.to_owned(),
             group: group.to_owned(),
         };
-        let settings = address.info.redis_settings();
+        let settings = address.login();
         if let Some(password) = settings.password() {
             let mut login = cmd("AUTH");
             login.arg(settings.username()).arg(password);
@@ -107,18 +75,23 @@ impl Connection {
 
     /// One command; its answer.
     pub(super) async fn command(&mut self, command: &Cmd) -> Result<Value, StreamError> {
-        Ok(self.exchange(&command.get_packed_command(), 1).await?.value(0))
+        Ok(self.exchange(&command.get_packed_command(), 1, usize::MAX).await?.value(0))
     }
 
-    /// One command; its answer as it came.
-    pub(super) async fn answer(&mut self, command: &Cmd) -> Result<Answer, StreamError> {
-        self.exchange(&command.get_packed_command(), 1).await
+    /// One command; its answer as it came. Beyond about `kept` bytes, only its short strings are there.
+    pub(super) async fn answer(&mut self, command: &Cmd, kept: usize) -> Result<Answer, StreamError> {
+        self.exchange(&command.get_packed_command(), 1, kept).await
+    }
+
+    /// One command; of its answer the short strings alone, such as IDs.
+    pub(super) async fn outline(&mut self, command: &Cmd) -> Result<Value, StreamError> {
+        Ok(self.exchange(&command.get_packed_command(), 1, 0).await?.value(0))
     }
 
     /// Commands on their own, in one round trip; an answer for each.
     pub(super) async fn pipeline(&mut self, pipeline: &Pipeline) -> Result<Vec<Value>, StreamError> {
         let count = pipeline.len();
-        let answer = self.exchange(&pipeline.get_packed_pipeline(), count).await?;
+        let answer = self.exchange(&pipeline.get_packed_pipeline(), count, usize::MAX).await?;
         let mut at = 0;
         let mut values = Vec::with_capacity(count);
         for _ in 0..count {
@@ -128,11 +101,16 @@ impl Connection {
         Ok(values)
     }
 
-    /// Commands of one moment. The answer, and where in it that of each command stands.
-    pub(super) async fn transaction(&mut self, commands: &Pipeline) -> Result<(Answer, Vec<usize>), StreamError> {
+    /// Commands of one moment. The answer, and where in it that of each command stands. Beyond about `kept`
+    /// bytes, only its short strings are there.
+    pub(super) async fn transaction(
+        &mut self,
+        commands: &Pipeline,
+        kept: usize,
+    ) -> Result<(Answer, Vec<usize>), StreamError> {
         // MULTI, a word that each is queued, and then all at once.
         let words = commands.len() + 1;
-        let answer = self.exchange(&commands.get_packed_pipeline(), words + 1).await?;
+        let answer = self.exchange(&commands.get_packed_pipeline(), words + 1, kept).await?;
         let parts = answer.parts(words);
         if parts.len() == commands.len() {
             return Ok((answer, parts));
@@ -143,13 +121,14 @@ impl Connection {
         })
     }
 
-    async fn exchange(&mut self, request: &[u8], answers: usize) -> Result<Answer, StreamError> {
+    async fn exchange(&mut self, request: &[u8], answers: usize, kept: usize) -> Result<Answer, StreamError> {
         if std::mem::replace(&mut self.is_left_over, true) {
             let detail = "an earlier request was given up".to_owned();
             return Err(StreamError::Unreachable { address: self.address.clone(), detail });
         }
-        let exchanged = timeout(RESPONSE_TIMEOUT, self.send_and_receive(request, answers)).await;
-        let answer = exchanged.unwrap_or_else(|_| Err(self.unreachable(&timed_out(RESPONSE_TIMEOUT))))?;
+        let sent = timeout(RESPONSE_TIMEOUT, self.send(request)).await;
+        sent.unwrap_or_else(|_| Err(self.unreachable(&timed_out(RESPONSE_TIMEOUT))))?;
+        let answer = self.receive(answers, kept).await?;
         self.is_left_over = false;
         match answer.error() {
             None => Ok(answer),
@@ -160,16 +139,19 @@ impl Connection {
         }
     }
 
-    async fn send_and_receive(&mut self, request: &[u8], answers: usize) -> Result<Answer, StreamError> {
+    async fn send(&mut self, request: &[u8]) -> Result<(), StreamError> {
         self.socket.write_all(request).await.map_err(|error| self.unreachable(&error))?;
         // TLS keeps what it has not been told to send.
-        self.socket.flush().await.map_err(|error| self.unreachable(&error))?;
+        self.socket.flush().await.map_err(|error| self.unreachable(&error))
+    }
+
+    async fn receive(&mut self, answers: usize, kept: usize) -> Result<Answer, StreamError> {
         let (last_bytes, last_tokens) = self.last_size;
         let mut bytes = Vec::with_capacity((last_bytes + last_bytes / 16).max(READ_BYTES) + ROOM_MIN);
-        let mut parser = Parser::with_capacity(last_tokens + last_tokens / 16);
+        let mut parser = Parser::new(last_tokens + last_tokens / 16, kept);
         loop {
             let is_whole = parser
-                .advance(&bytes, answers)
+                .advance(&mut bytes, answers)
                 .map_err(|malformed| StreamError::Reply { command: "a request", detail: malformed.0 })?;
             if is_whole {
                 let answer = parser.finish(bytes);
@@ -179,11 +161,17 @@ impl Connection {
             if bytes.capacity() - bytes.len() < ROOM_MIN {
                 bytes.reserve(READ_BYTES);
             }
-            let read = self.socket.read_buf(&mut bytes).await.map_err(|error| self.unreachable(&error))?;
-            if read == 0 {
+            let read = timeout(RESPONSE_TIMEOUT, self.socket.read_buf(&mut bytes)).await;
+            let read = read.unwrap_or_else(|_| Err(timed_out(RESPONSE_TIMEOUT)));
+            if read.map_err(|error| self.unreachable(&error))? == 0 {
                 return Err(self.unreachable(&io::Error::other("the connection was closed")));
             }
         }
+    }
+
+    /// What an answer of XINFO STREAM says.
+    pub(super) fn stream_state(&self, answer: Value) -> Result<StreamState, StreamError> {
+        reply::stream_state(answer)?.ok_or_else(|| StreamError::TooOld { address: self.address.clone() })
     }
 
     fn unreachable(&self, error: &io::Error) -> StreamError {

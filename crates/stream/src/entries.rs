@@ -8,16 +8,78 @@ use emp_event::EntryId;
 #[derive(Debug, Default)]
 pub struct Entries {
     answer: Answer,
-    found: Vec<Found>,
+    found: Vec<Place>,
 }
 
+/// Where an entry stands in the answer.
 #[derive(Debug, Clone, Copy)]
-struct Found {
+struct Place {
     id: EntryId,
     /// Where its first name is.
     first: usize,
     /// Names and values.
     pieces: usize,
+}
+
+/// What was found in an answer so far.
+#[derive(Debug, Default)]
+struct Found {
+    entries: Vec<Place>,
+    trimmed: Vec<EntryId>,
+    cut: Option<Cut>,
+}
+
+impl Found {
+    /// Takes the entry at that place: `[id, [name, value, …]]`, or `[id, nil]` where it was trimmed. Where the
+    /// next one stands.
+    fn add(&mut self, answer: &Answer, at: usize) -> Result<usize, StreamError> {
+        if answer.token(at) != Token::Array(2) {
+            return Err(unexpected("an ID with fields was expected"));
+        }
+        let id = answer.text(at + 1).and_then(EntryId::parse);
+        let id = id.ok_or_else(|| unexpected("an entry ID was expected"))?;
+        let fields = at + 2;
+        let (first, pieces) = match answer.token(fields) {
+            Token::Array(pieces) => (fields + 1, pieces as usize),
+            Token::Nil => (fields + 1, 0),
+            _ => return Err(unexpected("fields were expected")),
+        };
+        let mut tokens = (first..first + pieces).map(|at| answer.token(at));
+        let is_cut = tokens.clone().any(|token| token == Token::Omitted);
+        if !pieces.is_multiple_of(2) || !tokens.all(|token| matches!(token, Token::Text { .. } | Token::Omitted)) {
+            return Err(unexpected("names and values were expected"));
+        }
+        match &mut self.cut {
+            // What follows is asked for again as well: entries are taken in their order.
+            Some(cut) => (cut.last, cut.count) = (id, cut.count + 1),
+            None if is_cut => self.cut = Some(Cut { first: id, last: id, count: 1 }),
+            None if answer.token(fields) == Token::Nil => self.trimmed.push(id),
+            None => self.entries.push(Place { id, first, pieces }),
+        }
+        Ok(first + pieces)
+    }
+}
+
+/// Entries that Redis has sent, and that were not kept whole, since the answer was too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Cut {
+    /// The ID of the first of them.
+    pub first: EntryId,
+    /// The ID of the last of them.
+    pub last: EntryId,
+    /// How many they are.
+    pub count: u64,
+}
+
+/// What an answer of XREADGROUP holds.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    /// The entries that are there.
+    pub entries: Entries,
+    /// The IDs of pending ones that were trimmed.
+    pub trimmed: Vec<EntryId>,
+    /// Those behind them that are to be asked for again.
+    pub cut: Option<Cut>,
 }
 
 /// One entry: its fields in their order, as bytes.
@@ -41,45 +103,30 @@ impl<'a> Entry<'a> {
 
 impl Entries {
     /// Takes the answer of XREADGROUP about one stream out of a larger one, where it stands at
-    /// that place: the entries that are there, and the IDs of pending ones that were trimmed.
-    pub(super) fn take(answer: Answer, at: usize) -> Result<(Self, Vec<EntryId>), StreamError> {
-        let mut entries = Self { answer, found: Vec::new() };
-        let mut trimmed = Vec::new();
-        let answer = &entries.answer;
+    /// that place.
+    pub(super) fn take(answer: Answer, at: usize) -> Result<Taken, StreamError> {
+        let mut found = Found::default();
         // [[stream, [entry, …]]], or nil.
         let list = match answer.parts(at).as_slice() {
-            [] => return Ok((entries, trimmed)),
+            [] => return Ok(Taken::default()),
             [stream, ..] => answer.parts(*stream).get(1).copied(),
         };
-        let list = list.filter(|list| matches!(answer.token(*list), Token::Array(_)));
         let list = list.ok_or_else(|| unexpected("a list of entries was expected"))?;
-        let Token::Array(length) = answer.token(list) else { return Ok((entries, trimmed)) };
+        let Token::Array(length) = answer.token(list) else {
+            return Err(unexpected("a list of entries was expected"));
+        };
         let mut next = list + 1;
         for _ in 0..length {
-            // [id, [name, value, …]], or [id, nil] where it was trimmed.
-            if answer.token(next) != Token::Array(2) {
-                return Err(unexpected("an ID with fields was expected"));
-            }
-            let id = answer.text(next + 1).and_then(EntryId::parse);
-            let id = id.ok_or_else(|| unexpected("an entry ID was expected"))?;
-            next += 2;
-            match answer.token(next) {
-                Token::Array(pieces) => {
-                    let (first, pieces) = (next + 1, pieces as usize);
-                    if !pieces.is_multiple_of(2) || (first..first + pieces).any(|at| answer.text(at).is_none()) {
-                        return Err(unexpected("names and values were expected"));
-                    }
-                    entries.found.push(Found { id, first, pieces });
-                    next = first + pieces;
-                }
-                Token::Nil => {
-                    trimmed.push(id);
-                    next += 1;
-                }
-                _ => return Err(unexpected("fields were expected")),
-            }
+            next = found.add(&answer, next)?;
         }
-        Ok((entries, trimmed))
+        let Found { entries, trimmed, cut } = found;
+        Ok(Taken { entries: Self { answer, found: entries }, trimmed, cut })
+    }
+
+    /// How many bytes they take.
+    pub(super) fn bytes(&self) -> usize {
+        let (Some(first), Some(last)) = (self.found.first(), self.found.last()) else { return 0 };
+        self.answer.span(first.first.saturating_sub(2), last.first + last.pieces)
     }
 
     /// How many there are.
@@ -111,7 +158,7 @@ impl Entries {
     pub fn above(&self, id: EntryId) -> impl ExactSizeIterator<Item = Entry<'_>> {
         let first = self.found.partition_point(|entry| entry.id <= id);
         let answer = &self.answer;
-        self.found[first..].iter().map(move |&Found { id, first, pieces }| Entry { id, answer, first, pieces })
+        self.found[first..].iter().map(move |&Place { id, first, pieces }| Entry { id, answer, first, pieces })
     }
 }
 

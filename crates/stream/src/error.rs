@@ -39,13 +39,65 @@ pub enum StreamError {
         /// The group.
         group: String,
     },
-    /// Redis is there but cannot serve now: loading, out of memory, a read-only replica.
+    /// Redis is there but cannot serve now: loading, a read-only replica.
     #[error("Redis at {address} cannot serve: {detail}")]
     Unavailable {
         /// Host and port.
         address: String,
         /// Redis' answer.
         detail: String,
+    },
+    /// Redis has reached `maxmemory`, and takes nothing new; reading and acknowledging go on.
+    #[error("Redis at {address} is full and takes nothing new ({detail}); raise maxmemory")]
+    Full {
+        /// Host and port.
+        address: String,
+        /// Redis' answer.
+        detail: String,
+    },
+    /// A command was renamed away, or Redis is too old for it.
+    #[error(
+        "Redis at {address} lacks a command ({detail}); Redis 7 or Valkey is needed, with its commands not renamed"
+    )]
+    NoCommand {
+        /// Host and port.
+        address: String,
+        /// Redis' answer.
+        detail: String,
+    },
+    /// Redis does not count what was added to a stream, so no loss could be counted.
+    #[error(
+        "Redis at {address} is too old: it does not count the entries added to a stream; Redis 7 or Valkey is needed"
+    )]
+    TooOld {
+        /// Host and port.
+        address: String,
+    },
+    /// In a cluster, the stream and its accounts have to lie in one slot.
+    #[error(
+        "Redis at {address} is a cluster, in which the keys of the stream `{stream}` lie apart; give it a name with a hash tag, such as `--stream {{emp}}:events`"
+    )]
+    CrossSlot {
+        /// Host and port.
+        address: String,
+        /// The stream.
+        stream: String,
+    },
+    /// Another node of the cluster has the stream.
+    #[error("the stream `{stream}` is not at {address} but at another node of its cluster; set --redis redis://{node}")]
+    OtherNode {
+        /// Host and port.
+        address: String,
+        /// The stream.
+        stream: String,
+        /// Host and port of the node that has it.
+        node: String,
+    },
+    /// Somebody else has begun to read under our name.
+    #[error("another collector reads as `{consumer}` now")]
+    TakenOver {
+        /// The consumer.
+        consumer: String,
     },
     /// An answer that no version of Redis we know gives.
     #[error("Redis gave an answer to {command} that makes no sense: {detail}")]
@@ -60,7 +112,12 @@ pub enum StreamError {
 impl StreamError {
     /// Will trying again not help? Then a person has to change something first.
     pub fn is_final(&self) -> bool {
-        matches!(self, Self::Address { .. } | Self::Refused { .. } | Self::NotAStream { .. })
+        match self {
+            Self::Address { .. } | Self::Refused { .. } | Self::NotAStream { .. } | Self::NoCommand { .. } => true,
+            Self::TooOld { .. } | Self::CrossSlot { .. } | Self::OtherNode { .. } | Self::TakenOver { .. } => true,
+            Self::Unreachable { .. } | Self::NoGroup { .. } | Self::Unavailable { .. } => false,
+            Self::Full { .. } | Self::Reply { .. } => false,
+        }
     }
 
     /// Sorts what Redis answers by what we do about it: `CODE and some words`.
@@ -73,6 +130,14 @@ impl StreamError {
             "NOGROUP" | "UNBLOCKED" => no_group(),
             _ if words.starts_with("no such key") => no_group(),
             "NOAUTH" | "WRONGPASS" | "NOPERM" => Self::Refused { address, detail },
+            "OOM" => Self::Full { address, detail },
+            "TOOOLD" => Self::TooOld { address },
+            "CROSSSLOT" => Self::CrossSlot { address, stream: stream.to_owned() },
+            "MOVED" => {
+                let node = words.rsplit(' ').next().unwrap_or_default().to_owned();
+                Self::OtherNode { address, stream: stream.to_owned(), node }
+            }
+            "ERR" if words.starts_with("unknown command") => Self::NoCommand { address, detail },
             _ => Self::Unavailable { address, detail },
         }
     }

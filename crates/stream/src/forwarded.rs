@@ -33,7 +33,7 @@ impl GroupReader {
         let mut transaction = pipe();
         self.add_acknowledgement(transaction.atomic(), settled);
         transaction.add_command(cmd("HSET").arg(self.notes_key()).arg(notes).to_owned());
-        self.connection.transaction(&transaction).await.map(drop)
+        self.connection.transaction(&transaction, usize::MAX).await.map(drop)
     }
 
     /// The fields of the group's notes, in the order asked for; `None` where one is not set.

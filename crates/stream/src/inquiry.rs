@@ -70,7 +70,8 @@ impl GroupReader {
     /// [`StreamError::NoGroup`] where there is no such stream; else any [`StreamError`].
     pub async fn state(&mut self) -> Result<StreamState, StreamError> {
         let command = self.xinfo_stream();
-        reply::stream_state(self.connection.command(&command).await?)
+        let state = self.connection.outline(&command).await?;
+        self.connection.stream_state(state)
     }
 
     /// How the stream and the group's accounts stand, at one moment.
@@ -79,14 +80,20 @@ impl GroupReader {
     /// [`StreamError::NoGroup`] where there is no such group; else any [`StreamError`].
     pub async fn accounts(&mut self) -> Result<(StreamState, Accounts), StreamError> {
         let Connection { stream, group, .. } = &self.connection;
-        let mut hash = cmd("HMGET");
-        hash.arg(self.accounts_key()).arg(&accounts::fields(&self.consumer));
         let pending = cmd("XPENDING").arg(stream).arg(group).to_owned();
         let mut transaction = pipe();
-        transaction.atomic().add_command(hash).add_command(pending).add_command(self.xinfo_stream());
-        let (answer, parts) = self.connection.transaction(&transaction).await?;
-        let part = |number: usize| parts.get(number).map_or(Value::Nil, |at| answer.value(*at));
-        Ok((reply::stream_state(part(2))?, Accounts::read(part(0), part(1))?))
+        transaction.atomic().add_command(self.get_accounts()).add_command(pending).add_command(self.xinfo_stream());
+        let (answer, [hash, pending, state]) = match self.connection.transaction(&transaction, 0).await {
+            Ok((answer, parts)) => (answer, parts.first_chunk().copied().unwrap_or_default()),
+            // A full Redis queues nothing.
+            Err(StreamError::Full { .. }) => {
+                let (answer, [_, rest @ ..]) = self.read_by_script(0, "-").await?;
+                (answer, rest)
+            }
+            Err(error) => return Err(error),
+        };
+        let state = self.connection.stream_state(answer.value(state))?;
+        Ok((state, Accounts::read(answer.value(hash), answer.value(pending))?))
     }
 
     /// Does the stream still hold an entry at or below that ID?
@@ -96,7 +103,7 @@ impl GroupReader {
     pub async fn holds_up_to(&mut self, id: EntryId) -> Result<bool, StreamError> {
         let mut range = cmd("XRANGE");
         range.arg(&self.connection.stream).arg("-").arg(id.to_string()).arg("COUNT").arg(1);
-        Ok(!reply::entry_ids(self.connection.command(&range).await?)?.is_empty())
+        Ok(!reply::entry_ids(self.connection.outline(&range).await?)?.is_empty())
     }
 
     /// What the group has not been given yet, counted one by one: Redis' own `lag` forgets
@@ -110,7 +117,7 @@ impl GroupReader {
         loop {
             let mut range = cmd("XRANGE");
             range.arg(&self.connection.stream).arg(format!("({after}")).arg("+").arg("COUNT").arg(COUNT_PAGE);
-            let page = reply::entry_ids(self.connection.command(&range).await?)?;
+            let page = reply::entry_ids(self.connection.outline(&range).await?)?;
             unread.count += page.len() as u64;
             unread.oldest = unread.oldest.or(page.first().copied());
             match page.last() {
@@ -118,6 +125,45 @@ impl GroupReader {
                 _ => return Ok(unread),
             }
         }
+    }
+
+    /// What the group has not been given yet, by the accounts: nothing but the first of it is read.
+    /// Where there are no accounts it is counted.
+    ///
+    /// # Errors
+    /// [`StreamError::NoGroup`] where there is no such group; else any [`StreamError`].
+    pub async fn backlog(&mut self) -> Result<Unread, StreamError> {
+        let (state, accounts) = self.accounts().await?;
+        let Some(position) = accounts.position() else { return self.unread().await };
+        let count = state.added.saturating_sub(position.max(state.removed()));
+        if count == 0 {
+            return Ok(Unread::default());
+        }
+        let after = self.last_delivered().await?;
+        let mut range = cmd("XRANGE");
+        range.arg(&self.connection.stream).arg(format!("({after}")).arg("+").arg("COUNT").arg(1);
+        let oldest = reply::entry_ids(self.connection.outline(&range).await?)?.first().copied();
+        Ok(Unread { count, oldest })
+    }
+
+    /// Which start reads for the store of that id, as it has said; `None` where none has.
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn session(&mut self, store: &str) -> Result<Option<u64>, StreamError> {
+        let command = cmd("HMGET").arg(self.accounts_key()).arg(accounts::own(accounts::SESSION, store)).to_owned();
+        let [session] = reply::numbers(self.connection.command(&command).await?, "HMGET")?;
+        Ok(session.map(i64::unsigned_abs))
+    }
+
+    /// Says that this start reads for the store from now on.
+    ///
+    /// # Errors
+    /// Any [`StreamError`]; [`StreamError::Full`] where Redis has no room for it.
+    pub async fn say_session(&mut self, store: &str, session: u64) -> Result<(), StreamError> {
+        let mut command = cmd("HSET");
+        command.arg(self.accounts_key()).arg(accounts::own(accounts::SESSION, store)).arg(session);
+        self.connection.command(&command).await.map(drop)
     }
 
     pub(super) async fn last_delivered(&mut self) -> Result<EntryId, StreamError> {

@@ -4,11 +4,16 @@
 //! was read; [`Producer`] adds events. This room knows neither files nor OTLP.
 
 mod accounts;
+mod address;
 mod connection;
 mod entries;
 mod error;
+mod fence;
 mod forwarded;
 mod inquiry;
+mod ledger;
+mod pace;
+mod poll;
 mod producer;
 mod reader;
 mod reply;
@@ -17,12 +22,14 @@ mod tail;
 mod tls;
 
 pub use accounts::Accounts;
-pub use connection::{Connection, RedisAddress};
+pub use address::{RedisAddress, without_secrets};
+pub use connection::Connection;
 pub use entries::{Entries, Entry};
 pub use error::StreamError;
 pub use inquiry::{Consumer, Memory, Unread};
+pub use poll::{Poll, Settled, Start};
 pub use producer::Producer;
-pub use reader::{GroupReader, Poll, Settled, Start};
+pub use reader::GroupReader;
 pub use reply::StreamState;
 pub use tail::StreamTail;
 

@@ -1,58 +1,65 @@
 use std::time::Duration;
 
-use redis::{Cmd, Pipeline, Value, cmd, pipe};
+use redis::{Cmd, Pipeline, cmd, pipe};
 
 use super::accounts::{self, Accounts};
-use super::entries::Entries;
-use super::reply::{self, StreamState};
+use super::entries::{Entries, Taken};
+use super::pace::Pace;
+use super::poll::{Poll, Settled};
+use super::resp::Answer;
 use super::{Connection, StreamError};
 use emp_event::EntryId;
+
+/// IDs acknowledged by one script: Redis takes some eight thousand as arguments of one call.
+const ACKNOWLEDGED_AT_ONCE: usize = 1_000;
 
 /// Reads the stream as one consumer of a consumer group, and keeps the group's [`Accounts`].
 pub struct GroupReader {
     pub(super) connection: Connection,
     pub(super) consumer: String,
+    session: Option<Session>,
+    pace: Pace,
+    /// What was delivered and is to be asked for again, before anything new.
+    rest: Option<Rest>,
 }
 
-/// What one read found; all of it is of the same moment.
+/// Which start of which store's collector reads.
 #[derive(Debug)]
-pub struct Poll {
-    /// The entries, in ID order.
-    pub entries: Entries,
-    /// Pending entries that were trimmed before they could be read again.
-    pub trimmed: Vec<EntryId>,
-    /// The stream after the read.
-    pub state: StreamState,
-    /// The group's accounts after the read, with what it showed to be lost claimed.
-    pub accounts: Accounts,
+struct Session {
+    /// The store's id.
+    store: String,
+    /// What Redis may say of who reads: the number of this start, or of the one that it follows.
+    numbers: Vec<u64>,
 }
 
-/// Entries that are dealt with, to be acknowledged.
-#[derive(Debug, Default)]
-pub struct Settled {
-    /// Those that are stored.
-    pub stored: Vec<EntryId>,
-    /// Those that were trimmed while they were pending, and are not stored: losses. To be
-    /// acknowledged before anything above them is stored, for afterwards they cannot be told
-    /// from those that were stored.
-    pub gone: Vec<EntryId>,
-}
-
-/// Where the accounts of a new group begin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Start {
-    /// What was trimmed before now is not our business.
-    Now,
-    /// Up to this position all is accounted for: the group was destroyed, and its stream lives on.
-    At(u64),
-    /// The stream began anew, and all that it was ever given counts.
-    NewStream,
+/// Entries that were delivered to this consumer, in an answer that was too long to be kept.
+#[derive(Debug, Clone, Copy)]
+struct Rest {
+    after: EntryId,
+    count: u64,
 }
 
 impl GroupReader {
     /// Reads over that connection under the consumer's name.
     pub fn new(connection: Connection, consumer: &str) -> Self {
-        Self { connection, consumer: consumer.to_owned() }
+        Self { connection, consumer: consumer.to_owned(), session: None, pace: Pace::new(), rest: None }
+    }
+
+    /// Reads for a store from now on, as the start of that number, and hands out nothing once another start has
+    /// said that it does. `before` is the start that it follows.
+    pub fn read_as(&mut self, store: &str, session: u64, before: Option<u64>) {
+        let numbers = std::iter::once(session).chain(before).collect();
+        self.session = Some(Session { store: store.to_owned(), numbers });
+    }
+
+    /// How many entries the next read asks for, at most.
+    pub fn pace(&self) -> usize {
+        self.pace.count(usize::MAX)
+    }
+
+    /// Asks for no more than so many at first: an answer to more did not get through.
+    pub fn begin_with(&mut self, entries: usize) {
+        self.pace = Pace::from(entries);
     }
 
     /// Goes on under another consumer's name.
@@ -72,143 +79,144 @@ impl GroupReader {
         }
     }
 
-    /// Makes sure that nothing is read under this consumer's name any more but over this
-    /// connection.
-    ///
-    /// A connection that broke, or whose process died, may have left a request on its way. Were it
-    /// carried out after the pending entries were looked through, what it reads would be pending
-    /// unseen, and once entries above it are stored it could not be told from what is stored.
-    /// Redis drops what a client has asked for that it ends.
-    ///
-    /// # Errors
-    /// Any [`StreamError`].
-    pub async fn fence(&mut self) -> Result<(), StreamError> {
-        let name = client_name(&self.connection.stream, &self.consumer);
-        let mut list = cmd("CLIENT");
-        list.arg("LIST").arg("TYPE").arg("normal");
-        let clients = reply::clients(self.connection.command(&list).await?);
-        for id in clients.into_iter().filter(|client| client.name == name).map(|client| client.id) {
-            let mut kill = cmd("CLIENT");
-            kill.arg("KILL").arg("ID").arg(id).arg("SKIPME").arg("yes");
-            self.connection.command(&kill).await?;
-        }
-        self.connection.command(cmd("CLIENT").arg("SETNAME").arg(name)).await.map(drop)
-    }
-
-    /// Makes the group, at the stream's beginning, with its accounts, and the stream, where
-    /// they are missing. `recorded` is what this consumer has stored as lost.
-    ///
-    /// # Errors
-    /// Any [`StreamError`].
-    pub async fn create_group(&mut self, start: Start, recorded: u64) -> Result<(), StreamError> {
-        let (at, begun) = match start {
-            Start::Now => ("-".to_owned(), "now"),
-            Start::At(position) => (position.to_string(), "keep"),
-            Start::NewStream => ("0".to_owned(), "now"),
-        };
-        let Connection { stream, group, .. } = &self.connection;
-        let mut create = cmd("EVAL");
-        create.arg(accounts::CREATE).arg(2).arg(stream).arg(self.accounts_key());
-        create.arg(group).arg(&self.consumer).arg(at).arg(recorded).arg(begun);
-        self.connection.command(&create).await.map(drop)
-    }
-
-    /// Brings this consumer's share of the accounts up to what it has stored as lost.
-    ///
-    /// # Errors
-    /// Any [`StreamError`].
-    pub async fn agree_on(&mut self, recorded: u64) -> Result<(), StreamError> {
-        let consumer = self.consumer.clone();
-        self.amend(accounts::AGREE, &[consumer, recorded.to_string(), "-".to_owned()]).await.map(drop)
-    }
-
-    /// The stream went back, as after a fail-over: begins this consumer's accounts anew there.
-    ///
-    /// # Errors
-    /// Any [`StreamError`].
-    pub async fn begin_anew(&mut self, position: u64) -> Result<(), StreamError> {
-        let consumer = self.consumer.clone();
-        self.amend(accounts::AGREE, &[consumer, "0".to_owned(), position.to_string()]).await.map(drop)
-    }
-
-    /// Takes over what a dead consumer found to be lost and has not stored; `recorded` is what
-    /// it has.
-    ///
-    /// # Errors
-    /// Any [`StreamError`].
-    pub async fn take_over_losses(&mut self, from: &str, recorded: u64) -> Result<(), StreamError> {
-        let consumer = self.consumer.clone();
-        self.amend(accounts::HAND_OVER, &[from.to_owned(), consumer, recorded.to_string()]).await.map(drop)
-    }
-
     /// Acknowledges what is settled, and reads up to `count` entries that no consumer has been
-    /// given yet.
+    /// given yet: fewer where they are large.
     ///
     /// # Errors
-    /// Any [`StreamError`].
+    /// Any [`StreamError`]; [`StreamError::TakenOver`] where another start reads for the store.
     pub async fn poll_new(&mut self, count: usize, settled: &Settled) -> Result<Poll, StreamError> {
+        if let Some(rest) = self.rest {
+            let poll = self.poll_rest(count, rest, settled).await?;
+            if poll.rest > 0 || !poll.entries.is_empty() || !poll.trimmed.is_empty() {
+                return Ok(poll);
+            }
+            // Somebody has acknowledged it by hand.
+            return self.poll_undelivered(count, &Settled::default()).await;
+        }
+        self.poll_undelivered(count, settled).await
+    }
+
+    async fn poll_undelivered(&mut self, count: usize, settled: &Settled) -> Result<Poll, StreamError> {
         let mut poll = self.poll(count, ">", settled).await?;
+        if let Some(cut) = poll.cut {
+            poll.rest = cut.count;
+            self.rest = Some(Rest { after: below(cut.first), count: cut.count });
+        }
         if let Some(position) = poll.position() {
-            self.claim(&mut poll.accounts, position).await?;
+            match self.claim(&mut poll.accounts, position).await {
+                // What was found to be lost is found again at the next read.
+                Ok(()) | Err(StreamError::Full { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(poll)
     }
 
+    /// Goes on with what was delivered in an answer that was too long.
+    async fn poll_rest(&mut self, count: usize, rest: Rest, settled: &Settled) -> Result<Poll, StreamError> {
+        let mut poll = self.poll(count, &rest.after.to_string(), settled).await?;
+        let here = (poll.entries.len() + poll.trimmed.len()) as u64;
+        let is_over = here == 0 && poll.cut.is_none();
+        poll.rest = if is_over { 0 } else { rest.count.saturating_sub(here) };
+        let after = poll.last_id().unwrap_or(rest.after);
+        self.rest = (poll.rest > 0).then_some(Rest { after, count: poll.rest });
+        Ok(poll)
+    }
+
     /// Acknowledges what is settled, and reads up to `count` entries above `after` that this
-    /// consumer was given before and has not acknowledged.
+    /// consumer was given before and has not acknowledged: fewer where they are large.
     ///
     /// # Errors
-    /// Any [`StreamError`].
+    /// Any [`StreamError`]; [`StreamError::TakenOver`] where another start reads for the store.
     pub async fn poll_pending(&mut self, count: usize, after: EntryId, settled: &Settled) -> Result<Poll, StreamError> {
-        self.poll(count, &after.to_string(), settled).await
+        let mut poll = self.poll(count, &after.to_string(), settled).await?;
+        if poll.cut.is_some() && poll.last_id().is_none() {
+            // One entry alone is more than is kept: it is asked for by itself.
+            poll = self.poll(1, &after.to_string(), &Settled::default()).await?;
+        }
+        Ok(poll)
     }
 
     async fn poll(&mut self, count: usize, from: &str, settled: &Settled) -> Result<Poll, StreamError> {
         let Connection { stream, group, .. } = &self.connection;
+        let count = self.pace.count(count);
         let mut read = cmd("XREADGROUP");
         read.arg("GROUP").arg(group).arg(&self.consumer).arg("COUNT").arg(count);
         read.arg("STREAMS").arg(stream).arg(from);
-        let mut hash = cmd("HMGET");
-        hash.arg(self.accounts_key()).arg(&accounts::fields(&self.consumer));
+        let (answer, [entries, hash, pending, state]) = self.read_with_accounts(settled, &read, count, from).await?;
+        let accounts = Accounts::read(answer.value(hash), answer.value(pending))?;
+        let state = self.connection.stream_state(answer.value(state))?;
+        self.check_session(&accounts)?;
+        let Taken { entries, trimmed, cut } = Entries::take(answer, entries)?;
+        self.pace.learn(&entries, cut.is_some());
+        Ok(Poll { entries, trimmed, rest: 0, state, accounts, cut })
+    }
+
+    /// Acknowledges, reads, and asks how the accounts stand at that moment, for which they are exact alone. The
+    /// answer, and where in it those of XREADGROUP, HMGET, XPENDING and XINFO stand.
+    async fn read_with_accounts(
+        &mut self,
+        settled: &Settled,
+        read: &Cmd,
+        count: usize,
+        from: &str,
+    ) -> Result<(Answer, [usize; 4]), StreamError> {
+        let Connection { stream, group, .. } = &self.connection;
         let pending = cmd("XPENDING").arg(stream).arg(group).to_owned();
-        // One MULTI: the accounts are exact only for the moment of the read.
         let mut transaction = pipe();
         transaction.atomic();
         self.add_acknowledgement(&mut transaction, settled);
-        transaction.add_command(read).add_command(hash).add_command(pending).add_command(self.xinfo_stream());
-        let (answer, parts) = self.connection.transaction(&transaction).await?;
-        // What was acknowledged was answered first.
-        let [.., entries, hash, pending, state] = parts.as_slice() else {
-            return Err(StreamError::Reply { command: "EXEC", detail: "it has too few answers".to_owned() });
-        };
-        let accounts = Accounts::read(answer.value(*hash), answer.value(*pending))?;
-        let state = reply::stream_state(answer.value(*state))?;
-        let (entries, trimmed) = Entries::take(answer, *entries)?;
-        Ok(Poll { entries, trimmed, state, accounts })
+        transaction.add_command(read.clone()).add_command(self.get_accounts());
+        transaction.add_command(pending).add_command(self.xinfo_stream());
+        match self.connection.transaction(&transaction, Pace::kept_bytes(count)).await {
+            // What was acknowledged was answered first.
+            Ok((answer, parts)) => {
+                let last = parts.last_chunk().copied();
+                Ok((answer, last.ok_or_else(|| too_few_answers("EXEC"))?))
+            }
+            // A full Redis queues nothing, not even what would make room.
+            Err(StreamError::Full { .. }) => {
+                self.acknowledge(settled).await?;
+                self.read_by_script(count, from).await
+            }
+            Err(error) => Err(error),
+        }
     }
 
-    /// Compares the accounts with what the read has shown, and claims what is missing.
-    async fn claim(&mut self, accounts: &mut Accounts, position: u64) -> Result<(), StreamError> {
-        match accounts.lost_up_to(position) {
-            Some(lost) if lost == i64::try_from(accounts.lost).unwrap_or(i64::MAX) => Ok(()),
-            Some(lost) if lost > 0 && lost.unsigned_abs() > accounts.lost => {
-                let sum = lost.to_string();
-                let consumer = self.consumer.clone();
-                let claimed = self.amend(accounts::CLAIM, &[consumer, sum]).await?;
-                let [all, own] = reply::numbers(claimed, "HMGET")?;
-                accounts.lost = all.unwrap_or(0).max(0).unsigned_abs();
-                accounts.own_lost = own.unwrap_or(0).max(0).unsigned_abs();
-                Ok(())
-            }
-            // There are no accounts, or somebody has moved the group by hand: they begin here.
-            _ => {
-                let seen = accounts.base.map_or_else(|| "-".to_owned(), |base| base.to_string());
-                let base = accounts.base_for(position);
-                self.amend(accounts::SET_BASE, &[seen, base.to_string(), position.to_string()]).await?;
-                accounts.base = Some(base);
-                Ok(())
-            }
+    /// Reads, where `count` is not 0, and asks how the accounts stand, in one script.
+    pub(super) async fn read_by_script(
+        &mut self,
+        count: usize,
+        from: &str,
+    ) -> Result<(Answer, [usize; 4]), StreamError> {
+        let Connection { stream, group, .. } = &self.connection;
+        let mut script = cmd("EVAL");
+        script.arg(accounts::READ).arg(2).arg(stream).arg(self.accounts_key());
+        script.arg(group).arg(&self.consumer).arg(count).arg(from).arg(&self.account_fields());
+        let answer = self.connection.answer(&script, Pace::kept_bytes(count)).await?;
+        let parts = <[usize; 4]>::try_from(answer.parts(0)).map_err(|_| too_few_answers("EVAL"))?;
+        Ok((answer, parts))
+    }
+
+    /// Has another start said that it reads for the store? Then what was read is not ours to store.
+    fn check_session(&self, accounts: &Accounts) -> Result<(), StreamError> {
+        let is_ours = |number: u64| self.session.as_ref().is_none_or(|session| session.numbers.contains(&number));
+        match accounts.session {
+            Some(number) if !is_ours(number) => Err(StreamError::TakenOver { consumer: self.consumer.clone() }),
+            _ => Ok(()),
         }
+    }
+
+    /// Asks for what [`Accounts::read`] expects.
+    pub(super) fn get_accounts(&self) -> Cmd {
+        let mut hash = cmd("HMGET");
+        hash.arg(self.accounts_key()).arg(&self.account_fields());
+        hash
+    }
+
+    fn account_fields(&self) -> [String; 7] {
+        let store = self.session.as_ref().map_or("", |session| session.store.as_str());
+        accounts::fields(&self.consumer, store)
     }
 
     /// Acknowledges entries.
@@ -219,25 +227,25 @@ impl GroupReader {
         if settled.is_empty() {
             return Ok(());
         }
-        let mut transaction = pipe();
-        self.add_acknowledgement(transaction.atomic(), settled);
-        self.connection.transaction(&transaction).await.map(drop)
+        // Each script is one step by itself, and a full Redis takes them like this.
+        let mut pipeline = pipe();
+        self.add_acknowledgement(&mut pipeline, settled);
+        self.connection.pipeline(&pipeline).await.map(drop)
     }
 
     /// What was stored counts as acknowledged, what is gone as lost, to be stored as such.
     pub(super) fn add_acknowledgement(&self, transaction: &mut Pipeline, settled: &Settled) {
         for (field, ids) in [(accounts::ACKNOWLEDGED, &settled.stored), (accounts::LOST, &settled.gone)] {
-            if ids.is_empty() {
-                continue;
-            }
             let Connection { stream, group, .. } = &self.connection;
-            let mut acknowledge = cmd("EVAL");
-            acknowledge.arg(accounts::ACKNOWLEDGE).arg(2).arg(stream).arg(self.accounts_key());
-            acknowledge.arg(group).arg(field).arg(accounts::own(field, &self.consumer));
-            for id in ids {
-                acknowledge.arg(id.to_string());
+            for ids in ids.chunks(ACKNOWLEDGED_AT_ONCE) {
+                let mut acknowledge = cmd("EVAL");
+                acknowledge.arg(accounts::ACKNOWLEDGE).arg(2).arg(stream).arg(self.accounts_key());
+                acknowledge.arg(group).arg(field).arg(accounts::own(field, &self.consumer));
+                for id in ids {
+                    acknowledge.arg(id.to_string());
+                }
+                transaction.add_command(acknowledge);
             }
-            transaction.add_command(acknowledge);
         }
     }
 
@@ -249,14 +257,7 @@ impl GroupReader {
         let mut command = cmd("XREAD");
         command.arg("COUNT").arg(1).arg("BLOCK").arg(at_most.as_millis().max(1).to_string());
         command.arg("STREAMS").arg(&self.connection.stream).arg(after.to_string());
-        self.connection.command(&command).await.map(drop)
-    }
-
-    /// Runs one of the scripts on the accounts.
-    async fn amend(&mut self, script: &str, arguments: &[String]) -> Result<Value, StreamError> {
-        let mut command = cmd("EVAL");
-        command.arg(script).arg(1).arg(self.accounts_key()).arg(arguments);
-        self.connection.command(&command).await
+        self.connection.outline(&command).await.map(drop)
     }
 
     pub(super) fn accounts_key(&self) -> String {
@@ -268,28 +269,14 @@ impl GroupReader {
     }
 }
 
-/// What Redis calls the connections of a consumer; it takes no spaces there.
-fn client_name(stream: &str, consumer: &str) -> String {
-    let plain = |c: char| if c.is_ascii_graphic() { c } else { '-' };
-    format!("emp-events:{stream}:{consumer}").chars().map(plain).collect()
+fn too_few_answers(command: &'static str) -> StreamError {
+    StreamError::Reply { command, detail: "it has too few answers".to_owned() }
 }
 
-impl Poll {
-    /// The number of the entry that the group was given last, counted from the first ever added;
-    /// `None` where this read alone does not tell.
-    fn position(&self) -> Option<u64> {
-        let Some(last) = self.entries.last_id() else { return Some(self.state.added) };
-        if self.state.last == Some(last) {
-            return Some(self.state.added);
-        }
-        let is_front = self.state.first == self.entries.first_id();
-        is_front.then(|| self.state.removed() + self.entries.len() as u64)
-    }
-}
-
-impl Settled {
-    /// Is there nothing to acknowledge?
-    pub fn is_empty(&self) -> bool {
-        self.stored.is_empty() && self.gone.is_empty()
+/// The highest ID below that one.
+fn below(id: EntryId) -> EntryId {
+    match id.seq.checked_sub(1) {
+        Some(seq) => EntryId::new(id.ms, seq),
+        None => EntryId::new(id.ms.saturating_sub(1), u64::MAX),
     }
 }

@@ -35,14 +35,15 @@ pub(super) fn entry_ids(list: Value) -> Result<Vec<EntryId>, StreamError> {
     array(list, COMMAND)?.into_iter().map(id).collect()
 }
 
-/// The answer of XINFO STREAM.
-pub(super) fn stream_state(reply: Value) -> Result<StreamState, StreamError> {
+/// The answer of XINFO STREAM; `None` where it does not tell how many entries were added, as before Redis 7.
+pub(super) fn stream_state(reply: Value) -> Result<Option<StreamState>, StreamError> {
     const COMMAND: &str = "XINFO STREAM";
     let mut state = StreamState::default();
+    let mut counts_added = false;
     for (name, value) in named(reply, COMMAND)? {
         match name.as_slice() {
             b"length" => state.length = count(&value, COMMAND)?,
-            b"entries-added" => state.added = count(&value, COMMAND)?,
+            b"entries-added" => (state.added, counts_added) = (count(&value, COMMAND)?, true),
             b"last-generated-id" => state.last = Some(entry_id(&value, COMMAND)?),
             b"first-entry" if value != Value::Nil => {
                 let [id, _] = pair(value, COMMAND)?;
@@ -51,7 +52,7 @@ pub(super) fn stream_state(reply: Value) -> Result<StreamState, StreamError> {
             _ => {}
         }
     }
-    Ok(state)
+    Ok(counts_added.then_some(state))
 }
 
 /// The answer of INFO memory: lines of `name:value`.
@@ -121,6 +122,8 @@ pub(super) fn pending_ids(reply: Value) -> Result<Vec<EntryId>, StreamError> {
 pub(super) struct Client {
     pub id: u64,
     pub name: String,
+    /// Whole seconds since it asked for something last.
+    pub idle: Duration,
 }
 
 /// The answer of CLIENT LIST: a line for each, of words `name=value`.
@@ -129,7 +132,10 @@ pub(super) fn clients(reply: Value) -> Vec<Client> {
     let value = |line: &str, name: &str| {
         line.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default().to_owned()
     };
-    let client = |line: &str| Some(Client { id: value(line, "id").parse().ok()?, name: value(line, "name") });
+    let client = |line: &str| {
+        let idle = Duration::from_secs(value(line, "idle").parse().unwrap_or_default());
+        Some(Client { id: value(line, "id").parse().ok()?, name: value(line, "name"), idle })
+    };
     text.lines().filter_map(client).collect()
 }
 

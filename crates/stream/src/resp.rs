@@ -10,6 +10,8 @@ use redis::Value;
 
 /// An answer may be nested that deep: Redis' own go to five.
 const DEPTH_MAX: usize = 16;
+/// A string of that length is kept however long the answer is: IDs and names of fields are not longer.
+const SHORT_BYTES: usize = 64;
 
 /// One piece of an answer. Places are offsets into its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub(super) enum Token {
     },
     Int(i64),
     Nil,
+    /// A string that was not kept, since the answer is too long.
+    Omitted,
 }
 
 /// The bytes are no answer of Redis; what is wrong with them.
@@ -35,7 +39,7 @@ pub(super) enum Token {
 pub(super) struct Malformed(pub String);
 
 /// Takes answers apart as their bytes come in.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Parser {
     tokens: Vec<Token>,
     /// How far the bytes have been taken apart.
@@ -44,19 +48,30 @@ pub(super) struct Parser {
     open: Vec<u32>,
     /// How many answers are whole.
     whole: usize,
+    /// Beyond so many bytes only short strings are kept.
+    kept: usize,
+    /// Bytes still to come of a string that is not kept.
+    omitted: usize,
 }
 
 impl Parser {
-    /// One for answers of about so many tokens.
-    pub fn with_capacity(tokens: usize) -> Self {
-        Self { tokens: Vec::with_capacity(tokens), ..Self::default() }
+    /// One for answers of about so many tokens, of which about so many bytes are kept.
+    pub fn new(tokens: usize, kept: usize) -> Self {
+        Self { tokens: Vec::with_capacity(tokens), position: 0, open: Vec::new(), whole: 0, kept, omitted: 0 }
     }
 
     /// Goes on with what has come in since, up to so many answers; are they there? `bytes` are
-    /// all bytes so far.
-    pub fn advance(&mut self, bytes: &[u8], answers: usize) -> Result<bool, Malformed> {
-        while self.whole < answers {
-            let Some((token, next)) = token(bytes, self.position)? else { return Ok(false) };
+    /// all bytes so far, without those that are not kept.
+    pub fn advance(&mut self, bytes: &mut Vec<u8>, answers: usize) -> Result<bool, Malformed> {
+        loop {
+            self.omit(bytes);
+            if self.omitted > 0 {
+                return Ok(false);
+            }
+            if self.whole == answers {
+                return Ok(true);
+            }
+            let Some((token, next)) = self.next_token(bytes)? else { return Ok(false) };
             self.position = next;
             self.tokens.push(token);
             match token {
@@ -69,7 +84,26 @@ impl Parser {
                 _ => self.close(),
             }
         }
-        Ok(true)
+    }
+
+    /// The next piece, and where the one after it begins, once it is there. One that is not kept is there with
+    /// its length.
+    fn next_token(&mut self, bytes: &mut Vec<u8>) -> Result<Option<(Token, usize)>, Malformed> {
+        if self.position >= self.kept
+            && let Some((length, start)) = long_string(bytes, self.position)?
+        {
+            bytes.drain(self.position..start);
+            self.omitted = length + b"\r\n".len();
+            return Ok(Some((Token::Omitted, self.position)));
+        }
+        token(bytes, self.position)
+    }
+
+    /// Drops what has come of a string that is not kept.
+    fn omit(&mut self, bytes: &mut Vec<u8>) {
+        let here = self.omitted.min(bytes.len() - self.position);
+        bytes.drain(self.position..self.position + here);
+        self.omitted -= here;
     }
 
     /// A piece is whole, and with it each array that waited for no other.
@@ -88,6 +122,23 @@ impl Parser {
     pub fn finish(self, bytes: Vec<u8>) -> Answer {
         Answer { bytes, tokens: self.tokens }
     }
+}
+
+/// The length of a long string at that place, and where its bytes begin; `None` where another piece stands
+/// there, or its length is not there yet.
+fn long_string(bytes: &[u8], at: usize) -> Result<Option<(usize, usize)>, Malformed> {
+    if bytes.get(at) != Some(&b'$') {
+        return Ok(None);
+    }
+    let Some(length) = bytes[at..].iter().position(|byte| *byte == b'\n') else { return Ok(None) };
+    let next = at + length + 1;
+    let line = bytes.get(at + 1..next - 2).unwrap_or_default();
+    let length = number(line).ok_or_else(|| Malformed(format!("`{}` is no length", String::from_utf8_lossy(line))))?;
+    // A length beyond all bounds is noise, and must not be waited for.
+    if length > i64::from(u32::MAX) {
+        return Err(Malformed("it is longer than 4 GiB".to_owned()));
+    }
+    Ok(usize::try_from(length).ok().filter(|length| *length > SHORT_BYTES).map(|length| (length, next)))
 }
 
 /// The piece at that place, and where the next one begins; `None` where it is not whole yet.
@@ -154,6 +205,17 @@ impl Answer {
         }
     }
 
+    /// How many bytes the strings among these pieces take, and what stands between them.
+    pub fn span(&self, from: usize, to: usize) -> usize {
+        let place = |at: usize| match self.token(at) {
+            Token::Text { start, end } => Some((start as usize, end as usize)),
+            _ => None,
+        };
+        let mut places = (from..to).filter_map(place);
+        let Some((start, end)) = places.next() else { return 0 };
+        places.last().map_or(end, |(_, end)| end) - start
+    }
+
     /// The first line that says what went wrong.
     pub fn error(&self) -> Option<&[u8]> {
         self.tokens.iter().find_map(|token| match *token {
@@ -193,7 +255,7 @@ impl Answer {
             Token::Array(_) => Value::Array(self.parts(at).into_iter().map(|part| self.value(part)).collect()),
             Token::Int(number) => Value::Int(number),
             Token::Text { .. } => Value::BulkString(self.text(at).unwrap_or_default().to_vec()),
-            Token::Nil | Token::Error { .. } => Value::Nil,
+            Token::Nil | Token::Omitted | Token::Error { .. } => Value::Nil,
         }
     }
 }

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use redis::{Cmd, cmd};
+use redis::cmd;
 
-use super::entries::Entries;
-use super::reply;
+use super::entries::{Entries, Taken};
+use super::pace::Pace;
 use super::{Connection, RedisAddress, StreamError};
 use emp_event::EntryId;
 
@@ -14,6 +14,7 @@ const COUNT: usize = 1_000;
 pub struct StreamTail {
     connection: Connection,
     after: EntryId,
+    pace: Pace,
 }
 
 impl StreamTail {
@@ -22,7 +23,7 @@ impl StreamTail {
     /// # Errors
     /// [`StreamError::Unreachable`] or [`StreamError::Refused`].
     pub async fn open(address: &RedisAddress, stream: &str, after: EntryId) -> Result<Self, StreamError> {
-        Ok(Self { connection: Connection::open(address, stream, "").await?, after })
+        Ok(Self { connection: Connection::open(address, stream, "").await?, after, pace: Pace::new() })
     }
 
     /// The ID of the last entry that was read.
@@ -35,24 +36,34 @@ impl StreamTail {
     /// # Errors
     /// Any [`StreamError`]; the connection is of no use then.
     pub async fn next(&mut self, wait: Duration) -> Result<Entries, StreamError> {
+        let count = self.pace.count(COUNT);
         let mut read = cmd("XREAD");
-        read.arg("COUNT").arg(COUNT).arg("BLOCK").arg(wait.as_millis().max(1) as u64);
+        read.arg("COUNT").arg(count).arg("BLOCK").arg(wait.as_millis().max(1) as u64);
         read.arg("STREAMS").arg(&self.connection.stream).arg(self.after.to_string());
-        let (entries, _) = Entries::take(self.connection.answer(&read).await?, 0)?;
+        let answer = self.connection.answer(&read, Pace::kept_bytes(count)).await?;
+        let Taken { entries, cut, .. } = Entries::take(answer, 0)?;
+        self.pace.learn(&entries, cut.is_some());
         if let Some(last) = entries.last_id() {
             self.after = last;
-        } else if self.has_begun_anew().await? {
+        } else if cut.is_none() && self.has_begun_anew().await? {
             self.after = EntryId::ZERO;
         }
         Ok(entries)
     }
 
-    /// Was the stream reset, so that its IDs are below those that were read?
+    /// Was the stream reset, so that its IDs are below those that were read? An entry that was deleted changes
+    /// nothing of the highest ID ever given out.
     async fn has_begun_anew(&mut self) -> Result<bool, StreamError> {
-        let mut info: Cmd = cmd("XREVRANGE");
-        info.arg(&self.connection.stream).arg("+").arg("-").arg("COUNT").arg(1);
-        let newest = reply::entry_ids(self.connection.command(&info).await?)?;
-        Ok(newest.first().is_some_and(|newest| *newest < self.after))
+        let info = cmd("XINFO").arg("STREAM").arg(&self.connection.stream).to_owned();
+        match self.connection.outline(&info).await {
+            Ok(state) => {
+                let last = self.connection.stream_state(state)?.last;
+                Ok(last.is_some_and(|last| last < self.after))
+            }
+            // There is no stream now.
+            Err(StreamError::NoGroup { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 }
 

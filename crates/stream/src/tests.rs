@@ -2,6 +2,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use redis::Value;
 
+use super::entries::{Cut, Taken};
+use super::pace::Pace;
 use super::reply::{clients, consumers, entry_ids, last_delivered, numbers, pending_count, pending_ids, stream_state};
 use super::resp::{Answer, Parser};
 use super::*;
@@ -31,8 +33,12 @@ fn wire(value: &Value, bytes: &mut Vec<u8>) {
 fn answer(value: &Value) -> Answer {
     let mut bytes = Vec::new();
     wire(value, &mut bytes);
-    let mut parser = Parser::default();
-    assert_eq!(parser.advance(&bytes, 1), Ok(true));
+    taken_apart(bytes, usize::MAX)
+}
+
+fn taken_apart(mut bytes: Vec<u8>, kept: usize) -> Answer {
+    let mut parser = Parser::new(0, kept);
+    assert_eq!(parser.advance(&mut bytes, 1), Ok(true));
     parser.finish(bytes)
 }
 
@@ -48,8 +54,8 @@ fn of_stream(entries: Vec<Value>) -> Value {
 fn reads_entries_and_names_those_that_were_trimmed() {
     let gone = Value::Array(vec![bulk("4-2"), Value::Nil]);
     let reply = of_stream(vec![gone, entry("5-0", &["service", "worker", "", "ü"]), entry("6-1", &[])]);
-    let (entries, trimmed) = Entries::take(answer(&reply), 0).unwrap();
-    assert_eq!(trimmed, [EntryId::new(4, 2)]);
+    let Taken { entries, trimmed, cut } = Entries::take(answer(&reply), 0).unwrap();
+    assert_eq!((trimmed, cut), (vec![EntryId::new(4, 2)], None));
     assert_eq!(
         (entries.len(), entries.first_id(), entries.last_id()),
         (2, EntryId::parse(b"5-0"), EntryId::parse(b"6-1"))
@@ -63,8 +69,8 @@ fn reads_entries_and_names_those_that_were_trimmed() {
 
 #[test]
 fn nothing_to_read_is_no_error() {
-    let (entries, trimmed) = Entries::take(answer(&Value::Nil), 0).unwrap();
-    assert!(entries.is_empty() && trimmed.is_empty());
+    let Taken { entries, trimmed, cut } = Entries::take(answer(&Value::Nil), 0).unwrap();
+    assert!(entries.is_empty() && trimmed.is_empty() && cut.is_none());
 }
 
 #[test]
@@ -79,36 +85,137 @@ fn an_answer_of_another_shape_is_named() {
 #[test]
 fn what_is_no_answer_is_refused() {
     for bytes in [&b"hello\r\n"[..], b"*x\r\n", b"$99999999999999999999\r\n", b"*9999999999\r\n", b":\r\n"] {
-        assert!(Parser::default().advance(bytes, 1).is_err(), "{}", String::from_utf8_lossy(bytes));
+        for kept in [0, usize::MAX] {
+            let tried = Parser::new(0, kept).advance(&mut bytes.to_vec(), 1);
+            assert!(tried.is_err(), "{}", String::from_utf8_lossy(bytes));
+        }
     }
-    let deep = b"*1\r\n".repeat(20);
-    assert!(Parser::default().advance(&deep, 1).is_err());
+    let mut deep = b"*1\r\n".repeat(20);
+    assert!(Parser::new(0, usize::MAX).advance(&mut deep, 1).is_err());
 }
 
 #[test]
 fn connections_are_known_by_their_names() {
-    let list = bulk("id=7 addr=127.0.0.1:5 laddr=x name= age=1\nid=12 addr=x name=emp-events:s:c db=0\n");
-    let found: Vec<_> = clients(list).into_iter().map(|client| (client.id, client.name)).collect();
-    assert_eq!(found, [(7, String::new()), (12, "emp-events:s:c".to_owned())]);
+    let list = bulk("id=7 addr=127.0.0.1:5 laddr=x name= age=1\nid=12 addr=x name=emp-events:s:c idle=4 db=0\n");
+    let found: Vec<_> =
+        clients(list).into_iter().map(|client| (client.id, client.name, client.idle.as_secs())).collect();
+    assert_eq!(found, [(7, String::new(), 0), (12, "emp-events:s:c".to_owned(), 4)]);
+}
+
+/// Whatever stands in an answer behind so many bytes, IDs are there, and large fields are not.
+#[test]
+fn of_an_answer_that_is_too_long_the_first_entries_and_the_other_ids_are_kept() {
+    let large = "x".repeat(1_000);
+    let gone = |id: &str| Value::Array(vec![bulk(id), Value::Nil]);
+    let fields = ["data", large.as_str()];
+    let entries =
+        vec![entry("5-0", &fields), gone("5-1"), entry("5-2", &fields), entry("6-0", &["a", "b"]), gone("7-0")];
+    let mut bytes = Vec::new();
+    wire(&of_stream(entries), &mut bytes);
+    let Taken { entries, trimmed, cut } = Entries::take(taken_apart(bytes, 500), 0).unwrap();
+    assert_eq!(entries.ids().collect::<Vec<_>>(), [EntryId::new(5, 0)]);
+    assert_eq!(trimmed, [EntryId::new(5, 1)], "those behind are asked for again as well");
+    assert_eq!(cut, Some(Cut { first: EntryId::new(5, 2), last: EntryId::new(7, 0), count: 3 }));
 }
 
 #[test]
-fn the_password_is_never_shown() {
-    let wrong = RedisAddress::parse("http://user:secret@host").unwrap_err().to_string();
-    assert!(!wrong.contains("secret"), "{wrong}");
+fn so_many_are_asked_for_as_fit_into_an_answer() {
+    let of = |count: usize, bytes: usize| {
+        let text = "x".repeat(bytes);
+        let entries = (0..count).map(|seq| entry(&format!("5-{seq}"), &["data", &text])).collect();
+        Entries::take(answer(&of_stream(entries)), 0).unwrap().entries
+    };
+    let mut pace = Pace::new();
+    assert_eq!((pace.count(1_000), pace.count(3)), (16, 3));
+    pace.learn(&of(16, 100), false);
+    assert_eq!(pace.count(1_000), 64, "more only step by step");
+    pace.learn(&of(64, 100), false);
+    pace.learn(&of(256, 100), false);
+    assert_eq!(pace.count(1_000), 1_000);
+    pace.learn(&of(3, 1 << 20), true);
+    assert_eq!(pace.count(1_000), 3, "as many as were kept");
+    pace.learn(&of(3, 1 << 20), false);
+    assert_eq!(pace.count(1_000), 1);
+    pace.learn(&of(0, 0), true);
+    assert_eq!(Pace::kept_bytes(pace.count(1_000)), usize::MAX, "one alone is kept, however large it is");
+}
+
+#[test]
+fn a_redis_that_does_not_count_what_was_added_is_too_old() {
+    let old = Value::Array(vec![bulk("length"), Value::Int(3), bulk("last-generated-id"), bulk("5-1")]);
+    assert_eq!(stream_state(old).unwrap(), None);
+}
+
+#[test]
+fn nothing_of_a_password_is_ever_shown() {
+    let secrets = [
+        "http://user:s3cret@host",
+        "user:s3cret@host:6379",
+        "redis:/user:s3cret@host:6379",
+        "redis://user:s3#cret@host:6379",
+        "redis://user:12#s3cret@host:6379",
+        "redis://user:12/s3cret@host:6379",
+        "redis://user:s3?cret@host:6379",
+        "redis://user:x@s3cret@host:port",
+        "redis+sentinel://user:s3cret@host:26379/master",
+        "unix:///run/redis.sock?pass=s3cret",
+        "redis://host:port?pass=s3cret",
+        "://x:s3cret@host",
+    ];
+    for url in secrets {
+        let said = match RedisAddress::parse(url) {
+            Ok(address) => address.to_string(),
+            Err(error) => error.to_string(),
+        };
+        assert!(!said.contains("s3") && !said.contains("cret") && !said.contains("12"), "{url}: {said}");
+    }
     let address = RedisAddress::parse("redis://user:secret@host:6380/2").unwrap();
     assert_eq!(address.to_string(), "host:6380");
+    assert_eq!(without_secrets("https://user:secret@host/path"), "https://***@host/path");
+    assert_eq!(without_secrets("localhost"), "localhost");
+}
+
+#[test]
+fn of_a_cluster_the_first_node_is_asked() {
+    let shown = |url: &str| RedisAddress::parse(url).unwrap().to_string();
+    assert_eq!(shown("redis+cluster://a:7001,b:7002"), "a:7001");
+    assert_eq!(shown("rediss+cluster://user:x,y@a:7001,b:7002"), "a:7001");
+    let refused = RedisAddress::parse("redis+sentinel://a:26379/master").unwrap_err().to_string();
+    assert!(refused.contains("give the address of the master itself"), "{refused}");
+}
+
+#[test]
+fn an_answer_of_a_cluster_says_what_to_do() {
+    let said = |line: &str| StreamError::from_answer(line, "a:7001", "emp:events", "g");
+    let apart = said("CROSSSLOT Keys in request don't hash to the same slot");
+    assert!(apart.is_final() && apart.to_string().contains("`--stream {emp}:events`"), "{apart}");
+    let moved = said("MOVED 1234 10.0.0.2:7002");
+    assert!(moved.is_final() && moved.to_string().ends_with("set --redis redis://10.0.0.2:7002"), "{moved}");
 }
 
 #[test]
 fn what_was_delivered_and_lost_makes_the_position() {
-    let hash = Value::Array(vec![bulk("-3"), bulk("7"), bulk("100"), bulk("20"), Value::Nil, Value::Nil]);
+    let hash = Value::Array(vec![bulk("-3"), bulk("7"), bulk("100"), bulk("20"), Value::Nil, Value::Nil, Value::Nil]);
     let pending = Value::Array(vec![Value::Int(13), bulk("1-0"), bulk("9-0"), Value::Nil]);
     let accounts = Accounts::read(hash, pending).unwrap();
     assert_eq!((accounts.position(), accounts.begun, accounts.own_lost), (Some(130), 7, 0));
     assert_eq!(accounts.lost_up_to(130), Some(20));
     assert_eq!(accounts.lost_up_to(135), Some(25));
     assert_eq!(accounts.base_for(130), -3);
+}
+
+/// An answer as it is taken apart where its bytes come up to these places, one after the other.
+fn in_pieces(bytes: &[u8], places: &[usize], answers: usize, kept: usize) -> Result<Answer, TestCaseError> {
+    let mut parser = Parser::new(0, kept);
+    let (mut here, mut from) = (Vec::new(), 0);
+    for place in places {
+        here.extend(&bytes[from..*place]);
+        from = *place;
+        prop_assert_eq!(parser.advance(&mut here, answers), Ok(false));
+    }
+    here.extend(&bytes[from..]);
+    prop_assert_eq!(parser.advance(&mut here, answers), Ok(true));
+    Ok(parser.finish(here))
 }
 
 fn any_reply() -> impl Strategy<Value = Value> {
@@ -143,12 +250,7 @@ proptest! {
         replies.iter().for_each(|reply| wire(reply, &mut bytes));
         let mut places: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len())).collect();
         places.sort_unstable();
-        let mut parser = Parser::default();
-        for place in places {
-            prop_assert_eq!(parser.advance(&bytes[..place], replies.len()), Ok(false));
-        }
-        prop_assert_eq!(parser.advance(&bytes, replies.len()), Ok(true));
-        let answer = parser.finish(bytes);
+        let answer = in_pieces(&bytes, &places, replies.len(), usize::MAX)?;
         let mut at = 0;
         for reply in &replies {
             prop_assert_eq!(&answer.value(at), reply);
@@ -156,12 +258,30 @@ proptest! {
         }
     }
 
+    /// However it is cut into pieces, the same is kept of an answer that is too long.
+    #[test]
+    fn a_long_answer_may_come_in_pieces(
+        lengths in vec(0_usize..200, 1..20),
+        kept in 0_usize..1_000,
+        cuts in vec(any::<prop::sample::Index>(), 0..20),
+    ) {
+        let mut bytes = Vec::new();
+        wire(&Value::Array(lengths.iter().map(|length| bulk(&"x".repeat(*length))).collect()), &mut bytes);
+        let mut places: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len())).collect();
+        places.sort_unstable();
+        let whole = taken_apart(bytes.clone(), kept);
+        let answer = in_pieces(&bytes, &places, 1, kept)?;
+        let tokens = |answer: &Answer| (0..=lengths.len()).map(|at| answer.token(at)).collect::<Vec<_>>();
+        prop_assert_eq!(tokens(&answer), tokens(&whole));
+        prop_assert!(answer.size().0 <= kept + 220 + 80 * lengths.len());
+    }
+
     #[test]
     fn any_bytes_are_an_answer_or_are_refused(bytes in vec(any::<u8>(), 0..200), kind in "[*$:+-]") {
         let mut all = kind.into_bytes();
         all.extend(bytes);
-        let mut parser = Parser::default();
-        if parser.advance(&all, 1) == Ok(true) {
+        let mut parser = Parser::new(0, usize::MAX);
+        if parser.advance(&mut all, 1) == Ok(true) {
             let answer = parser.finish(all);
             let _ = (answer.value(0), answer.error().map(<[u8]>::len));
         }

@@ -81,6 +81,10 @@ pub fn bring_up_to_date(layout: &Layout, files: &[Partition]) -> Result<(), Stor
     let Some(newest) = files.last().map(|file| file.hour) else { return Ok(()) };
     let storage = Storage::of(layout);
     let mut saved = load(&storage);
+    if saved.through.is_some_and(|through| through > newest) {
+        // It was learned from hours that are none of our time: what is there now was left out.
+        saved = Saved::default();
+    }
     let files: Vec<&Partition> = files.iter().collect();
     let missing = saved.missing(&files, newest.start_ms() - LAG_MS);
     if missing.is_empty() {

@@ -32,13 +32,14 @@ Examples:
   emp-events --redis redis://10.0.0.5:6379 --store /var/lib/emp-events collect
   emp-events collect --retain 90d --retain-bytes 50GiB
   DASH0_ENABLED=true emp-events collect             and forward to Dash0: see `emp-events forward --help`
-  emp-events collect --adopt web2-91c4e07a         and store what a collector that is gone had read
+  emp-events collect --adopt web2-91c4e07a5d20b3f8  and store what a collector that is gone had read
   emp-events collect --log-events logs/events.log  and one JSON line an event, for tail -f")]
 pub(crate) struct Collect {
     /// Drain what is in the stream, seal it, and end
     #[arg(long)]
     once: bool,
-    /// The consumer in the group and the writer in the store [default: this host's and store's own]
+    /// The name of the consumer in the group and of the writer in the store, to which the store's id is added
+    /// [default: this host's name]
     #[arg(long, value_name = "NAME", env = "EMP_EVENTS_CONSUMER")]
     consumer: Option<String>,
     /// First take over what this consumer was given and has not acknowledged: the collector of another
@@ -68,7 +69,7 @@ pub(crate) struct Collect {
 
 impl Collect {
     pub fn run(self, options: &Options) -> Outcome {
-        let mut settings = options.collect_settings(self.consumer)?;
+        let mut settings = options.collect_settings(self.consumer.filter(|name| !name.is_empty()))?;
         settings.once = self.once;
         settings.adopt = self.adopt;
         settings.retention = Retention { age: self.retain, bytes: self.retain_bytes, even_if_odd: false };

@@ -6,7 +6,7 @@ use clap::Args;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::Options;
 use emp_catalog::{IndexingPace, bring_up_to_date};
-use emp_collect::default_consumer;
+use emp_collect::collector_of;
 use emp_store::{Layout, StoreError, StoreWriter, request_seal};
 
 /// How long to wait for a collector at work.
@@ -27,7 +27,7 @@ pub(crate) struct Seal {}
 impl Seal {
     pub fn run(self, options: &Options) -> Outcome {
         let layout = options.existing_layout()?;
-        match StoreWriter::open(&layout, &default_consumer(&layout)) {
+        match StoreWriter::open(&layout, &collector_of(&layout)) {
             Ok(store) => {
                 seal(store)?;
                 bring_up_to_date(&layout, IndexingPace::hurried())?;

@@ -6,23 +6,26 @@ use serde_json::json;
 
 use crate::cli::failure::Outcome;
 use crate::cli::options::{FormatOption, Options, runtime};
-use emp_collect::{Law, check_law, default_consumer};
+use emp_collect::{Law, check_law, collector_of};
 use emp_store::{Finding, Progress, Repaired, Report, repair, verify};
 use emp_units as units;
 
 /// Read every file to the last bit, and say what is wrong
 ///
 /// Checks names, checksums, the order and range of IDs, and that no event is there twice. With
-/// --redis, also the conservation law: every entry ever added to the stream is stored,
+/// --law, also the conservation law: every entry ever added to the stream in Redis is stored,
 /// quarantined, lost and counted, unread or in flight. Exit status 0 where all is well, else 1.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   emp-events verify
-  emp-events verify --redis                    and compare with the Redis at REDIS_URL
-  emp-events verify --redis redis://10.0.0.5:6379
+  emp-events verify --law                      and compare with the stream in Redis
+  emp-events --redis redis://10.0.0.5:6379 verify --law
   emp-events verify --repair                   take what is damaged out of the store")]
 pub(crate) struct Verify {
+    /// Check the conservation law as well, against the stream in Redis
+    #[arg(long)]
+    law: bool,
     /// Move damaged files to the quarantine, and make anew what can be made from others
     #[arg(long)]
     repair: bool,
@@ -33,10 +36,10 @@ impl Verify {
         let layout = options.existing_layout()?;
         let report = verify(&layout, &mut show_progress)?;
         let repaired = match self.repair && !report.findings.is_empty() {
-            true => Some(repair(&layout, &report, &default_consumer(&layout))?),
+            true => Some(repair(&layout, &report, &collector_of(&layout))?),
             false => None,
         };
-        let law = match options.asks_redis() {
+        let law = match self.law {
             true => Some(runtime()?.block_on(check_law(&options.collect_settings(None)?))?),
             false => None,
         };
