@@ -20,6 +20,7 @@ pub use accounts::Accounts;
 pub use connection::{Connection, RedisAddress};
 pub use entries::{Entries, Entry};
 pub use error::StreamError;
+pub use forwarded::Lease;
 pub use inquiry::{Consumer, Memory, Unread};
 pub use producer::Producer;
 pub use reader::{GroupReader, Poll, Settled, Start};
