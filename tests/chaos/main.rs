@@ -6,8 +6,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+mod forwarders;
 mod producer;
 mod proxy;
+mod receiver;
 #[allow(dead_code, reason = "the other tests need the rest of it")]
 #[path = "../suite/support.rs"]
 mod support;
@@ -55,7 +57,6 @@ struct Tally {
 
 #[test]
 fn whatever_happens_every_entry_is_accounted_for() {
-    let number = |name, default| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default);
     let kills = number("EMP_EVENTS_CHAOS_KILLS", 48) as usize;
     let seed = number("EMP_EVENTS_CHAOS_SEED", 7);
     println!("seed {seed}, {kills} kills");
@@ -71,6 +72,11 @@ fn whatever_happens_every_entry_is_accounted_for() {
     }
     println!("{tally:?}; unaccounted for: 0");
     assert!(tally.stored > 0);
+}
+
+/// A number that the environment sets.
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
 struct Round {

@@ -1,13 +1,16 @@
 //! Events of the store, sent by hand: a part of it once more, or what was refused.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
 
 use super::ForwardError;
+use super::archive::StoreArchive;
 use super::deliver::Delivery;
 use super::otlp::{OwnedEvent, Signals};
-use super::outbox::{Item, Outbox, What};
+use super::outbox::{Fate, Outbox, Queued};
+use super::post::Client;
 use super::settings::Settings;
 use super::status::{Counts, Status};
 use emp_store::{DeadLetters, Layout};
@@ -17,7 +20,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Sends events that are handed to it, a few requests at a time.
 pub struct Again {
-    outbox: Outbox,
+    outbox: Outbox<Client, StoreArchive>,
     status: Status,
     counts: Counts,
 }
@@ -28,11 +31,21 @@ pub struct Again {
 /// [`ForwardError::Client`].
 pub fn send_again(layout: &Layout, settings: &Settings) -> Result<Again, ForwardError> {
     let status = Status::default();
-    Ok(Again::by(Delivery::new(layout, settings, status.clone())?, settings, status))
+    let delivery = delivery(layout, settings, &status)?;
+    Ok(Again::by(Arc::new(delivery), settings, status))
+}
+
+fn delivery(
+    layout: &Layout,
+    settings: &Settings,
+    status: &Status,
+) -> Result<Delivery<Client, StoreArchive>, ForwardError> {
+    let receiver = Client::new(&settings.target)?;
+    Ok(Delivery::new(receiver, StoreArchive::of(layout), status.clone(), settings.backoff))
 }
 
 impl Again {
-    fn by(delivery: Delivery, settings: &Settings, status: Status) -> Self {
+    fn by(delivery: Arc<Delivery<Client, StoreArchive>>, settings: &Settings, status: Status) -> Self {
         Self { outbox: Outbox::new(settings, delivery), status, counts: Counts::default() }
     }
 
@@ -41,7 +54,7 @@ impl Again {
     /// # Errors
     /// [`ForwardError::Denied`], at any time: what was taken before may then not have been sent.
     pub async fn send(&mut self, event: OwnedEvent) -> Result<(), ForwardError> {
-        self.outbox.push(Item { id: event.id, is_pending: false, what: What::Send(Box::new(event)) });
+        self.outbox.push(Queued { id: event.id, is_pending: false, lost: 0, fate: Fate::Send(Box::new(event)) });
         while !self.outbox.has_room() {
             self.outbox.launch(false);
             self.take_answers().await?;
@@ -73,8 +86,8 @@ impl Again {
                 return Err(ForwardError::Denied(why));
             }
         }
-        let landed = self.outbox.landed(usize::MAX).await;
-        self.counts = self.counts.plus(&landed.counts);
+        let settled = self.outbox.settled(usize::MAX).await;
+        self.counts = self.counts.plus(&settled.counts);
         Ok(())
     }
 }
@@ -88,13 +101,13 @@ pub async fn replay_dead_letters(layout: &Layout, settings: &Settings) -> Result
     let mut settings = settings.clone();
     settings.target.signals = Signals::Logs;
     let status = Status::default();
-    let delivery = Delivery::new(layout, &settings, status.clone())?;
+    let delivery = Arc::new(delivery(layout, &settings, &status)?);
     let letters = DeadLetters::of(layout);
     let mut total = Counts::default();
     for letter in letters.list()?.into_iter().filter(|letter| letter.signal == Signals::Logs.as_str()) {
         let fields = [("event", letter.event.as_str())];
         let Ok(event) = emp_event::decode(letter.id, &fields) else { continue };
-        let mut again = Again::by(delivery.clone(), &settings, status.clone());
+        let mut again = Again::by(Arc::clone(&delivery), &settings, status.clone());
         again.send(event.into_owned()).await?;
         let counts = again.finish().await?;
         if counts.dead == 0 && counts.refused == 0 {

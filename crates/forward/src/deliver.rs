@@ -1,29 +1,31 @@
 //! One batch, until each of its events has a final answer.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
-use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use jiff::Timestamp;
 use tokio::time::sleep;
 
-use super::ForwardError;
+use super::answer::Reply;
 use super::otlp::{OwnedEvent, ServiceSpan, encode_logs, encode_spans};
-use super::post::{Client, Reply, Signal};
-use super::settings::Settings;
+use super::post::Signal;
+use super::seams::{Archive, Receiver};
 use super::status::{Counts, Status};
-use emp_event::Draft;
-use emp_store::{DeadLetter, DeadLetters, Layout};
+use emp_event::{Draft, EntryId};
+use emp_store::DeadLetter;
+use emp_system::Backoff;
 
-/// A receiver that breaks so often over the same records is taken to refuse them. OTLP has such answers
-/// final at once; but a receiver that is being restarted, say, gives them too.
+/// A receiver that breaks so often over the same records is taken to refuse them, and what answers so often
+/// in no words of OTLP is taken to be no receiver. OTLP has a 500 final at once; but a receiver that is being
+/// restarted, say, gives it too.
 const BREAKS_MAX: usize = 4;
 
 /// Sends batches, and tries until they are settled.
-#[derive(Debug, Clone)]
-pub(super) struct Delivery {
-    client: Client,
+#[derive(Debug)]
+pub(super) struct Delivery<R, A> {
+    receiver: R,
+    archive: A,
     status: Status,
-    dead_letters: DeadLetters,
     backoff: (Duration, Duration),
 }
 
@@ -38,11 +40,11 @@ pub(super) struct Portion {
     pub spans: Vec<ServiceSpan>,
 }
 
-impl Delivery {
-    /// To the settings' receiver; what it refuses for good goes into that store.
-    pub fn new(layout: &Layout, settings: &Settings, status: Status) -> Result<Self, ForwardError> {
-        let client = Client::new(&settings.target)?;
-        Ok(Self { client, status, dead_letters: DeadLetters::of(layout), backoff: settings.backoff })
+impl<R: Receiver, A: Archive> Delivery<R, A> {
+    /// To that receiver; what it refuses for good goes into that store. The waits after the first failure
+    /// and at the longest are `backoff`.
+    pub fn new(receiver: R, archive: A, status: Status, backoff: (Duration, Duration)) -> Self {
+        Self { receiver, archive, status, backoff }
     }
 
     /// Sends it until it has a final answer; what became of it.
@@ -66,11 +68,11 @@ impl Delivery {
         for letter in &dead {
             self.keep(letter).await;
         }
-        let mut lost_events: Vec<_> = dead.iter().map(|letter| letter.id).collect();
-        lost_events.dedup();
-        let not_taken = lost_events.len() as u64 + refused;
-        let sent = (portion.events.len() as u64).saturating_sub(not_taken);
-        Counts { sent, refused, dead: dead.len() as u64, ..Counts::default() }
+        // An event is dead once, even where its record and its span were refused.
+        let dead_events: HashSet<EntryId> = dead.iter().map(|letter| letter.id).collect();
+        let dead = dead_events.len() as u64;
+        let sent = (portion.events.len() as u64).saturating_sub(dead + refused);
+        Counts { sent, refused, dead, ..Counts::default() }
     }
 
     /// Sends records; what is too large is split, what is refused is halved until the bad ones are
@@ -97,10 +99,10 @@ impl Delivery {
 
     /// Posts one body until the answer is final.
     async fn send(&self, signal: Signal, body: &[u8]) -> Final {
-        let mut waits = backoff(self.backoff);
+        let mut waits = Backoff::new(self.backoff.0, self.backoff.1);
         let mut breaks = 0;
         loop {
-            let wait = match self.client.post(signal, body).await {
+            let wait = match self.receiver.post(signal, body).await {
                 Reply::Accepted { refused, message } => {
                     self.status.works();
                     if refused > 0 || !message.is_empty() {
@@ -109,10 +111,10 @@ impl Delivery {
                     return Final::Accepted { refused };
                 }
                 Reply::TooLarge => return Final::TooLarge,
-                Reply::Broken { why } if breaks + 1 < BREAKS_MAX => {
+                Reply::Broken { why } | Reply::Foreign { why } if breaks + 1 < BREAKS_MAX => {
                     breaks += 1;
                     self.status.failed(&why);
-                    waits.next().unwrap_or(self.backoff.1)
+                    waits.next_wait()
                 }
                 Reply::Rejected { why } | Reply::Broken { why } => {
                     self.status.refused(&format!("the receiver rejects {}: {why}", signal.as_str()));
@@ -120,9 +122,9 @@ impl Delivery {
                 }
                 Reply::Later { after, why } => {
                     self.status.failed(&why);
-                    after.unwrap_or_default().max(waits.next().unwrap_or(self.backoff.1))
+                    after.unwrap_or_default().max(waits.next_wait())
                 }
-                Reply::Denied { why } => {
+                Reply::Denied { why } | Reply::Foreign { why } => {
                     self.status.denied(&why);
                     self.backoff.1
                 }
@@ -133,7 +135,7 @@ impl Delivery {
 
     /// The event is acknowledged once this is on the disk; a full disk is waited out.
     async fn keep(&self, letter: &DeadLetter) {
-        while let Err(error) = self.dead_letters.add(letter) {
+        while let Err(error) = self.archive.keep(letter) {
             self.status.failed(&error.to_string());
             sleep(self.backoff.1).await;
         }
@@ -162,10 +164,4 @@ fn letter(event: &OwnedEvent, signal: Signal, reason: String) -> DeadLetter {
         event: Draft::from(event).json().unwrap_or_default(),
         noticed_at: Timestamp::now().as_millisecond(),
     }
-}
-
-/// Longer waits at each failure, with jitter, so that many forwarders don't come back at once.
-pub(super) fn backoff((first, last): (Duration, Duration)) -> ExponentialBackoff {
-    let builder = ExponentialBuilder::new().with_min_delay(first).with_max_delay(last);
-    builder.without_max_times().with_jitter().build()
 }

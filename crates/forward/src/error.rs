@@ -17,8 +17,16 @@ pub enum ForwardError {
     #[error("the receiver refuses us, so nothing more was sent: {0}; check endpoint and key, then run this again")]
     Denied(String),
     /// Another forwarder reads the group now.
-    #[error("another forwarder has taken over the group `{}`", super::GROUP)]
+    #[error(
+        "another forwarder has taken over the group `{}` and goes on; stop it first, or leave the work to it",
+        super::GROUP
+    )]
     Superseded,
+    /// A mistake of this program.
+    #[error(
+        "a mistake of this program ended it ({0}); start it again, and report this: nothing was acknowledged that was not delivered"
+    )]
+    Panicked(String),
 }
 
 impl ForwardError {
@@ -26,7 +34,7 @@ impl ForwardError {
     pub fn is_final(&self) -> bool {
         match self {
             Self::Stream(error) => error.is_final(),
-            Self::Client(_) | Self::Denied(_) => true,
+            Self::Client(_) | Self::Denied(_) | Self::Panicked(_) => true,
             Self::Store(_) | Self::Superseded => false,
         }
     }

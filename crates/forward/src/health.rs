@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 
+use super::progress::{Progress, load_trouble};
 use super::status::Counts;
-use super::{ForwardError, GROUP, place};
+use super::{ForwardError, GROUP};
 use emp_event::EntryId;
 use emp_stream::{Connection, GroupReader, RedisAddress, StreamError};
 
@@ -14,7 +15,9 @@ pub struct Forwarding {
     pub pending: u64,
     /// Entries that it has not been given yet.
     pub unread: u64,
-    /// How long the oldest of all these has been in the stream, in ms.
+    /// Entries that were trimmed before it was given them, and that it has yet to take from the store or to count.
+    pub trimmed: u64,
+    /// How long the oldest of the first two has been in the stream, in ms.
     pub oldest_ms: Option<i64>,
     /// What became of the others.
     pub counts: Counts,
@@ -37,12 +40,14 @@ pub async fn check_forwarder(address: &RedisAddress, stream: &str) -> Result<Opt
     let (_, accounts) = reader.accounts().await?;
     let first_pending = reader.first_pending().await?;
     let oldest = first_pending.or(unread.oldest).and_then(EntryId::ingested_at);
-    let trouble = place::load_trouble(&mut reader).await?;
+    let trouble = load_trouble(&mut reader).await?;
+    let progress = Progress::load(&mut reader).await?;
     Ok(Some(Forwarding {
         pending: accounts.pending,
         unread: unread.count,
         oldest_ms: oldest.map(|at| (Timestamp::now().as_millisecond() - at).max(0)),
-        counts: place::load_counts(&mut reader).await?,
+        trimmed: accounts.lost.saturating_sub(progress.lost_settled),
+        counts: progress.counts,
         last_error: trouble.last_error.zip(trouble.last_error_at),
         blocked: trouble.blocked,
     }))

@@ -5,21 +5,30 @@
 //! [`check_forwarder`] says how it goes.
 
 mod again;
+mod answer;
+mod archive;
 mod deliver;
 mod error;
 mod forwarder;
+mod gap;
 mod health;
 mod otlp;
 mod outbox;
-mod place;
 mod post;
+mod progress;
+mod reading;
+mod redis;
+mod seams;
 mod settings;
+mod settling;
+mod shutdown;
 mod sieve;
 mod status;
+mod work;
 
 pub use again::{Again, replay_dead_letters, send_again};
 pub use error::ForwardError;
-pub use forwarder::{Source, forward};
+pub use forwarder::{Ending, Source, forward};
 pub use health::{Forwarding, check_forwarder};
 pub use otlp::Signals;
 pub use settings::{Asked, Settings, SettingsError, Target};

@@ -9,12 +9,15 @@ use tokio::time::Instant;
 
 use super::deliver::{Delivery, Portion};
 use super::otlp::{OwnedEvent, Signals, SpanJoiner};
+use super::seams::{Archive, Receiver};
 use super::settings::Settings;
 use super::status::Counts;
 use emp_event::EntryId;
 
-/// Entries that wait, at most, beside those that one read adds, where two batches are not more.
+/// Entries that wait, at most, where two batches are not more.
 const WAITING_ENTRIES: usize = 500;
+/// Bytes that wait, at most, where two batches are not more.
+const WAITING_BYTES: usize = 4 << 20;
 /// What an event takes beyond its `data`, about, in bytes.
 const EVENT_BYTES: usize = 400;
 /// Jobs whose beginnings are remembered for their spans.
@@ -22,16 +25,18 @@ const OPEN_JOBS_MAX: usize = 10_000;
 
 /// An entry, in its turn.
 #[derive(Debug)]
-pub(super) struct Item {
+pub(super) struct Queued {
     pub id: EntryId,
-    /// Has Redis to be told that it is settled? What comes from the store has not.
+    /// Has Redis to be told that it is settled? What the group was never given has not.
     pub is_pending: bool,
-    pub what: What,
+    /// How many entries that the group was never given are settled with it.
+    pub lost: u64,
+    pub fate: Fate,
 }
 
-/// What is done with it.
+/// What is done with an entry.
 #[derive(Debug)]
-pub(super) enum What {
+pub(super) enum Fate {
     Send(Box<OwnedEvent>),
     /// Left out by level or sampling.
     Skip,
@@ -41,33 +46,62 @@ pub(super) enum What {
     NotAnEvent,
     /// Settled before.
     Known,
+    /// The end of what was trimmed: these were pending, and like the `lost` of the entry they are in no store
+    /// as events.
+    Absent {
+        pending: Vec<EntryId>,
+        missing: u64,
+        not_events: u64,
+    },
 }
 
-/// What is settled: everything at or below an ID.
+/// What is settled together: everything up to an ID.
 #[derive(Debug, Default)]
-pub(super) struct Landed {
+pub(super) struct Settlement {
     pub through: EntryId,
     pub pending: Vec<EntryId>,
+    pub lost: u64,
     pub counts: Counts,
 }
 
-impl Landed {
+impl Settlement {
     pub fn add(&mut self, more: Self) {
         self.through = self.through.max(more.through);
         self.pending.extend(more.pending);
+        self.lost += more.lost;
         self.counts = self.counts.plus(&more.counts);
+    }
+
+    /// Adds what becomes of one entry; gives back the event that is still to be sent for it.
+    fn add_entry(&mut self, entry: Queued) -> Option<OwnedEvent> {
+        self.through = self.through.max(entry.id);
+        self.lost += entry.lost;
+        self.pending.extend(entry.is_pending.then_some(entry.id));
+        match entry.fate {
+            Fate::Send(event) => return Some(*event),
+            Fate::Skip => self.counts.skipped += 1,
+            Fate::TooOld => self.counts.too_old += 1,
+            Fate::NotAnEvent => self.counts.not_events += 1,
+            Fate::Known => {}
+            Fate::Absent { pending, missing, not_events } => {
+                self.pending.extend(pending);
+                self.counts.missing += missing;
+                self.counts.not_events += not_events;
+            }
+        }
+        None
     }
 }
 
-pub(super) struct Outbox {
-    delivery: Arc<Delivery>,
+pub(super) struct Outbox<R, A> {
+    delivery: Arc<Delivery<R, A>>,
     signals: Signals,
     joiner: SpanJoiner,
     batch_events: usize,
     batch_bytes: usize,
     batch_wait: Duration,
     requests: usize,
-    waiting: VecDeque<Item>,
+    waiting: VecDeque<Queued>,
     /// Of those that wait: what is to be sent, and since when the first of all waits.
     to_send: usize,
     bytes: usize,
@@ -76,7 +110,7 @@ pub(super) struct Outbox {
 }
 
 struct UnderWay {
-    landed: Landed,
+    settlement: Settlement,
     task: JoinHandle<Counts>,
     /// What came of it, once that is known.
     outcome: Option<Counts>,
@@ -86,7 +120,7 @@ impl UnderWay {
     async fn wait(&mut self) -> Counts {
         if self.outcome.is_none() {
             let joined = (&mut self.task).await;
-            // Its panic goes on here.
+            // Its panic goes on here: nobody else ends the task.
             self.outcome = Some(joined.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())));
         }
         self.outcome.unwrap_or_default()
@@ -97,10 +131,17 @@ impl UnderWay {
     }
 }
 
-impl Outbox {
-    pub fn new(settings: &Settings, delivery: Delivery) -> Self {
+impl Drop for UnderWay {
+    /// Nobody would hear of its answer.
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl<R: Receiver, A: Archive> Outbox<R, A> {
+    pub fn new(settings: &Settings, delivery: Arc<Delivery<R, A>>) -> Self {
         Self {
-            delivery: Arc::new(delivery),
+            delivery,
             signals: settings.target.signals,
             joiner: SpanJoiner::new(OPEN_JOBS_MAX),
             batch_events: settings.batch_events,
@@ -115,18 +156,19 @@ impl Outbox {
         }
     }
 
-    pub fn push(&mut self, item: Item) {
-        if let What::Send(event) = &item.what {
+    pub fn push(&mut self, entry: Queued) {
+        if let Fate::Send(event) = &entry.fate {
             self.to_send += 1;
             self.bytes += bytes_of(event);
         }
         self.since.get_or_insert_with(Instant::now);
-        self.waiting.push_back(item);
+        self.waiting.push_back(entry);
     }
 
-    /// May more be read?
+    /// May more be added?
     pub fn has_room(&self) -> bool {
         self.waiting.len() < (2 * self.batch_events).max(WAITING_ENTRIES)
+            && self.bytes < self.batch_bytes.saturating_mul(2).max(WAITING_BYTES)
     }
 
     /// Is nothing waiting or under way?
@@ -154,50 +196,42 @@ impl Outbox {
             if !is_whole && !is_due && !all {
                 return;
             }
-            let (landed, events) = self.next_batch();
+            let (settlement, events) = self.next_batch();
             let spans = if self.signals == Signals::Logs { Vec::new() } else { self.joiner.take(&events) };
             let as_logs = self.signals != Signals::Spans && !events.is_empty();
             let portion = Portion { events, as_logs, spans };
             let delivery = Arc::clone(&self.delivery);
             let task = tokio::spawn(async move { delivery.deliver(&portion).await });
-            self.under_way.push_back(UnderWay { landed, task, outcome: None });
+            self.under_way.push_back(UnderWay { settlement, task, outcome: None });
         }
     }
 
     /// Takes one batch out of what waits; what is not sent goes along in its turn.
-    fn next_batch(&mut self) -> (Landed, Vec<OwnedEvent>) {
-        let mut landed = Landed::default();
+    fn next_batch(&mut self) -> (Settlement, Vec<OwnedEvent>) {
+        let mut settlement = Settlement::default();
         let mut events = Vec::with_capacity(self.batch_events.min(self.waiting.len()));
         let mut bytes = 0;
         while events.len() < self.batch_events && (bytes < self.batch_bytes || events.is_empty()) {
-            let Some(item) = self.waiting.pop_front() else { break };
-            landed.through = landed.through.max(item.id);
-            landed.pending.extend(item.is_pending.then_some(item.id));
-            match item.what {
-                What::Send(event) => {
-                    bytes += bytes_of(&event);
-                    events.push(*event);
-                }
-                What::Skip => landed.counts.skipped += 1,
-                What::TooOld => landed.counts.too_old += 1,
-                What::NotAnEvent => landed.counts.not_events += 1,
-                What::Known => {}
+            let Some(entry) = self.waiting.pop_front() else { break };
+            if let Some(event) = settlement.add_entry(entry) {
+                bytes += bytes_of(&event);
+                events.push(event);
             }
         }
         self.to_send -= events.len();
         self.bytes -= bytes;
         self.since = (!self.waiting.is_empty()).then(Instant::now);
-        (landed, events)
+        (settlement, events)
     }
 
-    /// What is settled by now, in order, so many entries at most.
-    pub async fn landed(&mut self, entries_max: usize) -> Landed {
-        let mut all = Landed::default();
+    /// What is settled by now, in order; of so many pending entries, and those of one batch more.
+    pub async fn settled(&mut self, entries_max: usize) -> Settlement {
+        let mut all = Settlement::default();
         while all.pending.len() < entries_max
             && let Some(mut next) = self.under_way.pop_front_if(|first| first.is_settled())
         {
             all.counts = all.counts.plus(&next.wait().await);
-            all.add(next.landed);
+            all.add(std::mem::take(&mut next.settlement));
         }
         all
     }

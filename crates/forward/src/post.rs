@@ -1,25 +1,18 @@
-//! One request to the receiver, and what its answer means.
+//! One request to the receiver.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use flate2::{Compress, Compression, FlushCompress, Status};
-use jiff::Timestamp;
-use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceResponse;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
-use prost::Message as _;
+use reqwest::Response;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{Response, StatusCode};
 
 use super::ForwardError;
-use super::settings::{CONNECT_TIMEOUT, Target};
+use super::answer::{Answer, Reply};
+use super::seams::Receiver;
+use super::settings::{CONNECT_TIMEOUT, Target, is_this_machine};
 
 /// An answer is no longer than that, by the OTLP specification.
 const ANSWER_BYTES_MAX: usize = 4 << 20;
-/// So much of what a receiver says is shown.
-const DETAIL_CHARACTERS_MAX: usize = 300;
-/// Nobody makes us wait longer than that.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(15 * 60);
 
 /// What a request is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,27 +30,11 @@ impl Signal {
     }
 }
 
-/// What became of a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Reply {
-    /// It was taken, but for so many records.
-    Accepted { refused: u64, message: String },
-    /// Try again, not before that time is over where it says so.
-    Later { after: Option<Duration>, why: String },
-    /// Something is wrong with the receiver, or with what it was sent: it cannot tell.
-    Broken { why: String },
-    /// The receiver does not know us, or there is none: a person has to change something.
-    Denied { why: String },
-    /// Send less at once.
-    TooLarge,
-    /// Something in it will never be taken.
-    Rejected { why: String },
-}
-
 /// Sends requests over connections that are kept.
 #[derive(Debug, Clone)]
 pub(super) struct Client {
-    http: reqwest::Client,
+    /// For logs, and for spans.
+    http: [reqwest::Client; 2],
     target: Target,
     gzip: Arc<Mutex<Gzip>>,
 }
@@ -78,42 +55,55 @@ impl Client {
                 headers.insert(name, value);
             }
         }
-        let http = reqwest::Client::builder()
-            .default_headers(headers)
-            .user_agent(concat!("emp-events/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_TIMEOUT.min(target.timeout))
-            .timeout(target.timeout)
-            // Elsewhere the key has no business.
-            .redirect(reqwest::redirect::Policy::none())
-            .http1_only()
-            .tcp_nodelay(true)
-            .build()
-            .map_err(|error| ForwardError::Client(described(&error)))?;
-        Ok(Self { http, target: target.clone(), gzip: Arc::new(Mutex::new(Gzip::new())) })
-    }
-
-    /// Posts one body. Never fails: what goes wrong is a [`Reply`].
-    pub async fn post(&self, signal: Signal, body: &[u8]) -> Reply {
-        let url = match signal {
-            Signal::Logs => &self.target.logs_url,
-            Signal::Spans => &self.target.traces_url,
-        };
-        let body = if self.target.gzip { self.gzipped(body) } else { body.to_vec() };
-        let response = match self.http.post(url).body(body).send().await {
-            Ok(response) => response,
-            Err(error) => return Reply::Later { after: None, why: described(&error) },
-        };
-        let (status, after) = (response.status(), retry_after(&response));
-        match text_of(response).await {
-            Ok(answer) => understood(signal, status, after, &answer),
-            Err(why) => Reply::Later { after, why },
-        }
+        let logs = http_client(target, &target.logs_url, &headers)?;
+        let is_alike = is_this_machine(&target.logs_url) == is_this_machine(&target.traces_url);
+        let spans = if is_alike { logs.clone() } else { http_client(target, &target.traces_url, &headers)? };
+        Ok(Self { http: [logs, spans], target: target.clone(), gzip: Arc::new(Mutex::new(Gzip::new())) })
     }
 
     fn gzipped(&self, body: &[u8]) -> Vec<u8> {
         // Whatever it was left in, the next body begins anew.
         self.gzip.lock().unwrap_or_else(PoisonError::into_inner).compress(body)
     }
+}
+
+impl Receiver for Client {
+    /// Never fails: what goes wrong is a [`Reply`].
+    async fn post(&self, signal: Signal, body: &[u8]) -> Reply {
+        let ([logs, spans], Target { logs_url, traces_url, .. }) = (&self.http, &self.target);
+        let (http, url) = match signal {
+            Signal::Logs => (logs, logs_url),
+            Signal::Spans => (spans, traces_url),
+        };
+        let body = if self.target.gzip { self.gzipped(body) } else { body.to_vec() };
+        let response = match http.post(url).body(body).send().await {
+            Ok(response) => response,
+            Err(error) => return Reply::Later { after: None, why: described(&error) },
+        };
+        let (status, headers) = (response.status(), response.headers().clone());
+        let header = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let (content_type, retry_after) = (header(CONTENT_TYPE), header(RETRY_AFTER));
+        match text_of(response).await {
+            Ok(body) => Answer { status, content_type, retry_after, body: &body }.understood(signal),
+            Err(why) => Reply::Later { after: None, why },
+        }
+    }
+}
+
+/// A client for that address. What is on this machine is asked directly, whatever proxies the environment names:
+/// they would get to read the events and the key.
+fn http_client(target: &Target, url: &str, headers: &HeaderMap) -> Result<reqwest::Client, ForwardError> {
+    let builder = reqwest::Client::builder()
+        .default_headers(headers.clone())
+        .user_agent(concat!("emp-events/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_TIMEOUT.min(target.timeout))
+        .timeout(target.timeout)
+        // Elsewhere the key has no business.
+        .redirect(reqwest::redirect::Policy::none())
+        .http1_only()
+        .tcp_nodelay(true);
+    let builder = if is_this_machine(url) { builder.no_proxy() } else { builder };
+    builder.build().map_err(|error| ForwardError::Client(described(&error)))
 }
 
 /// Compresses bodies one after the other, in the same 260 KB each time.
@@ -155,57 +145,6 @@ async fn text_of(mut response: Response) -> Result<Vec<u8>, String> {
     }
 }
 
-/// The rules of OTLP over HTTP: <https://opentelemetry.io/docs/specs/otlp/#otlphttp-response>.
-fn understood(signal: Signal, status: StatusCode, after: Option<Duration>, answer: &[u8]) -> Reply {
-    let why = || format!("{status}: {}", detail_of(answer));
-    match status.as_u16() {
-        200..=299 => accepted(signal, answer),
-        429 | 502 | 503 | 504 => Reply::Later { after, why: why() },
-        413 => Reply::TooLarge,
-        500..=599 => Reply::Broken { why: why() },
-        // A redirection is the sign of a wrong address.
-        300..=399 | 401 | 403 | 404 | 405 | 407 => Reply::Denied { why: why() },
-        _ => Reply::Rejected { why: why() },
-    }
-}
-
-fn accepted(signal: Signal, answer: &[u8]) -> Reply {
-    let partial = match signal {
-        Signal::Logs => ExportLogsServiceResponse::decode(answer)
-            .ok()
-            .and_then(|answer| answer.partial_success)
-            .map(|partial| (partial.rejected_log_records, partial.error_message)),
-        Signal::Spans => ExportTraceServiceResponse::decode(answer)
-            .ok()
-            .and_then(|answer| answer.partial_success)
-            .map(|partial| (partial.rejected_spans, partial.error_message)),
-    };
-    // An answer that is no protobuf says no more than its status.
-    let (refused, message) = partial.unwrap_or_default();
-    Reply::Accepted { refused: refused.max(0).unsigned_abs(), message: shortened(&message) }
-}
-
-/// What the receiver says: a `google.rpc.Status`, whose message is field 2, or text.
-fn detail_of(answer: &[u8]) -> String {
-    #[derive(Clone, PartialEq, prost::Message)]
-    struct RpcStatus {
-        #[prost(int32, tag = "1")]
-        code: i32,
-        #[prost(string, tag = "2")]
-        message: String,
-    }
-    match RpcStatus::decode(answer) {
-        Ok(status) if !status.message.is_empty() => shortened(&status.message),
-        _ => shortened(&String::from_utf8_lossy(answer)),
-    }
-}
-
-/// One line, not too long.
-fn shortened(text: &str) -> String {
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(DETAIL_CHARACTERS_MAX).collect();
-    line.trim().to_owned()
-}
-
 /// A fault with what caused it; without the address, which may hold a password.
 fn described(error: &reqwest::Error) -> String {
     if error.is_timeout() {
@@ -217,17 +156,4 @@ fn described(error: &reqwest::Error) -> String {
     }
     let what = if error.is_connect() { "cannot connect" } else { "the connection broke" };
     format!("{what} ({deepest})")
-}
-
-/// Seconds, or a date.
-fn retry_after(response: &Response) -> Option<Duration> {
-    let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let wait = match text.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let until = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
-            Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default()
-        }
-    };
-    Some(wait.min(RETRY_AFTER_MAX))
 }

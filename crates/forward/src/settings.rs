@@ -2,11 +2,17 @@
 
 use std::time::Duration;
 
+use percent_encoding::percent_decode_str;
+
 use super::otlp::Signals;
 use super::sieve::Sieve;
 
 /// How long a connection may take to come about.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What OTLP adds to an endpoint.
+const LOGS_PATH: &str = "/v1/logs";
+const TRACES_PATH: &str = "/v1/traces";
 
 /// What a forwarder sends, where to, and in which portions.
 #[derive(Debug, Clone)]
@@ -82,7 +88,7 @@ pub enum SettingsError {
     )]
     NoEndpoint,
     /// Not an address of the web.
-    #[error("`{0}` is no endpoint; expected a URL such as https://ingress.eu-west-1.aws.dash0.com")]
+    #[error("{0} is no endpoint; expected a URL such as https://ingress.eu-west-1.aws.dash0.com")]
     Endpoint(String),
     /// The key would be readable on the way.
     #[error("{0} is not encrypted: events and the key could be read on the way; use https, or --allow-http")]
@@ -124,14 +130,11 @@ impl Target {
         let own = |name: &str| base.is_none().then(|| variables(name)).flatten();
         let url = |name: &str, path: &str| match own(name) {
             Some(url) => Ok(url),
-            None => {
-                let general = general.as_deref().ok_or(SettingsError::NoEndpoint)?;
-                Ok(format!("{}{path}", general.trim_end_matches('/')))
-            }
+            None => endpoint_of_signal(general.as_deref().ok_or(SettingsError::NoEndpoint)?, path),
         };
         let target = Self {
-            logs_url: url("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "/v1/logs")?,
-            traces_url: url("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "/v1/traces")?,
+            logs_url: url("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", LOGS_PATH)?,
+            traces_url: url("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", TRACES_PATH)?,
             headers: headers(asked, variables)?,
             signals: signals(asked, variables)?,
             gzip: gzip(variables)?,
@@ -148,28 +151,45 @@ impl Target {
     }
 }
 
+/// The address of one signal below an endpoint, which may have a path and a query, and may be that of a signal
+/// already: then it is the one beside it.
+fn endpoint_of_signal(endpoint: &str, path: &str) -> Result<String, SettingsError> {
+    let mut url = reqwest::Url::parse(endpoint).map_err(|_| SettingsError::Endpoint(shown(endpoint)))?;
+    if url.cannot_be_a_base() {
+        return Err(SettingsError::Endpoint(shown(endpoint)));
+    }
+    let base = url.path().trim_end_matches('/');
+    let base = [LOGS_PATH, TRACES_PATH].iter().find_map(|signal| base.strip_suffix(signal)).unwrap_or(base);
+    let joined = format!("{}{path}", base.trim_end_matches('/'));
+    url.set_path(&joined);
+    url.set_fragment(None);
+    Ok(url.into())
+}
+
 fn check(text: &str, allow_http: bool) -> Result<(), SettingsError> {
-    let invalid = || SettingsError::Endpoint(without_credentials(text));
+    let invalid = || SettingsError::Endpoint(shown(text));
     let url = reqwest::Url::parse(text).map_err(|_| invalid())?;
     match url.scheme() {
         "https" => Ok(()),
-        "http" if allow_http || is_this_machine(&url) => Ok(()),
+        "http" if allow_http || is_this_machine(text) => Ok(()),
         "http" => Err(SettingsError::PlainHttp(url.origin().ascii_serialization())),
         _ => Err(invalid()),
     }
 }
 
-fn is_this_machine(url: &reqwest::Url) -> bool {
+/// Does the address name this machine, and not by a name that some server could resolve to another one?
+pub(super) fn is_this_machine(url: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(url) else { return false };
     let Some(host) = url.host_str() else { return false };
     let address: Result<std::net::IpAddr, _> = host.trim_matches(['[', ']']).parse();
     host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
-fn without_credentials(text: &str) -> String {
-    match (text.find("://"), text.rfind('@')) {
-        (Some(scheme), Some(at)) if scheme < at => format!("{}***{}", &text[..scheme + 3], &text[at..]),
-        _ => text.to_owned(),
-    }
+/// An endpoint as people are told of it. Of what is no address nobody knows which part is a password: where it may
+/// hold one, nothing of it is shown.
+fn shown(text: &str) -> String {
+    let may_be_secret = text.contains(['@', '?']);
+    if may_be_secret { "what is set (not shown: it may hold a password)".to_owned() } else { format!("`{text}`") }
 }
 
 fn headers(asked: &Asked, variables: Variables<'_>) -> Result<Headers, SettingsError> {
@@ -214,26 +234,10 @@ fn listed_headers(list: &str) -> Result<Vec<(String, String)>, SettingsError> {
         let (name, value) = pair.split_once('=').ok_or_else(wrong)?;
         let name = name.trim().to_ascii_lowercase();
         reqwest::header::HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
-        put(&mut headers, &name, percent_decoded(value.trim()).ok_or_else(wrong)?);
+        let value = percent_decode_str(value.trim()).decode_utf8().map_err(|_| wrong())?;
+        put(&mut headers, &name, value.into_owned());
     }
     Ok(headers)
-}
-
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, behind)) = rest.split_first() {
-        let (byte, behind) = match (first, behind) {
-            (b'%', [high, low, behind @ ..]) => {
-                let digits = [*high, *low];
-                (u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?, behind)
-            }
-            (byte, behind) => (*byte, behind),
-        };
-        bytes.push(byte);
-        rest = behind;
-    }
-    String::from_utf8(bytes).ok()
 }
 
 fn signals(asked: &Asked, variables: Variables<'_>) -> Result<Signals, SettingsError> {

@@ -35,6 +35,10 @@ pub(super) const COUNTS: [&str; 8] =
     ["sent", "retried", "refused", "dead", "skipped", "too_old", "missing", "not_events"];
 
 impl Counts {
+    /// Of nothing.
+    pub(super) const NONE: Self =
+        Self { sent: 0, retried: 0, refused: 0, dead: 0, skipped: 0, too_old: 0, missing: 0, not_events: 0 };
+
     /// Each with its name.
     pub fn named(&self) -> [(&'static str, u64); 8] {
         let Self { sent, retried, refused, dead, skipped, too_old, missing, not_events } = *self;
@@ -106,6 +110,13 @@ impl Status {
         self.inner().note(what);
         if self.inner().may_say() {
             warn!("{what}");
+        }
+    }
+
+    /// Redis or the store failed: told once a minute.
+    pub fn interrupted(&self, why: &str) {
+        if self.inner().may_say() {
+            error!("forwarding: {why}; trying again");
         }
     }
 

@@ -1,7 +1,16 @@
-//! What needs no receiver: settings, the sieve.
+//! Settings and the sieve here; the forwarder on a simulated world, and what answers mean, beside.
+
+mod crash_points;
+mod simulated;
+mod world;
 
 use std::collections::HashMap;
 
+use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsPartialSuccess, ExportLogsServiceResponse};
+use prost::Message as _;
+
+use super::answer::{Answer, Reply};
+use super::post::Signal;
 use super::settings::{Asked, Target};
 use super::sieve::{Sample, Sieve};
 use emp_event::{EntryId, Event, Level};
@@ -85,5 +94,58 @@ fn a_sample_keeps_traces_whole_and_every_error() {
     }
     for wrong in ["job.created", "=0.5", "job.created=2", "job.created=often"] {
         assert_eq!(Sample::parse(wrong), None, "{wrong}");
+    }
+}
+
+#[test]
+fn the_address_of_a_signal_is_joined_as_an_address() {
+    for (endpoint, logs, traces) in [
+        ("https://h.example", "https://h.example/v1/logs", "https://h.example/v1/traces"),
+        ("https://h.example/", "https://h.example/v1/logs", "https://h.example/v1/traces"),
+        ("https://h.example/otlp//", "https://h.example/otlp/v1/logs", "https://h.example/otlp/v1/traces"),
+        ("https://h.example/v1/logs", "https://h.example/v1/logs", "https://h.example/v1/traces"),
+        ("https://h.example/a/v1/traces/", "https://h.example/a/v1/logs", "https://h.example/a/v1/traces"),
+        (
+            "https://h.example/otlp?tenant=a&b=/v1/logs",
+            "https://h.example/otlp/v1/logs?tenant=a&b=/v1/logs",
+            "https://h.example/otlp/v1/traces?tenant=a&b=/v1/logs",
+        ),
+        ("https://h.example/#part", "https://h.example/v1/logs", "https://h.example/v1/traces"),
+    ] {
+        let target = resolve(Some(endpoint), &[]).unwrap();
+        assert_eq!((target.logs_url.as_str(), target.traces_url.as_str()), (logs, traces), "{endpoint}");
+    }
+    let error = resolve(Some("user:hidden@h.example"), &[]).unwrap_err();
+    assert!(error.contains("no endpoint") && !error.contains("hidden"), "{error}");
+}
+
+fn answered(content_type: &str, body: &[u8]) -> Reply {
+    let status = reqwest::StatusCode::OK;
+    Answer { status, content_type, retry_after: "", body }.understood(Signal::Logs)
+}
+
+#[test]
+fn a_success_counts_in_the_words_of_otlp_alone() {
+    let accepted = |refused, message: &str| Reply::Accepted { refused, message: message.to_owned() };
+    let partial = ExportLogsServiceResponse {
+        partial_success: Some(ExportLogsPartialSuccess { rejected_log_records: 3, error_message: "no body".into() }),
+    };
+    assert_eq!(answered("application/x-protobuf", &partial.encode_to_vec()), accepted(3, "no body"));
+    assert_eq!(answered("", &partial.encode_to_vec()), accepted(3, "no body"));
+    let json = br#"{"partialSuccess":{"rejectedLogRecords":3,"errorMessage":"no body"}}"#;
+    assert_eq!(answered("Application/JSON; charset=utf-8", json), accepted(3, "no body"));
+    for (content_type, body) in [("", ""), ("text/html", " \r\n"), ("application/json", "{}"), ("", "{}")] {
+        assert_eq!(answered(content_type, body.as_bytes()), accepted(0, ""), "{content_type}");
+    }
+    for (content_type, body) in [
+        ("text/html", "<html>Sign in</html>"),
+        ("", "<html>Sign in</html>"),
+        ("text/plain", "ok"),
+        ("application/json", "[]"),
+        ("application/json", "<html>"),
+        ("application/x-protobuf", "<html>"),
+    ] {
+        let reply = answered(content_type, body.as_bytes());
+        assert!(matches!(reply, Reply::Foreign { .. }), "{content_type} {body}: {reply:?}");
     }
 }

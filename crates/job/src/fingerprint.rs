@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 /// Keys that hold the reason of a failure, the most telling first.
-const ERROR_KEYS: [&str; 6] = ["error", "errorMessage", "error_message", "message", "reason", "errorCode"];
+pub const ERROR_KEYS: [&str; 6] = ["error", "errorMessage", "error_message", "message", "reason", "errorCode"];
 /// Characters beyond these say little about which error it is.
 const FINGERPRINT_CHARS_MAX: usize = 120;
 

@@ -1,8 +1,9 @@
 //! A job's events put in order, and what follows from them.
 
 use super::event::JobEvent;
+use super::joining::{Attempt, OpenWork, is_begun};
 use super::vocabulary::{
-    Role, closes, entity, is_claim, is_queued, is_retry, is_terminal, job_type_of, retry_at_ms, role, span_name,
+    Role, entity, is_claim, is_queued, is_retry, is_terminal, job_type_of, retry_at_ms, role, span_name,
 };
 
 /// A job as it is seen at one moment.
@@ -191,7 +192,9 @@ impl History {
 
     /// How often it was begun: 1 where nothing says that it was begun again.
     pub fn attempts(&self) -> u32 {
-        let claims = self.events.iter().filter(|event| is_claim(&event.event_type)).count() as u32;
+        let types = self.events.iter().map(|event| event.event_type.as_str());
+        let pairs = std::iter::once(None).chain(types.clone().map(Some)).zip(types);
+        let claims = pairs.filter(|(before, event_type)| is_begun(*before, event_type)).count() as u32;
         let of_job = self.events.iter().filter(|event| entity(&event.event_type) != "webhook");
         let stated = of_job.filter_map(|event| event.number("attempt")).fold(0.0, f64::max);
         claims.max(stated as u32).max(1)
@@ -308,53 +311,39 @@ fn terminal(events: &[JobEvent]) -> Option<usize> {
 fn spans(events: &[JobEvent]) -> Vec<Span> {
     let mut spans: Vec<Span> = Vec::new();
     // Those that are open, by their places.
-    let mut open: Vec<usize> = Vec::new();
-    let mut attempt = 1;
+    let mut open = OpenWork::default();
+    let mut attempt = Attempt::default();
+    let mut before = None;
     for (index, event) in events.iter().enumerate() {
-        if is_claim(&event.event_type) {
-            attempt = spans_attempt(event, attempt, spans.is_empty());
-        }
+        attempt.follow(before, &event.event_type, event.number("attempt"));
+        before = Some(event.event_type.as_str());
         let of = entity(&event.event_type);
         match role(&event.event_type) {
             Role::Opens(name) => {
                 let name = span_name(of, name);
-                // What opens again did not end, or its end was never told.
-                open.retain(|other| spans[*other].name != name);
-                open.push(spans.len());
+                open.begin(name.clone(), attempt.number(), spans.len());
                 spans.push(Span {
                     name,
                     service: event.service.clone(),
                     start_ms: event.happened_ms(),
                     end_ms: None,
                     has_failed: false,
-                    attempt,
+                    attempt: attempt.number(),
                     event: index,
                 });
             }
-            Role::Closes(name) => {
-                let opened = open.iter().rposition(|other| closes(of, name, &spans[*other].name));
-                match opened {
-                    Some(opened) => {
-                        let span = &mut spans[open.remove(opened)];
-                        span.end_ms = Some(event.happened_ms());
-                        span.has_failed = event.is_error();
-                    }
-                    None => spans.extend(stated_span(event, index, attempt)),
+            Role::Closes(name) => match open.end(of, name, attempt.number()) {
+                Some((_, opened)) => {
+                    spans[opened].end_ms = Some(event.happened_ms());
+                    spans[opened].has_failed = event.is_error();
                 }
-            }
+                None => spans.extend(stated_span(event, index, attempt.number())),
+            },
             Role::Neither => {}
         }
     }
     spans.sort_by_key(|span| span.start_ms);
     spans
-}
-
-fn spans_attempt(claim: &JobEvent, before: u32, is_first: bool) -> u32 {
-    match claim.number("attempt") {
-        Some(attempt) => attempt.max(1.0) as u32,
-        None if is_first => before,
-        None => before + 1,
-    }
 }
 
 /// The span of an event that nothing opened, but that says how long it took.

@@ -98,6 +98,51 @@ fn a_second_end_does_not_count_and_a_second_attempt_does() {
 }
 
 #[test]
+fn work_before_the_first_claim_is_of_the_first_attempt() {
+    let seen = history(
+        &[
+            (0, "job.created"),
+            (10, "planning.started"),
+            (20, "planning.completed"),
+            (30, "job.claimed"),
+            (40, "connector.processing_started"),
+            (50, "connector.processing_failed"),
+            (60, "job.claimed"),
+            (70, "connector.processing_started"),
+        ],
+        100,
+    );
+    let attempts: Vec<(&str, u32)> = seen.spans().iter().map(|span| (span.name.as_str(), span.attempt)).collect();
+    assert_eq!(attempts, [("planning", 1), ("connector.processing", 1), ("connector.processing", 2)]);
+    assert_eq!(seen.attempts(), 2);
+}
+
+#[test]
+fn a_job_that_is_assigned_and_then_accepted_is_begun_once() {
+    let begun = [(0, "job.created"), (10, "job.assigned"), (20, "job.accepted"), (30, "connector.processing_started")];
+    let seen = history(&begun, 100);
+    assert_eq!((seen.attempts(), seen.spans()[0].attempt), (1, 1));
+    let again =
+        [&begun[..], &[(40, "job.assigned"), (50, "job.accepted"), (60, "connector.processing_started")]].concat();
+    let seen = history(&again, 100);
+    assert_eq!((seen.attempts(), seen.spans()[1].attempt), (2, 2));
+}
+
+#[test]
+fn an_attempt_does_not_end_the_work_of_another() {
+    let seen = history(
+        &[
+            (0, "job.claimed"),
+            (10, "connector.processing_started"),
+            (20, "job.claimed"),
+            (30, "connector.processing_failed"),
+        ],
+        100,
+    );
+    assert_eq!(seen.spans().iter().map(|span| span.end_ms).collect::<Vec<_>>(), [None]);
+}
+
+#[test]
 fn errors_that_differ_in_numbers_are_one() {
     let one = fingerprint("timeout of 300000ms exceeded at job_ab12cd");
     assert_eq!(one, fingerprint("timeout of 1500ms exceeded at job_9f"));

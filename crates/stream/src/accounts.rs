@@ -150,9 +150,14 @@ return 1";
 /// Acknowledges entries, and counts those that were pending indeed: after a reset of the stream
 /// they are not.
 ///
+/// Lua hands some 8,000 values to a command at most, so that many IDs go in portions.
+///
 /// KEYS: stream, hash. ARGV: group, the two fields to count in, the IDs.
 pub(super) const ACKNOWLEDGE: &str = r"
-local count = redis.call('XACK', KEYS[1], ARGV[1], unpack(ARGV, 4))
+local count = 0
+for first = 4, #ARGV, 1000 do
+  count = count + redis.call('XACK', KEYS[1], ARGV[1], unpack(ARGV, first, math.min(first + 999, #ARGV)))
+end
 if count > 0 then
   redis.call('HINCRBY', KEYS[2], ARGV[2], count)
   redis.call('HINCRBY', KEYS[2], ARGV[3], count)

@@ -26,6 +26,7 @@ pub use address::{RedisAddress, without_secrets};
 pub use connection::Connection;
 pub use entries::{Entries, Entry};
 pub use error::StreamError;
+pub use forwarded::Lease;
 pub use inquiry::{Consumer, Memory, Unread};
 pub use poll::{Poll, Settled, Start};
 pub use producer::Producer;

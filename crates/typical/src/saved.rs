@@ -19,8 +19,8 @@ const LAG_MS: i64 = 2 * 3_600_000;
 /// With fewer completed jobs, what happened last is learned from all the same.
 const COMPLETED_MIN: u64 = 200;
 /// A newer version of another form takes another name, so that two versions can share a store.
-const NAME: &str = "typical.v1";
-const MAGIC: &[u8; 8] = b"EMPTYP1\n";
+const NAME: &str = "typical.v2";
+const MAGIC: &[u8; 8] = b"EMPTYP2\n";
 
 /// All that is kept.
 #[derive(Debug, Default, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::names::Names;
 use super::table::Typical;
-use emp_job::{Role, closes, entity, happened_ms, is_claim, is_terminal, role, span_name};
+use emp_job::{OpenWork, Role, entity, happened_ms, is_begun, is_terminal, role, span_name};
 
 /// A job of which nothing was heard for that long is not waited for any more.
 const FORGET_MS: i64 = 24 * 3_600_000;
@@ -45,7 +45,8 @@ struct Open {
     created_ms: Option<i64>,
     attempts: u32,
     has_ended: bool,
-    spans: Vec<(u16, i64)>,
+    /// What is open, and since when.
+    spans: OpenWork<i64>,
     had: Vec<u16>,
 }
 
@@ -69,16 +70,18 @@ impl Walk {
                 job.go_on(&mut self.names, table, (event_type, step.event_type), happened_ms);
             }
             None => {
-                let job = Open {
+                let mut job = Open {
                     job_type: job_type.unwrap_or(unknown),
                     last: event_type,
                     last_ms: happened_ms,
                     created_ms: (step.event_type == "job.created").then_some(happened_ms),
-                    attempts: u32::from(is_claim(step.event_type)),
+                    attempts: u32::from(is_begun(None, step.event_type)),
                     has_ended: false,
-                    spans: Vec::new(),
+                    spans: OpenWork::default(),
                     had: vec![event_type],
                 };
+                let kind = table.names.number(self.names.name(job.job_type));
+                job.follow_span(table, kind, step.event_type, happened_ms);
                 self.jobs.insert(key, job);
             }
         }
@@ -110,8 +113,8 @@ impl Open {
         let job_type = table.names.number(names.name(self.job_type));
         let (before, after) = (table.names.number(names.name(self.last)), table.names.number(event_type));
         table.steps.entry((job_type, before, after)).or_default().add(happened_ms - self.last_ms);
-        self.follow_span(names, table, job_type, event_type, happened_ms);
-        self.attempts += u32::from(is_claim(event_type));
+        self.attempts += u32::from(is_begun(Some(names.name(self.last)), event_type));
+        self.follow_span(table, job_type, event_type, happened_ms);
         if !self.had.contains(&number) {
             self.had.push(number);
         }
@@ -122,25 +125,15 @@ impl Open {
         self.last_ms = happened_ms;
     }
 
-    fn follow_span(
-        &mut self,
-        names: &mut Names,
-        table: &mut Typical,
-        job_type: u16,
-        event_type: &str,
-        happened_ms: i64,
-    ) {
+    fn follow_span(&mut self, table: &mut Typical, job_type: u16, event_type: &str, happened_ms: i64) {
         let of = entity(event_type);
+        // The first attempt may begin before anybody claims the job.
+        let attempt = self.attempts.max(1);
         match role(event_type) {
-            Role::Opens(stem) => {
-                let name = names.number(&span_name(of, stem));
-                self.spans.retain(|(open, _)| *open != name);
-                self.spans.push((name, happened_ms));
-            }
+            Role::Opens(stem) => self.spans.begin(span_name(of, stem), attempt, happened_ms),
             Role::Closes(stem) => {
-                if let Some(index) = self.spans.iter().rposition(|(open, _)| closes(of, stem, names.name(*open))) {
-                    let (name, since_ms) = self.spans.remove(index);
-                    let number = table.names.number(names.name(name));
+                if let Some((name, since_ms)) = self.spans.end(of, stem, attempt) {
+                    let number = table.names.number(&name);
                     table.spans.entry((job_type, number)).or_default().add(happened_ms - since_ms);
                 }
             }

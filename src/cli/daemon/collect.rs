@@ -88,7 +88,9 @@ impl Collect {
             let collected = emp_collect::collect(&settings, shutdown).await;
             if let Some(forwarder) = forwarder {
                 // It has been told to stop as well; with --once it delivers what is there.
-                let _ = tokio::task::spawn_blocking(move || forwarder.join()).await;
+                if !tokio::task::spawn_blocking(move || forwarder.join()).await.is_ok_and(|joined| joined.is_ok()) {
+                    error!("the forwarder's thread has panicked; what it had not delivered is sent at the next start");
+                }
             }
             collected?;
             Ok::<_, Failure>(())

@@ -2,6 +2,7 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, ValueEnum};
 
 use super::collect::shutdown_on_signal;
@@ -10,9 +11,13 @@ use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::level;
 use crate::cli::options::{Options, runtime};
 use emp_event::Level;
-use emp_forward::{Asked, Counts, Sample, Settings, Sieve, Signals, Source, Target, forward, replay_dead_letters};
+use emp_forward::{
+    Asked, Counts, Ending, Sample, Settings, Sieve, Signals, Source, Target, forward, replay_dead_letters,
+};
 use emp_units::{parse_bytes, parse_positive_duration};
 
+/// The exit status of a `--once` that was stopped before its end.
+const INTERRUPTED: u8 = 130;
 /// The waits between attempts, where nothing else is said.
 const BACKOFF_MS: (u64, u64) = (1_000, 30_000);
 
@@ -95,7 +100,7 @@ struct How {
     #[arg(long, value_name = "DURATION", value_parser = parse_positive_duration)]
     timeout: Option<Duration>,
     /// Allow an endpoint that is not encrypted and not on this machine
-    #[arg(long, env = "DASH0_ALLOW_HTTP")]
+    #[arg(long, env = "DASH0_ALLOW_HTTP", value_parser = BoolishValueParser::new())]
     allow_http: bool,
 }
 
@@ -114,16 +119,18 @@ impl Forward {
         }
         options.start_log();
         let source = source(options)?;
-        let counts = runtime()?.block_on(async {
+        runtime()?.block_on(async {
             if self.replay_dead_letters {
-                return Ok::<_, Failure>(replay_dead_letters(&source.layout, &settings).await?);
+                let counts = replay_dead_letters(&source.layout, &settings).await?;
+                tell(&counts);
+                return Ok(if counts.dead > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS });
             }
-            Ok(forward(&source, &settings, shutdown_on_signal()?).await?)
-        })?;
-        if self.replay_dead_letters {
-            tell(&counts);
-        }
-        Ok(if self.replay_dead_letters && counts.dead > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+            Ok(match forward(&source, &settings, shutdown_on_signal()?).await? {
+                // What was to be delivered to its end was not.
+                Ending::Stopped(_) if self.once => ExitCode::from(INTERRUPTED),
+                Ending::Stopped(_) | Ending::Complete(_) => ExitCode::SUCCESS,
+            })
+        })
     }
 }
 

@@ -5,6 +5,7 @@ mod forward;
 
 use clap::Subcommand;
 
+#[cfg(feature = "query")]
 pub(super) use forward::tell;
 
 use super::failure::Outcome;

@@ -26,6 +26,9 @@ fn forwarding_check(forwarding: &Forwarding) -> Check {
         .collect();
     let mut detail = counts.join(", ");
     let waiting = forwarding.pending + forwarding.unread;
+    if forwarding.trimmed > 0 {
+        detail += &format!("; {} that the stream has trimmed are still to be taken from the store", forwarding.trimmed);
+    }
     match forwarding.oldest_ms {
         Some(age_ms) if waiting > 0 => {
             detail += &format!(
@@ -35,6 +38,7 @@ fn forwarding_check(forwarding: &Forwarding) -> Check {
                 age_ms as f64 / 1_000.0
             );
         }
+        _ if forwarding.trimmed > 0 => {}
         _ => detail += "; nothing is pending",
     }
     if let Some((error, at)) = &forwarding.last_error {
@@ -57,7 +61,8 @@ fn forwarding_check(forwarding: &Forwarding) -> Check {
 }
 
 fn counts_of(forwarding: &Forwarding) -> Vec<(&'static str, u64)> {
-    let mut counts = vec![("pending", forwarding.pending), ("unread", forwarding.unread)];
+    let mut counts =
+        vec![("pending", forwarding.pending), ("unread", forwarding.unread), ("trimmed", forwarding.trimmed)];
     counts.extend(forwarding.oldest_ms.map(|age_ms| ("oldest_ms", age_ms.unsigned_abs())));
     counts.extend(forwarding.counts.named());
     counts

@@ -90,3 +90,13 @@ fn what_has_arrived_is_not_sent_by_the_next_start() {
     uids.dedup();
     assert_eq!(uids.len(), 60);
 }
+
+#[test]
+fn the_largest_batch_is_acknowledged() {
+    let scene = Scene::with_events(20_001);
+    scene.forward_all(&["--batch-events", "10000", "--batch-bytes", "1GiB"]);
+    scene.assert_arrived_once(0..20_001);
+    let sizes: Vec<usize> = scene.stub.requests().iter().map(|request| request.records().len()).collect();
+    assert!(sizes.contains(&10_000), "{sizes:?}");
+    assert_eq!((scene.count("sent"), scene.pending()), (20_001, 0));
+}

@@ -85,3 +85,32 @@ fn told_to_stop_it_does_not_wait_for_a_backend_that_never_answers() {
     scene.forward_all(&[]);
     scene.assert_arrived_once(0..200);
 }
+
+#[test]
+fn one_that_stood_still_while_another_took_over_changes_nothing_any_more() {
+    let scene = Scene::new();
+    scene.forward_all(&[]);
+    scene.add(0..400, 1_000);
+    let words = ["--requests", "1", "--batch-events", "10", "--batch-wait", "20ms"];
+    scene.stub.answer_next(vec![Answer::Accept; 10]);
+    scene.stub.answer(|_| Answer::Refuse(503));
+    let first = scene.start(&words);
+    eventually("it is at work", || scene.count("sent") == 100);
+    first.signal("STOP");
+    scene.stub.answer(|_| Answer::Accept);
+    let second = scene.start(&words);
+    eventually("another takes over", || scene.count("sent") == 400);
+    first.signal("CONT");
+    first.says("standing by");
+    scene.add(400..500, 1_000);
+    eventually("it goes on", || scene.count("sent") == 500);
+    assert_eq!(second.stop(), 0);
+    scene.add(500..600, 1_000);
+    eventually("the first has its turn again", || scene.count("sent") == 600);
+    assert_eq!(first.stop(), 0);
+    let mut arrived = scene.arrived();
+    arrived.sort();
+    arrived.dedup();
+    assert_eq!(arrived.len(), 600);
+    assert_eq!((scene.count("sent"), scene.count("missing"), scene.pending()), (600, 0, 0));
+}

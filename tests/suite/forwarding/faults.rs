@@ -212,3 +212,57 @@ fn nobody_waits_for_a_key_to_be_taken_after_all_where_a_person_waits() {
     scene.forward_all(&[]);
     assert_eq!(scene.count("sent"), 19);
 }
+
+/// What a proxy or a portal says where no receiver is.
+const PAGE: Answer =
+    Answer::Say { status: 200, content_type: "text/html; charset=utf-8", body: "<html>Sign in</html>", takes: false };
+
+#[test]
+fn a_page_of_some_other_server_is_no_answer() {
+    let scene = Scene::with_events(10);
+    scene.stub.answer(|_| PAGE);
+    let forwarder = scene.start(&[]);
+    forwarder.says("text/html");
+    eventually("health says so", || scene.health()["status"] != "good");
+    assert!(scene.health()["detail"].as_str().unwrap().contains("text/html"), "{}", scene.health());
+    assert_eq!((scene.count("sent"), scene.count("dead"), scene.pending()), (0, 0, 10));
+    scene.stub.answer(|_| Answer::Accept);
+    eventually("it goes on", || scene.count("sent") == 10);
+    assert_eq!(forwarder.stop(), 0);
+    scene.assert_arrived_once(0..10);
+    assert_eq!(scene.health()["status"], "good", "{}", scene.health());
+}
+
+#[test]
+fn a_page_that_goes_away_is_waited_out_and_one_that_stays_is_an_error() {
+    let scene = Scene::with_events(10);
+    scene.stub.answer_next([PAGE]);
+    scene.forward_all(&[]);
+    scene.assert_arrived_once(0..10);
+    scene.add(10..20, 100);
+    scene.stub.answer(|_| PAGE);
+    let ended = run(&mut scene.forward(&["--once"]));
+    assert_eq!(ended.status, 1, "{}", ended.stderr);
+    assert!(ended.stderr.lines().last().unwrap().contains("text/html"), "{}", ended.stderr);
+    assert_eq!((scene.count("sent"), scene.pending()), (10, 10));
+}
+
+#[test]
+fn answers_of_every_kind_that_receivers_give_are_understood() {
+    let say = |status, content_type, body| Answer::Say { status, content_type, body, takes: true };
+    let partial = r#"{"partialSuccess":{"rejectedLogRecords":"2","errorMessage":"two are too old"}}"#;
+    for (answer, refused) in [
+        (say(204, "", ""), 0),
+        (say(200, "", ""), 0),
+        (say(200, "text/plain", ""), 0),
+        (say(202, "application/json", "{}"), 0),
+        (say(200, "application/json; charset=utf-8", partial), 2),
+        (say(200, "", partial), 2),
+    ] {
+        let scene = Scene::with_events(5);
+        scene.stub.answer_next([answer]);
+        scene.forward_all(&[]);
+        assert_eq!(scene.stub.request_count(), 1);
+        assert_eq!((scene.count("sent"), scene.count("refused"), scene.pending()), (5 - refused, refused, 0));
+    }
+}

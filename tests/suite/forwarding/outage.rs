@@ -2,7 +2,7 @@
 
 use super::scene::{Scene, jobs};
 use super::stub::Answer;
-use crate::support::eventually;
+use crate::support::{Daemon, eventually};
 
 /// More than a forwarder takes into memory.
 const LENGTH: usize = 3_000;
@@ -72,4 +72,108 @@ fn what_is_older_than_the_backend_takes_is_counted_and_not_sent() {
         assert_eq!(scene.arrived(), [jobs(0..1), expected].concat(), "{max_age}");
         assert_eq!((scene.count("too_old"), scene.count("missing")), (too_old, 0), "{max_age}");
     }
+}
+
+/// A scene in which most of so many events is in the store alone, and a forwarder that has 10 of them.
+fn scene_with_a_gap(events: usize) -> Scene {
+    let scene = Scene::with_events(10);
+    scene.store.output(&["collect", "--once"]);
+    scene.forward_all(&[]);
+    for first in (10..events).step_by(500) {
+        scene.add(first..(first + 500).min(events), 500);
+        scene.store.output(&["collect", "--once"]);
+    }
+    scene
+}
+
+#[test]
+fn stopped_or_killed_within_a_gap_it_goes_on_there_at_the_next_start() {
+    const ALL: usize = 4_010;
+    let ends: [fn(Daemon); 2] = [|forwarder| assert_eq!(forwarder.stop(), 0), Daemon::crash];
+    for end in ends {
+        let scene = scene_with_a_gap(ALL);
+        let mut taken = 10;
+        // Within the gap, at its very end, and in what follows it.
+        for requests in [1, 7, 62] {
+            scene.stub.answer_next(vec![Answer::Accept; requests]);
+            scene.stub.answer(|_| Answer::Refuse(503));
+            let before = scene.stub.accepted().len();
+            let forwarder = scene.start(&["--requests", "1", "--batch-events", "50"]);
+            taken += 50 * requests;
+            eventually("as much is taken as may be", || scene.stub.accepted().len() == before + requests);
+            eventually("and known to be", || scene.count("sent") == taken as u64);
+            assert!(taken > 3_500 || scene.count("trimmed") > 0, "{}", scene.health());
+            end(forwarder);
+        }
+        scene.stub.answer(|_| Answer::Accept);
+        scene.forward_all(&["--requests", "1", "--batch-events", "50"]);
+        scene.assert_arrived_in_order(0..ALL);
+        let counts = ["sent", "missing", "trimmed"].map(|name| scene.count(name));
+        assert_eq!((counts, scene.pending()), ([ALL as u64, 0, 0], 0));
+    }
+}
+
+#[test]
+fn a_last_start_that_is_stopped_within_a_gap_does_not_look_complete() {
+    let scene = scene_with_a_gap(2_010);
+    scene.stub.answer(|_| Answer::Refuse(503));
+    let before = scene.stub.request_count();
+    let forwarder = scene.start(&["--once", "--requests", "1", "--batch-events", "50"]);
+    eventually("it is at work", || scene.stub.request_count() > before);
+    assert_eq!(forwarder.stop(), 130);
+    scene.stub.answer(|_| Answer::Accept);
+    scene.forward_all(&["--requests", "1"]);
+    scene.assert_arrived_in_order(0..2_010);
+}
+
+#[test]
+fn what_was_trimmed_to_the_last_entry_comes_from_the_store() {
+    let scene = Scene::with_events(10);
+    scene.forward_all(&["--requests", "1"]);
+    scene.add(10..60, 1_000);
+    scene.store.output(&["collect", "--once"]);
+    let _: i64 = scene.redis.command("XTRIM emp:events MAXLEN 0");
+    scene.forward_all(&["--requests", "1"]);
+    scene.assert_arrived_in_order(0..60);
+    assert_eq!((scene.count("sent"), scene.count("missing")), (60, 0));
+}
+
+#[test]
+fn what_was_read_and_trimmed_before_it_was_sent_comes_from_the_store() {
+    let scene = Scene::new();
+    scene.forward_all(&[]);
+    scene.add(0..200, 1_000);
+    scene.store.output(&["collect", "--once"]);
+    scene.stub.answer(|_| Answer::Refuse(503));
+    let forwarder = scene.start(&["--requests", "1", "--batch-events", "50"]);
+    eventually("it has read them", || scene.pending() == 200);
+    forwarder.crash();
+    scene.add(200..220, 20);
+    scene.store.output(&["collect", "--once"]);
+    scene.stub.answer(|_| Answer::Accept);
+    scene.forward_all(&["--requests", "1"]);
+    scene.assert_arrived_in_order(0..220);
+    assert_eq!((scene.count("sent"), scene.count("missing"), scene.pending()), (220, 0, 0));
+}
+
+#[test]
+fn what_was_imported_was_never_in_the_stream() {
+    let scene = Scene::with_events(10);
+    scene.forward_all(&["--requests", "1"]);
+    let now = jiff::Timestamp::now().as_millisecond();
+    let line = |number| {
+        format!(
+            "{{\"timestamp\":{now},\"service\":\"worker\",\"eventType\":\"job.claimed\",\"jobId\":\"i{number}\"}}\n"
+        )
+    };
+    let lines: String = (0..20).map(line).collect();
+    let file = scene.store.path().with_file_name("lines.ndjson");
+    std::fs::write(&file, lines).unwrap();
+    scene.store.output(&["import", file.to_str().unwrap()]);
+    // What is added now lies behind what was imported.
+    eventually("the clock goes on", || jiff::Timestamp::now().as_millisecond() > now);
+    scene.add(10..20, 3);
+    scene.forward_all(&["--requests", "1"]);
+    assert_eq!(scene.arrived(), [jobs(0..10), jobs(17..20)].concat());
+    assert_eq!((scene.count("sent"), scene.count("missing")), (13, 7));
 }

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use super::scene::{KEY, Scene, forward};
-use super::stub::Answer;
+use super::stub::{Answer, Stub};
 use crate::support::run;
 
 /// The forwarder without an endpoint and a key of its own.
@@ -176,4 +176,48 @@ fn without_an_endpoint_it_says_which_setting_is_missing() {
     assert!(said.contains("DASH0_OTEL_ENDPOINT"), "{said}");
     let said = refusal(&mut scene.store.command(&["collect", "--once", "--forward"]));
     assert!(said.contains("DASH0_OTEL_ENDPOINT"), "{said}");
+}
+
+#[test]
+fn an_endpoint_keeps_its_query_and_is_not_doubled() {
+    for (endpoint, path) in [
+        ("/otlp?tenant=a", "/otlp/v1/logs?tenant=a"),
+        ("/v1/logs", "/v1/logs"),
+        ("/otlp/v1/traces/?tenant=a#part", "/otlp/v1/logs?tenant=a"),
+    ] {
+        let scene = Scene::with_events(5);
+        let endpoint = format!("{}{endpoint}", scene.stub.url());
+        let ended = run(&mut forward(&scene.store, &["--once", "--endpoint", &endpoint]));
+        assert_eq!(ended.status, 0, "{}", ended.stderr);
+        assert_eq!(scene.stub.requests()[0].path, path);
+    }
+}
+
+#[test]
+fn what_is_on_this_machine_is_asked_without_a_proxy() {
+    let scene = Scene::with_events(5);
+    let proxy = Stub::start();
+    for host in ["127.0.0.1", "localhost"] {
+        let mut command =
+            forward(&scene.store, &["--once", "--endpoint", &scene.stub.url().replace("127.0.0.1", host)]);
+        for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"] {
+            command.env(name, proxy.url());
+        }
+        let ended = run(command.env_remove("NO_PROXY").env_remove("no_proxy"));
+        assert_eq!(ended.status, 0, "{}", ended.stderr);
+    }
+    scene.assert_arrived_once(0..5);
+    assert_eq!((proxy.connections(), scene.stub.request_count()), (0, 1));
+}
+
+#[test]
+fn plain_http_may_be_allowed_in_several_words() {
+    let scene = Scene::with_events(5);
+    let elsewhere = scene.stub.url().replace("127.0.0.1", "0.0.0.0");
+    let with =
+        |value: &str| run(forward(&scene.store, &["--once", "--endpoint", &elsewhere]).env("DASH0_ALLOW_HTTP", value));
+    for (value, status) in [("1", 0), ("YES", 0), ("on", 0), ("true", 0), ("0", 2), ("off", 2), ("maybe", 2)] {
+        let ended = with(value);
+        assert_eq!(ended.status, status, "{value}: {}", ended.stderr);
+    }
 }

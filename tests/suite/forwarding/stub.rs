@@ -17,6 +17,8 @@ pub enum Answer {
     Accept,
     /// 200: so many records of it are not taken, for that reason.
     AcceptWithout(i64, &'static str),
+    /// That status, kind of content and body: as a receiver that takes it all, or as a server that takes none.
+    Say { status: u16, content_type: &'static str, body: &'static str, takes: bool },
     /// That status, and none of it is taken.
     Refuse(u16),
     /// That status, and when to come again.
@@ -97,7 +99,9 @@ impl Stub {
 
     /// The requests that were taken, in the order of their answers.
     pub fn accepted(&self) -> Vec<Taken> {
-        let is_accepted = |answer: &Answer| matches!(answer, Answer::Accept | Answer::AcceptWithout(..));
+        let is_accepted = |answer: &Answer| {
+            matches!(answer, Answer::Accept | Answer::AcceptWithout(..) | Answer::Say { takes: true, .. })
+        };
         let taken = lock(&self.state.taken);
         taken.iter().filter(|(_, answer)| is_accepted(answer)).map(|(taken, _)| taken.clone()).collect()
     }
@@ -191,6 +195,13 @@ fn text_of(answer: &Answer, path: &str) -> Vec<u8> {
             let body = partial_success(path, *rejected, reason);
             let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\n";
             [format!("{head}content-length: {}\r\n\r\n", body.len()).as_bytes(), &body].concat()
+        }
+        Answer::Say { status, content_type, body, .. } => {
+            let head =
+                if content_type.is_empty() { String::new() } else { format!("content-type: {content_type}\r\n") };
+            // A 204 has no body, and does not say how long it is.
+            let length = if *status == 204 { String::new() } else { format!("content-length: {}\r\n", body.len()) };
+            format!("HTTP/1.1 {status} .\r\n{head}{length}\r\n{body}").into_bytes()
         }
         Answer::Refuse(status) => plain(&status.to_string(), ""),
         Answer::Later(status, when) => plain(&status.to_string(), &format!("retry-after: {when}\r\n")),

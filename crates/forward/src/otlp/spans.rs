@@ -13,17 +13,14 @@ use super::ids::{TraceId, root_span_id, span_id, trace_id, trace_id_of_job};
 use super::{OwnedEvent, nanoseconds};
 use emp_event::{EntryId, Members};
 use emp_job::{
-    Role, closes, entity, happened_ms, is_claim, is_error, is_queued, is_retry, is_terminal, role, span_name,
+    Attempt, ERROR_KEYS, OpenWork, Role, entity, happened_ms, is_claim, is_error, is_queued, is_retry, is_terminal,
+    role, span_name,
 };
 
 /// Dash0's quota for a span.
 const ATTRIBUTES_MAX: usize = 32;
 /// Dash0's quota of spans for a trace, less the one that covers the job.
 const CHILDREN_MAX: u32 = 1_999;
-/// So many pieces of work of one job may be under way; of more the oldest is forgotten.
-const OPEN_MAX: usize = 64;
-/// The reason of a failure, the most telling first.
-const ERROR_KEYS: [&str; 5] = ["error", "errorMessage", "error_message", "message", "reason"];
 
 /// A span and whose it is.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,12 +50,13 @@ struct Job {
     service: String,
     start_ms: i64,
     trace: Option<Trace>,
-    attempt: u32,
-    claims: u32,
+    attempt: Attempt,
+    /// The type of its last event.
+    last: String,
     has_ended: bool,
     children: u32,
     children_left_out: u32,
-    open: Vec<Open>,
+    open: OpenWork<Begun>,
 }
 
 #[derive(Debug)]
@@ -68,14 +66,12 @@ struct Trace {
     original: Option<Box<str>>,
 }
 
-/// Work that was begun.
+/// What is kept of work that was begun.
 #[derive(Debug)]
-struct Open {
-    name: String,
+struct Begun {
     service: String,
     event: EntryId,
     start_ms: i64,
-    attempt: u32,
 }
 
 /// Work that is done.
@@ -129,12 +125,12 @@ impl Job {
             service: event.service.as_ref().to_owned(),
             start_ms: happened(event).saturating_sub(lasted_ms as i64),
             trace: None,
-            attempt: 1,
-            claims: 0,
+            attempt: Attempt::default(),
+            last: String::new(),
             has_ended: false,
             children: 0,
             children_left_out: 0,
-            open: Vec::new(),
+            open: OpenWork::default(),
         }
     }
 
@@ -144,9 +140,7 @@ impl Job {
         if self.trace.is_none() {
             self.trace = event.trace_id.as_deref().map(Trace::new);
         }
-        if is_claim(event_type) {
-            self.begin_attempt(event);
-        }
+        self.follow_attempt(event);
         if is_terminal(event_type) {
             return self.root(job_id, event);
         }
@@ -166,29 +160,24 @@ impl Job {
         }
     }
 
-    fn begin_attempt(&mut self, claim: &OwnedEvent) {
-        self.claims += 1;
-        let members = Members::parse(&claim.data).unwrap_or_default();
-        let stated = value(&members, |key| key == "attempt").and_then(|raw| raw.get().parse::<f64>().ok());
-        self.attempt = stated.map_or(self.claims.max(self.attempt), |attempt| attempt.max(1.0) as u32);
+    fn follow_attempt(&mut self, event: &OwnedEvent) {
+        let event_type = event.event_type.as_ref();
+        let stated = is_claim(event_type).then(|| stated_attempt(event)).flatten();
+        self.attempt.follow(Some(&self.last), event_type, stated);
+        event_type.clone_into(&mut self.last);
     }
 
     fn open(&mut self, name: String, event: &OwnedEvent) {
-        // What opens again did not end, or its end was never told.
-        self.open.retain(|open| open.name != name);
-        if self.open.len() == OPEN_MAX {
-            self.open.remove(0);
-        }
         let service = event.service.as_ref().to_owned();
-        self.open.push(Open { name, service, event: event.id, start_ms: happened(event), attempt: self.attempt });
+        let begun = Begun { service, event: event.id, start_ms: happened(event) };
+        self.open.begin(name, self.attempt.number(), begun);
     }
 
     /// The work that this event closes, or alone tells of.
     fn done(&mut self, name: &str, event: &OwnedEvent) -> Option<Done> {
         let of = entity(&event.event_type);
-        let is_it = |open: &Open| open.attempt == self.attempt && closes(of, name, &open.name);
-        if let Some(place) = self.open.iter().rposition(is_it) {
-            let Open { name, service, event, start_ms, .. } = self.open.remove(place);
+        if let Some((name, begun)) = self.open.end(of, name, self.attempt.number()) {
+            let Begun { service, event, start_ms } = begun;
             return Some(Done { name, service, start: nanoseconds(start_ms), event });
         }
         let lasted_ms = event.duration_ms.filter(|ms| ms.is_finite() && *ms > 0.0)?;
@@ -207,7 +196,7 @@ impl Job {
             return None;
         }
         self.children += 1;
-        let attempt = self.attempt;
+        let attempt = self.attempt.number();
         let trace = self.trace(job_id);
         let mut span = Span { name: done.name, start_time_unix_nano: done.start, ..bare_span(trace, event) };
         span.span_id = span_id(job_id, &span.name, done.event).to_vec();
@@ -223,7 +212,7 @@ impl Job {
             return None;
         }
         self.has_ended = true;
-        let (start_ms, attempt, left_out) = (self.start_ms, self.attempt, self.children_left_out);
+        let (start_ms, attempt, left_out) = (self.start_ms, self.attempt.number(), self.children_left_out);
         let service = self.service.clone();
         let trace = self.trace(job_id);
         let mut span =
@@ -249,6 +238,12 @@ impl Trace {
         let id = trace_id(text);
         Self { id, original: (!id.is_given).then(|| Box::from(text)) }
     }
+}
+
+/// The attempt that an event names.
+fn stated_attempt(event: &OwnedEvent) -> Option<f64> {
+    let members = Members::parse(&event.data).ok()?;
+    value(&members, |key| key == "attempt")?.get().parse().ok()
 }
 
 fn happened(event: &OwnedEvent) -> i64 {

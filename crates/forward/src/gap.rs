@@ -1,0 +1,190 @@
+//! What the stream has trimmed before it was forwarded: sent from the store, or counted.
+
+use std::collections::VecDeque;
+
+use jiff::Timestamp;
+use tokio::time::{Instant, sleep};
+use tracing::{info, warn};
+
+use super::otlp::OwnedEvent;
+use super::outbox::{Fate, Queued};
+use super::seams::{Archive, Events, Group, Read, Receiver};
+use super::shutdown::Halt;
+use super::sieve::Sieve;
+use super::work::Session;
+use emp_event::EntryId;
+
+impl<G: Group, R: Receiver, A: Archive> Session<'_, G, R, A> {
+    /// Takes what lies between what we have and `first`, else up to `last`: the stream has trimmed so many
+    /// entries of it before the group was given them.
+    pub async fn fill(&mut self, first: Option<EntryId>, last: EntryId, trimmed: u64) -> Result<(), Halt> {
+        let end = first.unwrap_or_else(|| after(last));
+        self.wait_for_store(first.unwrap_or(last)).await?;
+        let mut stored = self.forwarder.archive.events(self.work.taken, end)?;
+        let mut found = 0;
+        while let Some(event) = stored.next_event()? {
+            found += 1;
+            let (id, fate) = (event.id, self.fate_of_old(event));
+            self.push(Queued { id, is_pending: false, lost: 1, fate }).await?;
+        }
+        info!("the stream trimmed {trimmed} entries before they were read; the store had {found} of them");
+        let absent = trimmed.saturating_sub(found);
+        self.count_absent(before(end), Vec::new(), absent, stored.quarantined()).await
+    }
+
+    /// Takes entries that were given to us before, the first that we are told of first. The store has those
+    /// that were trimmed while they were pending, and those that were trimmed between them: of what lies
+    /// above the place we have got to, the group was given nothing that is not pending.
+    pub async fn take_pending(&mut self, read: Read) -> Result<(), Halt> {
+        if let Some(last) = read.trimmed.last() {
+            self.wait_for_store(*last).await?;
+        }
+        let Some(last) = read.last_id() else { return Ok(()) };
+        let mut pending = Pending::of(read);
+        let begin = pending.first().map_or(last, before).min(self.work.taken);
+        let stored = self.forwarder.archive.events(begin, after(last))?;
+        let mut stored = Peeked { events: stored, next: None };
+        let mut absent = Vec::new();
+        while let Some((id, given)) = pending.next() {
+            while let Some(event) = stored.next_below(id)? {
+                if event.id > self.work.taken {
+                    let (id, fate) = (event.id, self.fate_of_old(event));
+                    self.push(Queued { id, is_pending: false, lost: 1, fate }).await?;
+                }
+            }
+            let kept = stored.next_at(id)?;
+            let fate = match (given, kept) {
+                (Some(given), _) => fate_of(given, &self.forwarder.settings.sieve),
+                (None, Some(event)) => self.fate_of_old(event),
+                (None, None) => {
+                    absent.push(id);
+                    continue;
+                }
+            };
+            self.push(Queued { id, is_pending: true, lost: 0, fate }).await?;
+        }
+        self.count_absent(last, absent, 0, stored.events.quarantined()).await
+    }
+
+    /// Counts what neither the stream nor the store has: these that are pending, and so many that never were.
+    async fn count_absent(
+        &mut self,
+        id: EntryId,
+        pending: Vec<EntryId>,
+        lost: u64,
+        quarantined: u64,
+    ) -> Result<(), Halt> {
+        let all = lost + pending.len() as u64;
+        if all == 0 {
+            return Ok(());
+        }
+        let not_events = quarantined.min(all);
+        let missing = all - not_events;
+        if missing > 0 {
+            warn!(
+                "{missing} entries were trimmed from the stream before they were forwarded, and are not in the store"
+            );
+        }
+        self.push(Queued { id, is_pending: false, lost, fate: Fate::Absent { pending, missing, not_events } }).await
+    }
+
+    /// Waits until a collector at work has stored that entry, a while at most.
+    async fn wait_for_store(&mut self, id: EntryId) -> Result<(), Halt> {
+        let begun = Instant::now();
+        while begun.elapsed() < self.forwarder.pace.store && self.forwarder.archive.is_behind(id)? {
+            self.settle().await?;
+            self.work.outbox.launch(false);
+            self.forwarder.shutdown.unless(sleep(self.forwarder.pace.idle)).await?;
+        }
+        Ok(())
+    }
+
+    /// What is done with an event of the store.
+    fn fate_of_old(&self, event: OwnedEvent) -> Fate {
+        let settings = &self.forwarder.settings;
+        let age_ms_max = i64::try_from(settings.age_max.as_millis()).unwrap_or(i64::MAX);
+        let oldest_ms = Timestamp::now().as_millisecond().saturating_sub(age_ms_max);
+        if event.id.ingested_at().is_none_or(|at| at < oldest_ms) {
+            return Fate::TooOld;
+        }
+        fate_of(Some(event), &settings.sieve)
+    }
+}
+
+/// What is done with an entry; with none it is no event.
+pub(super) fn fate_of(event: Option<OwnedEvent>, sieve: &Sieve) -> Fate {
+    match event {
+        Some(event) if sieve.keeps(&event) => Fate::Send(Box::new(event)),
+        Some(_) => Fate::Skip,
+        None => Fate::NotAnEvent,
+    }
+}
+
+/// The ID just below.
+pub(super) fn before(id: EntryId) -> EntryId {
+    match id.seq.checked_sub(1) {
+        Some(seq) => EntryId::new(id.ms, seq),
+        None => EntryId::new(id.ms.saturating_sub(1), if id.ms == 0 { 0 } else { u64::MAX }),
+    }
+}
+
+/// The ID just above.
+fn after(id: EntryId) -> EntryId {
+    match id.seq.checked_add(1) {
+        Some(seq) => EntryId::new(id.ms, seq),
+        None => EntryId::new(id.ms.saturating_add(1), 0),
+    }
+}
+
+/// What a read of pending entries gave: in the order of the IDs, what is there and what was trimmed.
+struct Pending {
+    given: VecDeque<(EntryId, Option<OwnedEvent>)>,
+    trimmed: VecDeque<EntryId>,
+}
+
+impl Pending {
+    fn of(read: Read) -> Self {
+        Self { given: read.entries.into(), trimmed: read.trimmed.into() }
+    }
+
+    fn first(&self) -> Option<EntryId> {
+        let given = self.given.front().map(|(id, _)| *id);
+        let trimmed = self.trimmed.front().copied();
+        given.into_iter().chain(trimmed).min()
+    }
+
+    /// The next one; with `None` where it was trimmed.
+    #[allow(clippy::option_option, reason = "trimmed, no event, and an event are three things")]
+    fn next(&mut self) -> Option<(EntryId, Option<Option<OwnedEvent>>)> {
+        let first = self.first()?;
+        match self.trimmed.pop_front_if(|id| *id == first) {
+            Some(id) => Some((id, None)),
+            None => self.given.pop_front().map(|(id, event)| (id, Some(event))),
+        }
+    }
+}
+
+/// Events of a store, of which the next one can be looked at.
+struct Peeked<E> {
+    events: E,
+    next: Option<OwnedEvent>,
+}
+
+impl<E: Events> Peeked<E> {
+    fn peek(&mut self) -> Result<Option<EntryId>, Halt> {
+        if self.next.is_none() {
+            self.next = self.events.next_event()?;
+        }
+        Ok(self.next.as_ref().map(|event| event.id))
+    }
+
+    /// The next event, where its ID lies below this one.
+    fn next_below(&mut self, id: EntryId) -> Result<Option<OwnedEvent>, Halt> {
+        Ok(self.peek()?.filter(|next| *next < id).and_then(|_| self.next.take()))
+    }
+
+    /// The next event, where it has this ID.
+    fn next_at(&mut self, id: EntryId) -> Result<Option<OwnedEvent>, Halt> {
+        Ok(self.peek()?.filter(|next| *next == id).and_then(|_| self.next.take()))
+    }
+}

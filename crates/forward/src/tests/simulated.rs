@@ -1,0 +1,154 @@
+//! The three seams of the forwarder, on a simulated world.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::world::{Kind, World};
+use crate::ForwardError;
+use crate::answer::Reply;
+use crate::otlp::OwnedEvent;
+use crate::post::Signal;
+use crate::progress::Progress;
+use crate::seams::{Archive, Events, Group, Read, Receiver, Redis, Standing};
+use crate::status::Trouble;
+use emp_event::EntryId;
+use emp_store::{DeadLetter, StoreError};
+use emp_stream::{Lease, Start};
+
+/// Redis, the receiver and the store of a world.
+#[derive(Clone)]
+pub struct Simulated(pub Arc<World>);
+
+impl Redis for Simulated {
+    type Group = Self;
+
+    async fn connect(&self) -> Result<Self, ForwardError> {
+        Ok(self.clone())
+    }
+}
+
+impl Group for Simulated {
+    async fn hold_lease(&mut self, holder: &str) -> Result<Lease, ForwardError> {
+        self.0
+            .step(|state| {
+                if state.lease.as_deref().is_some_and(|other| other != holder) {
+                    return Lease::Theirs;
+                }
+                state.lease = Some(holder.to_owned());
+                match state.holder.replace(holder.to_owned()) {
+                    Some(last) if last != holder => Lease::TakenOver,
+                    _ => Lease::Ours,
+                }
+            })
+            .await
+    }
+
+    async fn release_lease(&mut self, holder: &str) -> Result<(), ForwardError> {
+        self.0.step(|state| drop(state.lease.take_if(|other| other == holder))).await
+    }
+
+    async fn exists(&mut self) -> Result<bool, ForwardError> {
+        self.0.step(|state| state.group.exists).await
+    }
+
+    async fn standing(&mut self) -> Result<Standing, ForwardError> {
+        self.0.step(|state| state.standing()).await
+    }
+
+    async fn create(&mut self, _: Start) -> Result<(), ForwardError> {
+        self.0.step(|state| state.group.exists = true).await
+    }
+
+    // What a connection asked for that stood still is carried out later.
+    async fn end_other_connections(&mut self) {}
+
+    async fn load(&mut self) -> Result<Progress, ForwardError> {
+        self.0.step(|state| state.notes.clone()).await
+    }
+
+    async fn read_new(&mut self, count: usize) -> Result<Read, ForwardError> {
+        let (ids, mut read, lost) = self
+            .0
+            .step(|state| {
+                let ids = state.read_new(count.min(9));
+                let read =
+                    Read { standing: state.standing(), pending: state.group.pending.len() as u64, ..Read::default() };
+                let lost = state.position(&ids).map(|position| state.lost_up_to(position));
+                (ids, read, lost)
+            })
+            .await?;
+        if let Some(lost) = lost {
+            self.0.step(|state| state.group.lost = state.group.lost.max(lost)).await?;
+        }
+        let state = self.0.state();
+        read.entries = ids.into_iter().map(|id| (id, state.event(id))).collect();
+        read.lost = state.group.lost;
+        Ok(read)
+    }
+
+    async fn read_pending(&mut self, count: usize, after: EntryId) -> Result<Read, ForwardError> {
+        self.0
+            .step(|state| {
+                let pending = state.group.pending.iter().copied().filter(|id| *id > after).take(count.min(9));
+                let (there, trimmed): (Vec<_>, Vec<_>) = pending.partition(|id| state.entries.contains(id));
+                let entries = there.into_iter().map(|id| (id, state.event(id))).collect();
+                Read { entries, trimmed, standing: state.standing(), lost: state.group.lost, ..Read::default() }
+            })
+            .await
+    }
+
+    async fn settle(
+        &mut self,
+        holder: &str,
+        settled: &[EntryId],
+        progress: &Progress,
+        _: &Trouble,
+    ) -> Result<bool, ForwardError> {
+        self.0.step(|state| state.settle(holder, settled, progress)).await
+    }
+
+    async fn wait(&mut self, _: EntryId, _: Duration) -> Result<(), ForwardError> {
+        self.0.step(|_| ()).await
+    }
+}
+
+impl Receiver for Simulated {
+    async fn post(&self, signal: Signal, body: &[u8]) -> Reply {
+        self.0.receive(signal, body).await
+    }
+}
+
+/// Events of a range, and how many of it are none.
+pub struct Range(std::vec::IntoIter<OwnedEvent>, u64);
+
+impl Archive for Simulated {
+    type Events = Range;
+
+    fn events(&self, after: EntryId, before: EntryId) -> Result<Range, StoreError> {
+        let state = self.0.state();
+        let is_within = |id: &&EntryId| **id > after && **id < before;
+        let events: Vec<OwnedEvent> = state.stored.iter().filter(is_within).filter_map(|id| state.event(*id)).collect();
+        let quarantined = state.kinds.iter().filter(|(id, kind)| is_within(id) && **kind == Kind::NotAnEvent).count();
+        Ok(Range(events.into_iter(), quarantined as u64))
+    }
+
+    fn is_behind(&self, _: EntryId) -> Result<bool, StoreError> {
+        self.0.state().collect();
+        Ok(false)
+    }
+
+    fn keep(&self, letter: &DeadLetter) -> Result<(), StoreError> {
+        self.0.state().dead.insert(letter.id);
+        Ok(())
+    }
+}
+
+impl Events for Range {
+    fn next_event(&mut self) -> Result<Option<OwnedEvent>, StoreError> {
+        Ok(self.0.next())
+    }
+
+    fn quarantined(&self) -> u64 {
+        self.1
+    }
+}
