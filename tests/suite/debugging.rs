@@ -400,7 +400,7 @@ fn whatever_ends_a_command_leaves_the_terminal_as_it_was() {
     let sample = sample.to_str().unwrap();
     let tail = ["--store", sample, "tail", "--from", "store"];
     let top = ["--store", sample, "top", "--now", "2025-09-27T12:00Z"];
-    for (words, seen) in [(&tail[..], "job."), (&top[..], "need a look")] {
+    for (words, seen) in [(&tail[..], "──"), (&top[..], "need a look")] {
         for signal in ["SIGTERM", "SIGHUP", "SIGINT"] {
             let ended = run(&mut type_into(words, &[(seen, signal)]));
             assert_eq!(ended.status, 0, "{words:?} {signal}: {}{}", ended.stdout, ended.stderr);
