@@ -338,9 +338,8 @@ fn a_tail_of_the_store_shows_what_an_import_stores_beside_the_collector() {
     });
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("older.ndjson");
-    let line = |second: u32| {
-        format!(r#"{{"timestamp":17589708{second:02}000,"service":"worker","eventType":"job.created"}}"#)
-    };
+    let line =
+        |second: u32| format!(r#"{{"timestamp":17589708{second:02}000,"service":"worker","eventType":"job.created"}}"#);
     std::fs::write(&file, (10..30).map(|second| line(second) + "\n").collect::<String>()).unwrap();
     let ids = tailed(&store, &["--from", "store"], 40, || {
         let imported = store.run(&["import", file.to_str().unwrap()]);
