@@ -338,9 +338,8 @@ fn a_tail_of_the_store_shows_what_an_import_stores_beside_the_collector() {
     });
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("older.ndjson");
-    let line = |second: u32| {
-        format!(r#"{{"timestamp":"2025-09-27T11:00:{second:02}Z","service":"worker","eventType":"job.created"}}"#)
-    };
+    let line =
+        |second: u32| format!(r#"{{"timestamp":17589708{second:02}000,"service":"worker","eventType":"job.created"}}"#);
     std::fs::write(&file, (10..30).map(|second| line(second) + "\n").collect::<String>()).unwrap();
     let ids = tailed(&store, &["--from", "store"], 40, |_| {
         let imported = store.run(&["import", file.to_str().unwrap()]);
@@ -397,7 +396,7 @@ fn whatever_ends_a_command_leaves_the_terminal_as_it_was() {
     let sample = sample.to_str().unwrap();
     let tail = ["--store", sample, "tail", "--from", "store"];
     let top = ["--store", sample, "top", "--now", "2025-09-27T12:00Z"];
-    for (words, seen) in [(&tail[..], "job."), (&top[..], "need a look")] {
+    for (words, seen) in [(&tail[..], "──"), (&top[..], "need a look")] {
         for signal in ["SIGTERM", "SIGHUP", "SIGINT"] {
             let ended = run(&mut type_into(words, &[(seen, signal)]));
             assert_eq!(ended.status, 0, "{words:?} {signal}: {}{}", ended.stdout, ended.stderr);

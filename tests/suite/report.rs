@@ -93,7 +93,7 @@ fn whatever_an_event_says_that_it_took_the_report_is_drawn() {
     ];
     let lines = lines.iter().enumerate().map(|(second, (event_type, ms))| {
         format!(
-            r#"{{"timestamp":"2025-09-27T11:00:0{second}Z","service":"worker","eventType":"{event_type}","jobId":"job_1","data":{{"durationMs":{ms}}}}}"#
+            r#"{{"timestamp":175897080{second}000,"service":"worker","eventType":"{event_type}","jobId":"job_1","data":{{"durationMs":{ms}}}}}"#
         )
     });
     fs::write(&events, lines.collect::<Vec<_>>().join("\n") + "\n").unwrap();

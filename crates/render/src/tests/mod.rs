@@ -4,4 +4,3 @@ mod fixtures;
 mod formats;
 mod table;
 mod text;
-mod timeline;

@@ -1,7 +1,14 @@
+//! Time lines of jobs on screens of several widths.
+
+mod jobs;
+
 use insta::assert_snapshot;
 
-use super::fixtures::*;
-use crate::{Screen, grid};
+use emp_findings::FlaggedGap;
+use emp_job::History;
+use emp_render::Screen;
+
+use crate::jobs::*;
 
 #[test]
 fn a_job_with_gaps_a_run_an_error_and_a_retry_at_80_columns() {
@@ -14,7 +21,7 @@ Time                Δ  Service          Event
                          jobType=image.resize priority=5 payloadBytes=1.2 MB
 14:03:05.161   +41 ms  worker           job.claimed
                          took 38 ms worker=worker-3 queue=default
-                       ⚠ 42.1 s gap
+                       ⚠ 42.1 s gap  no baseline · handoff
 14:03:47.261  +42.1 s  connector        connector.processing_started
                          connectorType=comfyui traceId=4bf92f3577b34da6
 14:03:50.361   +3.1 s  worker           job.progress_updated ×12
@@ -25,18 +32,15 @@ Time                Δ  Service          Event
                          took 38.4 s statusCode=502
 14:04:26.001  +340 ms  worker           job.retry_scheduled
                          attempt=1 maxAttempts=3 delay=8 s
-                       ⚠ 8.1 s gap
 14:04:34.051   +8.1 s  connector        connector.processing_started
                          attempt=2 connectorType=comfyui
-14:04:34.060    +9 ms  worker           job.completed
-                         took 1 m 36 s status=ok outputs=["a.png","b.png"]
-14:04:34.060    +0 ms  webhook-service  webhook.delivered
+14:04:34.060    +9 ms  webhook-service  webhook.delivered
                          took 112 ms statusCode=200
+14:04:34.060    +0 ms  worker           job.completed
+                         took 1 m 36 s status=ok outputs=["a.png","b.png"]
 
-2 gaps (50.1 s) · 1 error · 1 retry
+1 gap (42.1 s) · 1 error · 1 retry
   ⚠ 42.1 s between job.claimed (worker) → connector.processing_started
-    (connector)
-  ⚠ 8.1 s between job.retry_scheduled (worker) → connector.processing_started
     (connector)
   ✗ connector.processing_failed
   ⚠ clock skew: 1 event is stamped up to 4.2 s ahead of arrival
@@ -55,7 +59,7 @@ Time                Δ  Service          Event
                          jobType=image.resize priority=5 payloadBytes=1.2 MB
 14:03:05.161   +41 ms  worker           job.claimed
                          took 38 ms worker=worker-3 queue=default
-                       ⚠ 42.1 s gap
+                       ⚠ 42.1 s gap  no baseline · handoff
 14:03:47.261  +42.1 s  connector        connector.processing_started
                          connectorType=comfyui traceId=4bf92f3577b34da6
 14:03:50.361   +3.1 s  worker           job.progress_updated ×12
@@ -65,19 +69,22 @@ Time                Δ  Service          Event
                          took 38.4 s statusCode=502
 14:04:26.001  +340 ms  worker           job.retry_scheduled
                          attempt=1 maxAttempts=3 delay=8 s
-                       ⚠ 8.1 s gap
 14:04:34.051   +8.1 s  connector        connector.processing_started
                          attempt=2 connectorType=comfyui
-14:04:34.060    +9 ms  worker           job.completed
-                         took 1 m 36 s status=ok outputs=["a.png","b.png"]
-14:04:34.060    +0 ms  webhook-service  webhook.delivered
+14:04:34.060    +9 ms  webhook-service  webhook.delivered
                          took 112 ms statusCode=200
+14:04:34.060    +0 ms  worker           job.completed
+                         took 1 m 36 s status=ok outputs=["a.png","b.png"]
 
-2 gaps (50.1 s) · 1 error · 1 retry
+1 gap (42.1 s) · 1 error · 1 retry
   ⚠ 42.1 s between job.claimed (worker) → connector.processing_started (connector)
-  ⚠ 8.1 s between job.retry_scheduled (worker) → connector.processing_started (connector)
   ✗ connector.processing_failed
   ⚠ clock skew: 1 event is stamped up to 4.2 s ahead of arrival (webhook-service)
+
+Spans, over 1 m 29 s
+  connector.processing                            ████████████████████           38.4 s
+  webhook                                                                █       112 ms
+  connector.processing                                                    ▒  9 ms, open
 "#);
 }
 
@@ -90,23 +97,26 @@ Time                Δ  Service          Event                         Details
 ────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 14:03:05.120           api-server       job.created                   jobType=image.resize priority=5 payloadBytes=1.2 MB
 14:03:05.161   +41 ms  worker           job.claimed                   took 38 ms worker=worker-3 queue=default
-                       ⚠ 42.1 s gap
+                       ⚠ 42.1 s gap  no baseline · handoff
 14:03:47.261  +42.1 s  connector        connector.processing_started  connectorType=comfyui traceId=4bf92f3577b34da6
 14:03:50.361   +3.1 s  worker           job.progress_updated ×12      3.1 s apart · 10 % → 87 %
 14:04:25.661   +1.2 s  connector        connector.processing_failed
                          ✗ connection reset by peer while reading the response of the image service
                          took 38.4 s statusCode=502
 14:04:26.001  +340 ms  worker           job.retry_scheduled           attempt=1 maxAttempts=3 delay=8 s
-                       ⚠ 8.1 s gap
 14:04:34.051   +8.1 s  connector        connector.processing_started  attempt=2 connectorType=comfyui
-14:04:34.060    +9 ms  worker           job.completed                 took 1 m 36 s status=ok outputs=["a.png","b.png"]
-14:04:34.060    +0 ms  webhook-service  webhook.delivered             took 112 ms statusCode=200
+14:04:34.060    +9 ms  webhook-service  webhook.delivered             took 112 ms statusCode=200
+14:04:34.060    +0 ms  worker           job.completed                 took 1 m 36 s status=ok outputs=["a.png","b.png"]
 
-2 gaps (50.1 s) · 1 error · 1 retry
+1 gap (42.1 s) · 1 error · 1 retry
   ⚠ 42.1 s between job.claimed (worker) → connector.processing_started (connector)
-  ⚠ 8.1 s between job.retry_scheduled (worker) → connector.processing_started (connector)
   ✗ connector.processing_failed
   ⚠ clock skew: 1 event is stamped up to 4.2 s ahead of arrival (webhook-service)
+
+Spans, over 1 m 29 s
+  connector.processing                            ████████████████████           38.4 s
+  webhook                                                                █       112 ms
+  connector.processing                                                    ▒  9 ms, open
 "#);
 }
 
@@ -119,23 +129,26 @@ fn the_same_in_colour() {
 ␛[2m────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────────␛[0m
 14:03:05.120  ␛[2m       ␛[0m  ␛[36mapi-server     ␛[0m  job.created                   jobType=image.resize priority=5 payloadBytes=1.2 MB
 14:03:05.161  ␛[2m +41 ms␛[0m  ␛[35mworker         ␛[0m  job.claimed                   took 38 ms worker=worker-3 queue=default
-␛[33m                       ⚠ 42.1 s gap␛[0m
+␛[33m                       ⚠ 42.1 s gap  no baseline · handoff␛[0m
 14:03:47.261  ␛[33m+42.1 s␛[0m  ␛[32mconnector      ␛[0m  connector.processing_started  connectorType=comfyui traceId=4bf92f3577b34da6
 14:03:50.361  ␛[2m +3.1 s␛[0m  ␛[35mworker         ␛[0m  job.progress_updated ×12      3.1 s apart · 10 % → 87 %
 14:04:25.661  ␛[2m +1.2 s␛[0m  ␛[32mconnector      ␛[0m  ␛[31mconnector.processing_failed␛[0m
 ␛[31m                         ✗ connection reset by peer while reading the response of the image service␛[0m
 ␛[2m                         took 38.4 s statusCode=502␛[0m
 14:04:26.001  ␛[2m+340 ms␛[0m  ␛[35mworker         ␛[0m  ␛[33mjob.retry_scheduled         ␛[0m  attempt=1 maxAttempts=3 delay=8 s
-␛[33m                       ⚠ 8.1 s gap␛[0m
-14:04:34.051  ␛[33m +8.1 s␛[0m  ␛[32mconnector      ␛[0m  connector.processing_started  attempt=2 connectorType=comfyui
-14:04:34.060  ␛[2m  +9 ms␛[0m  ␛[35mworker         ␛[0m  job.completed                 took 1 m 36 s status=ok outputs=["a.png","b.png"]
-14:04:34.060  ␛[2m  +0 ms␛[0m  ␛[96mwebhook-service␛[0m  webhook.delivered             took 112 ms statusCode=200
+14:04:34.051  ␛[2m +8.1 s␛[0m  ␛[32mconnector      ␛[0m  connector.processing_started  attempt=2 connectorType=comfyui
+14:04:34.060  ␛[2m  +9 ms␛[0m  ␛[96mwebhook-service␛[0m  webhook.delivered             took 112 ms statusCode=200
+14:04:34.060  ␛[2m  +0 ms␛[0m  ␛[35mworker         ␛[0m  job.completed                 took 1 m 36 s status=ok outputs=["a.png","b.png"]
 
-␛[1m2 gaps (50.1 s) · 1 error · 1 retry␛[0m
+␛[1m1 gap (42.1 s) · 1 error · 1 retry␛[0m
 ␛[33m  ⚠ 42.1 s between job.claimed (worker) → connector.processing_started (connector)␛[0m
-␛[33m  ⚠ 8.1 s between job.retry_scheduled (worker) → connector.processing_started (connector)␛[0m
 ␛[31m  ✗ connector.processing_failed␛[0m
 ␛[33m  ⚠ clock skew: 1 event is stamped up to 4.2 s ahead of arrival (webhook-service)␛[0m
+
+␛[1mSpans, over 1 m 29 s␛[0m
+  ␛[31mconnector.processing␛[0m  ␛[2m ␛[0m  ␛[31m                       ████████████████████     ␛[0m  ␛[31m    38.4 s␛[0m
+  ␛[96mwebhook             ␛[0m  ␛[2m ␛[0m  ␛[96m                                              █ ␛[0m  ␛[96m    112 ms␛[0m
+  ␛[32mconnector.processing␛[0m  ␛[2m ␛[0m  ␛[32m                                               ▒␛[0m  ␛[32m9 ms, open␛[0m
 "#);
 }
 
@@ -161,7 +174,7 @@ fn an_error_and_a_gap_are_never_folded_away() {
     steps[6].level = "error";
     steps[6].data = r#"{"error":{"code":"E42","message":"disk full"}}"#.to_owned();
     steps[9].after_ms = 7_000;
-    assert_snapshot!(timeline(&screen(100, false), "job_1", &job_events(START_MS, &steps)), @"
+    assert_snapshot!(timeline(&screen(100, false), "job_1", &job_events(START_MS, &steps)), @r#"
 Job job_1 · 15 events · 1 service · 2025-09-27 14:03:06 → 14:03:26 · 20 s
 
 Time             Δ  Service  Event                    Details
@@ -170,14 +183,14 @@ Time             Δ  Service  Event                    Details
 14:03:12.120  +1 s  worker   job.progress_updated     ✗ disk full
 14:03:13.120  +1 s  worker   job.progress_updated
 14:03:14.120  +1 s  worker   job.progress_updated
-                    ⚠ 7 s gap
+                    ⚠ 7 s gap  no baseline · silent-run
 14:03:21.120  +7 s  worker   job.progress_updated ×6  1 s apart
 
 1 gap (7 s) · 1 error
   ⚠ 7 s between job.progress_updated (worker) → job.progress_updated (worker)
   ✗ job.progress_updated
   ⚠ not ended: nothing after job.progress_updated (worker)
-");
+"#);
 }
 
 #[test]
@@ -188,20 +201,20 @@ fn a_new_day_has_a_line_of_its_own() {
         step(120_000, "worker", "job.claimed", "{}"),
         step(3, "worker", "job.completed", "{}"),
     ];
-    assert_snapshot!(timeline(&screen(100, false), "job_1", &job_events(late, &steps)), @"
+    assert_snapshot!(timeline(&screen(100, false), "job_1", &job_events(late, &steps)), @r#"
 Job job_1 · 3 events · 2 services · 2025-09-27 23:59:05 → 2025-09-28 00:01:05 · 2 m
 
 Time              Δ  Service     Event          Details
 ────────────────────────────────────────────────────────────────────────────────────────────────────
 23:59:05.120         api-server  job.created
 ── 2025-09-28 ──
-                     ⚠ 2 m gap
+                     ⚠ 2 m gap  no baseline · queue-wait
 00:01:05.120   +2 m  worker      job.claimed    worker=worker-3
 00:01:05.123  +3 ms  worker      job.completed
 
 1 gap (2 m) · no errors
   ⚠ 2 m between job.created (api-server) → job.claimed (worker)
-");
+"#);
 }
 
 #[test]
@@ -239,7 +252,7 @@ No gaps · 1 error
 fn no_line_is_wider_than_the_screen() {
     for width in [34, 40, 60, 80, 100, 140] {
         for line in timeline(&screen(width, false), &"long-job-id-".repeat(20), &eventful_job()).lines() {
-            assert!(grid::width_of(line) <= width, "{width}: {line}");
+            assert!(line.chars().count() <= width, "{width}: {line}");
         }
     }
 }
@@ -248,4 +261,22 @@ fn no_line_is_wider_than_the_screen() {
 fn on_no_screen_all_details_stay_on_their_line() {
     let shown = timeline(&Screen::plain(), "job_123", &eventful_job());
     assert!(shown.contains("connector.processing_failed   ✗ connection reset by peer while reading"), "{shown}");
+}
+
+#[test]
+fn each_gap_between_two_events_has_a_line_of_its_own() {
+    let steps = [step(0, "api-server", "job.created", "{}"), step(60_000, "worker", "job.claimed", "{}")];
+    let history = History::new(job_events(START_MS, &steps), START_MS + 200_000).expect("a job has events");
+    let gap = |before: usize, start_ms: i64, end_ms: i64| FlaggedGap {
+        before,
+        start_ms: START_MS + start_ms,
+        end_ms: START_MS + end_ms,
+        kind: "silent-run",
+        times_typical: None,
+    };
+    let gaps = vec![gap(0, 0, 20_000), gap(0, 30_000, 60_000), gap(1, 60_000, 200_000)];
+    let shown = judged_timeline(&screen(80, false), "job_1", &history, gaps);
+    assert!(shown.contains("⚠ 20 s gap") && shown.contains("⚠ 30 s gap"), "{shown}");
+    assert!(shown.contains("2 gaps (50 s)"), "{shown}");
+    assert!(shown.contains("⚠ nothing for 2 m 20 s since then"), "{shown}");
 }
