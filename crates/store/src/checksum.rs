@@ -15,14 +15,14 @@ use super::error::IoContext as _;
 
 /// The key in the footer of a sealed file under which the checksum of the whole file stands.
 pub const KEY: &str = "emp-events.crc32";
-/// What stands under it until the sum is known: as many hexadecimal digits.
+/// Written in the place of the checksum until that is known; it has as many digits.
 pub(super) const PLACEHOLDER: &str = "00000000";
 /// Between key and value in the footer's encoding: the type of the field, and its length.
 const BETWEEN: [u8; 2] = [0x18, PLACEHOLDER.len() as u8];
 /// The length of the footer, and the letters `PAR1`.
 const TAIL_BYTES: u64 = 8;
 
-/// What came of comparing a file with its checksum.
+/// The outcome of comparing a file with its checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Checksum {
     /// The file is as it was written.

@@ -66,7 +66,7 @@ pub struct DeadLetters {
 }
 
 impl DeadLetters {
-    /// Those of a store.
+    /// The dead letters of a store.
     pub fn of(layout: &Layout) -> Self {
         Self { layout: layout.clone() }
     }

@@ -21,7 +21,7 @@ use emp_event::EntryId;
 const FILE_ROWS_MAX: usize = 1 << 20;
 /// Entries that are no events, of a file.
 const RECORDS_MAX: usize = 1_000;
-/// The same bound for large ones.
+/// The same bound in bytes, for large entries.
 const RECORDS_BYTES_MAX: usize = 4 << 20;
 
 /// Seals what it is given, under a name that nobody else writes under meanwhile.
@@ -68,7 +68,7 @@ impl DirectWriter {
         self.last_event
     }
 
-    /// The same of entries that are no events.
+    /// The highest ID of an entry that is no event, stored or handed over.
     pub fn last_quarantined(&self) -> EntryId {
         self.last_quarantined
     }
@@ -134,7 +134,7 @@ impl DirectWriter {
         let sealed = partitions.into_iter().map(|file| (file.name, file.path)).collect();
         let sealed = self.newest(sealed);
         let quarantined = self.newest(sidecars(&self.layout.quarantine())?);
-        // What retention has taken out was stored once.
+        // Events that retention has removed were stored once, and are not stored again.
         let retired = self.newest(sidecars(&self.layout.retired())?);
         if self.lock.is_left_over() {
             sealed.iter().chain(&quarantined).try_for_each(|(_, path)| self.write_anew(path))?;

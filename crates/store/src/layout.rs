@@ -90,12 +90,12 @@ impl Writer {
         self.epoch
     }
 
-    /// The same collector in that epoch.
+    /// This writer in the given epoch.
     pub fn in_epoch(&self, epoch: u32) -> Self {
         Self { name: self.name.clone(), epoch }
     }
 
-    /// The same collector after the stream was reset once more.
+    /// This writer after one more reset of the stream.
     pub fn next_epoch(&self) -> Self {
         Self { name: self.name.clone(), epoch: self.epoch + 1 }
     }
@@ -233,7 +233,7 @@ impl Layout {
         Self::on(root, Arc::new(disk))
     }
 
-    /// The same on any disk.
+    /// Like [`Self::new`], on another disk than the real one.
     pub(super) fn on(root: PathBuf, backend: Arc<dyn Backend>) -> Self {
         Self { root, backend }
     }

@@ -64,8 +64,8 @@ impl EventRange {
         Self::of_writers(layout, after, before, |_| true)
     }
 
-    /// The same of those writers alone that are wanted: what was imported, say, was never in the
-    /// stream.
+    /// Like [`Self::open`], with the events of those writers only for which `is_wanted` holds. Whoever
+    /// makes up for what the stream lost leaves imports out: they were never in the stream.
     ///
     /// # Errors
     /// As [`Self::open`].

@@ -19,7 +19,7 @@ pub struct Records<R> {
 }
 
 impl<R: Record + Clone> Records<R> {
-    /// Those in the files of a folder.
+    /// Lists the files of a folder; none is opened.
     pub(super) fn list(folder: &Path) -> Result<Self, StoreError> {
         let named = list(folder)?.into_iter();
         let mut files: Vec<(PathBuf, SealedName)> =
@@ -28,7 +28,7 @@ impl<R: Record + Clone> Records<R> {
         Ok(Self { files, unsealed: Vec::new() })
     }
 
-    /// Adds those of a segment that no file of its writer holds yet.
+    /// Adds the records of a segment, except those that a file of its writer holds already.
     pub(super) fn extend(&mut self, writer: &Writer, records: Vec<R>) {
         let is_sealed = |record: &R| {
             let id = record.ids().first;
@@ -76,7 +76,7 @@ impl<R: Record + Clone> Records<R> {
     }
 }
 
-/// So many records of one writer.
+/// How many records one writer has in one place.
 pub(super) struct Count<'a> {
     pub writer: &'a Writer,
     pub count: u64,

@@ -84,7 +84,7 @@ impl Record for Loss {
     }
 }
 
-/// What a line ends in: its checksum, so that damage to a record shows.
+/// Each line ends in its checksum, so that a damaged record is found.
 const CHECKSUM_KEY: &str = ",\"crc32\":\"";
 const CHECKSUM_END: &str = "\"}";
 /// A CRC-32 in hexadecimal digits.

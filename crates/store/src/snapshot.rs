@@ -253,7 +253,8 @@ pub fn visible_partitions(
     Ok(partitions)
 }
 
-/// The same of all that the folders hold, without a word about what is not ours.
+/// The sealed files that count, of all that the folders hold. Odd names are passed over in silence:
+/// [`Snapshot::read`] reports them.
 pub(super) fn counting_partitions(layout: &Layout) -> Result<Vec<Partition>, StoreError> {
     visible_partitions(layout, |skipped| list_partitions(layout, skipped), &mut Vec::new())
 }

@@ -42,15 +42,21 @@ impl WholeFile {
     /// Makes the file durable, and gives it its name: how many bytes it has.
     pub fn finish(self) -> Result<u64, Failure> {
         let Self { path, target } = self;
-        let finish = || match target {
-            Target::Through(file) => Ok(file.metadata()?.len()),
-            Target::Beside(file) => {
+        Ok(target.finish(&path).map_err(|error| failed(&path, &error))?)
+    }
+}
+
+impl Target {
+    fn finish(self, path: &Path) -> io::Result<u64> {
+        match self {
+            Self::Through(file) => Ok(file.metadata()?.len()),
+            Self::Beside(file) => {
                 file.as_file().sync_all()?;
                 let bytes = file.as_file().metadata()?.len();
-                file.persist(&path).map(|_| bytes).map_err(|error| error.error)
+                file.persist(path)?;
+                Ok(bytes)
             }
-        };
-        Ok(finish().map_err(|error| failed(&path, &error))?)
+        }
     }
 }
 

@@ -1,5 +1,5 @@
-//! Who may read what a store writes: events name users, and so its owner alone, unless the
-//! store's folder is shared with a group.
+//! Who may read the store's files. Events name users, so only the owner may, unless the store's
+//! folder is shared with a group.
 
 use std::fs::{self, DirBuilder};
 use std::io;

@@ -68,7 +68,7 @@ pub(super) fn create_dir(layout: &Layout, path: &Path) -> Result<(), StoreError>
         return sync_parent(layout, path);
     }
     if path.is_dir() {
-        // What lies above the store is not ours, and need not even be readable.
+        // The folder above the store belongs to somebody else, and may be unreadable for us.
         return match sync_parent(layout, path) {
             Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => Ok(()),
             synced => synced,

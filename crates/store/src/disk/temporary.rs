@@ -122,7 +122,7 @@ pub(crate) fn is_held(path: &Path) -> Result<bool, StoreError> {
 /// `path` lies in the store, or in the user's cache.
 ///
 /// # Errors
-/// What the system says, and what `write` fails with; nothing is left of the file then.
+/// The system's refusal, or the error of `write`; the unfinished file is removed.
 pub fn write_derived(layout: &Layout, path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let access = if path.starts_with(layout.root()) { Access::of_store(layout.root()) } else { Access::Owner };
     let folder = path.parent().unwrap_or(Path::new("."));
@@ -137,7 +137,7 @@ pub fn write_derived(layout: &Layout, path: &Path, write: impl FnOnce(&mut File)
         fs::rename(&temporary, path)
     });
     if written.is_err() {
-        // What stays is removed later, as all that is left over.
+        // If that fails, whoever tidies up the folder removes the file later.
         let _ = fs::remove_file(&temporary);
     }
     written

@@ -20,7 +20,7 @@ pub(super) fn encode(payload: &impl Serialize, mut buffer: Vec<u8>) -> Result<Ve
     Ok(buffer)
 }
 
-/// What stands before a payload of less than 4 GiB: its length and its checksum.
+/// The eight bytes before a payload of less than 4 GiB: its length and its checksum.
 pub(super) fn prefix(payload: &[u8]) -> [u8; PREFIX_BYTES] {
     let mut prefix = [0; PREFIX_BYTES];
     prefix[..4].copy_from_slice(&(payload.len() as u32).to_le_bytes());
@@ -28,14 +28,14 @@ pub(super) fn prefix(payload: &[u8]) -> [u8; PREFIX_BYTES] {
     prefix
 }
 
-/// What stands at a place in a segment.
+/// What was found at a position in a segment.
 pub(super) enum Frame {
     /// A whole frame of so many bytes; its payload is in the buffer.
     Whole(u64),
     /// The end of the segment.
     End,
-    /// So many bytes, of a length that may be right, whose checksum does not hold: a commit that
-    /// was cut short, or damaged later.
+    /// A frame of that many bytes whose checksum does not hold: the commit was cut short, or damaged
+    /// later. Its length may be wrong, too.
     Broken(u64),
     /// Bytes that are no frame at all.
     Torn,

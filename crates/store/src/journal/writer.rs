@@ -44,8 +44,8 @@ impl SegmentWriter {
     }
 }
 
-/// What a segment begins with, before its first frame, or before its first commit where it lacks
-/// its header, too: one that says what the name does.
+/// The first bytes of a segment: the magic bytes, and, where its own header is lost, a header made
+/// from its name.
 pub(crate) fn segment_start(path: &Path, name: &SegmentName, lacks_header: bool) -> Result<Vec<u8>, StoreError> {
     if !lacks_header {
         return Ok(MAGIC.to_vec());
