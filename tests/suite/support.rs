@@ -276,7 +276,8 @@ impl Redis {
     #[allow(dead_code, reason = "not for the chaos tests")]
     pub fn has_read_all(&self) -> bool {
         let groups: redis::streams::StreamInfoGroupsReply = self.command("XINFO GROUPS emp:events");
-        let last = self.ids().pop().unwrap_or_default();
+        let newest: redis::streams::StreamRangeReply = self.command("XREVRANGE emp:events + - COUNT 1");
+        let last = newest.ids.into_iter().next().map(|entry| entry.id).unwrap_or_default();
         groups.groups.iter().any(|group| group.name == "emp-collector" && group.last_delivered_id == last)
     }
 
