@@ -97,6 +97,10 @@ pub(super) fn of_history(history: &History, judgement: &Judgement) -> (Vec<Event
         // A gap is measured between the times at which events happened, which clocks that are ahead move apart.
         let longest_ms = gaps.iter().map(|gap| gap.ms).max().unwrap_or(i64::MIN);
         let delta_ms = last_ms.map(|last_ms: i64| (event.timestamp_ms - last_ms).max(longest_ms));
+        if let ([gap], Some(delta_ms)) = (gaps.as_mut_slice(), delta_ms) {
+            // Where there is one gap between two events, it is shown as the time between them.
+            gap.ms = delta_ms;
+        }
         events.push(Event { delta_ms, gaps, ..Event::from(event) });
         gaps = gaps_after.remove(&index).unwrap_or_default();
         last_ms = Some(event.timestamp_ms);
