@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::health::{Check, age_of};
 use emp_event::EntryId;
-use emp_store::{Layout, Snapshot, Tally};
+use emp_store::{Layout, Quarantined, Snapshot, Tally};
 
 /// A disk that is full sooner needs a look.
 const DISK_DAYS_MIN: f64 = 7.0;
@@ -85,10 +85,12 @@ fn check_quarantine(snapshot: Snapshot) -> Option<Check> {
     })
 }
 
-/// How many entries were quarantined since then for each reason. One of them is in memory at a time.
+/// How many entries that came since then were quarantined, for each reason. One of them is in memory at a time.
 fn recent_reasons(snapshot: &Snapshot, since_ms: i64) -> BTreeMap<String, u64> {
     let mut counts = BTreeMap::new();
-    let recent = snapshot.quarantine.iter().flatten().filter(|(_, entry)| entry.noticed_at >= since_ms);
+    // By arrival, as events are counted: an import of old lines is no news of the stream.
+    let came_ms = |entry: &Quarantined| i64::try_from(entry.id.ms).unwrap_or(i64::MAX);
+    let recent = snapshot.quarantine.iter().flatten().filter(|(_, entry)| came_ms(entry) >= since_ms);
     recent.for_each(|(_, entry)| *counts.entry(entry.reason).or_default() += 1);
     counts
 }
