@@ -169,14 +169,14 @@ fn publish(open: Option<OpenFile>) -> Result<(), StoreError> {
     open.map_or(Ok(()), |open| open.file.finish().map(drop))
 }
 
-fn sidecars(folder: &Path) -> Result<Vec<(SealedName, PathBuf)>, StoreError> {
+pub(super) fn sidecars(folder: &Path) -> Result<Vec<(SealedName, PathBuf)>, StoreError> {
     let files = list(folder)?.into_iter();
     Ok(files.filter_map(|(path, file_name)| Some((SealedName::parse(&file_name, NDJSON)?, path))).collect())
 }
 
 /// Files that were begun under this name before a crash. A collector that puts files together has one
 /// of these names as well, and writes to it all the time: only old ones go.
-fn remove_leftovers(layout: &Layout, writer: &Writer) -> Result<(), StoreError> {
+pub(super) fn remove_leftovers(layout: &Layout, writer: &Writer) -> Result<(), StoreError> {
     let prefix = format!("{writer}.");
     for (path, file_name) in list(&layout.journal())? {
         let is_ours = file_name.starts_with(&prefix) && file_name.ends_with(".tmp");

@@ -1,7 +1,7 @@
 //! The store: a folder of hourly Parquet partitions, and the journal in front of them.
 //!
 //! [`StoreWriter`] is the way in: it commits to the journal, and its segments are sealed
-//! into partitions. [`DirectWriter`] is one beside it, for what does not come from the stream.
+//! into partitions. [`DirectWriter`] and [`MergeWriter`] are beside it, for what does not come from the stream.
 //! [`Snapshot`] is the way out: the files that count at one moment. Both
 //! need the folder alone. This room knows neither Redis nor SQL. `docs/format.md` describes
 //! every file.
@@ -16,6 +16,7 @@ mod journal;
 mod layout;
 mod lock;
 mod losses;
+mod merge;
 mod range;
 mod retain;
 mod schema;
@@ -39,6 +40,7 @@ pub use journal::{Loss, Quarantined, Row};
 pub use layout::{Hour, IdRange, Layout, SealedName, SegmentName, Writer};
 pub use lock::Lock;
 pub use losses::{RecordedLosses, newest_loss};
+pub use merge::{KnownNames, MergeWriter, Scope, known_names};
 pub use range::{EventRange, events_of};
 pub use retain::{Retention, Retired, find_retired, retain, retired_events};
 pub use schema::{file_schema, partition_fields};

@@ -277,6 +277,17 @@ pub(super) fn counting_partitions(layout: &Layout) -> Result<Vec<Partition>, Sto
     visible_partitions(layout, |skipped| list_partitions(layout, skipped), &mut Vec::new())
 }
 
+/// The same of one hour.
+pub(super) fn visible_in_hour(layout: &Layout, hour: Hour) -> Result<Vec<Partition>, StoreError> {
+    let list = |skipped: &mut Vec<StoreError>| {
+        let mut partitions = Vec::new();
+        list_hour(&layout.partition(hour), hour, &mut partitions, skipped)?;
+        sort(&mut partitions);
+        Ok(partitions)
+    };
+    visible_partitions(layout, list, &mut Vec::new())
+}
+
 /// Every sealed file, sorted by hour, then writer, then first ID, the longer range first.
 pub(super) fn list_partitions(layout: &Layout, skipped: &mut Vec<StoreError>) -> Result<Vec<Partition>, StoreError> {
     let mut partitions = Vec::new();
@@ -290,6 +301,11 @@ pub(super) fn list_partitions(layout: &Layout, skipped: &mut Vec<StoreError>) ->
             }
         }
     }
+    sort(&mut partitions);
+    Ok(partitions)
+}
+
+fn sort(partitions: &mut [Partition]) {
     partitions.sort_by(|a, b| {
         let key = |partition: &Partition| (partition.hour, partition.name.ids.first);
         (key(a).0, &a.name.writer, key(a).1, b.name.ids.last).cmp(&(
@@ -299,7 +315,6 @@ pub(super) fn list_partitions(layout: &Layout, skipped: &mut Vec<StoreError>) ->
             a.name.ids.last,
         ))
     });
-    Ok(partitions)
 }
 
 fn list_hour(
