@@ -25,7 +25,9 @@ const FILES: [&[usize]; 2] = [&[1, 2, 4, 6], &[0, 1, 2, 3, 4, 5, 6, 7]];
 fn take(layout: &Layout, hour: u64, lines: &[(EntryId, bool)]) -> Result<(), StoreError> {
     let store = MergeWriter::open(layout, Scope::Hour(Hour::of_ms(at(hour, 0).ingested_at().unwrap())))?;
     let mut known = BTreeSet::new();
-    store.each_id(|id| drop(known.insert(id)))?;
+    store.each_id(|id| {
+        known.insert(id);
+    })?;
     let new = || lines.iter().filter(|(id, _)| !known.contains(id));
     let fields = [("service", "worker"), ("eventType", "job.claimed")];
     let events: Vec<_> = new().filter(|line| line.1).map(|(id, _)| decode(*id, &fields).unwrap()).collect();
