@@ -95,7 +95,7 @@ fn write_text(
 }
 
 fn as_line(event: &Event<'_>, zone: &TimeZone) -> String {
-    let time = Timestamp::from_millisecond(event.timestamp).unwrap_or_default().to_zoned(zone.clone());
+    let time = Timestamp::from_millisecond(event.timestamp).unwrap_or_default().to_zoned_datetime(zone.clone());
     let data: Value = serde_json::from_str(&event.data).unwrap_or_default();
     let text = data.get("message").and_then(Value::as_str).map_or_else(|| event.data.to_string(), str::to_owned);
     let text = match text.char_indices().nth(TEXT_CHARS_MAX) {
