@@ -1,5 +1,7 @@
 //! Files into a store, through the room's door.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::io::Read as _;
 
 use emp_import::{Format, ImportError, Importer, Summary, preview};

@@ -206,7 +206,7 @@ impl Merge<'_, '_> {
     }
 
     fn finish(mut self) -> Result<(), StoreError> {
-        while let Some(row) = self.rows.next() {
+        for row in self.rows.by_ref() {
             self.output.push(row)?;
         }
         self.output.finish().map(drop)
