@@ -103,7 +103,13 @@ fn as_line(event: &Event<'_>, zone: &TimeZone) -> String {
         None => text,
     };
     let id = event.job_id.as_deref().map(|id| format!("  job {id}")).unwrap_or_default();
-    format!("{}  {:<5}  {}  {}{id}  {text}", time.strftime("%F %T%.3f"), event.level, event.service, event.event_type)
+    format!(
+        "{}  {:<5}  {}  {}{id}  {text}",
+        time.strftime("%F %T%.3f"),
+        event.level.as_str(),
+        event.service,
+        event.event_type
+    )
 }
 
 fn as_json(file: &Path, looked: &Preview) -> Value {
