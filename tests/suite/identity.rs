@@ -156,7 +156,7 @@ fn health_asks_for_the_name_that_the_collector_has() {
     redis.add(3, 100);
     run(store.command(&["collect", "--once"]).env("EMP_EVENTS_CONSUMER", "collector"));
     let consumer = store.consumer("collector");
-    assert_eq!(redis.consumers(), [consumer.clone()]);
+    assert_eq!(redis.consumers(), std::slice::from_ref(&consumer));
     redis.command::<i64>(&format!("HSET emp:events:accounts:emp-collector trouble:{consumer} disk-full"));
     let said = store.run(&["health", "--format", "json"]).stdout;
     assert!(said.contains("the collector has stopped taking entries: disk-full"), "{said}");

@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::data::{self, Members};
-use super::{EntryId, Event, Level, TIMESTAMP_MS_MAX, TIMESTAMP_MS_MIN};
+use super::{EntryId, Event, Level, read_time};
 
 /// Why an entry is no event. Its text is what the quarantine keeps as the reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -153,7 +153,7 @@ impl<'a> Parts<'a> {
         let service = non_empty(self.service.take()).ok_or(Rejection::NoService)?;
         let event_type = non_empty(self.event_type.take()).ok_or(Rejection::NoEventType)?;
         let timestamp = self.timestamp().unwrap_or(ingested_at);
-        let level = self.level();
+        let level = self.level(&event_type);
         let data = self.data()?;
         let facts = data::facts(&data).map_err(|error| not_an_object("data", &error))?;
         let trace_id = non_empty(self.trace_id).or_else(|| owned(facts.trace_id.as_ref()));
@@ -181,20 +181,20 @@ impl<'a> Parts<'a> {
     /// The producer's clock; an unreadable one is marked in `data` instead.
     fn timestamp(&mut self) -> Option<i64> {
         let text = self.timestamp.take().unwrap_or_default();
-        let parsed = text.trim().parse().ok().filter(|ms| (TIMESTAMP_MS_MIN..=TIMESTAMP_MS_MAX).contains(ms));
+        let parsed = read_time(&text);
         if parsed.is_none() {
             self.mark("_badTimestamp", text);
         }
         parsed
     }
 
-    fn level(&mut self) -> Level {
+    fn level(&mut self, event_type: &str) -> Level {
         let Some(text) = non_empty(self.level.take()) else {
-            return Level::default();
+            return Level::of_type(event_type);
         };
         Level::parse(text.trim()).unwrap_or_else(|| {
             self.mark("_badLevel", text);
-            Level::default()
+            Level::of_type(event_type)
         })
     }
 

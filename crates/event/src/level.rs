@@ -28,12 +28,24 @@ impl Level {
         }
     }
 
-    /// The level of that name in any case, `warning` included; `None` for any other text.
+    /// The level of that name in any case, or what other loggers call it; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
-        if text.eq_ignore_ascii_case("warning") {
-            return Some(Self::Warn);
+        match text.to_ascii_lowercase().as_str() {
+            "debug" | "trace" | "10" | "20" => Some(Self::Debug),
+            "info" | "30" => Some(Self::Info),
+            "warn" | "warning" | "40" => Some(Self::Warn),
+            "error" | "err" | "fatal" | "critical" | "panic" | "50" | "60" => Some(Self::Error),
+            _ => None,
         }
-        Self::ALL.into_iter().find(|level| text.eq_ignore_ascii_case(level.as_str()))
+    }
+
+    /// The level of an event whose producer gives none: `error` where the type tells of a failure.
+    pub fn of_type(event_type: &str) -> Self {
+        let last_word = event_type.rsplit('.').next().unwrap_or(event_type);
+        let is_failure = matches!(last_word, "error" | "failed" | "crashed" | "timed_out")
+            || last_word.ends_with("_failed")
+            || last_word.ends_with("_error");
+        if is_failure { Self::Error } else { Self::Info }
     }
 }
 

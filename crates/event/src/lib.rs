@@ -11,6 +11,7 @@ mod id;
 mod level;
 mod line;
 mod raw;
+mod time;
 
 use std::borrow::Cow;
 
@@ -21,6 +22,7 @@ pub use id::{EntryId, ParseEntryIdError};
 pub use level::Level;
 pub use line::JsonLine;
 pub use raw::fields_as_json;
+pub use time::read_time;
 
 /// The last millisecond that every reader of the store can show: the end of the year 9999.
 pub const TIMESTAMP_MS_MAX: i64 = 253_402_300_799_999;
@@ -39,7 +41,7 @@ pub struct Event<'a> {
     pub service: Cow<'a, str>,
     /// `{entity}.{action}`: `job.created`. Never empty.
     pub event_type: Cow<'a, str>,
-    /// How grave it is; `info` where the producer did not say.
+    /// How grave it is; where the producer did not say, `error` if the type tells of a failure, else `info`.
     pub level: Level,
     /// Any text: 32 hex, a UUID, a traceparent, a producer's own.
     pub trace_id: Option<Cow<'a, str>>,

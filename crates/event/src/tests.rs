@@ -106,7 +106,7 @@ fn duration_is_durationms_else_the_first_key_that_names_one() {
 fn a_bad_timestamp_is_marked_and_the_arrival_stands_in() {
     let cases = [
         (Some("yesterday"), r#"{"a":1,"_badTimestamp":"yesterday"}"#),
-        (Some("1758981599990.5"), r#"{"a":1,"_badTimestamp":"1758981599990.5"}"#),
+        (Some("2025-09-27T13:59:59.990"), r#"{"a":1,"_badTimestamp":"2025-09-27T13:59:59.990"}"#),
         (Some("99999999999999999"), r#"{"a":1,"_badTimestamp":"99999999999999999"}"#),
         (None, r#"{"a":1,"_badTimestamp":""}"#),
     ];
@@ -124,6 +124,30 @@ fn an_unknown_level_is_info_and_marked() {
     let entry = entry(&[("level", "loud")]);
     let event = decoded(&entry);
     assert_eq!((event.level, event.data.as_ref()), (Level::Info, r#"{"_badLevel":"loud"}"#));
+}
+
+#[test]
+fn times_in_any_usual_form_are_one_time() {
+    for text in ["1758981599990", "1758981599990.5", "1758981599.990", "2025-09-27T13:59:59.990Z", "1758981599990123"] {
+        let entry = fields(&[("timestamp", text), ("service", "s"), ("eventType", "e")]);
+        assert_eq!((decoded(&entry).timestamp, decoded(&entry).data.as_ref()), (1_758_981_599_990, "{}"), "{text}");
+    }
+}
+
+#[test]
+fn levels_of_other_loggers_are_understood_and_a_missing_one_follows_the_type() {
+    let levels = [("FATAL", Level::Error), ("critical", Level::Error), ("60", Level::Error), ("err", Level::Error)];
+    let others = [("Warning", Level::Warn), ("40", Level::Warn), ("trace", Level::Debug), ("10", Level::Debug)];
+    for (text, level) in levels.into_iter().chain(others) {
+        let entry = entry(&[("level", text)]);
+        assert_eq!((decoded(&entry).level, decoded(&entry).data.as_ref()), (level, "{}"), "{text}");
+    }
+    let types = [("api.error", Level::Error), ("job.creation_failed", Level::Error), ("job.timed_out", Level::Error)];
+    for (event_type, level) in types.into_iter().chain([("job.failedover", Level::Info), ("error.shown", Level::Info)])
+    {
+        let entry = fields(&[("timestamp", "1"), ("service", "s"), ("eventType", event_type)]);
+        assert_eq!(decoded(&entry).level, level, "{event_type}");
+    }
 }
 
 #[test]

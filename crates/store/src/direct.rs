@@ -167,7 +167,7 @@ fn publish(open: Option<OpenFile>) -> Result<(), StoreError> {
     open.map_or(Ok(()), |open| open.file.finish().map(drop))
 }
 
-fn sidecars(folder: &Path) -> Result<Vec<(SealedName, PathBuf)>, StoreError> {
+pub(super) fn sidecars(folder: &Path) -> Result<Vec<(SealedName, PathBuf)>, StoreError> {
     let files = list(folder)?.into_iter();
     Ok(files.filter_map(|(path, file_name)| Some((SealedName::parse(&file_name, NDJSON)?, path))).collect())
 }

@@ -27,6 +27,13 @@ pub struct Identity {
     former: Vec<String>,
 }
 
+/// What the last line begins with: the checksum of those above it.
+const CHECKSUM: &str = "checksum ";
+
+fn checksum_line(above: &str) -> String {
+    format!("{CHECKSUM}{:08x}\n", crc32fast::hash(above.as_bytes()))
+}
+
 impl Identity {
     /// The identity of the store, without a lock; `None` where no collector has opened it yet.
     ///
@@ -59,9 +66,10 @@ impl Identity {
             let values = text.lines().filter_map(|line| line.split_once(' '));
             values.filter(move |(key, _)| *key == name).map(|(_, value)| value.to_owned())
         };
-        let id = values("store").next().filter(|id| is_id(id)).ok_or_else(|| StoreError::Damaged {
+        let is_whole = text.rfind(CHECKSUM).is_some_and(|end| text[end..] == checksum_line(&text[..end]));
+        let id = values("store").next().filter(|id| is_whole && is_id(id)).ok_or_else(|| StoreError::Damaged {
             path: path.to_owned(),
-            detail: "it has no line `store` with an id; remove it, and the store is given another id".to_owned(),
+            detail: "its id cannot be trusted; remove it, and the store is given another id".to_owned(),
         })?;
         Ok(Self {
             id,
@@ -83,6 +91,7 @@ impl Identity {
         for former in &self.former {
             text += &format!("former {former}\n");
         }
+        text += &checksum_line(&text);
         text
     }
 

@@ -1,7 +1,7 @@
 //! The store: a folder of hourly Parquet partitions, and the journal in front of them.
 //!
 //! [`StoreWriter`] is the way in: it commits to the journal, and its segments are sealed
-//! into partitions. [`DirectWriter`] is one beside it, for what does not come from the stream.
+//! into partitions. [`DirectWriter`] and [`MergeWriter`] are beside it, for what does not come from the stream.
 //! [`Snapshot`] is the way out: the files that count at one moment. Both
 //! need the folder alone. This room knows neither Redis nor SQL. `docs/format.md` describes
 //! every file.
@@ -20,6 +20,7 @@ mod listing;
 mod lock;
 mod losses;
 mod mend;
+mod merge;
 mod range;
 mod records;
 mod retain;
@@ -47,6 +48,7 @@ pub use listing::{Listed, listed_before, listed_file, listed_hour, odd_file, odd
 pub use lock::Lock;
 pub use losses::{RecordedLosses, newest_loss};
 pub use mend::KeptAside;
+pub use merge::{KnownNames, MergeWriter, Scope, known_names};
 pub use range::{EventRange, events_of};
 pub use records::Records;
 pub use retain::{Refusal, Retention, Retired, find_retired, retain, retired_events};

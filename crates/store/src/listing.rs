@@ -77,11 +77,24 @@ pub(super) fn list_partitions(layout: &Layout, skipped: &mut Vec<StoreError>) ->
             }
         }
     }
-    partitions.sort_by(|a, b| {
-        let in_hour = || listed_before((&a.name.writer, a.name.ids), (&b.name.writer, b.name.ids));
-        a.hour.cmp(&b.hour).then_with(in_hour)
-    });
+    partitions.sort_by(|a, b| a.hour.cmp(&b.hour).then_with(|| before_in_hour(a, b)));
     Ok(partitions)
+}
+
+/// The same of one hour.
+pub(super) fn partitions_of_hour(
+    layout: &Layout,
+    hour: Hour,
+    skipped: &mut Vec<StoreError>,
+) -> Result<Vec<Partition>, StoreError> {
+    let mut partitions = Vec::new();
+    list_hour(&layout.partition(hour), hour, &mut partitions, skipped)?;
+    partitions.sort_by(before_in_hour);
+    Ok(partitions)
+}
+
+fn before_in_hour(a: &Partition, b: &Partition) -> Ordering {
+    listed_before((&a.name.writer, a.name.ids), (&b.name.writer, b.name.ids))
 }
 
 fn list_hour(

@@ -89,6 +89,9 @@ impl PartitionWriter {
         if batch.schema_ref().fields() != file_schema().fields() {
             return Err(damaged("its columns are not those of an events file".to_owned()));
         }
+        if self.batch.rows() > 0 {
+            self.write_batch()?;
+        }
         for id in batch.column(0).as_string::<i32>().iter().flatten() {
             let id: EntryId = id.parse().map_err(|error: ParseEntryIdError| damaged(error.to_string()))?;
             let hour = Hour::of_ms(id.ingested_at().unwrap_or(TIMESTAMP_MS_MAX));

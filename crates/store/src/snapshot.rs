@@ -14,7 +14,7 @@ use arrow::array::RecordBatch;
 use super::error::IoContext as _;
 use super::journal::{Loss, Quarantined, SegmentReader};
 use super::layout::{Hour, IdRange, Layout, SealedName, SegmentName, Writer};
-use super::listing::{list, list_partitions};
+use super::listing::{list, list_partitions, partitions_of_hour};
 use super::retain;
 use super::schema::BatchBuilder;
 use super::{DeadLetter, Records, StoreError};
@@ -257,6 +257,11 @@ pub fn visible_partitions(
 /// [`Snapshot::read`] reports them.
 pub(super) fn counting_partitions(layout: &Layout) -> Result<Vec<Partition>, StoreError> {
     visible_partitions(layout, |skipped| list_partitions(layout, skipped), &mut Vec::new())
+}
+
+/// The same of one hour.
+pub(super) fn visible_in_hour(layout: &Layout, hour: Hour) -> Result<Vec<Partition>, StoreError> {
+    visible_partitions(layout, |skipped| partitions_of_hour(layout, hour, skipped), &mut Vec::new())
 }
 
 /// Parts the files that count from those whose range lies inside that of another by their writer

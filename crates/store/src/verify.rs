@@ -15,7 +15,7 @@ use super::listing::{list, list_partitions};
 use super::retain::RetiredRange;
 use super::sidecar::{self, NDJSON, Record};
 use super::snapshot::part_superseded;
-use super::{DeadLetter, Partition, SealedName, StoreError};
+use super::{DeadLetter, Identity, Partition, SealedName, StoreError};
 use emp_event::EntryId;
 use segment::Contents;
 
@@ -52,6 +52,8 @@ pub enum Kind {
     Segment,
     /// Entries that are no events, losses, dead letters, or what retention took out.
     Sidecar,
+    /// The store's own id.
+    Identity,
     /// None of ours: it is left out of every answer.
     Foreign,
 }
@@ -63,6 +65,7 @@ impl Kind {
             Self::Partition => "partition",
             Self::Segment => "segment",
             Self::Sidecar => "sidecar",
+            Self::Identity => "identity",
             Self::Foreign => "foreign",
         }
     }
@@ -113,6 +116,7 @@ pub fn verify(layout: &Layout, progress: &mut dyn FnMut(Progress)) -> Result<Rep
     for (path, what) in &sidecars {
         survey.sidecar(path, *what);
     }
+    survey.identity(layout);
     Ok(survey.report)
 }
 
@@ -127,6 +131,14 @@ impl Survey<'_> {
         self.report.files += 1;
         self.report.bytes += bytes;
         (self.progress)(Progress { done: self.report.bytes, all: self.all.max(self.report.bytes) });
+    }
+
+    fn identity(&mut self, layout: &Layout) {
+        match Identity::read(layout) {
+            Ok(None) => {}
+            Ok(Some(_)) => self.report.files += 1,
+            Err(error) => self.find_error(Kind::Identity, error),
+        }
     }
 
     fn find(&mut self, path: &std::path::Path, kind: Kind, detail: String) {

@@ -213,7 +213,7 @@ impl Answer {
         };
         let mut places = (from..to).filter_map(place);
         let Some((start, end)) = places.next() else { return 0 };
-        places.last().map_or(end, |(_, end)| end) - start
+        places.next_back().map_or(end, |(_, end)| end) - start
     }
 
     /// The first line that says what went wrong.

@@ -1,5 +1,5 @@
 use std::fs::File;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -7,30 +7,43 @@ use anyhow::Context as _;
 use clap::Args;
 use serde_json::json;
 
-use crate::cli::failure::Outcome;
+use super::import_preview::show_preview;
+use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::{FormatOption, Options};
 use emp_catalog::{IndexingPace, bring_up_to_date};
-use emp_import::{Summary, import};
-use emp_store::{Layout, StoreWriter};
+use emp_import::{Format, Importer, Summary};
+use emp_store::{Layout, SUPERSEDED_GRACE, StoreWriter, remove_superseded_files};
 use emp_units as units;
 
 /// Take events from files into the store
 ///
-/// Reads files of one JSON object a line: the spools that clients write where Redis refuses their
-/// events, and any others with the names of the stream's fields. Each line is taken once, however
-/// often and beside whatever this runs, also where its file has grown since; a last line that has
-/// no end yet is left for the next time. Lines that are no events are kept in the quarantine.
-/// Files are told apart by the id in each line of a spool, others by their first line.
+/// Reads the spools that clients write where Redis refuses their events, any other JSON with the names
+/// of the stream's fields, one object a line or an array of them, and with --from the logs of other
+/// programs; plain, or packed by gzip or zstd. A line is known by its time and text, and is taken once,
+/// however often and beside whatever this runs: from a file that has grown, was rotated, renamed or
+/// packed, or overlaps another. Lines that are no events are kept in the quarantine; a file that holds no
+/// event at all is an error, and nothing of it is taken.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Formats of --from:
+  pino, winston, bunyan, ecs (Elastic Common Schema), otlp-json, bullmq, journald,
+  or FILE.toml, which says what the members of a line are called (docs/importing.md)
+
 Examples:
   emp-events import /var/spool/emp-events/*.ndjson
-  zcat old-events.ndjson.gz | emp-events import -
-  emp-events import spool.ndjson --format json")]
+  emp-events import --from pino --preview app.log.1.gz
+  emp-events import --from pino app.log app.log.*.gz
+  journalctl -o json --since yesterday | emp-events import --from journald -")]
 pub(crate) struct Import {
     /// Files to read; `-` is the standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Whose log it is, or a file that says what its members are called [default: the stream's names]
+    #[arg(long, value_name = "FORMAT")]
+    from: Option<String>,
+    /// Show what would be taken, and take nothing
+    #[arg(long)]
+    preview: bool,
 }
 
 /// A file from this size on takes long enough for progress to be shown.
@@ -40,48 +53,70 @@ const PROGRESS_EVERY: u64 = 4 << 20;
 
 impl Import {
     pub fn run(self, options: &Options) -> Outcome {
+        let format = self.from.as_deref().map(Format::named).transpose();
+        let format = format.map_err(|error| Failure::Usage(error.to_string()))?.unwrap_or_default();
+        if self.preview {
+            return show_preview(&self.files, self.from.as_deref(), &format, options);
+        }
         let layout = options.layout();
-        let (mut sum, mut read) = (Summary::default(), 0);
+        let mut importer = Importer::new(&layout, format)?;
+        let mut read = 0;
         for file in &self.files {
-            match import_file(&layout, file) {
-                Ok(summary) => (sum, read) = (sum.and(summary), read + 1),
+            match add(&mut importer, file) {
+                Ok(()) => read += 1,
                 // One that fails keeps none of the others out.
                 Err(error) => eprintln!("emp-events: {}: {error:#}", file.display()),
             }
         }
-        if sum.events > 0 && !StoreWriter::is_locked(&layout)? {
-            // A collector at work does this by itself. It makes the next question faster, no more.
-            if let Err(error) = bring_up_to_date(&layout, IndexingPace::hurried()) {
-                eprintln!("emp-events: the catalog of sealed hours is behind: {error}");
-            }
+        let (sum, stored) = importer.finish();
+        if let Err(error) = &stored {
+            eprintln!("emp-events: {error}; run it again: what is stored is not taken twice");
+        }
+        if sum.events > 0 {
+            look_after(&layout)?;
         }
         let mut out = io::stdout().lock();
         match options.format {
             Some(FormatOption::Json | FormatOption::Ndjson) => writeln!(out, "{}", as_json(&sum, read))?,
             _ => writeln!(out, "{}", as_text(&sum, read))?,
         }
-        Ok(if read == self.files.len() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        let is_done = read == self.files.len() && stored.is_ok();
+        Ok(if is_done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 
-fn import_file(layout: &Layout, path: &Path) -> anyhow::Result<Summary> {
+/// A collector at work does this by itself. It makes the next question faster, no more.
+fn look_after(layout: &Layout) -> Result<(), Failure> {
+    if StoreWriter::is_locked(layout)? {
+        return Ok(());
+    }
+    if let Err(error) = remove_superseded_files(layout, SUPERSEDED_GRACE) {
+        eprintln!("emp-events: files that no longer count are still there: {error}");
+    }
+    if let Err(error) = bring_up_to_date(layout, IndexingPace::hurried()) {
+        eprintln!("emp-events: the catalog of sealed hours is behind: {error}");
+    }
+    Ok(())
+}
+
+fn add(importer: &mut Importer, path: &Path) -> anyhow::Result<()> {
     if path == Path::new("-") {
-        return Ok(import(layout, io::stdin().lock(), &mut |_| {})?);
+        return Ok(importer.add(io::stdin().lock(), &mut |_| {})?);
     }
     let file = File::open(path).context("cannot open it")?;
     let size = file.metadata().context("cannot read it")?.len();
     let shows_progress = size >= PROGRESS_BYTES_MIN && io::stderr().is_terminal();
     let mut shown = 0;
-    let imported = import(layout, file, &mut |bytes| {
+    let added = importer.add(file, &mut |bytes| {
         if shows_progress && bytes >= shown + PROGRESS_EVERY {
             shown = bytes;
-            eprint!("\r{}: {} of {} read", path.display(), units::bytes(bytes), units::bytes(size));
+            eprint!("\r{}: {} read", path.display(), units::bytes(bytes));
         }
     });
     if shown > 0 {
         eprint!("\r\x1b[K");
     }
-    Ok(imported?)
+    Ok(added?)
 }
 
 fn as_text(sum: &Summary, files: usize) -> String {
@@ -93,6 +128,9 @@ fn as_text(sum: &Summary, files: usize) -> String {
         format!("imported {} from {}", count(sum.events, "event", "events"), count(files as u64, "file", "files"));
     if sum.already_there > 0 {
         text += &format!("; {} there already", count(sum.already_there, "line was", "lines were"));
+    }
+    if sum.retired > 0 {
+        text += &format!(" ({} of hours that retention has taken out)", sum.retired);
     }
     if sum.quarantined > 0 {
         let lines = count(sum.quarantined, "line is no event and is", "lines are no events and are");
@@ -110,6 +148,7 @@ fn as_json(sum: &Summary, files: usize) -> serde_json::Value {
         "files": files,
         "events": sum.events,
         "already_there": sum.already_there,
+        "retired": sum.retired,
         "quarantined": sum.quarantined,
         "incomplete": sum.incomplete,
     })

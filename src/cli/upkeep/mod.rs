@@ -5,6 +5,7 @@ mod emit;
 mod health;
 mod health_forwarding;
 mod import;
+mod import_preview;
 mod retain;
 mod seal;
 mod simulate;

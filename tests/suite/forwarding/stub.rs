@@ -179,7 +179,10 @@ fn serve(mut connection: TcpStream, state: &State) -> Option<()> {
             while !state.is_over.load(SeqCst)
                 && lock(&state.rule).0 == number
                 && reader.read(&mut [0]).is_err_and(|error| is_time_out(&error))
-            {}
+            {
+                // Each read waits for its time-out.
+                std::hint::spin_loop();
+            }
             return None;
         }
     }

@@ -3,6 +3,7 @@
 mod crash_points;
 mod direct;
 mod layout;
+mod merge;
 mod model;
 mod range;
 mod recovery;

@@ -284,7 +284,7 @@ fn a_single_flipped_bit_is_found_in_any_file() {
         }
         fs::write(&path, &sound).unwrap();
     }
-    assert_eq!(kinds, 6, "a partition, a segment, and four sidecars");
+    assert_eq!(kinds, 7, "a partition, a segment, four sidecars, and the identity");
 }
 
 #[test]

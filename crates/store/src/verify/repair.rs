@@ -29,12 +29,17 @@ pub struct Repaired {
 /// [`StoreError::Locked`] where a collector works on the store; else what the disk refused.
 pub fn repair(layout: &Layout, report: &Report, writer: &str) -> Result<Vec<Repaired>, StoreError> {
     disk::create_dir(layout, &layout.quarantine())?;
-    let lock = Lock::take(layout)?;
     let mut repaired = Vec::new();
+    // Before the lock, which is for a store that knows who it is; a collector at work has read it long ago.
+    for finding in report.findings.iter().filter(|finding| finding.kind == Kind::Identity) {
+        repaired.push(repair_file(layout, finding)?);
+    }
+    let lock = Lock::take(layout)?;
     for finding in &report.findings {
         repaired.push(match finding.kind {
             Kind::Segment => repair_segment(layout, finding)?,
             Kind::Partition | Kind::Sidecar => repair_file(layout, finding)?,
+            Kind::Identity => continue,
             Kind::Foreign => Repaired {
                 path: finding.path.clone(),
                 kept_as: None,
@@ -66,6 +71,7 @@ fn repair_file(layout: &Layout, finding: &Finding) -> Result<Repaired, StoreErro
         Kind::Partition => {
             "moved to the quarantine; its events are back where the journal, or the files it was put together from, still hold them"
         }
+        Kind::Identity => "moved to the quarantine; the store is given another id",
         _ => "moved to the quarantine; its records are back where the journal still holds them",
     };
     Ok(Repaired { path: finding.path.clone(), kept_as: Some(kept_as), outcome: outcome.to_owned() })

@@ -1,27 +1,19 @@
 use std::fmt;
 
-use xxhash_rust::xxh3::xxh3_64;
-
+use crate::identity::IMPORTED;
 use emp_event::EntryId;
 use emp_store::{StoreError, Writer};
 
 /// Bits of a sequence number that hold the number of a line.
 const NUMBER_BITS: u32 = 31;
 /// The highest number of a line.
-pub(super) const NUMBER_MAX: u64 = (1 << NUMBER_BITS) - 1;
-/// Set in every sequence number of an import. Redis counts the entries of one millisecond from 0.
-const IMPORTED: u64 = 1 << 63;
+const NUMBER_MAX: u64 = (1 << NUMBER_BITS) - 1;
 
-/// Where lines come from: what their numbers count within.
+/// A client's spool, by the id that each of its lines holds: what their numbers count within.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Source {
-    /// A client's spool, by the id that each of its lines holds.
-    Spool(u64),
-    /// A file whose lines say nothing of the kind, by a hash of its first line.
-    File(u64),
-}
+pub(crate) struct Spool(u64);
 
-impl Source {
+impl Spool {
     /// Reads a line's `uid`, `<16 hex digits>:<number>`; `None` for any other text.
     pub fn of_uid(uid: &str) -> Option<(Self, u64)> {
         let (spool, number) = uid.split_once(':')?;
@@ -30,12 +22,7 @@ impl Source {
             return None;
         }
         let number = number.parse().ok().filter(|number| (1..=NUMBER_MAX).contains(number))?;
-        Some((Self::Spool(u64::from_str_radix(spool, 16).ok()?), number))
-    }
-
-    /// The file that begins with this line.
-    pub fn of_first_line(line: &[u8]) -> Self {
-        Self::File(xxh3_64(line))
+        Some((Self(u64::from_str_radix(spool, 16).ok()?), number))
     }
 
     /// The name under which its lines are stored.
@@ -49,22 +36,18 @@ impl Source {
     /// The ID of a line that came in that millisecond: `ms`, and a sequence number of the import's
     /// bit, the first eight digits of the id, and the line's number.
     pub fn entry_id(self, ms: u64, number: u64) -> EntryId {
-        let (Self::Spool(id) | Self::File(id)) = self;
-        EntryId::new(ms, IMPORTED | (id >> 32) << NUMBER_BITS | number)
+        EntryId::new(ms, IMPORTED | (self.0 >> 32) << NUMBER_BITS | number)
     }
 }
 
 /// The number of the line that was given this ID.
-pub(super) fn number_of(id: EntryId) -> u64 {
+pub(crate) fn number_of(id: EntryId) -> u64 {
     id.seq & NUMBER_MAX
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for Spool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Spool(id) => write!(f, "spool-{id:016x}"),
-            Self::File(id) => write!(f, "import-{id:016x}"),
-        }
+        write!(f, "spool-{:016x}", self.0)
     }
 }
 
@@ -74,24 +57,24 @@ mod tests {
 
     #[test]
     fn a_uid_names_spool_and_line() {
-        let (source, number) = Source::of_uid("00ff00ff12345678:7").unwrap();
-        assert_eq!((source, number), (Source::Spool(0x00ff_00ff_1234_5678), 7));
-        assert_eq!(source.writer().unwrap().to_string(), "spool-00ff00ff12345678");
+        let (spool, number) = Spool::of_uid("00ff00ff12345678:7").unwrap();
+        assert_eq!((spool, number), (Spool(0x00ff_00ff_1234_5678), 7));
+        assert_eq!(spool.writer().unwrap().to_string(), "spool-00ff00ff12345678");
         for other in ["", "7", "00ff00ff12345678", "00ff00ff12345678:", "00ff00ff12345678:0", "00FF00FF12345678:7"] {
-            assert_eq!(Source::of_uid(other), None, "{other}");
+            assert_eq!(Spool::of_uid(other), None, "{other}");
         }
         for other in ["00ff00ff1234567:7", "00ff00ff12345678:+7", "00ff00ff12345678:2147483648", "zzzzzzzzzzzzzzzz:1"] {
-            assert_eq!(Source::of_uid(other), None, "{other}");
+            assert_eq!(Spool::of_uid(other), None, "{other}");
         }
     }
 
     #[test]
     fn ids_follow_the_lines_and_meet_none_of_redis() {
-        let source = Source::Spool(u64::MAX);
-        let ids = [source.entry_id(5, 1), source.entry_id(5, 2), source.entry_id(5, NUMBER_MAX), source.entry_id(6, 1)];
+        let spool = Spool(u64::MAX);
+        let ids = [spool.entry_id(5, 1), spool.entry_id(5, 2), spool.entry_id(5, NUMBER_MAX), spool.entry_id(6, 1)];
         assert!(ids.is_sorted_by(|a, b| a < b));
         assert_eq!(ids.map(number_of), [1, 2, NUMBER_MAX, 1]);
-        assert_eq!(Source::Spool(0).entry_id(5, 1), EntryId::new(5, (1 << 63) + 1));
-        assert_ne!(source.entry_id(5, 1), Source::Spool(0).entry_id(5, 1));
+        assert_eq!(Spool(0).entry_id(5, 1), EntryId::new(5, (1 << 63) + 1));
+        assert_ne!(spool.entry_id(5, 1), Spool(0).entry_id(5, 1));
     }
 }
