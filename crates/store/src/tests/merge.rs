@@ -70,10 +70,13 @@ fn check(disk: &Disk, cut: Cut, acknowledged: &[usize], context: &str) {
     assert_holds(&layout, context);
 }
 
-/// An import of both files; which lines were said to be stored after so many operations.
-fn record(failing: std::ops::Range<usize>) -> (TempDir, Vec<Change>, Vec<(usize, &'static [usize])>) {
+/// After so many operations these lines were said to be stored.
+type Mark = (usize, &'static [usize]);
+
+/// An import of both files, with what was said meanwhile.
+fn record(failing: std::ops::Range<usize>) -> (TempDir, Vec<Change>, Vec<Mark>) {
     let (folder, layout, disk) = SimulatedDisk::new_store(failing);
-    let mut marks: Vec<(usize, &'static [usize])> = vec![(0, &[])];
+    let mut marks: Vec<Mark> = vec![(0, &[])];
     for file in FILES {
         // Where it fails, somebody runs it again.
         while import(&layout, file).is_err() {}
