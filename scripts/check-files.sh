@@ -8,7 +8,7 @@ BYTES_MAX=$((1 << 20))
 # Files that may be larger, one a line, each with its reason.
 LARGE_FILES=''
 # What may lie in a folder `src`: source, what source includes, and snapshots of tests.
-SOURCE_KINDS='rs|ts|css|snap|proptest-regressions'
+SOURCE_KINDS='rs|ts|css|toml|snap|proptest-regressions'
 
 failed=0
 refuse() {
