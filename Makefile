@@ -10,7 +10,7 @@ export CARGO_TERM_PROGRESS_WHEN ?= auto
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: ## build the binary (the first time about twenty minutes: DataFusion)
+build: ## build the binary (the first time about fifteen minutes: DataFusion)
 	@scripts/need.sh cc
 	cargo build $(CARGO_FLAGS)
 

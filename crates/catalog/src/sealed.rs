@@ -45,7 +45,7 @@ struct IndexedFiles {
 impl SealedFiles {
     pub(super) fn new(catalog: &Catalog, partitions: Vec<Partition>) -> Self {
         let knowledge: Vec<_> =
-            catalog.saved.folders.known(&partitions).map(|known| known?.knowledge.as_ref()).collect();
+            catalog.saved.folders.known(&partitions).into_iter().map(|known| known?.knowledge.as_ref()).collect();
         let known = knowledge.into_iter().map(|known| {
             let facts = known.map_or_else(|| Err("it is gone".to_owned()), |known| known.facts.clone());
             (facts, known.and_then(|known| known.place), known.and_then(|known| known.values))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
+use emp_system::Backoff;
 use tokio::time::Instant;
 use tracing::{error, info};
 
@@ -18,15 +18,21 @@ pub(super) struct Trouble {
     has_ever_worked: bool,
     since: Option<Instant>,
     said_at: Option<Instant>,
-    waits: ExponentialBackoff,
+    waits: Backoff,
     totals: Totals,
     totals_at: Instant,
 }
 
 impl Trouble {
     pub fn new() -> Self {
-        let (waits, totals_at) = (backoff(), Instant::now());
-        Self { has_ever_worked: false, since: None, said_at: None, waits, totals: Totals::default(), totals_at }
+        Self {
+            has_ever_worked: false,
+            since: None,
+            said_at: None,
+            waits: Backoff::new(BACKOFF_FIRST, BACKOFF_LAST),
+            totals: Totals::default(),
+            totals_at: Instant::now(),
+        }
     }
 
     /// Will trying again not help? What worked once may work again.
@@ -36,7 +42,7 @@ impl Trouble {
 
     /// Says what failed, at first and once in a while; how long to wait now.
     pub fn next_wait(&mut self, error: &CollectError) -> Duration {
-        let wait = self.waits.next().unwrap_or(BACKOFF_LAST);
+        let wait = self.waits.next_wait();
         let since = *self.since.get_or_insert_with(Instant::now);
         if self.said_at.is_none_or(|said_at| said_at.elapsed() >= REPORT_EVERY) {
             self.said_at = Some(Instant::now());
@@ -50,7 +56,7 @@ impl Trouble {
         self.has_ever_worked = true;
         if let Some(since) = self.since.take() {
             info!("reading again after {:.1} s", since.elapsed().as_secs_f64());
-            self.waits = backoff();
+            self.waits.reset();
             self.said_at = None;
         }
     }
@@ -63,10 +69,4 @@ impl Trouble {
             (self.totals, self.totals_at) = (totals, Instant::now());
         }
     }
-}
-
-/// Longer waits at each failure, with jitter, so that many collectors don't come back at once.
-fn backoff() -> ExponentialBackoff {
-    let builder = ExponentialBuilder::new().with_min_delay(BACKOFF_FIRST).with_max_delay(BACKOFF_LAST);
-    builder.without_max_times().with_jitter().build()
 }

@@ -124,7 +124,7 @@ impl FromStr for Writer {
 }
 
 /// A range of entry IDs, both ends within it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct IdRange {
     /// The lowest ID.
     pub first: EntryId,

@@ -1,0 +1,179 @@
+//! The folders of a date and of its hours.
+
+use std::path::Path;
+
+use emp_store::{Hour, Listed, SealedName, listed_before, listed_file, listed_hour};
+use rustix::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use rustix::fs::{AtFlags, statat};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+
+use super::file::KnownFile;
+use super::system::{list, open};
+use super::writers::WriterNumbers;
+use crate::stamp::{Stamp, now_ns};
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct DateFolder {
+    /// `date=2025-09-27`.
+    pub name: String,
+    pub stamp: Stamp,
+    pub hours: Vec<HourFolder>,
+    /// Folders within that are no hours of ours.
+    pub odd: Vec<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct HourFolder {
+    pub hour: Hour,
+    pub stamp: Stamp,
+    /// By writer and first ID, the longer range first.
+    pub files: Vec<KnownFile>,
+    /// Files within that are not ours.
+    pub odd: Vec<String>,
+}
+
+/// Where the system refused, below the folder that was looked at, and its answer.
+pub(super) type Refusal = (String, Errno);
+
+fn here(source: Errno) -> Refusal {
+    (String::new(), source)
+}
+
+impl DateFolder {
+    pub fn named(name: String) -> Self {
+        Self { name, ..Self::default() }
+    }
+
+    pub fn look(&mut self, writers: &mut WriterNumbers<'_>, root: BorrowedFd<'_>) -> Result<bool, Refusal> {
+        let Some(folder) = open(root, Path::new(&self.name)).map_err(here)? else {
+            // Gone, or a file: nothing of ours is in it.
+            let had_any = !self.hours.is_empty() || !self.odd.is_empty();
+            (self.hours, self.odd, self.stamp) = (Vec::new(), Vec::new(), Stamp::default());
+            return Ok(had_any);
+        };
+        let seen = Stamp::of_folder(&statat(&folder, "", AtFlags::EMPTY_PATH).map_err(here)?, now_ns());
+        let mut has_changed = !seen.holds(self.stamp);
+        if has_changed {
+            self.list(&folder).map_err(here)?;
+        }
+        self.stamp = seen;
+        let mut place = String::new();
+        for hour in &mut self.hours {
+            let looked = hour.look(writers, folder.as_fd(), &mut place);
+            has_changed |= looked.map_err(|source| (hour.name(), source))?;
+        }
+        Ok(has_changed)
+    }
+
+    pub fn list(&mut self, folder: &OwnedFd) -> rustix::io::Result<()> {
+        let (mut hours, mut odd) = (Vec::new(), Vec::new());
+        for name in list(folder)? {
+            match listed_hour(&self.name, &name) {
+                Listed::Ours(hour) => hours.push(hour),
+                Listed::Odd => odd.push(name),
+                Listed::Ignored => {}
+            }
+        }
+        hours.sort_unstable();
+        odd.sort_unstable();
+        self.odd = odd;
+        self.hours = merge(
+            std::mem::take(&mut self.hours),
+            hours,
+            |known| known.hour,
+            |hour| HourFolder { hour, stamp: Stamp::default(), files: Vec::new(), odd: Vec::new() },
+        );
+        Ok(())
+    }
+}
+
+impl HourFolder {
+    /// `hour=04`.
+    pub fn name(&self) -> String {
+        "hour=".to_owned() + &self.hour.hour()
+    }
+
+    pub fn look(
+        &mut self,
+        writers: &mut WriterNumbers<'_>,
+        date: BorrowedFd<'_>,
+        place: &mut String,
+    ) -> rustix::io::Result<bool> {
+        let name = self.name();
+        let seen = match statat(date, name.as_str(), AtFlags::empty()) {
+            Ok(stat) => Stamp::of_folder(&stat, now_ns()),
+            Err(Errno::NOENT) => Stamp::default(),
+            Err(error) => return Err(error),
+        };
+        let mut has_changed = !seen.holds(self.stamp);
+        if has_changed {
+            self.list(writers, date, &name)?;
+        }
+        self.stamp = seen;
+        place.clear();
+        place.push_str(&name);
+        place.push('/');
+        let folder = place.len();
+        let mut failure = None;
+        self.files.retain_mut(|file| {
+            place.truncate(folder);
+            SealedName::push_parquet(place, &writers.known[file.writer as usize], &file.ids);
+            match statat(date, place.as_str(), AtFlags::empty()) {
+                Ok(stat) => has_changed |= file.look(&stat),
+                // It went since the folder was listed.
+                Err(Errno::NOENT) => {
+                    has_changed = true;
+                    return false;
+                }
+                Err(error) => failure = Some(error),
+            }
+            true
+        });
+        failure.map_or(Ok(has_changed), Err)
+    }
+
+    pub fn list(
+        &mut self,
+        writers: &mut WriterNumbers<'_>,
+        date: BorrowedFd<'_>,
+        name: &str,
+    ) -> rustix::io::Result<()> {
+        let names = match open(date, Path::new(name))? {
+            Some(folder) => list(&folder)?,
+            None => Vec::new(),
+        };
+        let (mut files, mut odd) = (Vec::new(), Vec::new());
+        let known = std::mem::take(&mut self.files);
+        for file_name in names {
+            match listed_file(&file_name) {
+                Listed::Ours(SealedName { writer, ids }) => {
+                    let writer = writers.number_of(writer);
+                    let was_known = known.iter().find(|file| file.writer == writer && file.ids == ids);
+                    let new = KnownFile { writer, ids, bytes: 0, stamp: Stamp::default(), knowledge: None };
+                    files.push(was_known.cloned().unwrap_or(new));
+                }
+                Listed::Odd => odd.push(file_name),
+                Listed::Ignored => {}
+            }
+        }
+        files.sort_by(|a, b| {
+            let name = |file: &KnownFile| (&writers.known[file.writer as usize], file.ids);
+            listed_before(name(a), name(b))
+        });
+        odd.sort_unstable();
+        (self.files, self.odd) = (files, odd);
+        Ok(())
+    }
+}
+
+/// The folders of these keys, sorted as they are: those known before as they were, others anew.
+pub(super) fn merge<T, K: Ord>(known: Vec<T>, keys: Vec<K>, key_of: impl Fn(&T) -> K, anew: impl Fn(K) -> T) -> Vec<T> {
+    let mut known = known.into_iter().peekable();
+    let mut merged = Vec::with_capacity(keys.len());
+    for key in keys {
+        while known.next_if(|one| key_of(one) < key).is_some() {}
+        merged.push(known.next_if(|one| key_of(one) == key).unwrap_or_else(|| anew(key)));
+    }
+    merged
+}

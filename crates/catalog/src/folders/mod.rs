@@ -1,0 +1,173 @@
+//! What lies in the folders of the partitions, as it was last seen, and the way to see it again
+//! without listing what has not changed since.
+
+mod date;
+mod file;
+mod pairing;
+mod system;
+mod writers;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use rustix::fd::{AsFd as _, BorrowedFd};
+use rustix::fs::{AtFlags, CWD, statat};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+
+use super::facts::Knowledge;
+use super::stamp::{Stamp, now_ns};
+use super::threads::{self, for_each_share, share};
+use date::{DateFolder, merge};
+use emp_store::{Hour, Partition, SealedName, StoreError, Writer, odd_file, odd_hour};
+use pairing::pair;
+use system::{list, open};
+use writers::{WriterNumbers, Writers, lock};
+
+pub(crate) use file::KnownFile;
+
+/// Every folder `date=…`, by name.
+#[derive(Debug, Default)]
+pub(super) struct Folders {
+    stamp: Stamp,
+    dates: Vec<DateFolder>,
+    writers: Writers,
+}
+
+impl Folders {
+    /// Decodes what [`Self::encode`] made; `None` where it is something else.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let saved: Encoded = postcard::from_bytes(bytes).ok()?;
+        let decode =
+            |dates: &[&[u8]]| dates.iter().map(|date| postcard::from_bytes(date)).collect::<Result<Vec<_>, _>>();
+        let shares = saved.dates.chunks(share(saved.dates.len(), threads::all()));
+        let dates = for_each_share(shares, decode).into_iter().collect::<Result<Vec<Vec<DateFolder>>, _>>().ok()?;
+        let writers = Mutex::new(saved.writers);
+        Some(Self { stamp: saved.stamp, dates: dates.into_iter().flatten().collect(), writers })
+    }
+
+    /// As bytes.
+    pub fn encode(&self) -> postcard::Result<Vec<u8>> {
+        let dates: Vec<Vec<u8>> = self.dates.iter().map(postcard::to_stdvec).collect::<Result<_, _>>()?;
+        let dates = dates.iter().map(Vec::as_slice).collect();
+        postcard::to_stdvec(&Encoded { stamp: self.stamp, dates, writers: lock(&self.writers).clone() })
+    }
+
+    /// Looks at every folder and file, and lists those folders that have changed. Tells whether
+    /// any has.
+    ///
+    /// # Errors
+    /// [`StoreError`] where a folder cannot be listed.
+    pub fn look(&mut self, root: &Path) -> Result<bool, StoreError> {
+        let failed = |source: Errno| failed(root, source);
+        let Some(folder) = open(CWD, root).map_err(failed)? else {
+            let had_any = !self.dates.is_empty();
+            *self = Self::default();
+            return Ok(had_any);
+        };
+        let seen = Stamp::of_folder(&statat(&folder, "", AtFlags::EMPTY_PATH).map_err(failed)?, now_ns());
+        let mut has_changed = !seen.holds(self.stamp);
+        if has_changed {
+            let mut names = list(&folder).map_err(failed)?;
+            names.retain(|name| name.starts_with("date="));
+            names.sort_unstable();
+            self.dates = merge(std::mem::take(&mut self.dates), names, |date| date.name.clone(), DateFolder::named);
+        }
+        self.stamp = seen;
+        let (folder, writers) = (folder.as_fd(), &self.writers);
+        let share = share(self.dates.len(), threads::all());
+        let shares = self.dates.chunks_mut(share);
+        for changed in for_each_share(shares, |dates| look_at_all(dates, writers, folder, root)) {
+            has_changed |= changed?;
+        }
+        Ok(has_changed)
+    }
+
+    /// Every file, by hour, writer and first ID, the longer range first; what is not ours goes to
+    /// `skipped`.
+    pub fn partitions(&self, root: &Path, skipped: &mut Vec<StoreError>) -> Vec<Partition> {
+        let writers = lock(&self.writers);
+        let mut partitions = Vec::with_capacity(self.dates.iter().map(|date| date.hours.len()).sum());
+        let mut name = String::new();
+        for date in &self.dates {
+            skipped.extend(date.odd.iter().map(|name| odd_hour(root.join(&date.name).join(name))));
+            for hour in &date.hours {
+                let folder = hour.name();
+                let odd = hour.odd.iter().map(|name| odd_file(root.join(&date.name).join(&folder).join(name)));
+                skipped.extend(odd);
+                for file in &hour.files {
+                    let writer = &writers[file.writer as usize];
+                    name.clear();
+                    SealedName::push_parquet(&mut name, writer, &file.ids);
+                    let folders = root.as_os_str().len() + date.name.len() + folder.len();
+                    let mut path = PathBuf::with_capacity(folders + name.len() + 3);
+                    path.extend([root, Path::new(&date.name), Path::new(&folder), Path::new(&name)]);
+                    let name = SealedName { writer: writer.clone(), ids: file.ids };
+                    partitions.push(Partition { path, hour: hour.hour, name, bytes: file.bytes });
+                }
+            }
+        }
+        partitions
+    }
+
+    /// What is known about each of these files; nothing about one that was not listed.
+    pub fn known(&self, files: &[Partition]) -> Vec<Option<&KnownFile>> {
+        let known: Vec<_> = self.files().collect();
+        let places = pair(&known, &lock(&self.writers), files);
+        places.into_iter().map(|place| Some(known[place?].1)).collect()
+    }
+
+    /// The same, to learn about them: each of `files` that was listed goes to `learn`.
+    pub fn for_each_known(&mut self, files: &[Partition], mut learn: impl FnMut(usize, &mut KnownFile)) {
+        let places = pair(&self.files().collect::<Vec<_>>(), &lock(&self.writers), files);
+        let hours = self.dates.iter_mut().flat_map(|date| &mut date.hours);
+        let mut known: Vec<_> = hours.flat_map(|hour| &mut hour.files).collect();
+        for (index, place) in places.into_iter().enumerate() {
+            if let Some(place) = place {
+                learn(index, known[place]);
+            }
+        }
+    }
+
+    fn files(&self) -> impl Iterator<Item = (Hour, &KnownFile)> {
+        let hours = self.dates.iter().flat_map(|date| &date.hours);
+        hours.flat_map(|hour| hour.files.iter().map(move |file| (hour.hour, file)))
+    }
+
+    /// Everything that is known about files.
+    pub fn knowledge_mut(&mut self) -> impl Iterator<Item = &mut Knowledge> {
+        let hours = self.dates.iter_mut().flat_map(|date| &mut date.hours);
+        hours.flat_map(|hour| &mut hour.files).filter_map(|file| file.knowledge.as_mut())
+    }
+}
+
+/// What is saved of [`Folders`]: each date in bytes of its own, so that several threads can decode
+/// them.
+#[derive(Serialize, Deserialize)]
+struct Encoded<'a> {
+    stamp: Stamp,
+    #[serde(borrow)]
+    dates: Vec<&'a [u8]>,
+    writers: Vec<Writer>,
+}
+
+fn look_at_all(
+    dates: &mut [DateFolder],
+    writers: &Writers,
+    root: BorrowedFd<'_>,
+    root_path: &Path,
+) -> Result<bool, StoreError> {
+    let mut has_changed = false;
+    // Each thread has the list as it was; new writers are rare.
+    let mut names = WriterNumbers { known: lock(writers).clone(), shared: writers };
+    for date in dates {
+        let looked = date.look(&mut names, root);
+        has_changed |= looked.map_err(|(inside, source)| failed(&root_path.join(&date.name).join(inside), source))?;
+    }
+    Ok(has_changed)
+}
+
+fn failed(path: &Path, source: Errno) -> StoreError {
+    StoreError::Io { action: "list", path: path.to_owned(), source: io::Error::from(source) }
+}
