@@ -1,3 +1,5 @@
+use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -23,7 +25,15 @@ const STAND_BY_WAIT: Duration = Duration::from_millis(500);
 ///
 /// # Errors
 /// What trying again cannot mend; with [`Settings::once`], any failure.
-pub async fn collect(settings: &Settings, shutdown: watch::Receiver<bool>) -> Result<Totals, CollectError> {
+pub fn collect(
+    settings: &Settings,
+    shutdown: watch::Receiver<bool>,
+) -> Pin<Box<dyn Future<Output = Result<Totals, CollectError>> + '_>> {
+    // Behind a pointer, so that it is compiled here and not anew by whoever awaits it.
+    Box::pin(run(settings, shutdown))
+}
+
+async fn run(settings: &Settings, shutdown: watch::Receiver<bool>) -> Result<Totals, CollectError> {
     let Settings { address, stream, consumer, layout, .. } = settings;
     let end = if settings.once { "ends when the stream is drained" } else { "stop it with Ctrl-C or SIGTERM" };
     info!(

@@ -1,5 +1,8 @@
 //! How collecting goes, seen from the outside: Redis, the store, and what lies between.
 
+use std::future::Future;
+use std::pin::Pin;
+
 use jiff::Timestamp;
 
 use super::liveness::DEAD_AFTER;
@@ -63,7 +66,12 @@ impl Check {
 }
 
 /// Looks at all of it, cheap checks first. A check that fails is an answer, not an error.
-pub async fn check_health(settings: &Settings) -> Vec<Check> {
+pub fn check_health(settings: &Settings) -> Pin<Box<dyn Future<Output = Vec<Check>> + '_>> {
+    // Behind a pointer, so that it is compiled here and not anew by whoever awaits it.
+    Box::pin(check_all(settings))
+}
+
+async fn check_all(settings: &Settings) -> Vec<Check> {
     let mut checks = vec![check_store(&settings.layout), check_collector(settings)];
     checks.extend(check_contents(&settings.layout));
     match Connection::open(&settings.address, &settings.stream, GROUP).await {

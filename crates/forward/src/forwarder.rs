@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -48,11 +48,16 @@ pub enum Ending {
 ///
 /// # Errors
 /// What trying again cannot mend; with [`Settings::once`], any failure of Redis.
-pub async fn forward(
-    source: &Source,
-    settings: &Settings,
+pub fn forward<'a>(
+    source: &'a Source,
+    settings: &'a Settings,
     shutdown: watch::Receiver<bool>,
-) -> Result<Ending, ForwardError> {
+) -> Pin<Box<dyn Future<Output = Result<Ending, ForwardError>> + Send + 'a>> {
+    // Behind a pointer, so that it is compiled here and not anew by whoever awaits it.
+    Box::pin(run(source, settings, shutdown))
+}
+
+async fn run(source: &Source, settings: &Settings, shutdown: watch::Receiver<bool>) -> Result<Ending, ForwardError> {
     info!("forwarding {} at {} to {} as group {GROUP}", source.stream, source.address, settings.target.shown());
     let receiver = Client::new(&settings.target)?;
     let archive = StoreArchive::of(&source.layout);
