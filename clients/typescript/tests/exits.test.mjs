@@ -165,7 +165,8 @@ for (const useWorkerThreads of [false, true]) {
     const connection = { host: '127.0.0.1', port: server.port };
     const queue = new Queue('q', { connection });
     t.after(() => queue.close());
-    const env = { REDIS_URL: server.url, EMP_EVENTS_SPOOL: folder };
+    const counts = temporaryFolder(t);
+    const env = { REDIS_URL: server.url, EMP_EVENTS_SPOOL: folder, COUNTS: counts };
     Object.assign(process.env, env);
     t.after(() => Object.keys(env).forEach((name) => delete process.env[name]));
     const worker = new Worker('q', join(here, 'sandboxed.mjs'), { connection, useWorkerThreads, concurrency: 4 });
@@ -176,6 +177,14 @@ for (const useWorkerThreads of [false, true]) {
     await queue.addBulk(Array.from({ length: 20 }, (_, n) => ({ name: 'job', data: { n } })));
     await done;
     await worker.close();
-    await until(async () => (await server.added()) + spooledLines(folder).length === 20);
+    const ends = readdirSync(counts).map((name) => JSON.parse(readFileSync(join(counts, name), 'utf8')));
+    const total = (count) => ends.reduce((sum, stats) => sum + (count(stats) ?? 0), 0);
+    assert.equal(total((stats) => stats.sent + stats.spooled + stats.dropped), 20, JSON.stringify(ends));
+    assert.equal(spooledLines(folder).length, total((stats) => stats.spooled));
+    // One that was under way when its processor ended may have arrived: it is counted as dropped all the same.
+    const unanswered = total((stats) => stats.reasons.unanswered);
+    assert.equal(total((stats) => stats.dropped), unanswered, JSON.stringify(ends));
+    const arrived = (await server.added()) - total((stats) => stats.sent);
+    assert.ok(arrived >= 0 && arrived <= unanswered, `${arrived} arrived of ${unanswered} that nobody answered`);
   });
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use super::stub::Stub;
-use crate::support::{Daemon, Ended, Redis, Store, run};
+use crate::support::{Daemon, Ended, Redis, Store, eventually, run};
 
 /// The key of every test; it is to be seen in a header alone.
 pub const KEY: &str = "auth_d4sh0-s3cret";
@@ -101,13 +101,17 @@ impl Scene {
         assert_eq!(self.arrived(), jobs(expected));
     }
 
-    /// What `health` says about the forwarder.
+    /// What `health` says about the forwarder, once it knows of one.
     #[track_caller]
     pub fn health(&self) -> serde_json::Value {
-        let said = self.store.run(&["health", "--format", "json"]).stdout;
-        let checks: Vec<serde_json::Value> = serde_json::from_str(&said).unwrap();
-        let check = checks.into_iter().find(|check| check["check"] == "forwarder");
-        check.unwrap_or_else(|| panic!("no forwarder in {said}"))
+        let mut check = None;
+        eventually("health knows of a forwarder", || {
+            let said = self.store.run(&["health", "--format", "json"]).stdout;
+            let checks: Vec<serde_json::Value> = serde_json::from_str(&said).unwrap();
+            check = checks.into_iter().find(|check| check["check"] == "forwarder");
+            check.is_some()
+        });
+        check.unwrap()
     }
 
     /// One of its counts.
