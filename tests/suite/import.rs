@@ -443,3 +443,59 @@ fn a_preview_shows_what_would_be_taken_and_takes_nothing() {
     assert_eq!(store.run(&["import", "--from", "log4j", path]).status, 2);
     assert!(fs::read_dir(store.path()).map_or(0, Iterator::count) == 0);
 }
+
+#[test]
+fn a_parquet_file_of_the_tables_columns_is_taken_once() {
+    let (folder, first) = store();
+    let lines = file(&folder, "spool.ndjson", lines(SPOOL, 1..=250));
+    assert_eq!(import(&first, &lines), [250, 0, 0, 0]);
+    let exported = |name: &str, condition: &str| {
+        let path = folder.path().join(name);
+        first.output(&["sql", "-o", path.to_str().unwrap(), &format!("select * from events where {condition}")]);
+        path
+    };
+    let (_second_folder, second) = store();
+    assert_eq!(import(&second, &exported("some.parquet", "duration_ms <= 100")), [100, 0, 0, 0]);
+    let all = exported("all.parquet", "true");
+    assert_eq!(import(&second, &all), [150, 100, 0, 0]);
+    assert_eq!(import(&second, &all), [0, 250, 0, 0]);
+    assert_sound(&second);
+    let events =
+        "select timestamp, service, event_type, level, job_id, duration_ms, data from events order by timestamp";
+    assert_eq!(second.output(&["sql", "--format", "csv", events]), first.output(&["sql", "--format", "csv", events]));
+
+    let piped = second.command(&["import", "-"]).stdin(fs::File::open(&all).unwrap()).output().unwrap();
+    let said = String::from_utf8_lossy(&piped.stderr);
+    assert!(piped.status.code() == Some(1) && said.contains("name the file"), "{said}");
+    let torn = file(&folder, "torn.parquet", &fs::read(&all).unwrap()[..2_000]);
+    let torn = second.run(&["import", torn.to_str().unwrap()]);
+    assert!(torn.status == 1 && torn.stderr.contains("cannot read it as Parquet"), "{}", torn.stderr);
+    assert_eq!(second.number("select count(*) from events"), 250);
+}
+
+/// Another engine packs as it likes, and has other types and columns.
+#[test]
+fn a_parquet_file_of_another_engine_is_read_by_the_names_of_its_columns() {
+    let (folder, store) = store();
+    let path = folder.path().join("theirs.parquet");
+    let program = "import duckdb, sys\nduckdb.sql(sys.argv[1])";
+    let copy = format!(
+        "copy (select timestamp '2025-09-27 14:00:00' + to_milliseconds(n) as timestamp, 'worker' as service, \
+         'job.' || case when n % 10 = 0 then 'failed' else 'completed' end as event_type, 'job_' || n as job_id, \
+         {{'queue': 'q' || n % 3, 'tries': [1, n]}} as data, n * 2 as duration_ms, n / 2.0 as gpu_load \
+         from range(1000) as t(n)) to '{}' (format parquet, codec snappy)",
+        path.display()
+    );
+    let ended = run(std::process::Command::new("python3").args(["-c", program, &copy]));
+    assert_eq!(ended.status, 0, "{}", ended.stderr);
+    let shown = store.output(&["import", "--preview", path.to_str().unwrap()]);
+    assert!(shown.contains("1000 events in 1000 lines"), "{shown}");
+    assert_eq!(import(&store, &path), [1_000, 0, 0, 0]);
+    let number = |sql: &str| store.number(&format!("select count(*) from events where {sql}"));
+    assert_eq!(number("level = 'error' and event_type = 'job.failed'"), 100);
+    assert_eq!(
+        number("timestamp >= timestamp '2025-09-27T14:00:00Z' and timestamp < timestamp '2025-09-27T14:00:01Z'"),
+        1_000
+    );
+    assert_eq!(number("data->>'queue' = 'q1' and cast(data->>'gpu_load' as double) >= 0"), 333);
+}

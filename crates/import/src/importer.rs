@@ -1,5 +1,6 @@
 //! Files on their way into the store, line by line.
 
+use std::fs;
 use std::io::Read;
 
 use jiff::Timestamp;
@@ -7,9 +8,10 @@ use jiff::Timestamp;
 use crate::buffer::{Buffer, Line, NoEvent, Place};
 use crate::earlier::{Earlier, Following};
 use crate::identity::{Identity, Undated};
-use crate::pieces::{End, LINE_BYTES_MAX, Pieces};
+use crate::pieces::{End, LINE_BYTES_MAX};
+use crate::source::Source;
 use crate::spool::Spool;
-use crate::{Format, ImportError, Summary, input};
+use crate::{Format, ImportError, Summary};
 use emp_event::{EntryId, JsonLine};
 use emp_store::{Layout, StoreError};
 
@@ -50,17 +52,29 @@ impl Importer {
     /// # Errors
     /// [`ImportError`]. Lines that are no events are no error, unless all of them are.
     pub fn add(&mut self, input: impl Read, progress: &mut dyn FnMut(u64)) -> Result<(), ImportError> {
-        let mut pieces = Pieces::new(input::open(input)?);
+        self.add_source(Source::of_stream(input)?, progress)
+    }
+
+    /// The same of a file, which may be a Parquet one, too: columns of the table `events` are what they
+    /// are there, any other goes into `data`.
+    ///
+    /// # Errors
+    /// As [`Self::add`].
+    pub fn add_file(&mut self, file: fs::File, progress: &mut dyn FnMut(u64)) -> Result<(), ImportError> {
+        self.add_source(Source::of_file(file)?, progress)
+    }
+
+    fn add_source(&mut self, mut source: Source<'_>, progress: &mut dyn FnMut(u64)) -> Result<(), ImportError> {
         let mut file = File::new(self.undated);
         let mut piece = Vec::new();
         let read = loop {
-            match pieces.next(&mut piece) {
+            match source.next(&mut piece) {
                 Ok(Some(end)) => self.take(&mut file, &piece, end)?,
                 Ok(None) => break Ok(()),
                 // What was read is whole, and counts.
                 Err(error) => break Err(ImportError::Read(error)),
             }
-            progress(pieces.bytes_read());
+            progress(source.bytes_read());
         };
         self.undated = file.identity.undated();
         self.end(file).and(read)

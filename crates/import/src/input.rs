@@ -11,6 +11,8 @@ const MARK_BYTES: usize = 6;
 
 const GZIP: &[u8] = b"\x1f\x8b";
 const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
+/// How a Parquet file begins.
+pub(crate) const PARQUET: &[u8] = b"PAR1";
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What is recognised and not read, by its first bytes.
@@ -20,7 +22,10 @@ const FOREIGN: [(&[u8], &str); 6] = [
     (b"PK\x03\x04", "it is a zip archive: unpack it first, as in `unzip -p FILE | emp-events import -`"),
     (b"\xff\xfe", "it is UTF-16: convert it first, as in `iconv -f UTF-16 -t UTF-8 FILE | emp-events import -`"),
     (b"\xfe\xff", "it is UTF-16: convert it first, as in `iconv -f UTF-16 -t UTF-8 FILE | emp-events import -`"),
-    (b"PAR1", "it is a Parquet file: one of another store is copied into the same date= and hour= folder, as it is"),
+    (
+        PARQUET,
+        "it is a Parquet file, whose end has to be read first: name the file instead of sending it through a pipe",
+    ),
 ];
 
 /// Opens what is plain, or packed by gzip or zstd, be it in several parts.

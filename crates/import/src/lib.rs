@@ -15,6 +15,8 @@ mod input;
 mod occurrences;
 mod pieces;
 mod preview;
+mod rows;
+mod source;
 mod spool;
 
 use std::io;
@@ -23,7 +25,7 @@ use emp_store::StoreError;
 
 pub use from::{Format, FormatError, PRESETS};
 pub use importer::Importer;
-pub use preview::{Preview, preview};
+pub use preview::{Preview, preview, preview_file};
 
 /// What importing came to, in events and in lines that are none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -52,6 +54,9 @@ pub enum ImportError {
     /// What it is cannot be read here, with a way out.
     #[error("{0}")]
     Foreign(&'static str),
+    /// It is a Parquet file, and damaged, or packed in a way that is not known here.
+    #[error("cannot read it as Parquet: {0}")]
+    Parquet(String),
     /// Not one line of it is an event: nothing of it was taken.
     #[error("no event was found in its {lines}, and nothing of it was taken: line {line}: {reason}{hint}")]
     NothingUnderstood {

@@ -1,12 +1,13 @@
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::Read;
 
 use crate::buffer::Place;
 use crate::earlier::Earlier;
 use crate::identity::{Identity, Undated};
 use crate::importer::read;
-use crate::pieces::Pieces;
-use crate::{Format, ImportError, input};
+use crate::source::Source;
+use crate::{Format, ImportError};
 use emp_event::Event;
 use emp_store::Scope;
 
@@ -44,11 +45,22 @@ pub struct Preview {
 /// # Errors
 /// [`ImportError::Read`] and [`ImportError::Foreign`].
 pub fn preview(input: impl Read, format: &Format, events_max: usize) -> Result<Preview, ImportError> {
-    let mut pieces = Pieces::new(input::open(input)?);
+    preview_source(Source::of_stream(input)?, format, events_max)
+}
+
+/// The same of a file, which may be a Parquet one, too.
+///
+/// # Errors
+/// As [`preview`], and [`ImportError::Parquet`].
+pub fn preview_file(file: File, format: &Format, events_max: usize) -> Result<Preview, ImportError> {
+    preview_source(Source::of_file(file)?, format, events_max)
+}
+
+fn preview_source(mut source: Source<'_>, format: &Format, events_max: usize) -> Result<Preview, ImportError> {
     let mut identity = Identity::new(Undated { now_ms: 0, count: 0 });
     let mut following = Earlier::default().follow(b"");
     let (mut preview, mut piece) = (Preview::default(), Vec::new());
-    while pieces.next(&mut piece)?.is_some() {
+    while source.next(&mut piece)?.is_some() {
         let text = piece.trim_ascii();
         if text.is_empty() {
             continue;

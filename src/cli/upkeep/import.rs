@@ -18,8 +18,8 @@ use emp_units as units;
 /// Take events from files into the store
 ///
 /// Reads the spools that clients write where Redis refuses their events, any other JSON with the names
-/// of the stream's fields, one object a line or an array of them, and with --from the logs of other
-/// programs; plain, or packed by gzip or zstd. A line is known by its time and text, and is taken once,
+/// of the stream's fields, one object a line or an array of them, Parquet files with the table's columns, and
+/// with --from the logs of other programs; plain, or packed by gzip or zstd. A line is known by its time and text, and is taken once,
 /// however often and beside whatever this runs: from a file that has grown, was rotated, renamed or
 /// packed, or overlaps another. Lines that are no events are kept in the quarantine; a file that holds no
 /// event at all is an error, and nothing of it is taken.
@@ -107,7 +107,7 @@ fn add(importer: &mut Importer, path: &Path) -> anyhow::Result<()> {
     let size = file.metadata().context("cannot read it")?.len();
     let shows_progress = size >= PROGRESS_BYTES_MIN && io::stderr().is_terminal();
     let mut shown = 0;
-    let added = importer.add(file, &mut |bytes| {
+    let added = importer.add_file(file, &mut |bytes| {
         if shows_progress && bytes >= shown + PROGRESS_EVERY {
             shown = bytes;
             eprint!("\r{}: {} read", path.display(), units::bytes(bytes));

@@ -1,5 +1,5 @@
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::{FormatOption, Options};
 use emp_event::Event;
-use emp_import::{Format, Preview, preview};
+use emp_import::{Format, Preview, preview, preview_file};
 
 /// Events of each file that are shown.
 const EVENTS_MAX: usize = 20;
@@ -47,12 +47,10 @@ pub(super) fn show_preview(files: &[PathBuf], from: Option<&str>, format: &Forma
 }
 
 fn look(path: &Path, format: &Format) -> anyhow::Result<Preview> {
-    let input: Box<dyn Read> = if path == Path::new("-") {
-        Box::new(io::stdin().lock())
-    } else {
-        Box::new(File::open(path).context("cannot open it")?)
-    };
-    Ok(preview(input, format, EVENTS_MAX)?)
+    if path == Path::new("-") {
+        return Ok(preview(io::stdin().lock(), format, EVENTS_MAX)?);
+    }
+    Ok(preview_file(File::open(path).context("cannot open it")?, format, EVENTS_MAX)?)
 }
 
 fn write_text(
