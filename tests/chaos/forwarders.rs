@@ -193,6 +193,8 @@ impl Round {
             }
             4 | 5 => {
                 if let Some(stopped) = self.forwarders[one].1.take() {
+                    // Before its first word it may not know yet what a signal means.
+                    eventually("it has begun", || !stopped.log().is_empty());
                     assert_eq!(stopped.stop(), 0);
                     shared.lock().stops += 1;
                 }
