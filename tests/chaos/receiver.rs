@@ -5,6 +5,6 @@
 #[path = "../suite/forwarding/http.rs"]
 mod http;
 #[path = "../suite/forwarding/otlp.rs"]
-mod otlp;
+pub mod otlp;
 #[path = "../suite/forwarding/stub.rs"]
 pub mod stub;

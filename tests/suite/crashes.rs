@@ -121,3 +121,30 @@ fn a_request_on_its_way_when_its_collector_died_is_not_carried_out_later() {
     store.output(&["collect", "--once", "--consumer", "c1"]);
     store.assert_accounts_for(10);
 }
+
+#[test]
+fn accounts_that_somebody_deletes_are_begun_anew_and_the_stream_is_still_the_same() {
+    let redis = Redis::start();
+    let store = Store::of(&redis);
+    // A read that finds nothing new begins them anew, and does not tell them of its consumer.
+    let delete_accounts = || {
+        redis.command::<()>("DEL emp:events:accounts:emp-collector");
+        let base = "HEXISTS emp:events:accounts:emp-collector base";
+        eventually("they are there again", || redis.command::<bool>(base));
+    };
+    let collector = store.collect(&[]);
+    redis.add(50, 5_000);
+    eventually("all are stored", || store.events() == 50 && redis.pending() == 0);
+    delete_accounts();
+    redis.add(20, 5_000);
+    eventually("all are stored", || store.events() == 70 && redis.pending() == 0);
+    // At the next start, too.
+    delete_accounts();
+    assert!(!collector.log().contains("the stream was reset"), "{}", collector.log());
+    assert_eq!(collector.stop(), 0);
+    redis.add(30, 5_000);
+    store.output(&["collect", "--once"]);
+    assert_eq!(store.number("select count(distinct writer) from files"), 1, "no epoch has begun");
+    store.assert_accounts_for(100);
+    store.output(&["verify", "--law"]);
+}

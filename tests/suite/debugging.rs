@@ -314,6 +314,23 @@ fn a_tail_of_redis_misses_and_doubles_nothing() {
 }
 
 #[test]
+fn a_tail_of_redis_shows_nothing_again_where_its_newest_entry_was_deleted() {
+    let redis = Redis::start();
+    let store = Store::of(&redis);
+    redis.add(50, 5_000);
+    let all = redis.ids();
+    let ids = tailed(&store, &["--from", "redis"], 12, |_| {
+        redis.command::<()>(&format!("XDEL emp:events {}", all[49]));
+        // Each time that nothing has come, it looks whether the stream is still the same.
+        let looks = || redis.calls("xinfo|stream");
+        let before = looks();
+        crate::support::eventually("it has looked", || looks() >= before + 2);
+        redis.add(2, 5_000);
+    });
+    assert_eq!(ids, [&all[40..], &redis.ids()[49..]].concat());
+}
+
+#[test]
 fn a_tail_of_the_store_misses_and_doubles_nothing() {
     let redis = Redis::start();
     let store = Store::of(&redis);

@@ -1,35 +1,13 @@
 //! Events from the clients of this project to the answers of the store.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use emp_events_client::EventClient;
 use serde_json::{Value, json};
 
-use crate::support::{Lines, Persistence, Redis, Store, eventually, run, without_settings};
-
-/// A file of the project.
-fn file(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
-}
-
-/// The TypeScript client, built once.
-fn typescript_client() -> PathBuf {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    let build = || {
-        // Of all processes that run tests, one at a time builds it.
-        let one_at_a_time = File::open(file("clients/typescript/package.json")).unwrap();
-        one_at_a_time.lock().unwrap();
-        let mut npm = Command::new("npm");
-        let built = run(npm.args(["run", "--silent", "build"]).current_dir(file("clients/typescript")));
-        assert_eq!(built.status, 0, "{}{} (make test installs what it needs)", built.stdout, built.stderr);
-        file("clients/typescript/dist/esm/index.js")
-    };
-    BUILT.get_or_init(build).clone()
-}
+use crate::support::{Lines, Persistence, Redis, Store, eventually, file, run, typescript_client, without_settings};
 
 /// Node on a file of the project, with Redis' address.
 fn node(path: &str, redis: &Redis) -> Command {
@@ -61,6 +39,8 @@ fn the_timeline_shows_the_life_of_the_examples_jobs() {
     let jobs = ended.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let jobs: Vec<String> = jobs.map(|job| job["jobId"].as_str().unwrap().to_owned()).collect();
     assert_eq!(jobs.len(), 3);
+    let an_hour_later = (SystemTime::now() + Duration::from_secs(3_600)).duration_since(UNIX_EPOCH).unwrap();
+    let an_hour_later = an_hour_later.as_secs().to_string();
     for job in &jobs {
         let life = timeline(&store, job);
         assert!(life.is_sorted_by_key(|(_, moment)| moment), "{life:?}");
@@ -69,13 +49,19 @@ fn the_timeline_shows_the_life_of_the_examples_jobs() {
         let milestones = ["job.created", "job.queued", claimed, started, "job.progress_updated", "job.completed"];
         // Those of one millisecond and two services stand as they arrived.
         assert!(milestones.map(moment).is_sorted(), "{life:?}");
-        assert_eq!(life.iter().filter(|(event_type, _)| event_type == "webhook.sent").count(), 1, "{life:?}");
+        for event_type in ["webhook.delivering", "webhook.delivered"] {
+            assert_eq!(life.iter().filter(|(other, _)| other == event_type).count(), 1, "{life:?}");
+        }
         let shown = store.output(&["timeline", job, "--format", "table"]);
         for service in ["api-server", "worker", "webhook-service"] {
             assert!(shown.contains(service), "{shown}");
         }
-        let diagnosis: Value = serde_json::from_str(&store.output(&["diagnose", job, "--format", "json"])).unwrap();
-        assert_eq!(diagnosis["verdict"], "done", "{diagnosis}");
+        // An hour later, too: whoever waited for it was told.
+        for now in [&[][..], &["--now", &an_hour_later]] {
+            let said = store.output(&[&["diagnose", job, "--format", "json"], now].concat());
+            let diagnosis: Value = serde_json::from_str(&said).unwrap();
+            assert_eq!(diagnosis["verdict"], "done", "{diagnosis}");
+        }
     }
     // Its exit status says that the example keeps to the naming standard.
     store.output(&["check-names"]);

@@ -43,6 +43,31 @@ fn the_prompt_answers_stops_and_remembers() {
     type_into_prompt(home.path(), &[("emp> ", "\u{4}")]);
 }
 
+/// A question that computes within one batch for an hour, and comes to no pause at which it could be stopped.
+const BUSY: &str = "select max(levenshtein(repeat('a', 20000 + value % 3), repeat('b', 20000))) as busy
+    from generate_series(1, 8192);\r";
+
+#[test]
+fn a_question_that_never_pauses_is_given_up_all_the_same_and_holds_up_nothing() {
+    let home = TempDir::new().unwrap();
+    let interrupt = (r"\d s\x1b\[K", "\u{3}");
+    let screen = type_into_prompt(
+        home.path(),
+        &[
+            ("emp> ", BUSY),
+            interrupt,
+            // More of them than a small machine has cores.
+            ("interrupted", BUSY),
+            interrupt,
+            ("interrupted", BUSY),
+            interrupt,
+            ("interrupted", "select count(*) as n from events;\r"),
+            ("43211", "\\q\r"),
+        ],
+    );
+    assert_eq!(screen.matches("interrupted").count(), 3, "{screen}");
+}
+
 #[test]
 fn answers_go_into_files_of_each_kind() {
     let folder = TempDir::new().unwrap();

@@ -8,6 +8,7 @@ use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -38,6 +39,26 @@ pub fn without_settings(command: &mut Command) {
             command.env_remove(name);
         }
     }
+}
+
+/// A file of the project.
+pub fn file(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// The TypeScript client, built once.
+pub fn typescript_client() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let build = || {
+        // Of all processes that run tests, one at a time builds it.
+        let one_at_a_time = File::open(file("clients/typescript/package.json")).unwrap();
+        one_at_a_time.lock().unwrap();
+        let mut npm = Command::new("npm");
+        let built = run(npm.args(["run", "--silent", "build"]).current_dir(file("clients/typescript")));
+        assert_eq!(built.status, 0, "{}{} (make test installs what it needs)", built.stdout, built.stderr);
+        file("clients/typescript/dist/esm/index.js")
+    };
+    BUILT.get_or_init(build).clone()
 }
 
 /// Makes an authority and a server's certificate by it in that folder: see `tests/certificates.sh`.

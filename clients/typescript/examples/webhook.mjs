@@ -7,10 +7,10 @@ async function notify(request, response) {
   const { jobId } = await readJson(request);
   const events = webhookTelemetry.withJob(jobId);
   const hook = { url: 'https://customer.example/hooks/jobs', attempt: 1 };
-  events.event('webhook.sending', hook);
+  events.event('webhook.delivering', hook);
   const startedAt = Date.now();
   await work(15);
-  events.event('webhook.sent', { ...hook, statusCode: 200, responseTimeMs: Date.now() - startedAt });
+  events.event('webhook.delivered', { ...hook, statusCode: 200, responseTimeMs: Date.now() - startedAt });
   process.send?.({ done: jobId });
   response.writeHead(204).end();
 }

@@ -8,7 +8,7 @@ import { PATIENCE_MS, RedisServer } from './redis.mjs';
 const LIFE = [
   'job.created', 'job.queued', 'job.claimed', 'connector.processing_started',
   'job.progress_updated', 'job.progress_updated', 'job.progress_updated', 'job.progress_updated',
-  'connector.processing_completed', 'job.completed', 'webhook.sending', 'webhook.sent',
+  'connector.processing_completed', 'job.completed', 'webhook.delivering', 'webhook.delivered',
 ];
 
 test('the example produces whole lives of jobs, each in one trace', async (t) => {

@@ -5,7 +5,7 @@ use tracing::warn;
 use super::CollectError;
 use super::reading::Reading;
 use emp_event::EntryId;
-use emp_store::{RecordedLosses, StoreError};
+use emp_store::{RecordedLosses, Snapshot, StoreError, Tally};
 use emp_stream::{Poll, Start, StreamError};
 
 impl Reading<'_> {
@@ -26,8 +26,9 @@ impl Reading<'_> {
         };
         names.push(self.own.clone());
         let fell_back = state.last.filter(|last| *last < floor);
-        let is_known = accounts.position().is_none() || self.reader.has_accounts_of(&names).await?;
-        if floor > EntryId::ZERO && !is_known {
+        let is_unknown = floor > EntryId::ZERO && !self.reader.has_accounts_of(&names).await?;
+        let is_ours = is_unknown && self.reader.holds(floor).await?;
+        if is_unknown && !is_ours && accounts.position().is_some() {
             // Another store has met the new stream before us, and made the group.
             let after = if fell_back.is_some() { EntryId::ZERO } else { floor };
             self.begin_epoch(after, accounts.position().unwrap_or_default())?;
@@ -46,7 +47,14 @@ impl Reading<'_> {
             intake.recorded.lost
         };
         self.owed.agreement = Some(recorded);
+        self.owed.held = if is_ours { Some(self.held()?) } else { None };
         self.settle_accounts().await
+    }
+
+    /// How many entries of the stream this collector has dealt with, as far as its own files tell.
+    fn held(&self) -> Result<u64, StoreError> {
+        let tally = Tally::of(&Snapshot::read(&self.settings.layout)?)?;
+        Ok(tally.writers.get(&self.own).map_or(0, |held| held.stored + held.quarantined + held.lost))
     }
 
     /// A group goes with its stream, or is destroyed by hand. In a new stream nothing is as old
@@ -91,9 +99,15 @@ impl Reading<'_> {
         if poll.state.last.is_some_and(|last| last < floor) {
             self.begin_epoch(EntryId::ZERO, position.unwrap_or_default())?;
         } else if let Some(position) = position.filter(|_| is_unknown) {
-            // Another store has met the new stream before us, and made the group.
-            self.begin_epoch(floor, position)?;
-            self.owed.agreement = Some(0);
+            if self.reader.holds(floor).await? {
+                // Somebody has deleted the accounts, and a read has begun them anew.
+                self.owed.agreement = Some(self.desk.intake().recorded.lost);
+                self.owed.held = Some(self.held()?);
+            } else {
+                // Another store has met the new stream before us, and made the group.
+                self.begin_epoch(floor, position)?;
+                self.owed.agreement = Some(0);
+            }
             self.settle_accounts().await?;
         }
         Ok(())

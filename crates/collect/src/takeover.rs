@@ -190,6 +190,11 @@ impl Reading<'_> {
             self.reader.say_session(store, *session).await?;
             self.owed.session = None;
         }
+        // First: it is what makes this consumer known.
+        if let Some(held) = self.owed.held {
+            self.reader.come_back(held).await?;
+            self.owed.held = None;
+        }
         if let Some(recorded) = self.owed.agreement {
             self.reader.agree_on(recorded).await?;
             self.owed.agreement = None;
@@ -210,6 +215,8 @@ impl Reading<'_> {
 pub(super) struct Owed {
     /// The store's id, and the number of the start that reads for it.
     pub session: Option<(String, u64)>,
+    /// How many entries this consumer holds, where the accounts have been deleted under it.
+    pub held: Option<u64>,
     /// What this consumer has stored as lost.
     pub agreement: Option<u64>,
     /// From whom losses are to be taken over, and what those have stored as lost.
@@ -220,6 +227,6 @@ pub(super) struct Owed {
 impl Owed {
     /// Is there nothing?
     pub fn is_empty(&self) -> bool {
-        self.session.is_none() && self.agreement.is_none() && self.losses.is_empty()
+        self.session.is_none() && self.held.is_none() && self.agreement.is_none() && self.losses.is_empty()
     }
 }

@@ -24,8 +24,9 @@ pub use line::JsonLine;
 pub use raw::fields_as_json;
 pub use time::read_time;
 
-/// The last millisecond that every reader of the store can show: the end of the year 9999.
-pub const TIMESTAMP_MS_MAX: i64 = 253_402_300_799_999;
+/// The last millisecond that every reader of the store can show: calendars end with the year 9999, and ours so much
+/// before that no zone's offset goes beyond.
+pub const TIMESTAMP_MS_MAX: i64 = 253_402_207_200_999;
 /// The first such millisecond: the start of the year 1.
 pub const TIMESTAMP_MS_MIN: i64 = -62_135_596_800_000;
 

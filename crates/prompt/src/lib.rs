@@ -13,13 +13,14 @@ mod statement;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use rustyline::config::Configurer as _;
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{Config, Editor};
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 
 pub use progress::{clear, watched};
 
@@ -127,9 +128,13 @@ impl Prompt<'_> {
 
     /// Asks, shows, and stops at Ctrl-C.
     fn answer(&self, statement: &str, settings: &Settings, runtime: &Runtime) -> io::Result<()> {
+        // From one of its pauses to the next a question may compute for minutes. On threads of its own it keeps nobody
+        // from hearing of Ctrl-C meanwhile; and once it is given up, neither the next question nor the end of the
+        // program waits for it.
+        let threads = Builder::new_multi_thread().enable_all().build()?;
         let outcome = runtime.block_on(async {
             tokio::select! {
-                outcome = self.ask(statement, settings) => outcome,
+                outcome = self.ask(statement, settings, &threads) => outcome,
                 stopped = tokio::signal::ctrl_c() => {
                     stopped?;
                     clear();
@@ -138,6 +143,7 @@ impl Prompt<'_> {
                 }
             }
         });
+        threads.shutdown_background();
         match outcome {
             // The user has left the pager.
             Err(error) if is_closed_pipe(error.as_ref()) => Ok(()),
@@ -149,10 +155,14 @@ impl Prompt<'_> {
         }
     }
 
-    async fn ask(&self, statement: &str, settings: &Settings) -> anyhow::Result<()> {
+    async fn ask(&self, statement: &str, settings: &Settings, threads: &Runtime) -> anyhow::Result<()> {
         let begun = Instant::now();
-        let engine = (self.open)()?;
-        let mut answer = watched(&engine, engine.sql(statement)).await?;
+        let engine = Arc::new((self.open)()?);
+        let question = {
+            let (engine, statement) = (Arc::clone(&engine), statement.to_owned());
+            threads.spawn(async move { engine.sql(&statement).await })
+        };
+        let mut answer = watched(&engine, question).await??;
         for warning in &answer.warnings {
             eprintln!("{warning}");
         }
@@ -164,7 +174,11 @@ impl Prompt<'_> {
             true => AnswerWriter::tall(&mut paged, &self.screen, schema),
             false => AnswerWriter::new(&mut paged, format, &self.screen, schema),
         };
-        while let Some(batch) = watched(&engine, answer.next()).await? {
+        loop {
+            let next = threads.spawn(async move { (answer.next().await, answer) });
+            let (batch, rest) = watched(&engine, next).await?;
+            answer = rest;
+            let Some(batch) = batch? else { break };
             writer.write(&batch)?;
         }
         writer.finish(settings.timing.then(|| begun.elapsed()))?;

@@ -114,13 +114,20 @@ impl FromStr for Writer {
     type Err = StoreError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let epoch = text.rsplit_once(".e").and_then(|(name, epoch)| Some((name, epoch.parse().ok()?)));
-        let (name, epoch) = epoch.unwrap_or((text, 0));
+        let (name, epoch) = split_epoch(text).unwrap_or((text, 0));
         let writer = Self { name: name.to_owned(), epoch };
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
         let valid = name.bytes().all(plain) && name.starts_with(|c: char| c.is_ascii_alphanumeric());
+        // Each epoch has a next one, and each writer a first epoch, in which its name is just that.
+        let valid = valid && epoch < u32::MAX && split_epoch(name).is_none();
         if valid && writer.to_string() == text { Ok(writer) } else { Err(StoreError::WriterName(text.to_owned())) }
     }
+}
+
+/// Parts a writer in a later epoch into its name and the epoch.
+fn split_epoch(text: &str) -> Option<(&str, u32)> {
+    let (name, epoch) = text.rsplit_once(".e")?;
+    Some((name, epoch.parse().ok()?))
 }
 
 /// A range of entry IDs, both ends within it.

@@ -50,7 +50,7 @@ impl SealTask {
         let mut rows = 0;
         while let Some(commit) = reader.next_commit()? {
             for row in &commit.rows {
-                parquet.push(row)?;
+                parquet.push_read(row, &path)?;
             }
             rows += commit.rows.len() as u64;
             quarantined.extend(commit.quarantined);

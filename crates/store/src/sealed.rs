@@ -70,8 +70,26 @@ impl PartitionWriter {
     /// # Panics
     /// Where the row is not above the last one, or lies in another hour: the caller's bug.
     pub fn push(&mut self, row: &Row<'_>) -> Result<(), StoreError> {
-        let follows = self.follow(Hour::of_ms(row.ingested_at()), row.id);
-        assert!(follows.is_some(), "rows of one hour, in ID order");
+        assert!(self.follow_row(row).is_some(), "rows of one hour, in ID order");
+        self.add(row)
+    }
+
+    /// Adds a row that was read from the journal, at `source`.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] where it does not follow those before it; else what the disk refuses.
+    pub(super) fn push_read(&mut self, row: &Row<'_>, source: &Path) -> Result<(), StoreError> {
+        match self.follow_row(row) {
+            Some(()) => self.add(row),
+            None => Err(StoreError::Damaged { path: source.to_owned(), detail: out_of_place(row.id) }),
+        }
+    }
+
+    fn follow_row(&mut self, row: &Row<'_>) -> Option<()> {
+        self.follow(Hour::of_ms(row.ingested_at()), row.id)
+    }
+
+    fn add(&mut self, row: &Row<'_>) -> Result<(), StoreError> {
         self.batch.push(row);
         if self.batch.rows() >= BATCH_ROWS_MAX || self.batch.data_bytes() >= BATCH_DATA_BYTES_MAX {
             self.write_batch()?;
@@ -96,7 +114,7 @@ impl PartitionWriter {
             let id: EntryId = id.parse().map_err(|error: ParseEntryIdError| damaged(error.to_string()))?;
             let hour = Hour::of_ms(id.ingested_at().unwrap_or(TIMESTAMP_MS_MAX));
             if self.follow(hour, id).is_none() {
-                return Err(damaged(format!("its ID {id} does not follow those before it, or is of another hour")));
+                return Err(damaged(out_of_place(id)));
             }
         }
         self.parquet.write(batch).map_err(|source| self.failed(source))?;
@@ -197,3 +215,8 @@ fn properties() -> WriterProperties {
 
 /// Where `ingested_at` stands among the columns of a file.
 const INGESTED_AT_INDEX: i32 = 2;
+
+/// What is wrong with a row that was read and cannot be sealed where it stands.
+fn out_of_place(id: EntryId) -> String {
+    format!("its ID {id} does not follow those before it, or is of another hour")
+}

@@ -164,13 +164,22 @@ if count > 0 then
 end
 return count";
 
-/// Sets the base, where it is still what the caller saw (`-`: none).
+/// Sets the base, where it is still what the caller saw (`-`: none). Accounts without one begin at that position, or
+/// before it by what their consumers have said to hold.
 ///
 /// KEYS: hash. ARGV: the base seen, the base to be, the position.
 pub(super) const SET_BASE: &str = r"
 if (redis.call('HGET', KEYS[1], 'base') or '-') ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'base', ARGV[2])
-redis.call('HSETNX', KEYS[1], 'begun', ARGV[3])
+if ARGV[1] == '-' then redis.call('HINCRBY', KEYS[1], 'begun', ARGV[3]) end
+return 1";
+
+/// Makes a consumer known to accounts that somebody has deleted: what they are about begins before what it holds.
+///
+/// KEYS: hash. ARGV: consumer, how many entries it holds.
+pub(super) const COME_BACK: &str = r"
+if redis.call('HSETNX', KEYS[1], 'acknowledged:' .. ARGV[1], 0) == 0 then return 0 end
+redis.call('HINCRBY', KEYS[1], 'begun', -ARGV[2])
 return 1";
 
 /// Raises what is claimed as lost to that sum; answers the sum, and the consumer's share of it.

@@ -96,6 +96,16 @@ impl GroupReader {
         Ok((state, Accounts::read(answer.value(hash), answer.value(pending))?))
     }
 
+    /// Does the stream still hold that very entry?
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn holds(&mut self, id: EntryId) -> Result<bool, StreamError> {
+        let mut range = cmd("XRANGE");
+        range.arg(&self.connection.stream).arg(id.to_string()).arg(id.to_string());
+        Ok(!reply::entry_ids(self.connection.outline(&range).await?)?.is_empty())
+    }
+
     /// Does the stream still hold an entry at or below that ID?
     ///
     /// # Errors

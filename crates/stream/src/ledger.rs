@@ -35,6 +35,16 @@ impl GroupReader {
         self.amend(accounts::AGREE, &[consumer, recorded.to_string(), "-".to_owned()]).await.map(drop)
     }
 
+    /// Makes this consumer known to accounts that were begun anew in the middle of the stream's life, with what it had
+    /// dealt with before.
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn come_back(&mut self, held: u64) -> Result<(), StreamError> {
+        let consumer = self.consumer.clone();
+        self.amend(accounts::COME_BACK, &[consumer, held.to_string()]).await.map(drop)
+    }
+
     /// The stream went back, as after a fail-over: begins this consumer's accounts anew there.
     ///
     /// # Errors

@@ -156,6 +156,22 @@ fn a_span_that_was_refused_stays_a_dead_letter() {
 }
 
 #[test]
+fn an_event_is_dead_once_even_where_its_record_and_its_span_are_refused() {
+    let scene = Scene::new();
+    // One batch, in which what is refused as a span stands behind what is refused as a record.
+    for event_type in ["job.started", "job.completed"] {
+        for job in ["job_1", "job_2"] {
+            scene.store.output(&["emit", event_type, "--service", "worker", "--job-id", job]);
+        }
+    }
+    scene.stub.answer(|_| Answer::Refuse(400));
+    scene.forward_all(&["--signals", "both"]);
+    assert_eq!((scene.count("sent"), scene.count("dead"), scene.pending()), (0, 4, 0));
+    assert_eq!(scene.store.number("select count(distinct id) from dead_letters"), 4);
+    assert!(scene.store.number("select count(*) from dead_letters") > 4, "of some both are kept");
+}
+
+#[test]
 fn a_batch_that_is_too_large_is_split() {
     let scene = Scene::with_events(40);
     scene.stub.answer(|taken| if taken.records().len() > 6 { Answer::Refuse(413) } else { Answer::Accept });

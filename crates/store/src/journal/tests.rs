@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::Layout;
+use crate::{Layout, SegmentName, StoreError, StoreWriter, Writer};
 use emp_event::{EntryId, Level};
 
 fn row(seq: u64, data: &str) -> Row<'_> {
@@ -125,6 +125,22 @@ fn a_resumed_segment_goes_on_where_it_ended() {
     let mut writer = SegmentWriter::resume(&Layout::new(path.parent().unwrap()), &path, ends[3]).unwrap();
     writer.append(&commit(4)).unwrap();
     assert_eq!(readable(&path), 4);
+}
+
+#[test]
+fn a_commit_whose_events_do_not_rise_cannot_be_sealed_and_that_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let layout = Layout::new(folder.path());
+    fs::create_dir(layout.journal()).unwrap();
+    let name = SegmentName { writer: Writer::new("w").unwrap(), after: EntryId::ZERO };
+    let header = Header { writer: "w", after: EntryId::ZERO, position: Some(0) };
+    let mut segment = SegmentWriter::create(&layout, &layout.segment(&name), &header).unwrap();
+    let rows = vec![row(2, "{}"), row(1, "{}")];
+    segment.append(&Commit { position: 2, rows, quarantined: Vec::new(), losses: Vec::new() }).unwrap();
+    let mut store = StoreWriter::open(&layout, "w").unwrap();
+    store.close_segment().unwrap();
+    let refused = store.next_to_seal().unwrap().run().unwrap_err();
+    assert!(matches!(refused, StoreError::Damaged { .. }), "{refused}");
 }
 
 proptest! {

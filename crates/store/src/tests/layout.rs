@@ -13,6 +13,14 @@ fn an_hour_is_a_folder_in_utc() {
 }
 
 #[test]
+fn the_folder_of_any_hour_is_read_as_that_hour() {
+    for ms in [0, HOUR_14 as i64, emp_event::TIMESTAMP_MS_MAX] {
+        let hour = Hour::of_ms(ms);
+        assert_eq!(Hour::from_partition(&hour.date(), &hour.hour()), Some(hour), "{ms}");
+    }
+}
+
+#[test]
 fn only_the_exact_spelling_is_a_partition() {
     assert!(Hour::from_partition("2025-09-27", "04").is_some());
     for (date, hour) in
@@ -27,6 +35,10 @@ fn a_writer_is_a_name_and_an_epoch() {
     let writer = Writer::new("web-1.example").unwrap();
     assert_eq!(writer.next_epoch().next_epoch().to_string(), "web-1.example.e2");
     assert_eq!("web-1.example.e2".parse::<Writer>().unwrap(), writer.next_epoch().next_epoch());
+    // The last epoch would have none behind it, and the others would be those of another writer in their first.
+    for text in ["web1.e4294967295", "web1.e0", "web1.e0.e5", "web1.e1.e5"] {
+        assert!(text.parse::<Writer>().is_err(), "{text}");
+    }
     for name in ["", "a_b", "a/b", "a.e1", ".hidden", "ä", "a b"] {
         assert!(Writer::new(name).is_err(), "{name}");
     }
