@@ -7,6 +7,7 @@
 --   until    timestamp  optional    only events before then
 --   min_gap  duration   default 5s  a silence from this length on is a gap
 --   limit    integer    default 20  rows at most
+--   clocks   text       default corrected  `raw`: by the producers' clocks as they are; else no event happened after it arrived
 --
 -- columns:
 --   from_event    the last event before the silence
@@ -20,21 +21,28 @@
 --   max_ms        the longest
 --   worst_job     the job of the longest
 
-with steps as (
+with happened as (
     select
-        job_id,
-        lag(event_type) over job as from_event,
-        lag(service) over job as from_service,
-        event_type as to_event,
-        service as to_service,
-        cast(timestamp as bigint) - lag(cast(timestamp as bigint)) over job as ms
+        *,
+        -- Where a producer's clock says later than Redis', Redis is right.
+        cast(case when $clocks = 'raw' then timestamp else least(timestamp, ingested_at) end as bigint) as ms
     from events
     where
         job_id is not null
         and ($job_id is null or job_id = $job_id)
         and ($since is null or timestamp >= $since)
         and ($until is null or timestamp < $until)
-    window job as (partition by job_id order by timestamp, ingested_at, length(id), id)
+),
+steps as (
+    select
+        job_id,
+        lag(event_type) over job as from_event,
+        lag(service) over job as from_service,
+        event_type as to_event,
+        service as to_service,
+        ms - lag(ms) over job as gap_ms
+    from happened
+    window job as (partition by job_id order by ms, ingested_at, length(id), id)
 )
 select
     from_event,
@@ -42,13 +50,13 @@ select
     to_event,
     to_service,
     count(*) as gaps,
-    sum(ms) as total_ms,
-    round(quantile_cont(ms, 0.5), 1) as p50_ms,
-    round(quantile_cont(ms, 0.95), 1) as p95_ms,
-    max(ms) as max_ms,
-    first_value(job_id order by ms desc, job_id) as worst_job
+    sum(gap_ms) as total_ms,
+    round(quantile_cont(gap_ms, 0.5), 1) as p50_ms,
+    round(quantile_cont(gap_ms, 0.95), 1) as p95_ms,
+    max(gap_ms) as max_ms,
+    first_value(job_id order by gap_ms desc, job_id) as worst_job
 from steps
-where ms >= $min_gap
+where gap_ms >= $min_gap
 group by from_event, from_service, to_event, to_service
 order by max_ms desc, gaps desc, from_event, from_service, to_event, to_service
 limit $limit

@@ -6,6 +6,7 @@
 --   until    timestamp  optional    only events before then
 --   min_gap  duration   default 5s  a silence from this length on is a gap
 --   limit    integer    default 20  rows at most
+--   clocks   text       default corrected  `raw`: by the producers' clocks as they are; else no event happened after it arrived
 --
 -- columns:
 --   gap_ms        how long nothing was heard of the job
@@ -16,7 +17,19 @@
 --   to_service    who sent it
 --   from_time     when it began, by the producer's clock
 
-with steps as (
+with happened as (
+    select
+        *,
+        -- Where a producer's clock says later than Redis', Redis is right.
+        cast(case when $clocks = 'raw' then timestamp else least(timestamp, ingested_at) end as bigint) as ms
+    from events
+    where
+        job_id is not null
+        and ($job_id is null or job_id = $job_id)
+        and ($since is null or timestamp >= $since)
+        and ($until is null or timestamp < $until)
+),
+steps as (
     select
         job_id,
         lag(event_type) over job as from_event,
@@ -24,17 +37,12 @@ with steps as (
         event_type as to_event,
         service as to_service,
         lag(timestamp) over job as from_time,
-        timestamp as to_time
-    from events
-    where
-        job_id is not null
-        and ($job_id is null or job_id = $job_id)
-        and ($since is null or timestamp >= $since)
-        and ($until is null or timestamp < $until)
-    window job as (partition by job_id order by timestamp, ingested_at, length(id), id)
+        ms - lag(ms) over job as gap_ms
+    from happened
+    window job as (partition by job_id order by ms, ingested_at, length(id), id)
 )
 select
-    cast(to_time as bigint) - cast(from_time as bigint) as gap_ms,
+    gap_ms,
     job_id,
     from_event,
     from_service,
@@ -42,6 +50,6 @@ select
     to_service,
     from_time
 from steps
-where cast(to_time as bigint) - cast(from_time as bigint) >= $min_gap
+where gap_ms >= $min_gap
 order by gap_ms desc, from_time, job_id
 limit $limit

@@ -1,13 +1,15 @@
 -- How long jobs take from one service to the next, slowest first. A handoff is two events of
 -- one job, consecutive in their order of arrival, from different services; its time is
--- measured by the two producers' clocks. Where these disagree so much that it comes out below
--- zero, the handoff is counted as skewed and left out of the statistics.
+-- measured by the two producers' clocks, but that no event happened after it arrived. Where one
+-- of them is behind so much that it comes out below zero, the handoff is counted as skewed and
+-- left out of the statistics.
 --
 -- parameters:
 --   job_id  text       optional    only this job
 --   since   timestamp  optional    only events from then on
 --   until   timestamp  optional    only events before then
 --   limit   integer    default 50  rows at most
+--   clocks  text       default corrected  `raw`: by the producers' clocks as they are; else no event happened after it arrived
 --
 -- columns:
 --   from_service  who had the job
@@ -21,18 +23,25 @@
 --   skewed        how many came out below zero
 --   worst_job     the job of the longest
 
-with steps as (
+with happened as (
     select
-        job_id,
-        lag(service) over job as from_service,
-        service as to_service,
-        cast(timestamp as bigint) - lag(cast(timestamp as bigint)) over job as ms
+        *,
+        -- Where a producer's clock says later than Redis', Redis is right.
+        cast(case when $clocks = 'raw' then timestamp else least(timestamp, ingested_at) end as bigint) as at_ms
     from events
     where
         job_id is not null
         and ($job_id is null or job_id = $job_id)
         and ($since is null or timestamp >= $since)
         and ($until is null or timestamp < $until)
+),
+steps as (
+    select
+        job_id,
+        lag(service) over job as from_service,
+        service as to_service,
+        at_ms - lag(at_ms) over job as ms
+    from happened
     -- Order of arrival: one clock for all services, so that their own clocks can be compared.
     -- IDs are text: of two of one millisecond the longer one came later.
     window job as (partition by job_id order by ingested_at, length(id), id)

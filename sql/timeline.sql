@@ -3,6 +3,7 @@
 -- parameters:
 --   job_id   text      required    the job
 --   min_gap  duration  default 5s  a silence from this length on is a gap
+--   clocks   text      default corrected  `raw`: by the producers' clocks as they are; else no event happened after it arrived
 --
 -- columns:
 --   time         when it happened, by the producer's clock
@@ -17,14 +18,19 @@
 --   data         all else that the producer said, as JSON
 --   id           the entry ID: the order of arrival
 
-with steps as (
+with happened as (
     select
         *,
-        cast(timestamp as bigint) - lag(cast(timestamp as bigint)) over (
-            order by timestamp, ingested_at, length(id), id
-        ) as delta_ms
+        -- Where a producer's clock says later than Redis', Redis is right.
+        cast(case when $clocks = 'raw' then timestamp else least(timestamp, ingested_at) end as bigint) as ms
     from events
     where job_id = $job_id
+),
+steps as (
+    select
+        *,
+        ms - lag(ms) over (order by ms, ingested_at, length(id), id) as delta_ms
+    from happened
 )
 select
     timestamp as time,
@@ -40,4 +46,4 @@ select
     id
 from steps
 -- IDs are text: of two of one millisecond the longer one came later.
-order by timestamp, ingested_at, length(id), id
+order by ms, ingested_at, length(id), id

@@ -16,7 +16,7 @@ fn ask(words: &[&str]) -> Ended {
 #[track_caller]
 fn table(words: &[&str]) -> String {
     let ended = ask(&[words, &["--format", "table"]].concat());
-    assert_eq!((ended.status, ended.stderr.as_str()), (0, ""));
+    assert_eq!((ended.status, ended.said().as_str()), (0, ""));
     // How long it took is different each time.
     ended
         .stdout

@@ -52,7 +52,7 @@ fn the_first_half_hour_goes_as_it_is_written() {
         shell.args(["-c", command]).env("PATH", &path).stdin(Stdio::null());
         shell.env("EMP_EVENTS_STORE", concat!(env!("CARGO_MANIFEST_DIR"), "/data/sample")).env("EMP_EVENTS_TZ", "UTC");
         let ended = run(&mut shell);
-        assert_eq!((ended.status, ended.stderr.as_str()), (0, ""), "{command}");
+        assert_eq!((ended.status, ended.said().as_str()), (0, ""), "{command}");
         assert!(!ended.stdout.is_empty(), "{command}");
     }
 }

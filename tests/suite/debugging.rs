@@ -19,7 +19,7 @@ fn ask(columns: &str, words: &[&str]) -> Ended {
 #[track_caller]
 fn screen(columns: &str, words: &[&str]) -> String {
     let ended = ask(columns, words);
-    assert_eq!((ended.status, ended.stderr.as_str()), (0, ""), "{words:?}");
+    assert_eq!((ended.status, ended.said().as_str()), (0, ""), "{words:?}");
     let widest = ended.stdout.lines().filter(|line| !line.trim_start().starts_with("emp-events")).map(width).max();
     assert!(widest.unwrap_or(0) <= columns.parse().unwrap(), "{words:?} is {widest:?} wide");
     ended.stdout

@@ -10,6 +10,7 @@ mod error;
 mod event_log;
 mod health;
 mod intake;
+mod lag;
 mod law;
 mod liveness;
 mod memory;
@@ -27,6 +28,7 @@ pub use consumer::{collector_of, default_consumer};
 pub use daemon::collect;
 pub use error::CollectError;
 pub use health::{Check, Status, check_health};
+pub use lag::Lag;
 pub use law::{Law, check_law};
 pub use memory::{MemoryLimit, MemoryLimits};
 

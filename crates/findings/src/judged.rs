@@ -1,8 +1,10 @@
 //! What is said about all jobs of a range of time.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
-use crate::{Culprit, CulpritKind, Diagnosis, Moment, Verdict};
+use crate::{Culprit, CulpritKind, Diagnosis, Moment, Verdict, WorkerState};
 
 /// Every job of a range of time with which something is the matter: what `diagnose --all` answers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -19,6 +21,10 @@ pub struct Judged {
     pub unhealthy: Vec<Diagnosis>,
     /// Events that completed jobs lack, which almost all of their kind have.
     pub missing_steps: Vec<MissingStep>,
+    /// Workers that are silent, or that died with a job, whoever has taken it since.
+    pub workers: Vec<WorkerState>,
+    /// What to know beside it, such as what was not looked at.
+    pub notes: Vec<String>,
 }
 
 /// An event that a completed job lacks.
@@ -39,18 +45,20 @@ pub struct Group {
     pub verdict: Verdict,
     /// Who is behind it; nobody in particular where it is each job itself.
     pub culprit: Culprit,
+    /// What they have in common where nobody is behind it in particular, such as `connectorType=comfyui`.
+    pub shared: Option<String>,
     /// The jobs.
     pub jobs: Vec<String>,
 }
 
 impl Judged {
-    /// Groups diagnoses by verdict and culprit.
+    /// Groups diagnoses by verdict and culprit; jobs without one by what they share.
     pub fn new(
         since_ms: i64,
         until_ms: i64,
         jobs: usize,
         unhealthy: Vec<Diagnosis>,
-        missing_steps: Vec<MissingStep>,
+        shared: &BTreeMap<String, String>,
     ) -> Self {
         let mut groups: Vec<Group> = Vec::new();
         for diagnosis in &unhealthy {
@@ -59,13 +67,18 @@ impl Judged {
                 _ => diagnosis.culprit.clone(),
             };
             let verdict = diagnosis.verdict;
-            match groups.iter_mut().find(|group| group.verdict == verdict && group.culprit == culprit) {
+            let shared = shared.get(&diagnosis.job_id).filter(|_| culprit.kind.is_none()).cloned();
+            let is_it =
+                |group: &&mut Group| group.verdict == verdict && group.culprit == culprit && group.shared == shared;
+            match groups.iter_mut().find(is_it) {
                 Some(group) => group.jobs.push(diagnosis.job_id.clone()),
-                None => groups.push(Group { verdict, culprit, jobs: vec![diagnosis.job_id.clone()] }),
+                None => groups.push(Group { verdict, culprit, shared, jobs: vec![diagnosis.job_id.clone()] }),
             }
         }
         groups.sort_by_key(|group| (std::cmp::Reverse(group.jobs.len()), group.verdict));
-        Self { since: Moment(since_ms), until: Moment(until_ms), jobs, groups, unhealthy, missing_steps }
+        let (since, until) = (Moment(since_ms), Moment(until_ms));
+        let (missing_steps, workers, notes) = (Vec::new(), Vec::new(), Vec::new());
+        Self { since, until, jobs, groups, unhealthy, missing_steps, workers, notes }
     }
 
     /// What is the matter with the first job of a group.

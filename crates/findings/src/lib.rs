@@ -13,6 +13,7 @@ mod judged;
 mod moment;
 mod timeline;
 mod why_slow;
+mod worker;
 
 pub use anomaly::{Anomalies, Anomaly, AnomalyKind, Severity, Subject};
 pub use backtest::{Alert, Backtest, Compared, Hit, Incident, KnownCulprit, Truth};
@@ -26,3 +27,4 @@ pub use judged::{Group, Judged, MissingStep};
 pub use moment::Moment;
 pub use timeline::{ComparedStep, FlaggedGap, Judgement};
 pub use why_slow::{Trait, WhySlow};
+pub use worker::{ClockAhead, Life, LostJob, Speed, WorkerState, Workers};

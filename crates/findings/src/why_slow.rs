@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::Moment;
+use crate::{Moment, Speed};
 
 /// What slow jobs have in common.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -36,4 +36,6 @@ pub struct Trait {
     pub p: f64,
     /// The share of false findings among those up to this one.
     pub q: f64,
+    /// Of a worker, a connector or a queue that takes longer than others: how many times, and since when.
+    pub speed: Option<Speed>,
 }

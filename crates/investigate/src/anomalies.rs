@@ -1,28 +1,21 @@
 //! What is unusual now, compared with what is usual at this hour of the week.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashMap;
 
-use emp_findings::{Anomalies, Anomaly, AnomalyKind, CulpritKind, Judged, Severity, Subject, Verdict};
-use emp_job::{JobEvent, error_text, fingerprint};
-use emp_query::moment_literal;
+use emp_findings::{Anomalies, Anomaly, AnomalyKind, CulpritKind, Judged, Severity, Subject, Verdict, WorkerState};
 use emp_statistics::benjamini_hochberg;
 use emp_units as units;
 
-use super::detect::{self, Suspicion, Windows};
-use super::frame::{self, Frame};
+use super::clocks::Clocks;
+use super::detect::{self, DAY_MS, HOUR_MS, Suspicion, Windows};
 use super::investigation::{Investigation, InvestigationError};
+use super::workers::in_words;
 
 /// Findings with a larger share of false ones are not shown.
 const Q_MAX: f64 = 0.01;
-const DAY_MS: i64 = 24 * 3_600_000;
-const HOUR_MS: i64 = 3_600_000;
 /// Why not all could be judged.
-const NO_BASELINE: &str = "too few events to judge rates, latencies, error shares and silences: they need an hour of \
-     earlier events, of the same hour of other days or of the last 24 hours";
-/// An error that was not seen for that long is new.
-const SEEN_MS: i64 = 7 * DAY_MS;
-/// Rows of a baseline that are looked at.
-const ROWS_MAX: usize = 3_000_000;
+const NO_BASELINE: &str = "too few events to judge rates, latencies, error shares and silences of services: they need \
+     an hour of earlier events, of the same hour of other days or of the last 24 hours";
 
 impl Investigation<'_> {
     /// What is unusual now.
@@ -31,91 +24,51 @@ impl Investigation<'_> {
     /// As [`Investigation::open`].
     pub async fn anomalies(&self) -> Result<Anomalies, InvestigationError> {
         let windows = Windows::at(self.now_ms());
-        let frame = self.frame(&windows).await?;
+        let counts = self.counts(&windows.ranges()).await?;
         let mut found: Vec<Suspicion> = Vec::new();
-        let base = detect::baseline(&frame, &windows);
+        let base = detect::baseline(&counts, &windows);
         let lack = base.is_none().then(|| NO_BASELINE.to_owned());
         if let Some(base) = base {
-            found.extend(detect::rates(&frame, &windows, &base));
-            found.extend(detect::latencies(&frame, &windows, &base));
-            found.extend(detect::error_shares(&frame, &windows, &base));
-            found.extend(detect::silences(&frame, &windows, &base));
+            found.extend(detect::rates(&counts, &windows, &base));
+            found.extend(self.latencies(&windows, &base).await?);
+            found.extend(detect::error_shares(&counts, &windows, &base));
+            found.extend(self.silences(&counts, &windows, &base).await?);
         }
-        found.extend(detect::outliers(&frame, &windows));
-        found.extend(detect::skews(&frame, &windows));
+        let (judged, around) = self.look_at_all(self.now_ms() - HOUR_MS).await?;
+        found.extend(detect::slow_ones(around.speeds(self.typical()), &windows));
+        found.extend(self.failing_workers(&windows).await?);
+        found.extend(self.clocks_of_day(&windows).await?.suspicions());
         let mut anomalies = significant(found, &windows);
-        anomalies.extend(self.new_errors(&windows).await?);
-        let judged = self.diagnose_all(self.now_ms() - HOUR_MS).await?;
+        anomalies.extend(self.new_errors(&counts, &windows).await?);
+        anomalies.extend(judged.workers.iter().map(|worker| of_worker(worker, &windows)));
         anomalies.extend(of_jobs(&judged, &windows));
+        let lack = lack.into_iter().chain(judged.notes).reduce(|lack, note| format!("{lack}; {note}"));
         Ok(Anomalies { found: merged(anomalies), lack })
     }
 
-    /// The last day, and the same hours of the days before.
-    async fn frame(&self, windows: &Windows) -> Result<Frame, InvestigationError> {
-        let mut ranges = vec![(windows.now_ms - DAY_MS - windows.length_ms, windows.now_ms)];
-        for days in 2..=detect::BASE_DAYS {
-            let (from_ms, until_ms) = windows.same_hours(days);
-            if windows.is_same_class(from_ms) {
-                ranges.push((from_ms, until_ms));
-            }
+    /// The clocks that are ahead in the window, and since when within the last day.
+    async fn clocks_of_day(&self, windows: &Windows) -> Result<Clocks, InvestigationError> {
+        let clocks = self.clocks(windows.begins_ms()).await?;
+        if !clocks.have_begun_by(windows.begins_ms() + HOUR_MS / 2) {
+            return Ok(clocks);
         }
-        let ranges = ranges.iter().map(|(from_ms, until_ms)| {
-            format!("(ingested_at >= {} and ingested_at < {})", moment_literal(*from_ms), moment_literal(*until_ms))
-        });
-        let condition = ranges.collect::<Vec<_>>().join(" or ");
-        let sql = format!("select {} from events where {condition} limit {ROWS_MAX}", frame::COLUMNS);
-        Ok(Frame::new(&self.engine().sql(&sql).await?.batches().await?)?)
-    }
-
-    /// Errors that were not seen in the days before.
-    async fn new_errors(&self, windows: &Windows) -> Result<Vec<Anomaly>, InvestigationError> {
-        let condition = format!(
-            "level = 'error' and ingested_at >= {} and ingested_at <= {}",
-            moment_literal(windows.now_ms - SEEN_MS),
-            moment_literal(windows.now_ms)
-        );
-        let mut known: HashSet<(String, String)> = HashSet::new();
-        let mut new: BTreeMap<(String, String), Vec<JobEvent>> = BTreeMap::new();
-        let mut oldest_ms = windows.now_ms;
-        for event in self.events(&condition, usize::MAX).await? {
-            oldest_ms = oldest_ms.min(event.arrived_ms);
-            let Some(text) = error_text(&event.data) else { continue };
-            let key = (event.service.clone(), fingerprint(&text));
-            if event.arrived_ms < windows.begins_ms() {
-                known.insert(key);
-            } else {
-                new.entry(key).or_default().push(event);
-            }
-        }
-        // Without half a day of earlier errors no error can be called new.
-        if windows.begins_ms() - oldest_ms < DAY_MS / 2 {
-            return Ok(Vec::new());
-        }
-        new.retain(|key, _| !known.contains(key));
-        Ok(new.into_iter().map(|(key, events)| new_error(key, &events, windows)).collect())
+        Ok(self.clocks(windows.now_ms - DAY_MS).await?.seen_since(windows.begins_ms()))
     }
 }
 
-fn new_error((service, _): (String, String), events: &[JobEvent], windows: &Windows) -> Anomaly {
-    let jobs: HashSet<&str> = events.iter().filter_map(|event| event.job_id.as_deref()).collect();
-    let text = events.first().and_then(|event| error_text(&event.data)).unwrap_or_default();
-    let event_type = events.first().map(|event| event.event_type.clone());
-    let is_alert = events.len() >= 3 && jobs.len() >= 2;
+/// A worker that is silent, or that died with a job.
+fn of_worker(worker: &WorkerState, windows: &Windows) -> Anomaly {
     Anomaly {
-        kind: AnomalyKind::NewError,
-        severity: if is_alert { Severity::Alert } else { Severity::Note },
-        subject: Subject { service: Some(service), event_type, ..Subject::default() },
-        value: events.len() as f64,
-        baseline: Some(0.0),
-        n: events.len() as u64,
+        kind: AnomalyKind::Silence,
+        severity: Severity::Alert,
+        subject: Subject { worker_id: Some(worker.worker_id.clone()), ..Subject::default() },
+        value: (windows.now_ms - worker.last_heard.0) as f64,
+        baseline: worker.habit_ms,
+        n: worker.events,
         p: None,
         q: None,
         window: windows.shown(),
-        message: format!(
-            "an error that was not seen for 7 days: {text} ({} of {})",
-            units::counted(events.len(), "event", "events"),
-            units::counted(jobs.len(), "job", "jobs")
-        ),
+        message: in_words(worker, windows.now_ms),
     }
 }
 
@@ -131,7 +84,11 @@ fn of_jobs(judged: &Judged, windows: &Windows) -> Vec<Anomaly> {
         };
         let Some(example) = judged.example(group) else { continue };
         let worker_id = group.culprit.id.clone().filter(|_| group.culprit.kind == Some(CulpritKind::Worker));
-        let job_id = (group.jobs.len() == 1).then(|| group.jobs[0].clone());
+        if kind == AnomalyKind::Silence && judged.workers.iter().any(|one| Some(&one.worker_id) == worker_id.as_ref()) {
+            continue;
+        }
+        // A silent worker is one alert, whatever jobs it has from one look to the next.
+        let job_id = (group.jobs.len() == 1 && kind != AnomalyKind::Silence).then(|| group.jobs[0].clone());
         let count = units::counted(group.jobs.len(), "job", "jobs");
         found.push(Anomaly {
             kind,

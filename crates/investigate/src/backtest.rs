@@ -21,8 +21,10 @@ impl Investigation<'_> {
     ) -> Result<Backtest, InvestigationError> {
         let looks: Vec<i64> = (since_ms + step_ms..=self.now_ms()).step_by(step_ms.max(1) as usize).collect();
         let mut alerts: Vec<Alert> = Vec::new();
+        // What was typical then, as somebody who had looked then would have been told.
+        let mut learning = self.engine().learning(looks.first().copied().unwrap_or(since_ms));
         for (done, now_ms) in looks.iter().enumerate() {
-            for anomaly in self.moved_to(*now_ms).anomalies().await?.found {
+            for anomaly in self.moved_to(*now_ms, &mut learning)?.anomalies().await?.found {
                 if anomaly.severity != Severity::Alert {
                     continue;
                 }

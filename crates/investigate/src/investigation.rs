@@ -1,5 +1,7 @@
 //! Asking the store.
 
+use std::collections::BTreeMap;
+
 use arrow::array::{Array as _, ArrayRef, AsArray as _};
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
@@ -8,10 +10,12 @@ use emp_event::EntryId;
 use emp_findings::{Diagnosis, Judged, Verdict};
 use emp_job::{History, JobEvent};
 use emp_query::{EVENT_COLUMNS, Engine, QueryError, column_as, literal, moment_literal, read_events};
-use emp_typical::Typical;
+use emp_typical::{Learning, Typical};
 
-use super::judge::{judge, missing_steps, not_found};
+use super::judge::{clock, judge, missing_steps, not_found};
 use super::surroundings::{Lost, Surroundings};
+use super::why_slow::shared_traits;
+use super::workers::{HEARD_MS, missed};
 
 /// Why a question about jobs has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -39,8 +43,18 @@ const MARGIN_MS: i64 = 30 * 60_000;
 const LIFE_MS_MAX: i64 = 2 * 3_600_000;
 /// Events of its surroundings that are looked at.
 const SURROUNDING_EVENTS_MAX: usize = 100_000;
+/// A job that ended within this time is seen among all of the last hours.
+const RECENT_MS: i64 = 3_600_000;
+/// Jobs that began before a range and of which all is read.
+const CUT_MAX: usize = 500;
 /// Events of a range that are looked at, the newest.
 const RANGE_EVENTS_MAX: usize = 1_000_000;
+
+/// Is something the matter with it?
+fn is_unwell(diagnosis: &Diagnosis) -> bool {
+    let is_usual_wait = diagnosis.verdict == Verdict::Waiting && diagnosis.since.is_none();
+    !matches!(diagnosis.verdict, Verdict::Done | Verdict::Running) && !is_usual_wait
+}
 
 impl<'a> Investigation<'a> {
     /// Looks at the store as of `now_ms`.
@@ -53,15 +67,23 @@ impl<'a> Investigation<'a> {
         Ok(Self { engine, typical, now_ms, newest_ms })
     }
 
-    /// The same as of another moment, judged by what is typical now.
-    #[must_use]
-    pub fn moved_to(&self, now_ms: i64) -> Self {
-        Self { engine: self.engine, typical: self.typical.clone(), now_ms, newest_ms: self.newest_ms }
+    /// The same as of a moment that is no earlier than those before, by what was typical then.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(super) fn moved_to(&self, now_ms: i64, learning: &mut Learning) -> Result<Self, InvestigationError> {
+        let typical = self.engine.typical_by(learning, now_ms)?;
+        Ok(Self { engine: self.engine, typical, now_ms, newest_ms: self.newest_ms })
     }
 
     /// As of when the store is looked at, ms since the epoch.
     pub fn now_ms(&self) -> i64 {
         self.now_ms
+    }
+
+    /// When the newest event of the store arrived.
+    pub(super) fn newest_ms(&self) -> Option<i64> {
+        self.newest_ms
     }
 
     /// What is typical in the store.
@@ -96,12 +118,6 @@ impl<'a> Investigation<'a> {
         Ok(read_events(&self.engine.sql(&sql).await?.batches().await?)?)
     }
 
-    /// The first event to arrive for which a condition in SQL holds.
-    async fn first_event(&self, condition: &str) -> Result<Option<JobEvent>, InvestigationError> {
-        let sql = format!("select {EVENT_COLUMNS} from events where {condition} order by ingested_at limit 1");
-        Ok(read_events(&self.engine.sql(&sql).await?.batches().await?)?.pop())
-    }
-
     /// What is the matter with a job.
     ///
     /// # Errors
@@ -122,14 +138,16 @@ impl<'a> Investigation<'a> {
     /// # Errors
     /// As [`Self::open`].
     pub async fn diagnose_all(&self, since_ms: i64) -> Result<Judged, InvestigationError> {
-        let from_ms = since_ms - LIFE_MS_MAX;
-        let condition =
-            format!("ingested_at >= {} and ingested_at <= {}", moment_literal(from_ms), moment_literal(self.now_ms));
-        let events = self.events(&condition, RANGE_EVENTS_MAX).await?;
-        let lost = self.lost(from_ms).await?;
-        let surroundings = Surroundings::new(events, (from_ms, self.now_ms), lost, self.now_ms);
+        Ok(self.look_at_all(since_ms).await?.0)
+    }
+
+    /// The same, with all that was looked at.
+    pub(super) async fn look_at_all(&self, since_ms: i64) -> Result<(Judged, Surroundings), InvestigationError> {
+        let (around, note) = self.around_range(since_ms).await?;
+        let around = around.with_living(self.living_since(self.now_ms - HEARD_MS).await?);
         let (mut found, mut missing, mut looked_at) = (Vec::new(), Vec::new(), 0);
-        for (job_id, history) in surroundings.histories() {
+        let mut cut = Vec::new();
+        for (job_id, history) in around.histories() {
             if history.terminal().is_some() && history.last().arrived_ms < since_ms {
                 continue;
             }
@@ -137,36 +155,81 @@ impl<'a> Investigation<'a> {
             if history.end_ms() >= since_ms {
                 missing.extend(missing_steps(job_id, history, &self.typical));
             }
-            let diagnosis = judge(job_id, history, &self.typical, &surroundings);
-            let is_usual_wait = diagnosis.verdict == Verdict::Waiting && diagnosis.since.is_none();
-            let is_well = matches!(diagnosis.verdict, Verdict::Done | Verdict::Running);
-            if !is_well && !is_usual_wait {
+            let diagnosis = judge(job_id, history, &self.typical, &around);
+            if !is_unwell(&diagnosis) {
+                continue;
+            }
+            // What came before the range may tell that it ended long ago.
+            if history.has_beginning() || cut.len() == CUT_MAX {
                 found.push(diagnosis);
+            } else {
+                cut.push(job_id);
             }
         }
-        Ok(Judged::new(since_ms, self.now_ms, looked_at, found, missing))
+        for (job_id, history) in self.histories(&cut).await? {
+            found.push(judge(&job_id, &history, &self.typical, &around));
+        }
+        found.retain(is_unwell);
+        let shared = shared_traits(&around, &found);
+        let mut judged = Judged::new(since_ms, self.now_ms, looked_at, found, &shared);
+        judged.missing_steps = missing;
+        judged.workers = missed(&around);
+        judged.notes.extend(note);
+        Ok((judged, around))
+    }
+
+    /// The events of a range that ends now, and of two hours before it; and a word where these were too many to be
+    /// looked at.
+    pub(super) async fn around_range(
+        &self,
+        since_ms: i64,
+    ) -> Result<(Surroundings, Option<String>), InvestigationError> {
+        let from_ms = since_ms - LIFE_MS_MAX;
+        let condition =
+            format!("ingested_at >= {} and ingested_at <= {}", moment_literal(from_ms), moment_literal(self.now_ms));
+        let events = self.events(&condition, RANGE_EVENTS_MAX).await?;
+        let oldest_ms = events.iter().map(|event| event.arrived_ms).min();
+        let note = oldest_ms.filter(|oldest_ms| events.len() == RANGE_EVENTS_MAX && *oldest_ms > from_ms);
+        let note = note.map(|oldest_ms| {
+            format!(
+                "only the newest {} events were looked at, those since {}: what jobs did before is not known",
+                emp_units::count(RANGE_EVENTS_MAX as u64),
+                clock(oldest_ms)
+            )
+        });
+        let lost = self.lost(from_ms).await?;
+        Ok((Surroundings::new(events, lost, self.now_ms), note))
+    }
+
+    /// The whole histories of some jobs.
+    async fn histories(&self, jobs: &[&str]) -> Result<Vec<(String, History)>, InvestigationError> {
+        if jobs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let among: Vec<String> = jobs.iter().map(|job| literal(job)).collect();
+        let mut events: BTreeMap<String, Vec<JobEvent>> = BTreeMap::new();
+        for event in self.events(&format!("job_id in ({})", among.join(", ")), usize::MAX).await? {
+            events.entry(event.job_id.clone().unwrap_or_default()).or_default().push(event);
+        }
+        let histories = events.into_iter().filter_map(|(job, events)| Some((job, History::new(events, self.now_ms)?)));
+        Ok(histories.collect())
     }
 
     pub(super) async fn surroundings(&self, history: &History) -> Result<Surroundings, InvestigationError> {
         let end_ms = history.terminal().map_or(history.last().arrived_ms, |event| event.arrived_ms);
-        let from_ms = history.start_ms().max(end_ms - LIFE_MS_MAX) - MARGIN_MS;
-        let until_ms = (end_ms + MARGIN_MS).min(self.now_ms);
+        let mut from_ms = history.start_ms().max(end_ms - LIFE_MS_MAX) - MARGIN_MS;
+        let mut until_ms = (end_ms + MARGIN_MS).min(self.now_ms);
+        if end_ms >= self.now_ms - RECENT_MS {
+            // As all jobs of the last hour are looked at, so that one is not told otherwise alone.
+            from_ms = from_ms.min(self.now_ms - RECENT_MS - LIFE_MS_MAX);
+            until_ms = self.now_ms;
+        }
         let condition =
             format!("ingested_at >= {} and ingested_at <= {}", moment_literal(from_ms), moment_literal(until_ms));
-        let mut events = self.events(&condition, SURROUNDING_EVENTS_MAX).await?;
-        // Whether a worker is silent shows in what it said later; its next event is enough.
-        let holder = history.holder().filter(|_| history.terminal().is_none() && until_ms < self.now_ms);
-        if let Some(holder) = holder {
-            let condition = format!(
-                "worker_id = {} and ingested_at > {} and ingested_at <= {}",
-                literal(holder),
-                moment_literal(until_ms),
-                moment_literal(self.now_ms)
-            );
-            events.extend(self.first_event(&condition).await?);
-        }
+        let events = self.events(&condition, SURROUNDING_EVENTS_MAX).await?;
         let lost = self.lost(from_ms).await?;
-        Ok(Surroundings::new(events, (from_ms, until_ms), lost, self.now_ms))
+        let living = self.living_about(history).await?;
+        Ok(Surroundings::new(events, lost, self.now_ms).with_living(living))
     }
 
     /// What was lost since then.

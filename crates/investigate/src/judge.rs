@@ -4,7 +4,7 @@ use emp_findings::{
     BudgetPart, Completeness, Confidence, Culprit, Diagnosis, Evidence, LastEvent, MissingStep, Moment, SameCause,
     Verdict,
 };
-use emp_job::{History, JobEvent, PartKind, budget};
+use emp_job::{History, JobEvent, Part, PartKind, budget};
 use emp_query::no_such_job;
 use emp_typical::{Sketch, Typical};
 use emp_units as units;
@@ -220,7 +220,7 @@ pub(super) fn budget_of(case: &Case<'_>) -> Vec<BudgetPart> {
         match same {
             Some((_, known)) => known.ms += part.ms(),
             None => {
-                let typical_ms = typical_ms(case, &part.kind);
+                let typical_ms = typical_ms(case, &part);
                 let shown = BudgetPart {
                     part: part.kind.label(),
                     ms: part.ms(),
@@ -236,11 +236,11 @@ pub(super) fn budget_of(case: &Case<'_>) -> Vec<BudgetPart> {
     shares.collect()
 }
 
-/// How long such a part mostly takes.
-pub(super) fn typical_ms(case: &Case<'_>, kind: &PartKind) -> Option<f64> {
+/// How long such a part mostly takes, in other jobs.
+pub(super) fn typical_ms(case: &Case<'_>, part: &Part) -> Option<f64> {
     let (typical, job_type) = (case.typical, case.job_type());
-    let median = |sketch: &Sketch| sketch.quantile(0.5).map(units::tenth);
-    match kind {
+    let median = |sketch: &Sketch| sketch.without(part.ms()).quantile(0.5).map(units::tenth);
+    match &part.kind {
         PartKind::Work(name) => typical.span(job_type, name).and_then(median),
         PartKind::QueueWait => typical.step(job_type, "job.queued", "job.claimed").and_then(median),
         PartKind::Backoff => typical.step(job_type, "job.retry_scheduled", "job.claimed").and_then(median),

@@ -1,4 +1,7 @@
-//! Answers read row by row: for the few rows of a summary, not for events by the thousand.
+//! Answers read row by row: for the rows of a summary, not for events by the million.
+
+use std::cell::RefCell;
+use std::sync::Arc;
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
@@ -21,21 +24,44 @@ impl Rows {
         &self,
         mut read: impl FnMut(&Row<'_>) -> Result<T, InvestigationError>,
     ) -> Result<Vec<T>, InvestigationError> {
-        let rows = self.0.iter().flat_map(|batch| (0..batch.num_rows()).map(move |row| Row { batch, row }));
-        rows.map(|row| read(&row)).collect()
+        let mut found = Vec::with_capacity(self.0.iter().map(RecordBatch::num_rows).sum());
+        for batch in &self.0 {
+            let columns = Columns { batch, read: RefCell::default() };
+            for row in 0..batch.num_rows() {
+                found.push(read(&Row { columns: &columns, row })?);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// The columns of a batch, each cast once.
+struct Columns<'a> {
+    batch: &'a RecordBatch,
+    read: RefCell<Vec<(String, DataType, ArrayRef)>>,
+}
+
+impl Columns<'_> {
+    fn of_type(&self, name: &str, data_type: &DataType) -> Result<ArrayRef, InvestigationError> {
+        let mut read = self.read.borrow_mut();
+        if let Some((.., column)) = read.iter().find(|(known, of, _)| known == name && of == data_type) {
+            return Ok(Arc::clone(column));
+        }
+        let column = column_as(self.batch, name, data_type)?;
+        read.push((name.to_owned(), data_type.clone(), Arc::clone(&column)));
+        Ok(column)
     }
 }
 
 /// One of them.
 pub struct Row<'a> {
-    batch: &'a RecordBatch,
+    columns: &'a Columns<'a>,
     row: usize,
 }
 
 impl Row<'_> {
     fn of_type(&self, name: &str, data_type: &DataType) -> Result<Option<ArrayRef>, InvestigationError> {
-        let column = column_as(&self.batch.slice(self.row, 1), name, data_type)?;
-        Ok(Some(column).filter(|column| column.is_valid(0)))
+        Ok(Some(self.columns.of_type(name, data_type)?).filter(|column| column.is_valid(self.row)))
     }
 
     /// The empty text where there is none.
@@ -44,15 +70,15 @@ impl Row<'_> {
     }
 
     pub fn optional_text(&self, name: &str) -> Result<Option<String>, InvestigationError> {
-        Ok(self.of_type(name, &DataType::Utf8)?.map(|column| column.as_string::<i32>().value(0).to_owned()))
+        Ok(self.of_type(name, &DataType::Utf8)?.map(|column| column.as_string::<i32>().value(self.row).to_owned()))
     }
 
     /// 0 where there is none.
     pub fn integer(&self, name: &str) -> Result<i64, InvestigationError> {
-        Ok(self.of_type(name, &DataType::Int64)?.map_or(0, |column| column.as_primitive::<Int64Type>().value(0)))
+        Ok(self.of_type(name, &DataType::Int64)?.map_or(0, |column| column.as_primitive::<Int64Type>().value(self.row)))
     }
 
     pub fn number(&self, name: &str) -> Result<Option<f64>, InvestigationError> {
-        Ok(self.of_type(name, &DataType::Float64)?.map(|column| column.as_primitive::<Float64Type>().value(0)))
+        Ok(self.of_type(name, &DataType::Float64)?.map(|column| column.as_primitive::<Float64Type>().value(self.row)))
     }
 }

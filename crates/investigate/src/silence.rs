@@ -1,18 +1,15 @@
 //! Jobs of which nothing is heard any more.
 
-use emp_findings::{Confidence, Culprit, CulpritKind, Evidence, SameCause, Verdict};
+use emp_findings::{Confidence, Culprit, CulpritKind, Evidence, Life, SameCause, Verdict};
 use emp_job::{JobEvent, State, is_claim, is_terminal};
 use emp_units as units;
 
-use super::judge::{CASES_MIN, Case, Finding, clock, last_word, lasting};
+use super::judge::{Case, Finding, clock, last_word, lasting};
+use super::living::Word;
 use super::surroundings::Surroundings;
 
-/// A worker that said something within this time is never called silent.
-const SILENT_MS_MIN: i64 = 30_000;
 /// Jobs that stopped further apart did not stop for one reason.
 const TOGETHER_MS: i64 = 15 * 60_000;
-/// How long a worker may be silent where too few of its intervals are known.
-const SILENT_MS_UNKNOWN: i64 = 60_000;
 
 /// Entries were trimmed unread after the last event that is known of the job, so its end may be among them.
 pub(super) fn no_data(case: &Case<'_>) -> Option<Finding> {
@@ -45,45 +42,53 @@ pub(super) fn worker_silent(case: &Case<'_>) -> Option<Finding> {
     }
     let worker = history.holder()?;
     let last = last_word(history, worker)?;
-    let next = case.around.worker(worker).find(|event| event.arrived_ms > last.arrived_ms && event.id > last.id);
-    let has_restarted = next.is_some_and(|event| event.event_type == "worker.starting");
-    let silent_ms = next.map_or(history.now_ms(), JobEvent::happened_ms) - last.happened_ms();
-    let usual = case.typical.worker(worker).filter(|intervals| intervals.count() >= CASES_MIN);
-    let limit_ms = match usual {
-        Some(intervals) => ((3.0 * intervals.quantile(0.99).unwrap_or_default()) as i64).max(SILENT_MS_MIN),
-        None => SILENT_MS_UNKNOWN,
-    };
-    // A worker that is heard of again with other work has lived all along.
-    if (next.is_some() && !has_restarted) || silent_ms <= SILENT_MS_MIN || (!has_restarted && silent_ms <= limit_ms) {
+    let known = case.around.living.worker(worker)?;
+    let start = known.start_after(last.id).filter(|start| has_died_with_it(case, worker, last, start));
+    if start.is_none() && known.life(history.now_ms()) == Life::Alive {
         return None;
     }
-    let has_had = |event: &&JobEvent| event.id <= last.id;
-    let machine = case.around.worker(worker).rev().filter(has_had).find_map(|event| event.machine_id.as_deref());
-    let on = machine.map(|machine| format!(" on {machine}")).unwrap_or_default();
-    let then = match next {
-        Some(next) => {
-            format!("for {} and then restarted at {}, without the job", lasting(silent_ms), clock(next.happened_ms()))
+    let on = known.machine.as_deref().map(|machine| format!(" on {machine}")).unwrap_or_default();
+    let expected = known.habit_in_words().map(|habit| format!("; {habit}")).unwrap_or_default();
+    let (reason, since_ms, confidence) = match start {
+        Some(start) => {
+            let reason = format!(
+                "Its worker, {worker}{on}, died and started again at {}, {} after its last word about the job, without \
+                 the job",
+                clock(start.arrived_ms),
+                lasting(start.arrived_ms - last.arrived_ms)
+            );
+            (reason, last.arrived_ms, Confidence::Proven)
         }
-        None => format!("for {}, since {}", lasting(silent_ms), clock(last.happened_ms())),
+        None => {
+            let silent = lasting(history.now_ms() - known.last_ms);
+            let at = clock(known.last_ms);
+            let reason = format!("Its worker, {worker}{on}, has been silent for {silent}, since {at}{expected}");
+            (reason, known.last_ms, Confidence::Likely)
+        }
     };
-    let expected = usual.map_or_else(String::new, |intervals| {
-        let p99 = units::millis(intervals.quantile(0.99).unwrap_or_default());
-        format!("; 99 of 100 times it says something within {p99}")
-    });
-    let (was, confidence) = if has_restarted { ("was", Confidence::Proven) } else { ("has been", Confidence::Likely) };
-    let reason = format!("Its worker, {worker}{on}, {was} silent {then}{expected}");
     let mut finding = Finding::new(Verdict::WorkerSilent, confidence, reason);
     finding.culprit = Culprit::new(CulpritKind::Worker, Some(worker));
-    finding.since_ms = Some(last.happened_ms());
-    finding.evidence.push(Evidence::new(last, format!("the last word of {worker}")));
-    finding.evidence.extend(next.map(|next| Evidence::new(next, format!("{worker} starts again"))));
+    finding.since_ms = Some(since_ms);
+    finding.evidence.push(Evidence::new(last, format!("the last word of {worker} about the job")));
+    let is_start = |event: &&JobEvent| start.is_some_and(|start| start.id == event.id);
+    let started = case.around.worker(worker).find(is_start);
+    finding.evidence.extend(started.map(|event| Evidence::new(event, format!("{worker} starts again"))));
     finding.same_cause = SameCause::of(left_behind(case.around, worker, last), case.job_id);
-    finding.ruled_out.push(others_alive(case.around, worker, last.arrived_ms));
+    finding.ruled_out.push(others_alive(case.around, worker));
     finding.next = vec![
+        "emp-events workers".to_owned(),
         format!("emp-events search --worker-id {worker} --since {} --limit 20", last.timestamp_ms - 60_000),
         format!("emp-events correlate {}", case.job_id),
     ];
     Some(finding)
+}
+
+/// Was the job still on its way when its worker was heard of for the last time before that start? One that lived on
+/// after the job had long been due was not what held it.
+fn has_died_with_it(case: &Case<'_>, worker: &str, last: &JobEvent, start: &Word) -> bool {
+    let before = case.around.worker(worker).rev().find(|event| event.id < start.id);
+    let lived_ms = before.map_or(0, |before| before.arrived_ms - last.arrived_ms);
+    case.overdue(&case.history.last().event_type, lived_ms).is_none()
 }
 
 /// A worker took it and does not begin.
@@ -154,25 +159,27 @@ fn has_held_until(around: &Surroundings, job: &str, worker: &str) -> bool {
     last.is_some_and(|event| is_claim(&event.event_type) && event.worker_id.as_deref() == Some(worker))
 }
 
-/// `worker-3 lives: it sent 214 events about 31 other jobs after that`.
+/// `its worker, worker-3, lives: it was heard of 2 s ago, and sent 214 events about 31 other jobs after that`.
 fn alive(case: &Case<'_>, since: &JobEvent) -> Option<String> {
     let worker = case.history.holder()?;
+    let known = case.around.living.worker(worker)?;
+    if known.life(case.history.now_ms()) != Life::Alive {
+        return None;
+    }
     let later: Vec<&JobEvent> = case.around.worker(worker).filter(|event| event.id > since.id).collect();
     let jobs = Surroundings::jobs_of(later.iter().copied());
-    (!later.is_empty()).then(|| {
-        let events = units::counted(later.len(), "event", "events");
-        format!(
-            "its worker, {worker}, lives: it sent {events} about {} after that",
-            units::counted(jobs.len(), "other job", "other jobs")
-        )
-    })
+    let heard = lasting((case.history.now_ms() - known.last_ms).max(0));
+    let events = units::counted(later.len(), "event", "events");
+    let about = units::counted(jobs.len(), "other job", "other jobs");
+    Some(format!(
+        "its worker, {worker}, lives: it was heard of {heard} ago, and sent {events} about {about} after that"
+    ))
 }
 
-fn others_alive(around: &Surroundings, worker: &str, since_ms: i64) -> String {
-    let speaks = |other: &&str| *other != worker && around.worker(other).any(|event| event.arrived_ms > since_ms);
-    match around.workers().filter(speaks).count() {
-        0 => "no other worker was heard of after that either: it may be all of them, or the collector".to_owned(),
-        others => format!("not all workers: {} sent events after that", units::counted(others, "other", "others")),
+fn others_alive(around: &Surroundings, worker: &str) -> String {
+    match around.living.alive().filter(|other| *other != worker).count() {
+        0 => "no other worker lives either: it may be all of them, or the collector".to_owned(),
+        others => format!("not all workers: {} alive", units::counted(others, "other is", "others are")),
     }
 }
 

@@ -1,21 +1,17 @@
 //! Jobs that take, or took, unusually long.
 
 use emp_findings::{Confidence, Culprit, CulpritKind, Evidence, SameCause, Verdict};
-use emp_job::{History, Part, PartKind, budget};
-use emp_statistics::{mann_whitney_larger, quantile};
+use emp_job::{History, Part, PartKind, Span, budget};
+use emp_typical::{Sketch, Typical};
 use emp_units as units;
 
-use super::judge::{CASES_FOR_P99, CASES_MIN, Case, Finding, describe, lasting, typical_ms};
+use super::judge::{CASES_FOR_P99, CASES_MIN, Case, Finding, clock, describe, lasting, typical_ms};
+use super::speed::Slowness;
 
 /// A job is slow that takes so many times as long as 99 of 100 of its kind.
 const SLOW_FACTOR: f64 = 1.2;
 /// With fewer than a hundred cases, so many times as long as the longest.
 const SLOW_FACTOR_OF_MAX: f64 = 1.5;
-/// A difference that is worth a word.
-const TELLING_FACTOR: f64 = 1.5;
-const TELLING_P: f64 = 0.01;
-/// Pieces of work of a worker that tell how fast it is.
-const PIECES_MIN: usize = 3;
 
 /// It goes on, and has taken longer than is usual from beginning to end.
 pub(super) fn running_slow(case: &Case<'_>) -> Option<Finding> {
@@ -31,26 +27,36 @@ pub(super) fn done_slow(case: &Case<'_>) -> Option<Finding> {
     slow(case, Verdict::DoneSlow, "It is done, and took")
 }
 
-fn slow(case: &Case<'_>, verdict: Verdict, beginning: &str) -> Option<Finding> {
-    let history = case.history;
+/// How long a job has taken, where that is unusually long for its kind.
+pub(super) fn overlong(history: &History, typical: &Typical) -> Option<i64> {
     if !history.has_beginning() {
         return None;
     }
     let total_ms = history.end_ms() - history.start_ms();
-    let usual = case.typical.total(case.job_type())?;
+    let usual = usual_total(history, typical)?;
     let limit_ms = match usual.count() {
         CASES_FOR_P99.. => SLOW_FACTOR * usual.quantile(0.99)?,
         CASES_MIN.. => SLOW_FACTOR_OF_MAX * usual.max_ms() as f64,
         _ => return None,
     };
-    if total_ms as f64 <= limit_ms {
-        return None;
-    }
+    (total_ms as f64 > limit_ms).then_some(total_ms)
+}
+
+/// How long others of its kind take: without this one.
+fn usual_total(history: &History, typical: &Typical) -> Option<Sketch> {
+    let total_ms = history.end_ms() - history.start_ms();
+    typical.total(history.job_type()).map(|usual| usual.without(total_ms))
+}
+
+fn slow(case: &Case<'_>, verdict: Verdict, beginning: &str) -> Option<Finding> {
+    let history = case.history;
+    let total_ms = overlong(history, case.typical)?;
+    let usual = usual_total(history, case.typical)?;
     let parts = budget(history);
     // The part that took longest beyond what it usually takes.
-    let beyond = |part: &Part| part.ms() as f64 - typical_ms(case, &part.kind).unwrap_or_default();
+    let beyond = |part: &Part| part.ms() as f64 - typical_ms(case, part).unwrap_or_default();
     let worst = parts.iter().max_by(|a, b| beyond(a).total_cmp(&beyond(b)))?;
-    let typically = typical_ms(case, &worst.kind);
+    let typically = typical_ms(case, worst);
     let factor = typically.filter(|typical| *typical > 0.0).map(|typical| worst.ms() as f64 / typical);
     let times = factor.map(|factor| format!(", {} typical", units::factor(factor))).unwrap_or_default();
     let reason = format!(
@@ -59,7 +65,7 @@ fn slow(case: &Case<'_>, verdict: Verdict, beginning: &str) -> Option<Finding> {
         worst.kind.label(),
         lasting(worst.ms()),
         case.noun(),
-        describe(usual)
+        describe(&usual)
     );
     let mut finding = Finding::new(verdict, Confidence::Likely, reason);
     finding.since_ms = Some(worst.start_ms);
@@ -74,16 +80,14 @@ fn slow(case: &Case<'_>, verdict: Verdict, beginning: &str) -> Option<Finding> {
 
 fn blame(case: &Case<'_>, worst: &Part, finding: &mut Finding) {
     match &worst.kind {
-        PartKind::Work(name) => blame_work(case, name, finding),
+        PartKind::Work(_) => blame_work(case, worst, finding),
         PartKind::QueueWait => {
-            finding.culprit = Culprit::new(CulpritKind::Queue, Some(case.history.queue().unwrap_or("default")));
-            let waited = |history: &History| {
-                let wait = budget(history).into_iter().find(|part| part.kind == PartKind::QueueWait);
-                wait.is_some_and(|wait| wait.ms() >= worst.ms() / 2)
-            };
-            let others =
-                case.around.histories_about(worst.start_ms).filter(|(_, other)| waited(other)).map(|(job, _)| job);
-            finding.same_cause = SameCause::of(others.collect::<Vec<_>>(), case.job_id);
+            let queue = case.history.queue().unwrap_or("default");
+            finding.culprit = Culprit::new(CulpritKind::Queue, Some(queue));
+            let speeds = case.around.speeds(case.typical);
+            if let Some(slow) = speeds.during(CulpritKind::Queue, Some(queue), (worst.start_ms, worst.end_ms)) {
+                put_down_to(case, slow, "as at other times", finding);
+            }
         }
         PartKind::Backoff => {
             finding.culprit = Culprit::new(CulpritKind::Connector, case.history.connector());
@@ -100,100 +104,45 @@ fn blame(case: &Case<'_>, worst: &Part, finding: &mut Finding) {
     }
 }
 
-/// A piece of work, compared with what is typical for its kind of job.
-struct Piece {
-    job: String,
-    worker: Option<String>,
-    connector: Option<String>,
-    factor: f64,
-}
-
 /// Is it the worker, the connector, or this job alone? Told by the work that others did around it.
-fn blame_work(case: &Case<'_>, name: &str, finding: &mut Finding) {
-    let pieces: Vec<Piece> = case
-        .around
-        .histories_about(case.history.end_ms())
-        .filter_map(|(job, history)| piece(case, job, history, name))
-        .collect();
-    let (worker, connector) = (case.history.holder(), case.history.connector());
-    let of_connector = |piece: &&Piece| piece.connector.as_deref() == connector;
-    let on_worker: Vec<&Piece> = pieces.iter().filter(|piece| piece.worker.as_deref() == worker).collect();
-    let elsewhere: Vec<&Piece> = pieces.iter().filter(|piece| piece.worker.as_deref() != worker).collect();
-    let same_connector: Vec<&Piece> = pieces.iter().filter(of_connector).collect();
-    let other_connectors: Vec<&Piece> = pieces.iter().filter(|piece| !of_connector(piece)).collect();
-    let by_worker = difference(&on_worker, &elsewhere);
-    let by_connector = difference(&same_connector, &other_connectors);
-    let is_connector = by_connector.is_telling() && by_connector.p <= by_worker.p;
-    let (slow, shown) = if is_connector {
-        finding.culprit = Culprit::new(CulpritKind::Connector, connector);
-        (
-            &same_connector,
-            format!(
-                "{} takes ×{:.1} of what is typical, other connectors ×{:.1}",
-                connector.unwrap_or_default(),
-                by_connector.own,
-                by_connector.others
-            ),
-        )
-    } else if by_worker.is_telling() {
-        finding.culprit = Culprit::new(CulpritKind::Worker, worker);
-        (
-            &on_worker,
-            format!(
-                "{} takes ×{:.1} of what is typical, its peers ×{:.1}",
-                worker.unwrap_or_default(),
-                by_worker.own,
-                by_worker.others
-            ),
-        )
-    } else {
-        finding.culprit = Culprit::new(CulpritKind::Job, Some(case.job_id));
-        finding.ruled_out.push(format!(
-            "neither its worker (×{:.1} of what is typical) nor its connector (×{:.1}) was slow for others",
-            by_worker.own, by_connector.own
-        ));
-        return;
-    };
-    finding.reason += &format!("; {shown}");
-    let jobs = slow.iter().filter(|piece| piece.factor >= TELLING_FACTOR).map(|piece| piece.job.as_str());
-    finding.same_cause = SameCause::of(jobs.collect::<Vec<_>>(), case.job_id);
-    finding.next.push(match (is_connector, worker) {
-        (false, Some(worker)) => format!("emp-events search --worker-id {worker} --last 2h"),
-        _ => "emp-events perf --by connectorType --last 2h".to_owned(),
-    });
-}
-
-fn piece(case: &Case<'_>, job: &str, history: &History, name: &str) -> Option<Piece> {
-    let span =
-        history.spans().iter().rev().find(|span| span.name == name && span.end_ms.is_some() && !span.has_failed)?;
-    let typical = case.typical.span(history.job_type(), name).filter(|typical| typical.count() >= CASES_MIN)?;
-    let factor = (span.end_ms? - span.start_ms) as f64 / typical.quantile(0.5)?.max(1.0);
-    let worker = history.holder().map(str::to_owned);
-    Some(Piece { job: job.to_owned(), worker, connector: history.connector().map(str::to_owned), factor })
-}
-
-struct Difference {
-    own: f64,
-    others: f64,
-    p: f64,
-    pieces: usize,
-}
-
-impl Difference {
-    fn is_telling(&self) -> bool {
-        self.pieces >= PIECES_MIN && self.own >= TELLING_FACTOR * self.others && self.p <= TELLING_P
+fn blame_work(case: &Case<'_>, worst: &Part, finding: &mut Finding) {
+    let speeds = case.around.speeds(case.typical);
+    let (worker, connector) = (worker_of(case.history, worst), case.history.connector());
+    let then = (worst.start_ms, worst.end_ms);
+    let by_worker = speeds.during(CulpritKind::Worker, worker, then);
+    let by_connector = speeds.during(CulpritKind::Connector, connector, then);
+    match (by_worker, by_connector) {
+        (by_worker, Some(slow)) if by_worker.is_none_or(|other| slow.p <= other.p) => {
+            put_down_to(case, slow, "as other connectors", finding);
+            finding.next.push("emp-events perf --by connectorType --last 2h".to_owned());
+        }
+        (Some(slow), _) => {
+            put_down_to(case, slow, "as its peers", finding);
+            finding.next.push("emp-events workers".to_owned());
+        }
+        _ => {
+            finding.culprit = Culprit::new(CulpritKind::Job, Some(case.job_id));
+            finding.ruled_out.push("neither its worker nor its connector was slow for others then".to_owned());
+        }
     }
 }
 
-fn difference(own: &[&Piece], others: &[&Piece]) -> Difference {
-    let factors = |pieces: &[&Piece]| pieces.iter().map(|piece| piece.factor).collect::<Vec<_>>();
-    let (mut own, mut others) = (factors(own), factors(others));
-    let p = mann_whitney_larger(&own, &others);
-    let pieces = own.len();
-    Difference {
-        own: quantile(&mut own, 0.5).unwrap_or(1.0),
-        others: quantile(&mut others, 0.5).unwrap_or(1.0),
-        p,
-        pieces,
-    }
+/// Names who was slow, since when, and the jobs that were slow by it.
+fn put_down_to(case: &Case<'_>, slow: &Slowness, compared_with: &str, finding: &mut Finding) {
+    finding.culprit = Culprit::new(slow.kind, Some(&slow.id));
+    finding.since_ms = Some(slow.since_ms);
+    finding.reason += &format!(
+        "; {} takes {} as long {compared_with} since {}",
+        slow.id,
+        units::factor(slow.factor),
+        clock(slow.since_ms)
+    );
+    finding.same_cause = SameCause::of(slow.jobs.iter().map(String::as_str), case.job_id);
+}
+
+/// Who did that work: not always the one that has the job now.
+fn worker_of<'a>(history: &'a History, part: &Part) -> Option<&'a str> {
+    let is_it = |span: &&Span| PartKind::Work(span.name.clone()) == part.kind && span.start_ms == part.start_ms;
+    let span = history.spans().iter().find(is_it)?;
+    history.events()[span.event].worker_id.as_deref().or_else(|| history.holder())
 }

@@ -4,20 +4,25 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::OnceLock;
 
 use emp_job::{History, JobEvent, error_text, fingerprint};
+use emp_typical::Typical;
+
+use super::living::Living;
+use super::speed::Speeds;
 
 /// Events around a job, or of a range of time, and what was lost of them.
 #[derive(Debug)]
 pub(super) struct Surroundings {
     /// In order of arrival.
     events: Vec<JobEvent>,
-    /// From when to when all events are here, ms since the epoch.
-    pub range_ms: (i64, i64),
     pub lost: Vec<Lost>,
+    /// The workers that were heard of, as of now.
+    pub living: Living,
     now_ms: i64,
     of_job: HashMap<String, Vec<usize>>,
     of_worker: HashMap<String, Vec<usize>>,
     errors: Vec<ErrorSeen>,
     histories: OnceLock<BTreeMap<String, History>>,
+    speeds: OnceLock<Speeds>,
 }
 
 /// Entries that were trimmed before they were read.
@@ -39,7 +44,7 @@ pub(super) struct ErrorSeen {
 const ABOUT_MS: i64 = 30 * 60_000;
 
 impl Surroundings {
-    pub fn new(mut events: Vec<JobEvent>, range_ms: (i64, i64), lost: Vec<Lost>, now_ms: i64) -> Self {
+    pub fn new(mut events: Vec<JobEvent>, lost: Vec<Lost>, now_ms: i64) -> Self {
         events.sort_by_key(|event| event.id);
         events.dedup_by_key(|event| event.id);
         let (mut of_job, mut of_worker) = (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
@@ -57,19 +62,48 @@ impl Surroundings {
                 errors.push(ErrorSeen { event: index, fingerprint: fingerprint(&text) });
             }
         }
-        Self { events, range_ms, lost, now_ms, of_job, of_worker, errors, histories: OnceLock::new() }
+        let living = Living::none(now_ms);
+        Self {
+            events,
+            lost,
+            living,
+            now_ms,
+            of_job,
+            of_worker,
+            errors,
+            histories: OnceLock::new(),
+            speeds: OnceLock::new(),
+        }
+    }
+
+    /// The same with what is known of the workers.
+    pub fn with_living(self, living: Living) -> Self {
+        Self { living, ..self }
     }
 
     /// Every job, by id.
     pub fn histories(&self) -> impl Iterator<Item = (&str, &History)> {
-        let histories = self.histories.get_or_init(|| {
+        self.known_histories().iter().map(|(job, history)| (job.as_str(), history))
+    }
+
+    /// The job of that id.
+    pub fn history(&self, job_id: &str) -> Option<&History> {
+        self.known_histories().get(job_id)
+    }
+
+    /// Who took longer than is usual.
+    pub fn speeds(&self, typical: &Typical) -> &Speeds {
+        self.speeds.get_or_init(|| Speeds::of(self, typical))
+    }
+
+    fn known_histories(&self) -> &BTreeMap<String, History> {
+        self.histories.get_or_init(|| {
             let history = |(job, events): (&String, &Vec<usize>)| {
                 let events = events.iter().map(|index| self.events[*index].clone()).collect();
                 Some((job.clone(), History::new(events, self.now_ms)?))
             };
             self.of_job.iter().filter_map(history).collect()
-        });
-        histories.iter().map(|(job, history)| (job.as_str(), history))
+        })
     }
 
     /// The jobs that were heard of about that time.

@@ -18,7 +18,7 @@ impl Investigation<'_> {
     /// that are unusual for their class.
     pub fn judge_timeline(&self, history: &History, min_gap_ms: Option<i64>) -> Judgement {
         let gaps = history.gaps().iter().filter_map(|gap| flag(history, gap, self.typical(), min_gap_ms));
-        let around = Surroundings::new(Vec::new(), (0, 0), Vec::new(), self.now_ms());
+        let around = Surroundings::new(Vec::new(), Vec::new(), self.now_ms());
         let case = Case { job_id: "", history, typical: self.typical(), around: &around };
         Judgement { gaps: gaps.collect(), budget: budget_of(&case), notes: skews(history) }
     }

@@ -7,9 +7,6 @@ use emp_units as units;
 use super::judge::{Case, Finding, clock, describe, lasting};
 use super::surroundings::Surroundings;
 
-/// A worker that has been silent for so long takes no jobs.
-const ALIVE_MS: i64 = 600_000;
-
 /// No worker has taken the job. One that has not waited for long is waiting, too, but nothing is wrong
 /// with it: then there is no `since`.
 pub(super) fn waiting(case: &Case<'_>) -> Option<Finding> {
@@ -22,7 +19,7 @@ pub(super) fn waiting(case: &Case<'_>) -> Option<Finding> {
     let waits_ms = history.now_ms() - event.happened_ms();
     let overdue = case.overdue(&event.event_type, waits_ms);
     let ahead = waiting_before(case, event);
-    let workers = workers_alive(case.around, history.now_ms());
+    let workers: Vec<&str> = case.around.living.alive().collect();
     let queue = history.queue();
     let place = queue.map(|queue| format!(" in queue `{queue}`")).unwrap_or_default();
     let why = match (workers.len(), ahead.len()) {
@@ -83,16 +80,6 @@ fn waiting_before(case: &Case<'_>, event: &JobEvent) -> Vec<String> {
         _ => false,
     });
     waiting.map(|(job, _)| job.to_owned()).collect()
-}
-
-/// Workers that were heard of lately and are not known to have ended.
-fn workers_alive(around: &Surroundings, now_ms: i64) -> Vec<&str> {
-    let now_ms = now_ms.min(around.range_ms.1);
-    let lives = |worker: &&str| {
-        let last = around.worker(worker).next_back();
-        last.is_some_and(|last| now_ms - last.arrived_ms < ALIVE_MS && last.event_type != "worker.shutting_down")
-    };
-    around.workers().filter(lives).collect()
 }
 
 fn taken_since(case: &Case<'_>, event: &JobEvent) -> usize {

@@ -4,17 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use emp_findings::{Moment, Trait, WhySlow};
+use emp_findings::{CulpritKind, Diagnosis, Moment, Trait, Verdict, WhySlow};
 use emp_job::History;
 use emp_query::moment_literal;
 use emp_statistics::{benjamini_hochberg, fisher_more, quantile};
 
 use super::investigation::{Investigation, InvestigationError};
+use super::speed::Slowness;
 use super::surroundings::Surroundings;
 
 /// A job is slow that takes so many times as long as half of the jobs of its kind.
 const SLOW_FACTOR: f64 = 2.0;
 const Q_MAX: f64 = 0.05;
+/// What slow jobs share is named with them where that is as sure.
+const SHARED_Q_MAX: f64 = 0.01;
+/// Fewer slow jobs share something by chance.
+const SHARING_MIN: usize = 3;
 /// Fewer jobs of a kind tell nothing about what is slow.
 const JOBS_MIN: usize = 5;
 /// A key with more values than that is an id or a measure.
@@ -38,7 +43,7 @@ impl Investigation<'_> {
                 Some(events.into_iter().filter_map(|event| event.job_id).collect::<BTreeSet<String>>())
             }
         };
-        let around = Surroundings::new(events, (since_ms, self.now_ms()), Vec::new(), self.now_ms());
+        let around = Surroundings::new(events, Vec::new(), self.now_ms());
         let is_chosen = |job: &str| chosen.as_ref().is_none_or(|chosen| chosen.contains(job));
         let ended: Vec<&History> = around
             .histories()
@@ -48,8 +53,46 @@ impl Investigation<'_> {
         let slow = slow_ones(&ended);
         let window = [Moment(since_ms), Moment(self.now_ms())];
         let slow_jobs = slow.iter().filter(|is_slow| **is_slow).count();
-        Ok(WhySlow { window, jobs: ended.len(), slow: slow_jobs, traits: traits(&ended, &slow) })
+        let mut traits = traits(&ended, &slow);
+        for one in &mut traits {
+            let kind = match one.key.as_str() {
+                "worker_id" => CulpritKind::Worker,
+                "connectorType" => CulpritKind::Connector,
+                "queueName" | "queue" => CulpritKind::Queue,
+                _ => continue,
+            };
+            one.speed = around.speeds(self.typical()).of_subject(kind, &one.value).map(Slowness::shown);
+        }
+        Ok(WhySlow { window, jobs: ended.len(), slow: slow_jobs, traits })
     }
+}
+
+/// What slow jobs that nobody is behind have in common: one line for each job that shares it with most of them.
+pub(super) fn shared_traits(around: &Surroundings, unhealthy: &[Diagnosis]) -> BTreeMap<String, String> {
+    let is_unexplained = |one: &&Diagnosis| {
+        matches!(one.verdict, Verdict::DoneSlow | Verdict::RunningSlow) && one.culprit.kind == Some(CulpritKind::Job)
+    };
+    let slow: BTreeSet<&str> = unhealthy.iter().filter(is_unexplained).map(|one| one.job_id.as_str()).collect();
+    if slow.len() < SHARING_MIN {
+        return BTreeMap::new();
+    }
+    let (jobs, histories): (Vec<&str>, Vec<&History>) =
+        around.histories().filter(|(job, history)| history.terminal().is_some() || slow.contains(job)).unzip();
+    let flags: Vec<bool> = jobs.iter().map(|job| slow.contains(job)).collect();
+    // When they ran, and how often they were tried, is no cause.
+    let is_cause = |one: &&Trait| one.key != "hour" && one.key != "attempts";
+    let of_most = |one: &Trait| one.q <= SHARED_Q_MAX && 2 * one.slow_with >= slow.len() as u64;
+    let Some(common) = traits(&histories, &flags).into_iter().find(|one| is_cause(&one) && of_most(one)) else {
+        return BTreeMap::new();
+    };
+    let key = (common.key.clone(), common.value.clone());
+    let sharing =
+        jobs.iter().zip(&histories).filter(|(job, history)| slow.contains(*job) && values_of(history).contains(&key));
+    let said = format!(
+        "{}={}: {} of {} jobs with it, {} of {} others",
+        common.key, common.value, common.slow_with, common.with, common.slow_without, common.without
+    );
+    sharing.map(|(job, _)| ((*job).to_owned(), said.clone())).collect()
 }
 
 fn slow_ones(ended: &[&History]) -> Vec<bool> {
@@ -86,7 +129,7 @@ fn traits(ended: &[&History], slow: &[bool]) -> Vec<Trait> {
         .map(|((key, value), (slow_with, with))| {
             let (slow_without, without) = (all_slow - slow_with, all - with);
             let p = fisher_more(slow_with, with, slow_without, without);
-            Trait { key, value, slow_with, with, slow_without, without, p, q: 1.0 }
+            Trait { key, value, slow_with, with, slow_without, without, p, q: 1.0, speed: None }
         })
         .collect();
     let q_values = benjamini_hochberg(&traits.iter().map(|one| one.p).collect::<Vec<_>>());

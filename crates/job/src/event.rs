@@ -68,9 +68,9 @@ impl JobEvent {
         (self.timestamp_ms - self.arrived_ms).max(0)
     }
 
-    /// Who sent it, as precisely as it says: the machine, else the worker, else the service.
+    /// Who sent it, as precisely as it says: the worker, which has one clock, else the machine, else the service.
     pub fn producer(&self) -> &str {
-        self.machine_id.as_deref().or(self.worker_id.as_deref()).unwrap_or(&self.service)
+        self.worker_id.as_deref().or(self.machine_id.as_deref()).unwrap_or(&self.service)
     }
 
     /// Does it tell of something that went wrong?

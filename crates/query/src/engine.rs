@@ -19,7 +19,7 @@ use jiff::tz::TimeZone;
 
 use emp_event::EntryId;
 use emp_store::{Layout, Partition, Writer};
-use emp_typical::{Typical, typical_at};
+use emp_typical::{Learning, Typical};
 
 use super::canned::CannedQuery;
 use super::optimize::CountsFromCatalog;
@@ -182,10 +182,23 @@ impl Engine {
     /// # Errors
     /// As [`Self::open`].
     pub fn typical(&self, now_ms: i64) -> Result<Typical, QueryError> {
+        self.typical_by(&mut self.learning(now_ms), now_ms)
+    }
+
+    /// What is needed to ask what was typical at one moment after the other, from this one on.
+    pub fn learning(&self, from_ms: i64) -> Learning {
+        Learning::begin(self.source.layout(), from_ms)
+    }
+
+    /// What was typical at a moment, which is no earlier than those that were asked about with it before.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn typical_by(&self, learning: &mut Learning, now_ms: i64) -> Result<Typical, QueryError> {
         let view = self.source.view_or_failure()?;
         let sealed = view.sealed();
         let files: Vec<&Partition> = sealed.files.iter().map(|file| &file.partition).collect();
-        Ok(typical_at(self.source.layout(), &files, &view.snapshot.segments, now_ms))
+        Ok(learning.typical(&files, &view.snapshot.segments, now_ms))
     }
 
     /// How many files the question that was asked last has read or skipped, and of how many; `None`

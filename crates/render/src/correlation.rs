@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use emp_findings::{ComparedStep, Correlation, Evidence, OtherJob, WhySlow};
+use emp_findings::{ComparedStep, Correlation, Evidence, OtherJob, Speed, WhySlow};
 use emp_units as units;
 
 use super::page::{Heading, Page};
@@ -92,6 +92,7 @@ pub fn write_why_slow(out: &mut dyn Write, screen: &Screen, why: &WhySlow) -> io
             (BOLD, format!("{}={}", one.key, one.value)),
             (WARN, share(one.slow_with, one.with)),
             (PLAIN, share(one.slow_without, one.without)),
+            (WARN, speed(one.speed.as_ref())),
             (DIM, units::probability(one.p)),
             (DIM, units::probability(one.q)),
         ]
@@ -100,6 +101,7 @@ pub fn write_why_slow(out: &mut dyn Write, screen: &Screen, why: &WhySlow) -> io
         Heading::left("trait"),
         Heading::right("slow with it"),
         Heading::right("slow without"),
+        Heading::left("against others").hide(3),
         Heading::right("p").hide(2),
         Heading::right("q").hide(1),
     ];
@@ -109,6 +111,12 @@ pub fn write_why_slow(out: &mut dyn Write, screen: &Screen, why: &WhySlow) -> io
         "emp-events perf --by worker_id --last 2h".to_owned(),
     ])?;
     out.flush()
+}
+
+/// `×5.0 since 01:03:10`.
+fn speed(speed: Option<&Speed>) -> String {
+    let since = |speed: &Speed| speed.since.time().strftime("%H:%M:%SZ").to_string();
+    speed.map(|speed| format!("{} since {}", units::factor(speed.factor), since(speed))).unwrap_or_default()
 }
 
 /// Writes two jobs side by side, or a job beside what is typical.

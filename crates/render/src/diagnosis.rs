@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::Style;
 
-use emp_findings::{BudgetPart, Confidence, Diagnosis, Group, Judged, Verdict};
+use emp_findings::{BudgetPart, Confidence, Diagnosis, Group, Judged, Life, Verdict, WorkerState};
 use emp_units as units;
 
 use super::page::{Heading, Page, bar};
@@ -132,6 +132,10 @@ pub fn write_judged(out: &mut dyn Write, screen: &Screen, judged: &Judged) -> io
         found => format!("{} of {jobs} of {from} → {until} need a look", units::count(found as u64)),
     };
     page.paragraph(style.bold(), &headline)?;
+    page.list(WARN, &judged.notes)?;
+    for worker in &judged.workers {
+        write_worker(&mut page, screen, worker)?;
+    }
     for group in &judged.groups {
         write_group(&mut page, group, judged)?;
     }
@@ -140,9 +144,30 @@ pub fn write_judged(out: &mut dyn Write, screen: &Screen, judged: &Judged) -> io
     out.flush()
 }
 
+/// A worker of which nothing is heard any more, or that died with a job.
+fn write_worker(page: &mut Page<'_>, screen: &Screen, worker: &WorkerState) -> io::Result<()> {
+    let at = clock(screen, worker.last_heard.0, "%Y-%m-%d %H:%M:%S");
+    let said = match (worker.life, worker.restarted) {
+        (Life::Silent, _) | (_, None) => format!("✗ worker {} silent since {at}", worker.worker_id),
+        (_, Some(again)) => {
+            let again = clock(screen, again.0, "%Y-%m-%d %H:%M:%S");
+            format!("✗ worker {} died with a job, and started again at {again}", worker.worker_id)
+        }
+    };
+    page.paragraph(PLAIN, "")?;
+    page.paragraph(ERROR, &said)?;
+    let lost = worker.lost.iter().map(|lost| match (&lost.taken_by, lost.after_ms) {
+        (Some(by), Some(ms)) => format!("{}: {by} took it after {}", lost.job_id, units::millis(ms as f64)),
+        _ => format!("{}: nobody has taken it since", lost.job_id),
+    });
+    let has = worker.jobs.iter().map(|job| format!("{job}: it still has it"));
+    page.list(PLAIN, &lost.chain(has).take(JOBS_SHOWN_MAX).collect::<Vec<_>>())
+}
+
 fn write_group(page: &mut Page<'_>, group: &Group, judged: &Judged) -> io::Result<()> {
     let (mark, style) = mark(group.verdict);
-    let culprit = group.culprit.named().map(|culprit| format!(": {culprit}")).unwrap_or_default();
+    let named = group.culprit.named().or_else(|| group.shared.clone());
+    let culprit = named.map(|culprit| format!(": {culprit}")).unwrap_or_default();
     let count = units::counted(group.jobs.len(), "job", "jobs");
     page.paragraph(PLAIN, "")?;
     page.paragraph(style, &format!("{mark} {count} {}{culprit}", group.verdict.as_str().replace('_', " ")))?;

@@ -83,8 +83,8 @@ async fn totals(engine: &Engine, since_ms: i64, until_ms: i64) -> Result<Totals,
     })?;
     let sql = format!(
         "select count(*) as jobs, quantile_cont(ms, 0.5) as p50, quantile_cont(ms, 0.95) as p95 from (select \
-         cast(max(timestamp) as bigint) - cast(min(timestamp) as bigint) as ms from events where job_id is not null \
-         and {within} group by job_id)"
+         cast(max(least(timestamp, ingested_at)) as bigint) - cast(min(least(timestamp, ingested_at)) as bigint) as ms \
+         from events where job_id is not null and {within} group by job_id)"
     );
     let jobs =
         Rows::ask(engine, &sql).await?.map(|row| Ok((row.integer("jobs")?, row.number("p50")?, row.number("p95")?)))?;
@@ -263,6 +263,8 @@ async fn canned(
         sql.replace(&format!("${name}"), &if *name == "limit" { value.clone() } else { moment_literal_of(value) })
     });
     let given: Vec<(String, String)> = parameters.map(|(name, value)| (name.to_owned(), value)).into();
+    // What no report sets is as it is by default.
+    let sql = sql.replace("$job_id", "null").replace("$clocks", "'corrected'");
     let sql = sql.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n");
     Ok((sql.trim().to_owned(), Rows(engine.canned(query, &given).await?.batches().await?)))
 }
@@ -304,7 +306,7 @@ async fn gaps(engine: &Engine, question: &ReportQuestion) -> Result<Section<Vec<
             worst_job: row.text("worst_job")?,
         })
     })?;
-    let sql = sql.replace("$min_gap", "5000").replace("$job_id", "null");
+    let sql = sql.replace("$min_gap", "5000");
     Ok(Section { sql, command: Some(format!("emp-events gaps --by class {}", range_options(question))), content })
 }
 
@@ -313,7 +315,8 @@ async fn slow_jobs(
     question: &ReportQuestion,
 ) -> Result<Section<Vec<SlowJob>>, InvestigationError> {
     let sql = format!(
-        "select job_id, cast(max(timestamp) as bigint) - cast(min(timestamp) as bigint) as ms from events \
+        "select job_id, cast(max(least(timestamp, ingested_at)) as bigint) - \
+         cast(min(least(timestamp, ingested_at)) as bigint) as ms from events \
          where job_id is not null and {} group by job_id order by ms desc, job_id limit {JOBS_MAX}",
         in_range(question)
     );

@@ -46,29 +46,95 @@ pub fn fisher_more(hits: u64, n: u64, other_hits: u64, other_n: u64) -> f64 {
     if hits > n || other_hits > other_n || n == 0 || other_n == 0 {
         return 1.0;
     }
+    let expected = n as f64 * all_hits as f64 / all as f64;
+    if (hits as f64) < expected - FAR_BELOW * expected.sqrt() - FAR_BELOW {
+        // So far below what is expected it is all but sure, and the sum would have as many terms.
+        return 1.0;
+    }
     let ln_all = ln_binomial(all, n);
     let most = all_hits.min(n);
-    let terms = (hits..=most).filter(|k| n - k <= all - all_hits);
-    let p: f64 = terms.map(|k| (ln_binomial(all_hits, k) + ln_binomial(all - all_hits, n - k) - ln_all).exp()).sum();
+    let mut p = 0.0;
+    for k in (hits..=most).filter(|k| n - k <= all - all_hits) {
+        let term = (ln_binomial(all_hits, k) + ln_binomial(all - all_hits, n - k) - ln_all).exp();
+        p += term;
+        // Beyond what is expected each term is smaller than the one before, ever faster.
+        if k as f64 > expected && term <= p * f64::EPSILON / 8.0 {
+            break;
+        }
+    }
     p.clamp(0.0, 1.0)
+}
+
+/// So many standard deviations below what is expected nothing has to be added up.
+const FAR_BELOW: f64 = 12.0;
+
+/// Values with how often each occurs.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Counted {
+    /// In rising order.
+    values: Vec<(f64, u64)>,
+}
+
+impl FromIterator<(f64, u64)> for Counted {
+    fn from_iter<T: IntoIterator<Item = (f64, u64)>>(values: T) -> Self {
+        let mut values: Vec<(f64, u64)> = values.into_iter().collect();
+        values.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+        Self { values }
+    }
+}
+
+impl Counted {
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.values.iter().map(|(_, count)| count).sum()
+    }
+
+    /// That share of them is no larger. `None` of none.
+    pub fn quantile(&self, share: f64) -> Option<f64> {
+        let place = (share.clamp(0.0, 1.0) * self.count().checked_sub(1)? as f64).round() as u64;
+        let mut passed = 0;
+        let found = self.values.iter().find(|(_, count)| {
+            passed += count;
+            place < passed
+        });
+        found.map(|(value, _)| *value)
+    }
+
+    /// How many are larger.
+    pub fn above(&self, bound: f64) -> u64 {
+        self.values.iter().filter(|(value, _)| *value > bound).map(|(_, count)| count).sum()
+    }
+
+    /// All of both.
+    #[must_use]
+    pub fn with(&self, other: &Self) -> Self {
+        self.values.iter().chain(&other.values).copied().collect()
+    }
 }
 
 /// The Mann–Whitney test: the probability that values like `now` tend to be as much larger than those
 /// of `base` as they are, where both are of one kind. One-sided, with the normal approximation,
 /// corrected for ties and continuity. 1 where one of them is empty.
 pub fn mann_whitney_larger(now: &[f64], base: &[f64]) -> f64 {
-    let (n, m) = (now.len() as f64, base.len() as f64);
-    if now.is_empty() || base.is_empty() {
+    let counted = |values: &[f64]| values.iter().map(|value| (*value, 1)).collect::<Counted>();
+    mann_whitney_counted(&counted(now), &counted(base))
+}
+
+/// The same of values that come with how often they occur.
+pub fn mann_whitney_counted(now: &Counted, base: &Counted) -> f64 {
+    let (n, m) = (now.count() as f64, base.count() as f64);
+    if n == 0.0 || m == 0.0 {
         return 1.0;
     }
-    let mut all: Vec<(f64, bool)> = now.iter().map(|value| (*value, true)).collect();
-    all.extend(base.iter().map(|value| (*value, false)));
+    let mut all: Vec<(f64, f64, f64)> = now.values.iter().map(|(value, count)| (*value, *count as f64, 0.0)).collect();
+    all.extend(base.values.iter().map(|(value, count)| (*value, 0.0, *count as f64)));
     all.sort_by(|a, b| a.0.total_cmp(&b.0));
     let (mut rank_sum, mut ties, mut before) = (0.0, 0.0, 0.0);
     for same in all.chunk_by(|a, b| a.0 == b.0) {
-        let count = same.len() as f64;
+        let (of_now, of_base) = same.iter().fold((0.0, 0.0), |(now, base), one| (now + one.1, base + one.2));
+        let count = of_now + of_base;
         let rank = before + (count + 1.0) / 2.0;
-        rank_sum += rank * same.iter().filter(|(_, is_now)| *is_now).count() as f64;
+        rank_sum += rank * of_now;
         ties += count.powi(3) - count;
         before += count;
     }

@@ -61,6 +61,20 @@ impl Identity {
         Self { former, ..Self::new(place) }
     }
 
+    /// Does it lie where its collector worked on it last? A copy does not.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn is_original(layout: &Layout) -> Result<bool, StoreError> {
+        let Some(identity) = Self::read(layout)? else { return Ok(false) };
+        let path = layout.lock_file();
+        match File::open(&path) {
+            Ok(file) => Ok(identity.is_at(&place_of(&file, &path)?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error).doing("read", &path),
+        }
+    }
+
     fn parse(text: &str, path: &Path) -> Result<Self, StoreError> {
         let values = |name: &'static str| {
             let values = text.lines().filter_map(|line| line.split_once(' '));

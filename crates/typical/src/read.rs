@@ -24,9 +24,10 @@ const COLUMNS: [&str; 5] = ["timestamp", "ingested_at", "event_type", "job_id", 
 /// The event that says of which kind a job is. Of the others `data`, which is large, is not read.
 const TELLING: &str = "job.created";
 
-/// Walks over a sealed file. `None` where it cannot be read: then what is typical is known from the
-/// others. A collector does this beside its work, so no more than a few thousand rows are held.
-pub(super) fn walk_file(path: &Path, walk: &mut Walk, table: &mut Typical) -> Option<()> {
+/// Walks over what had arrived of a sealed file until then. `None` where it cannot be read: then what is
+/// typical is known from the others. A collector does this beside its work, so no more than a few thousand
+/// rows are held.
+pub(super) fn walk_file(path: &Path, walk: &mut Walk, table: &mut Typical, until_ms: i64) -> Option<()> {
     let file = File::open(path).ok()?;
     let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).ok()?;
     let telling: Vec<BooleanArray> = read(&file, &metadata, &["event_type"], None)?
@@ -40,16 +41,21 @@ pub(super) fn walk_file(path: &Path, walk: &mut Walk, table: &mut Typical) -> Op
         (0..column.len()).map(move |row| kind(&column, row))
     });
     for batch in read(&file, &metadata, &COLUMNS, None)? {
-        walk_batch(&batch.ok()?, walk, table, &mut |_| data.next().flatten()).ok()?;
+        walk_batch(&batch.ok()?, walk, table, until_ms, &mut |_| data.next().flatten()).ok()?;
     }
     Some(())
 }
 
-/// Walks over events from memory, which have all columns.
-pub(super) fn walk_memory(batch: &RecordBatch, walk: &mut Walk, table: &mut Typical) -> Result<(), ArrowError> {
+/// Walks over events from memory, which have all columns; those that had arrived until then.
+pub(super) fn walk_memory(
+    batch: &RecordBatch,
+    walk: &mut Walk,
+    table: &mut Typical,
+    until_ms: i64,
+) -> Result<(), ArrowError> {
     let data = text(batch, "data")?;
     let data = data.as_string::<i32>();
-    walk_batch(batch, walk, table, &mut |row| kind(data, row))
+    walk_batch(batch, walk, table, until_ms, &mut |row| kind(data, row))
 }
 
 /// `kind` is asked once for each telling event, in order.
@@ -57,6 +63,7 @@ fn walk_batch(
     batch: &RecordBatch,
     walk: &mut Walk,
     table: &mut Typical,
+    until_ms: i64,
     kind: &mut dyn FnMut(usize) -> Option<String>,
 ) -> Result<(), ArrowError> {
     let (timestamps, arrivals) = (millis(batch, "timestamp")?, millis(batch, "ingested_at")?);
@@ -68,6 +75,9 @@ fn walk_batch(
     for row in 0..batch.num_rows() {
         let event_type = event_types.value(row);
         let job_type = if event_type == TELLING { kind(row) } else { None };
+        if arrivals.value(row) > until_ms {
+            continue;
+        }
         walk.step(
             table,
             Step {

@@ -18,12 +18,16 @@ const WEEK_MS: i64 = 7 * 24 * 3_600_000;
 const LAG_MS: i64 = 2 * 3_600_000;
 /// With fewer completed jobs, what happened last is learned from all the same.
 const COMPLETED_MIN: u64 = 200;
+const MINUTE_MS: i64 = 60_000;
+/// How much of what happened last is left out then, and how many completed jobs have to be known without it:
+/// what begins now would else be taken for typical as it happens. A store of minutes has to leave out less.
+const LEFT_OUT_OF_LITTLE: [(i64, u64); 4] = [(15 * MINUTE_MS, 100), (5 * MINUTE_MS, 100), (2 * MINUTE_MS, 20), (0, 0)];
 /// A newer version of another form takes another name, so that two versions can share a store.
 const NAME: &str = "typical.v2";
 const MAGIC: &[u8; 8] = b"EMPTYP2\n";
 
 /// All that is kept.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Saved {
     /// Every hour up to this one has been walked over.
     through: Option<Hour>,
@@ -40,7 +44,7 @@ impl Saved {
             let table = self.weeks.entry(week_of(hour.start_ms())).or_default();
             for file in of_hour {
                 // A file that cannot be read, or is gone, is left out: `verify` is who complains.
-                let _ = walk_file(&file.path, &mut self.walk, table);
+                let _ = walk_file(&file.path, &mut self.walk, table, i64::MAX);
             }
             self.walk.forget_old(hour.end_ms());
             self.through = Some(hour);
@@ -97,47 +101,79 @@ pub fn bring_up_to_date(layout: &Layout, files: &[Partition]) -> Result<(), Stor
 /// What was typical at that moment, by these files, which are in order, and these segments of the
 /// journal. What is learned about closed hours is kept for the next process.
 pub fn typical_at(layout: &Layout, files: &[&Partition], segments: &[Segment], now_ms: i64) -> Typical {
-    let storage = Storage::of(layout);
-    let mut saved = load(&storage);
-    let is_past = saved.through.is_some_and(|through| Hour::of_ms(now_ms) < through);
-    if is_past {
-        // As of its own time: nothing that came later.
-        saved.weeks.retain(|week, _| *week < week_of(now_ms));
-        if !saved.weeks.is_empty() {
-            return saved.all();
-        }
-        saved = Saved::default();
-    }
-    let newest_ms = files.last().map_or(now_ms, |file| file.hour.start_ms()).min(now_ms);
-    let missing = saved.missing(files, newest_ms - LAG_MS);
-    if !missing.is_empty() {
-        saved.extend(&missing);
-        if !is_past {
-            // Where it cannot be kept, the next question walks again.
-            let _ = save(&storage, &saved);
-        }
-    }
-    let typical = saved.all();
-    if typical.job_types().map(|job_type| typical.completed(job_type)).sum::<u64>() >= COMPLETED_MIN {
-        return typical;
-    }
-    let is_new = |hour: Hour| saved.through.is_none_or(|through| hour > through);
-    let is_recent = |hour: Hour| hour.end_ms() > newest_ms - LAG_MS && hour.start_ms() <= now_ms && is_new(hour);
-    let recent: Vec<&Partition> = files.iter().filter(|file| is_recent(file.hour)).copied().collect();
-    saved.extend(&recent);
-    walk_segments(&mut saved, segments, now_ms);
-    saved.all()
+    Learning::begin(layout, now_ms).typical(files, segments, now_ms)
 }
 
-fn walk_segments(saved: &mut Saved, segments: &[Segment], now_ms: i64) {
-    let mut segments: Vec<&Segment> = segments.iter().filter(|segment| segment.hour.start_ms() <= now_ms).collect();
-    segments.sort_by_key(|segment| segment.ids.first);
-    for segment in segments {
-        let table = saved.weeks.entry(week_of(segment.hour.start_ms())).or_default();
-        for batch in &segment.batches {
-            // Its columns are those that we gave it.
-            let _ = walk_memory(batch, &mut saved.walk, table);
+/// What is typical as time goes on: each hour is walked over once, however many moments are asked about.
+#[derive(Debug)]
+pub struct Learning {
+    saved: Saved,
+    /// Where it is to be kept; `None` where the past is looked at.
+    kept_in: Option<Storage>,
+}
+
+impl Learning {
+    /// Begins at that moment, with what was kept.
+    pub fn begin(layout: &Layout, now_ms: i64) -> Self {
+        let storage = Storage::of(layout);
+        let mut saved = load(&storage);
+        if saved.through.is_none_or(|through| Hour::of_ms(now_ms) >= through) {
+            return Self { saved, kept_in: Some(storage) };
         }
+        // As of its own time: nothing that came later.
+        saved.weeks.retain(|week, _| *week < week_of(now_ms));
+        let is_enough = saved.all().completed_of_all() >= COMPLETED_MIN;
+        Self { saved: if is_enough { saved } else { Saved::default() }, kept_in: None }
+    }
+
+    /// What was typical at that moment, which is no earlier than any that was asked about before.
+    pub fn typical(&mut self, files: &[&Partition], segments: &[Segment], now_ms: i64) -> Typical {
+        let newest_ms = files.last().map_or(now_ms, |file| file.hour.start_ms()).min(now_ms);
+        let missing = self.saved.missing(files, newest_ms - LAG_MS);
+        if !missing.is_empty() {
+            self.saved.extend(&missing);
+            if let Some(storage) = &self.kept_in {
+                // Where it cannot be kept, the next question walks again.
+                let _ = save(storage, &self.saved);
+            }
+        }
+        let typical = self.saved.all();
+        if typical.completed_of_all() >= COMPLETED_MIN {
+            return typical;
+        }
+        let mut typical = typical;
+        for (left_out_ms, enough) in LEFT_OUT_OF_LITTLE {
+            typical = self.saved.clone().with_recent(files, segments, now_ms - left_out_ms);
+            if typical.completed_of_all() >= enough {
+                break;
+            }
+        }
+        typical
+    }
+}
+
+impl Saved {
+    /// What is typical where too little is known by closed hours: by all that had arrived until then, too.
+    fn with_recent(mut self, files: &[&Partition], segments: &[Segment], until_ms: i64) -> Typical {
+        let is_new = |hour: Hour| self.through.is_none_or(|through| hour > through);
+        let is_recent = |hour: Hour| hour.start_ms() <= until_ms && is_new(hour);
+        let recent: Vec<&Partition> = files.iter().filter(|file| is_recent(file.hour)).copied().collect();
+        for file in recent {
+            let table = self.weeks.entry(week_of(file.hour.start_ms())).or_default();
+            // As in `extend`.
+            let _ = walk_file(&file.path, &mut self.walk, table, until_ms);
+        }
+        let mut segments: Vec<&Segment> =
+            segments.iter().filter(|segment| segment.hour.start_ms() <= until_ms).collect();
+        segments.sort_by_key(|segment| segment.ids.first);
+        for segment in segments {
+            let table = self.weeks.entry(week_of(segment.hour.start_ms())).or_default();
+            for batch in &segment.batches {
+                // Its columns are those that we gave it.
+                let _ = walk_memory(batch, &mut self.walk, table, until_ms);
+            }
+        }
+        self.all()
     }
 }
 

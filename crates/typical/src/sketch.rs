@@ -4,6 +4,12 @@ use serde::{Deserialize, Serialize};
 
 /// Each bucket is so much wider than the one below it: any quantile is off by 1 % at most.
 const GROWTH: f64 = 1.02;
+/// Intervals are of one length that lie so many buckets apart, 4 % that is.
+const REGULAR_BUCKETS: u16 = 2;
+/// Fewer intervals of one length are a coincidence.
+const REGULAR_CASES: u64 = 20;
+/// What is regular fills so much of the time.
+const REGULAR_SHARE: f64 = 0.05;
 
 /// How long something takes, of any number of cases, in a few hundred bytes: counts in buckets that
 /// grow by a constant factor, as in DDSketch (Masson, Rim and Lee, VLDB 2019). Two sketches add up
@@ -18,10 +24,15 @@ pub struct Sketch {
 impl Sketch {
     /// One more case, in ms; less than nothing counts as nothing.
     pub fn add(&mut self, ms: i64) {
-        self.count += 1;
+        self.add_times(ms, 1);
+    }
+
+    /// So many more cases of one length.
+    pub fn add_times(&mut self, ms: i64, times: u32) {
+        self.count += u64::from(times);
         self.max_ms = self.max_ms.max(ms);
         let bucket = self.buckets.entry(bucket_of(ms)).or_default();
-        *bucket = bucket.saturating_add(1);
+        *bucket = bucket.saturating_add(times);
     }
 
     /// All cases of another one.
@@ -55,6 +66,37 @@ impl Sketch {
             }
         }
         None
+    }
+
+    /// The longest interval that comes again and again, such as that of a heartbeat: [`REGULAR_CASES`] or more of one
+    /// length, which fill a twentieth of all the time together. A busy worker says a thousand things between two
+    /// beats, so that the 99th percentile of its intervals knows nothing of them.
+    pub fn regular_ms(&self) -> Option<f64> {
+        let ms = |bucket: u16, count: u32| middle_of(bucket) * f64::from(count);
+        let all_ms: f64 = self.buckets.iter().map(|(bucket, count)| ms(*bucket, *count)).sum();
+        let is_regular = |bucket: &u16| {
+            let around = self.buckets.range(bucket.saturating_sub(REGULAR_BUCKETS)..=bucket + REGULAR_BUCKETS);
+            let (cases, together_ms) =
+                around.fold((0, 0.0), |(cases, sum), (of, count)| (cases + u64::from(*count), sum + ms(*of, *count)));
+            cases >= REGULAR_CASES && together_ms >= REGULAR_SHARE * all_ms
+        };
+        self.buckets.keys().rev().find(|bucket| is_regular(bucket)).map(|bucket| middle_of(*bucket))
+    }
+
+    /// The same without one case of that length: what is known when that very case is to be judged.
+    #[must_use]
+    pub fn without(&self, ms: i64) -> Self {
+        let mut others = self.clone();
+        if let Some(count) = others.buckets.get_mut(&bucket_of(ms)) {
+            *count = count.saturating_sub(1);
+            others.count = others.count.saturating_sub(1);
+            others.buckets.retain(|_, count| *count > 0);
+            if ms >= others.max_ms {
+                // Exactly it is not known any more, but to a hundredth.
+                others.max_ms = others.buckets.keys().next_back().map_or(0, |last| middle_of(*last) as i64);
+            }
+        }
+        others
     }
 
     /// How many cases took that long or longer, within a bucket.

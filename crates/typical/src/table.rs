@@ -78,6 +78,18 @@ impl Typical {
         self.workers.get(&self.names.find(worker_id)?)
     }
 
+    /// The same of all workers together: what is expected of one that is new.
+    pub fn any_worker(&self) -> Sketch {
+        let mut all = Sketch::default();
+        self.workers.values().for_each(|sketch| all.merge(sketch));
+        all
+    }
+
+    /// How many jobs completed, of whatever kind.
+    pub fn completed_of_all(&self) -> u64 {
+        self.completed.values().sum()
+    }
+
     /// How many jobs of that kind completed.
     pub fn completed(&self, job_type: &str) -> u64 {
         self.names.find(job_type).and_then(|job_type| self.completed.get(&job_type)).copied().unwrap_or(0)

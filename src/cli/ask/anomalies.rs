@@ -53,6 +53,7 @@ impl Anomalies {
             if self.backtest {
                 self.look_back(options, &engine, now).await?;
             } else {
+                self.as_of.say_what_is_missing(options, &engine).await?;
                 let anomalies = Investigation::open(&engine, now).await?.anomalies().await?;
                 show_list(options, &anomalies.found, |out, screen| write_anomalies(out, screen, now, &anomalies))?;
             }
@@ -67,7 +68,7 @@ impl Anomalies {
             return Err(Failure::Usage(format!("--every {} is too short: a second at least", self.every)));
         }
         let truth = self.truth.as_deref().map(read_truth).transpose()?;
-        let investigation = Investigation::open(engine, since).await?.moved_to(now);
+        let investigation = Investigation::open(engine, now).await?;
         let mut backtest = investigation.backtest(since, step.as_millis() as i64, &show_progress).await?;
         if let Some(truth) = truth {
             backtest = backtest.compared_with(&truth, (since, now));

@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use emp_investigate::Investigation;
+use emp_collect::Lag;
+use emp_investigate::{Investigation, Rows};
 use emp_prompt::{clear, watched};
 use emp_query::{Answer, CannedQuery, Engine, OnIndexing, QueryError, Settings, canned_queries, find, no_such_job};
 use emp_render::{AnswerWriter, Format, Screen};
@@ -51,10 +52,22 @@ impl TimeRange {
         Ok((since, until))
     }
 
+    /// When it begins and when it ends, ms since the epoch: it ends now, and has that length, where neither was said.
+    pub fn or_last(&self, options: &Options, now_ms: i64, length_ms: i64) -> Result<(i64, i64), Failure> {
+        let (since, until) = self.bounds(options, now_ms)?;
+        let until = until.unwrap_or(now_ms);
+        Ok((since.unwrap_or(until - length_ms), until))
+    }
+
     /// As parameters of a canned query.
     pub fn parameters(self) -> [Option<(String, String)>; 2] {
         [parameter("since", self.since.or(self.last)), parameter("until", self.until)]
     }
+}
+
+/// The parameter by which a canned query takes the producers' clocks as they are.
+pub(super) fn clocks(raw: bool) -> Option<(String, String)> {
+    parameter("clocks", raw.then(|| "raw".to_owned()))
 }
 
 /// One parameter of a canned query, where it was given.
@@ -67,6 +80,37 @@ pub(super) fn ask_canned(options: &Options, name: &str, parameters: &[(String, S
     let queries = canned()?;
     let query = find(&queries, name)?;
     ask(options, async |engine| engine.canned(query, parameters).await)
+}
+
+/// The same of a query about times between producers: says whose clocks are ahead in its range.
+pub(super) fn ask_by_clocks(options: &Options, name: &str, parameters: &[(String, String)]) -> Outcome {
+    let queries = canned()?;
+    let (query, clocks) = (find(&queries, name)?, find(&queries, "clocks")?);
+    let is_taken = |given: &&(String, String)| clocks.parameters.iter().any(|parameter| parameter.name == given.0);
+    let of_clocks: Vec<(String, String)> = parameters.iter().filter(is_taken).cloned().collect();
+    let are_raw = parameters.iter().any(|(name, _)| name == "clocks");
+    ask(options, async |engine| {
+        let ahead = Rows(engine.canned(clocks, &of_clocks).await?.batches().await?);
+        let ahead = ahead.map(|row| Ok((row.text("producer")?, row.integer("ahead_ms")?))).unwrap_or_default();
+        warn(clocks_in_words(&ahead, are_raw).as_slice());
+        engine.canned(query, parameters).await
+    })
+}
+
+/// One line about all clocks that are ahead, the worst first; nothing where all are right.
+fn clocks_in_words(ahead: &[(String, i64)], are_raw: bool) -> Option<String> {
+    let (worst, worst_ms) = ahead.first()?;
+    let by = emp_units::millis(*worst_ms as f64);
+    let others = match ahead.len() - 1 {
+        0 => String::new(),
+        others => format!(", and {} less", emp_units::counted(others, "other", "others")),
+    };
+    let judged = if are_raw {
+        "times are subtracted as they were sent"
+    } else {
+        "what arrived before it happened is taken to have happened then; --raw-clocks takes their word"
+    };
+    Some(format!("the clock of {worst} is at least {by} ahead{others}: {judged}"))
 }
 
 /// Every canned query, the user's own from `EMP_EVENTS_SQL` included.
@@ -186,9 +230,34 @@ impl AsOf {
         now_ms(options, self.now.as_deref(), engine)
     }
 
-    /// The store as of then.
+    /// The store as of then. What it lacks of its stream is said first.
     pub async fn investigation<'a>(&self, options: &Options, engine: &'a Engine) -> Result<Investigation<'a>, Failure> {
+        self.say_what_is_missing(options, engine).await?;
+        self.investigation_quietly(options, engine).await
+    }
+
+    /// The same where somebody else says what is missing.
+    pub async fn investigation_quietly<'a>(
+        &self,
+        options: &Options,
+        engine: &'a Engine,
+    ) -> Result<Investigation<'a>, Failure> {
         Ok(Investigation::open(engine, self.ms(options, engine)?).await?)
+    }
+
+    /// Says on stderr what the store lacks of its stream: nothing where a moment of the past was asked about.
+    pub async fn say_what_is_missing(&self, options: &Options, engine: &Engine) -> Result<(), Failure> {
+        let newest_ms = engine.newest_ms()?;
+        if self.now.is_some()
+            && newest_ms.is_some_and(|newest_ms| self.ms(options, engine).is_ok_and(|now_ms| now_ms <= newest_ms))
+        {
+            return Ok(());
+        }
+        let lag = Lag::of(&options.collect_settings(None)?).await;
+        if let Some(missing) = lag.and_then(|lag| lag.in_words()) {
+            warn(&[missing]);
+        }
+        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
 //! What `health` learns from the events themselves.
 
 use emp_collect::{Check, Status};
-use emp_findings::AnomalyKind;
+use emp_findings::{AnomalyKind, Severity};
 use emp_investigate::Investigation;
 
 use super::answer::{engine, now_ms, runtime};
@@ -20,13 +20,15 @@ pub(crate) fn check_events(options: &Options) -> Vec<Check> {
     let anomalies = runtime().ok().and_then(|runtime| runtime.block_on(ask()).ok()).unwrap_or_default();
     let of_kind = |kind| anomalies.iter().filter(move |one| one.kind == kind).map(|one| one.message.clone());
     let clocks: Vec<String> = of_kind(AnomalyKind::Skew).collect();
+    // A clock that has been put right, or is off by less than half a second, is a note.
+    let are_off = anomalies.iter().any(|one| one.kind == AnomalyKind::Skew && one.severity == Severity::Alert);
     let silent: Vec<String> = of_kind(AnomalyKind::Silence).collect();
     let mut checks = Vec::new();
     if !clocks.is_empty() {
         let remedy = Some("synchronise that host's clock (chrony, ntpd)".to_owned());
         checks.push(Check {
             name: "clocks",
-            status: Status::Good,
+            status: if are_off { Status::Degraded } else { Status::Good },
             detail: clocks.join("; "),
             remedy,
             counts: Vec::new(),

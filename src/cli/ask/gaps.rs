@@ -1,6 +1,6 @@
 use clap::{Args, ValueEnum};
 
-use super::answer::{TimeRange, ask_canned, parameter};
+use super::answer::{TimeRange, ask_by_clocks, clocks, parameter};
 use crate::cli::failure::Outcome;
 use crate::cli::options::Options;
 
@@ -23,6 +23,9 @@ pub(crate) struct Gaps {
     /// Silences from this length on [default: 5s]
     #[arg(long, value_name = "DURATION")]
     min_gap: Option<String>,
+    /// By the producers' clocks as they are, also where one is proven to be ahead
+    #[arg(long)]
+    raw_clocks: bool,
     /// Rows at most [default: 20]
     #[arg(long, value_name = "ROWS")]
     limit: Option<String>,
@@ -38,11 +41,12 @@ impl Gaps {
     pub fn run(self, options: &Options) -> Outcome {
         let own =
             [parameter("job_id", self.job_id), parameter("min_gap", self.min_gap), parameter("limit", self.limit)];
-        let parameters: Vec<_> = own.into_iter().chain(self.range.parameters()).flatten().collect();
+        let range = self.range.parameters().into_iter().chain([clocks(self.raw_clocks)]);
+        let parameters: Vec<_> = own.into_iter().chain(range).flatten().collect();
         let query = match self.by {
             By::Gap => "gaps",
             By::Class => "gap-classes",
         };
-        ask_canned(options, query, &parameters)
+        ask_by_clocks(options, query, &parameters)
     }
 }

@@ -1,13 +1,14 @@
 use clap::Args;
 
-use super::answer::{TimeRange, ask_canned, parameter};
+use super::answer::{TimeRange, ask_by_clocks, clocks, parameter};
 use crate::cli::failure::Outcome;
 use crate::cli::options::Options;
 
 /// Show how long jobs take from one service to the next
 ///
-/// A handoff is two consecutive events of one job from two services. Those that seem to go back
-/// in time, because a host's clock is ahead, are counted as skewed and left out of the rest.
+/// A handoff is two consecutive events of one job from two services. No event is taken to have happened
+/// after it arrived, whatever its host's clock says; handoffs that still seem to go back in time,
+/// because a clock is behind, are counted as skewed and left out of the rest.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -19,6 +20,9 @@ pub(crate) struct Handoffs {
     job_id: Option<String>,
     #[command(flatten)]
     range: TimeRange,
+    /// By the producers' clocks as they are, also where one is proven to be ahead
+    #[arg(long)]
+    raw_clocks: bool,
     /// Rows at most [default: 50]
     #[arg(long, value_name = "ROWS")]
     limit: Option<String>,
@@ -27,7 +31,8 @@ pub(crate) struct Handoffs {
 impl Handoffs {
     pub fn run(self, options: &Options) -> Outcome {
         let own = [parameter("job_id", self.job_id), parameter("limit", self.limit)];
-        let parameters: Vec<_> = own.into_iter().chain(self.range.parameters()).flatten().collect();
-        ask_canned(options, "handoffs", &parameters)
+        let range = self.range.parameters().into_iter().chain([clocks(self.raw_clocks)]);
+        let parameters: Vec<_> = own.into_iter().chain(range).flatten().collect();
+        ask_by_clocks(options, "handoffs", &parameters)
     }
 }

@@ -23,6 +23,7 @@ mod timeline;
 mod top;
 mod whole_file;
 mod why_slow;
+mod workers;
 
 use clap::Subcommand;
 
@@ -51,6 +52,7 @@ pub(super) enum Command {
     Correlate(correlate::Correlate),
     Perf(perf::Perf),
     WhySlow(why_slow::WhySlow),
+    Workers(workers::Workers),
     Report(report::Report),
     Top(top::Top),
     CheckNames(check_names::CheckNames),
@@ -71,6 +73,7 @@ impl Command {
             Self::Correlate(command) => command.run(options),
             Self::Perf(command) => command.run(options),
             Self::WhySlow(command) => command.run(options),
+            Self::Workers(command) => command.run(options),
             Self::Report(command) => command.run(options),
             Self::Top(command) => command.run(options),
             Self::CheckNames(command) => command.run(options),

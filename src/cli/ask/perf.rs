@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use clap::Args;
 
-use emp_investigate::{PerfQuestion, perf};
+use emp_investigate::{Investigation, PerfQuestion, perf};
 use emp_render::write_answer;
 
 use super::answer::{TimeRange, engine, format, now_ms, runtime, screen};
@@ -45,7 +45,11 @@ impl Perf {
             let (since_ms, until_ms) = self.range.bounds(options, now_ms)?;
             let question =
                 PerfQuestion { by: self.by, since_ms, until_ms, against_ms: None, now_ms, limit: self.limit };
-            let batch = perf(&engine, &question).await?;
+            let mut batch = perf(&engine, &question).await?;
+            if let Some(since_ms) = since_ms.filter(|_| matches!(question.by.as_str(), "worker_id" | "connectorType")) {
+                let investigation = Investigation::open(&engine, until_ms.unwrap_or(now_ms)).await?;
+                batch = investigation.with_speeds(batch, &question.by, since_ms).await?;
+            }
             let mut out = BufWriter::new(std::io::stdout().lock());
             let (schema, screen) = (batch.schema(), screen(options)?);
             write_answer(&mut out, format(options), &screen, schema, &[batch], Some(begun.elapsed()))?;

@@ -52,7 +52,7 @@ impl Report {
         let form = self.form(options)?;
         runtime()?.block_on(async {
             let engine = engine(options)?;
-            let investigation = self.as_of.investigation(options, &engine).await?;
+            let investigation = self.as_of.investigation_quietly(options, &engine).await?;
             let question = self.question(options, investigation.now_ms())?;
             let zone = if options.tz.is_some() { time_zone(options)? } else { TimeZone::UTC };
             let report = watched(&engine, Content::gather(&investigation, question, zone)).await?;

@@ -10,7 +10,7 @@ use emp_query::{Engine, find};
 use emp_render::{Format, write_answer, write_comparison, write_job};
 use emp_units::parse_duration;
 
-use super::answer::{AsOf, canned, engine, format, gather, parameter, runtime, screen, show_list, unknown_job};
+use super::answer::{AsOf, canned, clocks, engine, format, gather, parameter, runtime, screen, show_list, unknown_job};
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::Options;
 
@@ -39,6 +39,9 @@ pub(crate) struct Timeline {
     /// Mark gaps from this length on [default: those that are unusual; in other formats than a table 5s]
     #[arg(long, value_name = "DURATION")]
     min_gap: Option<String>,
+    /// In other formats than a table: order and gaps by the producers' clocks as they are
+    #[arg(long)]
+    raw_clocks: bool,
     #[command(flatten)]
     as_of: AsOf,
 }
@@ -58,10 +61,12 @@ impl Timeline {
 
     /// For a program: the rows of the canned query.
     async fn rows(&self, options: &Options, engine: &Engine, job: &str) -> Result<(), Failure> {
+        self.as_of.say_what_is_missing(options, engine).await?;
         let queries = canned()?;
         let query = find(&queries, "timeline")?;
         let job_id = parameter("job_id", Some(job.to_owned()));
-        let parameters: Vec<_> = job_id.into_iter().chain(parameter("min_gap", self.min_gap.clone())).collect();
+        let parameters = job_id.into_iter().chain(parameter("min_gap", self.min_gap.clone()));
+        let parameters: Vec<_> = parameters.chain(clocks(self.raw_clocks)).collect();
         let answer = engine.canned(query, &parameters).await?;
         let schema = answer.schema.clone();
         let batches = gather(answer).await?;

@@ -143,7 +143,7 @@ impl Top {
         let looked = async {
             // A new engine sees new events.
             let engine = engine(options)?;
-            let investigation = self.as_of.investigation(options, &engine).await?;
+            let investigation = self.as_of.investigation_quietly(options, &engine).await?;
             let overview = Overview::look(&investigation, known).await?;
             Ok::<_, Failure>((overview, store_state(options).await?))
         };
@@ -154,7 +154,7 @@ impl Top {
     async fn about(&self, options: &Options, job_id: &str, is_diagnosis: bool, width: u16) -> Text<'static> {
         let written = async {
             let engine = engine(options)?;
-            let investigation = self.as_of.investigation(options, &engine).await?;
+            let investigation = self.as_of.investigation_quietly(options, &engine).await?;
             let color = options.colors(&io::stdout());
             let screen =
                 Screen { width: Some(usize::from(width)), color, time_zone: time_zone(options)?, rows_max: None };

@@ -3,67 +3,95 @@
 use std::collections::BTreeMap;
 
 use emp_findings::{AnomalyKind, Severity, Subject};
-use emp_statistics::{fisher_more, mann_whitney_larger, quantile};
+use emp_statistics::{Counted, fisher_more, mann_whitney_counted};
 use emp_units as units;
 
-use super::{Suspicion, Windows, in_base};
-use crate::frame::{Frame, Row};
+use super::{MINUTE_MS, Suspicion, Windows};
+use crate::counts::{HAPPENED, arrived_in};
+use crate::investigation::{Investigation, InvestigationError};
+use crate::rows::Rows;
 
-/// Types of events that take longer than usual.
-pub(crate) fn latencies(frame: &Frame, windows: &Windows, base: &[(i64, i64)]) -> Vec<Suspicion> {
-    let by_type = |rows: &mut dyn Iterator<Item = &Row>| {
-        let mut durations: BTreeMap<u16, Vec<f64>> = BTreeMap::new();
-        for row in rows {
-            if let Some(ms) = row.duration_ms {
-                durations.entry(row.event_type).or_default().push(ms);
-            }
-        }
-        durations
+/// Durations are counted in steps of 1 %, so that there are a few hundred numbers for any number of events.
+const STEP: f64 = 1.01;
+/// How far back each of the windows reaches that are compared with what is usual: what began two minutes ago does
+/// not show in an hour.
+const REACHES_MS: [i64; 3] = [5 * MINUTE_MS, 15 * MINUTE_MS, 60 * MINUTE_MS];
+/// The part of what is usual among the parts that durations are counted in.
+const USUAL: i64 = REACHES_MS.len() as i64;
+
+/// The durations of one type of events, from the newest part of the window to what is usual.
+type Parts = BTreeMap<i64, Vec<(f64, u64)>>;
+
+impl Investigation<'_> {
+    /// Types of events that take longer than usual.
+    pub(crate) async fn latencies(
+        &self,
+        windows: &Windows,
+        base: &[(i64, i64)],
+    ) -> Result<Vec<Suspicion>, InvestigationError> {
+        let ranges: Vec<(i64, i64)> =
+            base.iter().copied().chain(std::iter::once((windows.begins_ms(), windows.now_ms + 1))).collect();
+        let now = windows.now_ms;
+        let part = REACHES_MS.iter().enumerate().fold(String::new(), |sql, (part, reach_ms)| {
+            sql + &format!("when {HAPPENED} > {} then {part} ", now - reach_ms)
+        });
+        let sql = format!(
+            "select event_type, part, step, count(*) as events from (select event_type, case {part} else {USUAL} end \
+             as part, cast(round(ln(greatest(duration_ms, 0.5)) / ln({STEP})) as bigint) as step from events \
+             where duration_ms is not null and ({})) group by 1, 2, 3",
+            arrived_in(&ranges)
+        );
+        let mut types: BTreeMap<String, Parts> = BTreeMap::new();
+        Rows::ask(self.engine(), &sql).await?.map(|row| {
+            let parts = types.entry(row.text("event_type")?).or_default();
+            let ms = STEP.powi(row.integer("step")? as i32);
+            parts.entry(row.integer("part")?).or_default().push((ms, row.integer("events")?.unsigned_abs()));
+            Ok(())
+        })?;
+        Ok(types.iter().filter_map(|(event_type, parts)| latency(event_type, parts)).collect())
+    }
+}
+
+/// The most telling of the windows; each was one try of three.
+fn latency(event_type: &str, parts: &Parts) -> Option<Suspicion> {
+    let counted = |from: i64, until: i64| {
+        parts.range(from..until).flat_map(|(_, part)| part.iter().copied()).collect::<Counted>()
     };
-    let now = by_type(&mut frame.between(windows.begins_ms(), windows.now_ms).iter());
-    let mut usual = by_type(&mut in_base(frame, base));
-    let tested = now.into_iter().filter_map(|(event_type, mut now)| {
-        let name = frame.name(event_type).to_owned();
-        let subject = Subject { event_type: Some(name.clone()), ..Subject::default() };
-        slower(AnomalyKind::Latency, subject, &name, &mut now, usual.get_mut(&event_type)?)
-    });
-    tested.collect()
+    let usual = counted(USUAL, USUAL + 1);
+    let tests = (1..=USUAL).filter_map(|until| slower(event_type, &counted(0, until), &usual));
+    let best = tests
+        .min_by(|a, b| (!a.is_large, a.p).partial_cmp(&(!b.is_large, b.p)).unwrap_or(std::cmp::Ordering::Equal))?;
+    Some(Suspicion { p: best.p.map(|p| (p * USUAL as f64).min(1.0)), ..best })
 }
 
 /// Longer at the middle, by Mann and Whitney, or more often very long, by Fisher: their joint
 /// probability is twice the smaller one.
-pub(super) fn slower(
-    kind: AnomalyKind,
-    subject: Subject,
-    what: &str,
-    now: &mut [f64],
-    base: &mut [f64],
-) -> Option<Suspicion> {
-    let n = now.len();
-    if n < 30 || base.len() < 200 {
+fn slower(event_type: &str, now: &Counted, base: &Counted) -> Option<Suspicion> {
+    let n = now.count();
+    if n < 30 || base.count() < 200 {
         return None;
     }
-    let by_rank = mann_whitney_larger(now, base);
-    let (median, base_median) = (quantile(now, 0.5)?, quantile(base, 0.5)?);
-    let (p95, base_p95) = (quantile(now, 0.95)?, quantile(base, 0.95)?);
-    let over = |values: &[f64]| values.iter().filter(|value| **value > base_p95).count() as u64;
-    let by_tail = if n >= 100 { fisher_more(over(now), n as u64, over(base), base.len() as u64) } else { 1.0 };
+    let by_rank = mann_whitney_counted(now, base);
+    let (median, base_median) = (now.quantile(0.5)?, base.quantile(0.5)?);
+    let (p95, base_p95) = (now.quantile(0.95)?, base.quantile(0.95)?);
+    let over = |values: &Counted| values.above(base_p95);
+    let by_tail = if n >= 100 { fisher_more(over(now), n, over(base), base.count()) } else { 1.0 };
     let shifts = median >= 1.2 * base_median && median - base_median >= 50.0;
     let grows = n >= 100 && p95 >= 1.3 * base_p95 && p95 - base_p95 >= 50.0;
     let is_median = by_rank <= by_tail;
     let (value, baseline, share) =
         if is_median { (median, base_median, "half of them take") } else { (p95, base_p95, "19 of 20 take up to") };
     Some(Suspicion {
-        kind,
+        kind: AnomalyKind::Latency,
         severity: Severity::Alert,
-        subject,
+        subject: Subject { event_type: Some(event_type.to_owned()), ..Subject::default() },
         value: units::tenth(value),
         baseline: Some(units::tenth(baseline)),
-        n: n as u64,
+        n,
         p: Some((2.0 * by_rank.min(by_tail)).min(1.0)),
         is_large: if is_median { shifts } else { grows },
         message: format!(
-            "{what} takes longer: {share} {}, where {} is usual (n = {n})",
+            "{event_type} takes longer: {share} {}, where {} is usual (n = {n})",
             units::millis(value),
             units::millis(baseline)
         ),

@@ -5,31 +5,28 @@
 
 mod errors;
 mod latencies;
+mod new_errors;
 mod outliers;
 mod rates;
 mod silences;
-mod skews;
+
+use std::ops::Range;
 
 use emp_findings::{AnomalyKind, Moment, Severity, Subject};
 
-use super::frame::{Frame, Row};
+use super::counts::{BUCKET_MS, Count, Counts};
 
 pub(super) use errors::error_shares;
-pub(super) use latencies::latencies;
-pub(super) use outliers::outliers;
+pub(super) use outliers::slow_ones;
 pub(super) use rates::rates;
-pub(super) use silences::silences;
-pub(super) use skews::skews;
 
 const MINUTE_MS: i64 = 60_000;
-const HOUR_MS: i64 = 3_600_000;
-const DAY_MS: i64 = 24 * HOUR_MS;
-/// Rates are counted in buckets of this length.
-const BUCKET_MS: i64 = 5 * MINUTE_MS;
+pub(super) const HOUR_MS: i64 = 3_600_000;
+pub(super) const DAY_MS: i64 = 24 * HOUR_MS;
 /// With fewer buckets than these, nothing is said about what is usual.
-const BASE_BUCKETS_MIN: usize = 12;
+const BASE_BUCKETS_MIN: i64 = 12;
 /// Days of which the same hours are looked at.
-pub(super) const BASE_DAYS: i64 = 28;
+const BASE_DAYS: i64 = 28;
 
 /// The times that are looked at.
 #[derive(Debug, Clone, Copy)]
@@ -67,15 +64,47 @@ impl Windows {
         [Moment(self.begins_ms()), Moment(self.now_ms)]
     }
 
+    /// The buckets of what happens now.
+    pub fn buckets(&self) -> Range<i64> {
+        0..self.length_ms / BUCKET_MS
+    }
+
+    /// The buckets of a range of time that ends with a bucket.
+    pub fn buckets_of(&self, (from_ms, until_ms): (i64, i64)) -> Range<i64> {
+        (self.now_ms - until_ms) / BUCKET_MS..(self.now_ms - from_ms) / BUCKET_MS
+    }
+
+    /// The last day, with now.
+    fn day(&self) -> (i64, i64) {
+        (self.begins_ms() - DAY_MS, self.begins_ms())
+    }
+
     /// The same hour, and one before and after it, so many days ago.
-    pub fn same_hours(&self, days: i64) -> (i64, i64) {
+    fn same_hours(&self, days: i64) -> (i64, i64) {
         let then_ms = self.now_ms - days * DAY_MS;
         (then_ms - HOUR_MS - self.length_ms, then_ms + HOUR_MS)
     }
 
+    /// The same hours of the days of the same class: working days, or those of a weekend.
+    fn days(&self) -> impl Iterator<Item = (i64, i64)> {
+        let windows = *self;
+        (1..=BASE_DAYS)
+            .map(move |days| windows.same_hours(days))
+            .filter(move |(from_ms, _)| windows.is_same_class(*from_ms))
+    }
+
     /// Is that moment of a working day where now is, or else of a weekend?
-    pub fn is_same_class(&self, ms: i64) -> bool {
+    fn is_same_class(&self, ms: i64) -> bool {
         is_weekend(ms) == is_weekend(self.now_ms)
+    }
+
+    /// All that is looked at: the last day, and the same hours of the days before, none twice. The event of this very
+    /// moment belongs to it.
+    pub fn ranges(&self) -> Vec<(i64, i64)> {
+        let day_ms = self.day().0;
+        let before = self.days().map(|(from_ms, until_ms)| (from_ms, until_ms.min(day_ms)));
+        let before = before.filter(|(from_ms, until_ms)| from_ms < until_ms);
+        std::iter::once((day_ms, self.now_ms + 1)).chain(before).collect()
     }
 }
 
@@ -86,20 +115,19 @@ fn is_weekend(ms: i64) -> bool {
 
 /// Times with which now is compared: the same hours of other days where there are enough, else the
 /// last day. `None` where there is too little of either.
-pub(super) fn baseline(frame: &Frame, windows: &Windows) -> Option<Vec<(i64, i64)>> {
-    let has_events = |range: &(i64, i64)| !frame.between(range.0, range.1).is_empty();
-    let days = (1..=BASE_DAYS).map(|days| windows.same_hours(days)).filter(|range| windows.is_same_class(range.0));
-    let same_hours: Vec<(i64, i64)> = days.filter(has_events).collect();
+pub(super) fn baseline(counts: &Counts, windows: &Windows) -> Option<Vec<(i64, i64)>> {
+    let has_events = |range: &(i64, i64)| counts.within(&windows.buckets_of(*range)).next().is_some();
+    let same_hours: Vec<(i64, i64)> = windows.days().filter(has_events).collect();
     if same_hours.len() >= 3 {
         return Some(same_hours);
     }
     // From the first hour of the last day in which anything happened.
-    let day_ms = windows.begins_ms() - DAY_MS;
-    let first_ms = frame.between(day_ms, windows.begins_ms()).first()?.happened_ms;
-    let buckets = (windows.begins_ms() - first_ms) / BUCKET_MS;
-    (buckets >= BASE_BUCKETS_MIN as i64).then(|| vec![(windows.begins_ms() - buckets * BUCKET_MS, windows.begins_ms())])
+    let day = windows.buckets_of(windows.day());
+    let buckets = counts.oldest_within(&day)? + 1 - day.start;
+    (buckets >= BASE_BUCKETS_MIN).then(|| vec![(windows.begins_ms() - buckets * BUCKET_MS, windows.begins_ms())])
 }
 
-fn in_base<'a>(frame: &'a Frame, base: &'a [(i64, i64)]) -> impl Iterator<Item = &'a Row> {
-    base.iter().flat_map(|(from_ms, until_ms)| frame.between(*from_ms, *until_ms))
+/// Those of the baseline.
+fn in_base<'a>(counts: &'a Counts, windows: &'a Windows, base: &'a [(i64, i64)]) -> impl Iterator<Item = &'a Count> {
+    base.iter().flat_map(|range| counts.within(&windows.buckets_of(*range)))
 }

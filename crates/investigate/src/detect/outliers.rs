@@ -1,58 +1,87 @@
-//! Outliers: workers that do worse than the others at the same work.
+//! Outliers: workers and connectors that do worse than the others at the same work.
 
 use std::collections::BTreeMap;
 
-use emp_findings::{AnomalyKind, Subject};
+use emp_findings::{AnomalyKind, CulpritKind, Severity, Subject};
+use emp_job::is_failure;
+use emp_query::moment_literal;
+use emp_units as units;
 
-use super::errors::more_errors;
-use super::latencies::slower;
+use super::errors::{Share, more_errors};
 use super::{HOUR_MS, Suspicion, Windows};
-use crate::frame::{Frame, Row};
+use crate::investigation::{Investigation, InvestigationError};
+use crate::judge::clock;
+use crate::rows::Rows;
+use crate::speed::{Slowness, Speeds};
 
 /// Workers are compared with each other over so long: each does few jobs an hour.
 const PEERS_MS: i64 = 3 * HOUR_MS;
+/// A difference that nobody feels.
+const FELT_MS: f64 = 50.0;
 
-/// Workers that take longer, or fail more, than the others at the same work.
-pub(crate) fn outliers(frame: &Frame, windows: &Windows) -> Vec<Suspicion> {
-    let rows = frame.between(windows.now_ms - PEERS_MS, windows.now_ms);
-    let mut by_type: BTreeMap<u16, BTreeMap<u16, Vec<f64>>> = BTreeMap::new();
-    for row in rows {
-        let (Some(worker), Some(ms)) = (row.worker, row.duration_ms) else { continue };
-        if frame.name(row.event_type).starts_with("connector.") {
-            by_type.entry(row.event_type).or_default().entry(worker).or_default().push(ms);
-        }
-    }
-    let mut found = Vec::new();
-    for (event_type, workers) in by_type {
-        for (worker, own) in &workers {
-            let others: Vec<f64> =
-                workers.iter().filter(|(other, _)| *other != worker).flat_map(|(_, ms)| ms.clone()).collect();
-            let (name, event) = (frame.name(*worker), frame.name(event_type));
-            let subject =
-                Subject { worker_id: Some(name.to_owned()), event_type: Some(event.to_owned()), ..Subject::default() };
-            let what = format!("{event} on {name}, compared with its peers,");
-            found.extend(slower(AnomalyKind::Outlier, subject, &what, &mut own.clone(), &mut others.clone()));
-        }
-    }
-    found.extend(failing_workers(frame, rows));
-    found
+/// Workers and connectors that take longer than others, as [`crate::speed`] finds them: those that still do, or did
+/// within the window.
+pub(crate) fn slow_ones(speeds: &Speeds, windows: &Windows) -> Vec<Suspicion> {
+    let is_recent = |slow: &&Slowness| slow.until_ms >= windows.begins_ms() && slow.kind != CulpritKind::Queue;
+    speeds.all().iter().filter(is_recent).map(suspicion).collect()
 }
 
-fn failing_workers(frame: &Frame, rows: &[Row]) -> Vec<Suspicion> {
-    let mut by_worker: BTreeMap<u16, (u64, u64)> = BTreeMap::new();
-    for row in rows {
-        if let Some(worker) = row.worker {
-            let (errors, all) = by_worker.entry(worker).or_default();
-            *errors += u64::from(row.is_error);
-            *all += 1;
-        }
+fn suspicion(slow: &Slowness) -> Suspicion {
+    let is_worker = slow.kind == CulpritKind::Worker;
+    let (kind, who, others) = match slow.kind {
+        CulpritKind::Worker => (AnomalyKind::Outlier, slow.id.clone(), "its peers"),
+        _ => (AnomalyKind::Latency, format!("the connector {}", slow.id), "others"),
+    };
+    Suspicion {
+        kind,
+        severity: Severity::Alert,
+        subject: Subject {
+            worker_id: is_worker.then(|| slow.id.clone()),
+            event_type: (!is_worker).then(|| "connector.*".to_owned()),
+            ..Subject::default()
+        },
+        value: units::tenth(slow.ms),
+        baseline: Some(units::tenth(slow.usual_ms)),
+        n: slow.pieces as u64,
+        p: Some(slow.p),
+        is_large: slow.ms - slow.usual_ms >= FELT_MS,
+        message: format!(
+            "{who} takes {} as long as {others} since {}: half of its work takes {}, where {} is usual (n = {})",
+            units::factor(slow.factor),
+            clock(slow.since_ms),
+            units::millis(slow.ms),
+            units::millis(slow.usual_ms),
+            slow.pieces
+        ),
     }
-    let (all_errors, all) = by_worker.values().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-    let found = by_worker.iter().filter_map(|(worker, (errors, events))| {
-        let name = frame.name(*worker).to_owned();
-        let what = format!("events of {name}, compared with its peers,");
-        let subject = Subject { worker_id: Some(name), ..Subject::default() };
-        more_errors(AnomalyKind::Outlier, subject, &what, (*errors, *events), (all_errors - errors, all - events))
-    });
-    found.collect()
+}
+
+impl Investigation<'_> {
+    /// Workers that fail more than the others.
+    pub(crate) async fn failing_workers(&self, windows: &Windows) -> Result<Vec<Suspicion>, InvestigationError> {
+        let sql = format!(
+            "select worker_id, event_type, count(*) as events, count(*) filter (where level = 'error') as errors \
+             from events where worker_id is not null and ingested_at >= {} and ingested_at <= {} group by 1, 2",
+            moment_literal(windows.now_ms - PEERS_MS),
+            moment_literal(windows.now_ms)
+        );
+        let mut workers: BTreeMap<String, Share> = BTreeMap::new();
+        Rows::ask(self.engine(), &sql).await?.map(|row| {
+            let (event_type, events) = (row.text("event_type")?, row.integer("events")?.unsigned_abs());
+            let share = workers.entry(row.text("worker_id")?).or_default();
+            share.errors += if is_failure(&event_type) { events } else { row.integer("errors")?.unsigned_abs() };
+            share.events += events;
+            Ok(())
+        })?;
+        let all = workers.values().fold(Share::default(), |sum, one| Share {
+            errors: sum.errors + one.errors,
+            events: sum.events + one.events,
+        });
+        let found = workers.into_iter().filter_map(|(worker, own)| {
+            let what = format!("events of {worker}, compared with its peers,");
+            let others = Share { errors: all.errors - own.errors, events: all.events - own.events };
+            more_errors(Subject { worker_id: Some(worker), ..Subject::default() }, &what, own, others)
+        });
+        Ok(found.collect())
+    }
 }

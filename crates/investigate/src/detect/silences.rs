@@ -1,73 +1,81 @@
-//! Silences: of whom nothing is heard any more.
+//! Silences: services of which nothing is heard any more. Workers are judged by `living`.
 
 use std::collections::BTreeMap;
 
 use emp_findings::{AnomalyKind, Severity, Subject};
 use emp_units as units;
 
-use super::{DAY_MS, MINUTE_MS, Suspicion, Windows};
-use crate::frame::{Frame, Row};
+use super::{DAY_MS, HOUR_MS, MINUTE_MS, Suspicion, Windows};
+use crate::counts::{BUCKET_MS, Counts, arrived_in};
+use crate::investigation::{Investigation, InvestigationError};
+use crate::rows::Rows;
 
-/// Services and workers of which nothing is heard for longer than they were ever silent at this hour.
-pub(crate) fn silences(frame: &Frame, windows: &Windows, base: &[(i64, i64)]) -> Vec<Suspicion> {
-    let last_of_all = frame.between(windows.begins_ms(), windows.now_ms).last().map(|row| row.happened_ms);
-    // Where nobody at all is heard of, it is the collector that is silent.
-    if last_of_all.is_none_or(|last_ms| windows.now_ms - last_ms > MINUTE_MS) {
-        return Vec::new();
+/// Whether anything was heard is looked at in slots of this length.
+const SLOT_MS: i64 = 5_000;
+/// Fewer events say nothing about how long silences mostly last.
+const EVENTS_MIN: u64 = 200;
+/// Longer silences lie between two parts of the baseline, not in one.
+const SILENCE_MS_MAX: i64 = 3 * HOUR_MS;
+
+impl Investigation<'_> {
+    /// Services of which nothing is heard for longer than they were ever silent at this hour.
+    pub(crate) async fn silences(
+        &self,
+        counts: &Counts,
+        windows: &Windows,
+        base: &[(i64, i64)],
+    ) -> Result<Vec<Suspicion>, InvestigationError> {
+        let mut heard: BTreeMap<&str, i64> = BTreeMap::new();
+        for count in counts.within(&(0..DAY_MS / BUCKET_MS)) {
+            let last_ms = heard.entry(&count.service).or_default();
+            *last_ms = count.last_ms.max(*last_ms);
+        }
+        let speaks = |last_ms: &i64| windows.now_ms - last_ms <= MINUTE_MS;
+        // Where nobody at all is heard of, it is the collector that is silent; where everybody is, nobody is.
+        if !heard.values().any(speaks) || heard.values().all(speaks) {
+            return Ok(Vec::new());
+        }
+        let longest = self.longest_silences(base).await?;
+        let found = heard.iter().filter_map(|(service, last_ms)| {
+            let (longest_ms, n) = longest.get(*service).copied().filter(|(_, n)| *n >= EVENTS_MIN)?;
+            let silent_ms = windows.now_ms - last_ms;
+            (silent_ms > MINUTE_MS.max(2 * longest_ms)).then(|| silence(service, silent_ms, longest_ms, n))
+        });
+        Ok(found.collect())
     }
-    let by_service = |row: &Row| Some(row.service);
-    let by_worker = |row: &Row| row.worker;
-    let mut found = silent(frame, windows, base, &by_service, false);
-    found.extend(silent(frame, windows, base, &by_worker, true));
-    found
+
+    /// How long each service was silent at the longest within the baseline, and how many events it sent then.
+    async fn longest_silences(&self, base: &[(i64, i64)]) -> Result<BTreeMap<String, (i64, u64)>, InvestigationError> {
+        let sql = format!(
+            "select service, max(slot - before) filter (where slot - before <= {most}) as longest, sum(events) as events \
+             from (select service, slot, events, lag(slot) over (partition by service order by slot) as before from \
+             (select service, cast(floor(cast(ingested_at as bigint) / {SLOT_MS}.0) as bigint) as slot, \
+             count(*) as events from events where {} group by 1, 2)) group by service",
+            arrived_in(base),
+            most = SILENCE_MS_MAX / SLOT_MS
+        );
+        let longest = Rows::ask(self.engine(), &sql).await?.map(|row| {
+            let longest_ms = row.integer("longest")? * SLOT_MS;
+            Ok((row.text("service")?, (longest_ms, row.integer("events")?.unsigned_abs())))
+        })?;
+        Ok(longest.into_iter().collect())
+    }
 }
 
-fn silent(
-    frame: &Frame,
-    windows: &Windows,
-    base: &[(i64, i64)],
-    subject_of: &dyn Fn(&Row) -> Option<u16>,
-    is_worker: bool,
-) -> Vec<Suspicion> {
-    let mut usual: BTreeMap<u16, (u64, i64)> = BTreeMap::new();
-    for (from_ms, until_ms) in base {
-        let mut last: BTreeMap<u16, i64> = BTreeMap::new();
-        for row in frame.between(*from_ms, *until_ms) {
-            let Some(subject) = subject_of(row) else { continue };
-            if let Some(last_ms) = last.insert(subject, row.happened_ms) {
-                let (intervals, longest_ms) = usual.entry(subject).or_default();
-                *intervals += 1;
-                *longest_ms = (*longest_ms).max(row.happened_ms - last_ms);
-            }
-        }
+fn silence(service: &str, silent_ms: i64, longest_ms: i64, n: u64) -> Suspicion {
+    Suspicion {
+        kind: AnomalyKind::Silence,
+        severity: Severity::Alert,
+        subject: Subject { service: Some(service.to_owned()), ..Subject::default() },
+        value: silent_ms as f64,
+        baseline: Some(longest_ms as f64),
+        n,
+        p: None,
+        is_large: true,
+        message: format!(
+            "{service} has been silent for {}, while others speak; it was never silent for more than {}",
+            units::millis(silent_ms as f64),
+            units::millis(longest_ms as f64)
+        ),
     }
-    let recent = frame.between(windows.now_ms - DAY_MS, windows.now_ms);
-    let found =
-        usual.into_iter().filter(|(_, (intervals, _))| *intervals >= 200).filter_map(|(subject, (n, longest_ms))| {
-            let last = recent.iter().rev().find(|row| subject_of(row) == Some(subject))?;
-            let silent_ms = windows.now_ms - last.happened_ms;
-            let is_stopped = frame.name(last.event_type) == "worker.shutting_down";
-            let limit_ms = MINUTE_MS.max(2 * longest_ms);
-            let name = frame.name(subject).to_owned();
-            (silent_ms > limit_ms && !is_stopped).then(|| Suspicion {
-                kind: AnomalyKind::Silence,
-                severity: Severity::Alert,
-                subject: Subject {
-                    service: Some(name.clone()).filter(|_| !is_worker),
-                    worker_id: Some(name.clone()).filter(|_| is_worker),
-                    ..Subject::default()
-                },
-                value: silent_ms as f64,
-                baseline: Some(longest_ms as f64),
-                n,
-                p: None,
-                is_large: true,
-                message: format!(
-                    "{name} has been silent for {}, while others speak; it was never silent for more than {}",
-                    units::millis(silent_ms as f64),
-                    units::millis(longest_ms as f64)
-                ),
-            })
-        });
-    found.collect()
 }

@@ -2,6 +2,7 @@
 //! describes them, with examples.
 
 mod duration;
+mod error;
 mod gap;
 mod quantile;
 mod since;
@@ -17,6 +18,8 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 pub(super) fn register(state: &mut SessionState) -> Result<()> {
     state.register_udf(Arc::new(ScalarUDF::from(since::Since::new())))?;
     state.register_udf(Arc::new(ScalarUDF::from(duration::FormatDuration::new())))?;
+    state.register_udf(Arc::new(ScalarUDF::from(error::ErrorText::plain())))?;
+    state.register_udf(Arc::new(ScalarUDF::from(error::ErrorText::masked())))?;
     // Under DuckDB's name, too.
     state.register_udf(Arc::new(date_bin().as_ref().clone().with_aliases(["time_bucket"])))?;
     state.register_udaf(Arc::new(AggregateUDF::from(quantile::Quantile::exact())))?;

@@ -1,0 +1,75 @@
+//! How many events there are of each kind, in five minutes each: what rates, error shares and silences are read
+//! from, counted by the engine, so that no number of events is too many.
+
+use emp_job::is_failure;
+use emp_query::moment_literal;
+
+use super::investigation::{Investigation, InvestigationError};
+use super::rows::Rows;
+
+/// Buckets are of this length.
+pub(super) const BUCKET_MS: i64 = 5 * 60_000;
+/// When an event happened, in SQL: as `emp_job::happened_ms`.
+pub(super) const HAPPENED: &str = "cast(least(timestamp, ingested_at) as bigint)";
+
+/// Events of one service and type in one bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Count {
+    /// 0 is the bucket that ends now, 1 the one before it.
+    pub bucket: i64,
+    pub service: String,
+    pub event_type: String,
+    pub events: u64,
+    pub errors: u64,
+    /// When the last of them arrived, ms since the epoch.
+    pub last_ms: i64,
+}
+
+/// All counts of some ranges of time, as of one moment.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    counts: Vec<Count>,
+}
+
+impl Counts {
+    /// Those of the buckets from the newest of the range to before its oldest.
+    pub fn within(&self, buckets: &std::ops::Range<i64>) -> impl Iterator<Item = &Count> + use<'_> {
+        let first = self.counts.partition_point(|count| count.bucket < buckets.start);
+        let end = self.counts.partition_point(|count| count.bucket < buckets.end);
+        self.counts[first..end.max(first)].iter()
+    }
+
+    /// The oldest bucket of a range in which anything happened.
+    pub fn oldest_within(&self, buckets: &std::ops::Range<i64>) -> Option<i64> {
+        self.within(buckets).last().map(|count| count.bucket)
+    }
+}
+
+/// The condition that an event arrived in one of these ranges, from their first moment to before their last.
+pub(super) fn arrived_in(ranges: &[(i64, i64)]) -> String {
+    let ranges = ranges.iter().map(|(from_ms, until_ms)| {
+        format!("(ingested_at >= {} and ingested_at < {})", moment_literal(*from_ms), moment_literal(*until_ms))
+    });
+    ranges.collect::<Vec<_>>().join(" or ")
+}
+
+impl Investigation<'_> {
+    /// Counts the events of these ranges, in buckets that end now.
+    pub(super) async fn counts(&self, ranges: &[(i64, i64)]) -> Result<Counts, InvestigationError> {
+        let sql = format!(
+            "select cast(floor(({now} - {HAPPENED}) / {BUCKET_MS}.0) as bigint) as bucket, service, event_type, \
+             count(*) as events, count(*) filter (where level = 'error') as errors, \
+             cast(max(ingested_at) as bigint) as last from events where {} group by 1, 2, 3",
+            arrived_in(ranges),
+            now = self.now_ms()
+        );
+        let mut counts = Rows::ask(self.engine(), &sql).await?.map(|row| {
+            let (event_type, events) = (row.text("event_type")?, row.integer("events")?.unsigned_abs());
+            let errors = if is_failure(&event_type) { events } else { row.integer("errors")?.unsigned_abs() };
+            let (bucket, service, last_ms) = (row.integer("bucket")?, row.text("service")?, row.integer("last")?);
+            Ok(Count { bucket, service, event_type, events, errors, last_ms })
+        })?;
+        counts.sort_by(|a, b| (a.bucket, &a.service, &a.event_type).cmp(&(b.bucket, &b.service, &b.event_type)));
+        Ok(Counts { counts })
+    }
+}

@@ -1,0 +1,91 @@
+//! Who had a job, and from whom it was taken.
+
+use std::collections::BTreeMap;
+
+use emp_findings::LostJob;
+use emp_job::{History, JobEvent, Role, entity, is_claim, is_queued, is_retry, is_terminal, role};
+
+use super::living::Living;
+use super::surroundings::Surroundings;
+
+/// The jobs of one worker.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Custody {
+    /// Those that it has.
+    pub jobs: Vec<String>,
+    /// Those that it did not bring to their end, each with when that was known, ms since the epoch: another one took
+    /// it, or it started anew.
+    pub lost: Vec<(LostJob, i64)>,
+}
+
+/// The jobs of each worker.
+pub(super) fn custody(around: &Surroundings) -> BTreeMap<String, Custody> {
+    let mut workers: BTreeMap<String, Custody> = BTreeMap::new();
+    for (job_id, history) in around.histories() {
+        for (worker, lost) in follow(job_id, history, &around.living) {
+            let custody = workers.entry(worker).or_default();
+            match lost {
+                Some(lost) => custody.lost.push(lost),
+                None => custody.jobs.push(job_id.to_owned()),
+            }
+        }
+    }
+    workers
+}
+
+/// Who has a job, from its events up to some moment.
+struct Holder<'a> {
+    worker: &'a str,
+    /// Its last word about the job.
+    last: &'a JobEvent,
+}
+
+/// Each worker that had the job and lost it, and the one that has it.
+fn follow(job_id: &str, history: &History, living: &Living) -> Vec<(String, Option<(LostJob, i64)>)> {
+    let mut found = Vec::new();
+    let mut holder: Option<Holder<'_>> = None;
+    let mut had: Vec<&str> = Vec::new();
+    let mut lose = |of: &Holder<'_>, taken_by: Option<&str>, at_ms: i64| {
+        let after_ms = taken_by.map(|_| at_ms - of.last.arrived_ms);
+        let lost = LostJob { job_id: job_id.to_owned(), taken_by: taken_by.map(str::to_owned), after_ms };
+        found.push((of.worker.to_owned(), Some((lost, at_ms))));
+    };
+    for event in history.events() {
+        let by = event.worker_id.as_deref();
+        if by.is_some() && by == holder.as_ref().map(|holder| holder.worker) {
+            if ends_custody(event) {
+                holder = None;
+            } else if let Some(holder) = &mut holder {
+                holder.last = event;
+            }
+            continue;
+        }
+        if is_terminal(&event.event_type) {
+            // Whoever tells of it, a service may: it has ended.
+            holder = None;
+        } else if let Some(worker) = by.filter(|worker| takes(event, &had, worker)) {
+            if let Some(before) = &holder {
+                lose(before, Some(worker), event.arrived_ms);
+            }
+            had.push(worker);
+            holder = Some(Holder { worker, last: event });
+        }
+    }
+    let Some(holder) = holder.filter(|_| history.terminal().is_none()) else { return found };
+    match living.worker(holder.worker).and_then(|worker| worker.start_after(holder.last.id)) {
+        Some(start) => lose(&holder, None, start.arrived_ms),
+        None => found.push((holder.worker.to_owned(), None)),
+    }
+    found
+}
+
+/// Does its worker give the job back with that event?
+fn ends_custody(event: &JobEvent) -> bool {
+    is_terminal(&event.event_type) || is_retry(&event.event_type) || is_queued(&event.event_type)
+}
+
+/// Does a worker begin to have the job with that event? One that froze and goes on does not take it back.
+fn takes(event: &JobEvent, had: &[&str], worker: &str) -> bool {
+    let begins = matches!(role(&event.event_type), Role::Opens(_)) && entity(&event.event_type) != "webhook";
+    is_claim(&event.event_type) || (begins && !had.contains(&worker))
+}

@@ -1,0 +1,137 @@
+//! New errors: kinds of them that were not seen before.
+
+use std::collections::HashSet;
+
+use emp_findings::{Anomaly, AnomalyKind, Severity, Subject};
+use emp_query::{literal, moment_literal};
+use emp_units as units;
+
+use super::{DAY_MS, Windows};
+use crate::counts::Counts;
+use crate::investigation::{Investigation, InvestigationError};
+use crate::rows::Rows;
+
+/// An error that was not seen for that long is new.
+const SEEN_MS: i64 = 7 * DAY_MS;
+/// Without an hour of earlier events nothing can be called new.
+const BUCKETS_MIN: i64 = 12;
+/// An alert needs so many events, of so many jobs or minutes.
+const EVENTS_MIN: i64 = 3;
+const SPREAD_MIN: i64 = 2;
+/// What an event is that tells of an error, in SQL: as `emp_job::is_error`.
+const IS_ERROR: &str = "(level = 'error' or event_type like '%failed' or event_type like '%error')";
+
+/// An error by who sent it, its type, and its text without ids and numbers.
+type Kind = (String, String, String);
+
+/// Errors of one kind.
+struct Errors {
+    kind: Kind,
+    example: String,
+    events: i64,
+    jobs: i64,
+    minutes: i64,
+    first_ms: i64,
+}
+
+impl Investigation<'_> {
+    /// Errors that were not seen in the days before, as far as the store reaches back.
+    pub(crate) async fn new_errors(
+        &self,
+        counts: &Counts,
+        windows: &Windows,
+    ) -> Result<Vec<Anomaly>, InvestigationError> {
+        let before = windows.buckets().end..i64::MAX;
+        if counts.oldest_within(&before).is_none_or(|oldest| oldest + 1 - before.start < BUCKETS_MIN) {
+            return Ok(Vec::new());
+        }
+        let errors = self.errors_of_window(windows).await?;
+        if errors.is_empty() {
+            return Ok(Vec::new());
+        }
+        let known = self.known_errors(&errors, windows).await?;
+        let new = errors.into_iter().filter(|one| !known.contains(&one.kind));
+        Ok(once_each(new).into_iter().map(|one| anomaly(one, windows)).collect())
+    }
+
+    async fn errors_of_window(&self, windows: &Windows) -> Result<Vec<Errors>, InvestigationError> {
+        let sql = format!(
+            "select service, event_type, error_fingerprint(data) as kind, first_value(error_text(data)) as example, \
+             count(*) as events, count(distinct job_id) as jobs, \
+             count(distinct cast(floor(cast(ingested_at as bigint) / 60000.0) as bigint)) as minutes, \
+             cast(min(ingested_at) as bigint) as first from events \
+             where {IS_ERROR} and ingested_at >= {} and ingested_at <= {} group by 1, 2, 3 order by 1, 2, 3",
+            moment_literal(windows.begins_ms()),
+            moment_literal(windows.now_ms)
+        );
+        Rows::ask(self.engine(), &sql).await?.map(|row| {
+            Ok(Errors {
+                kind: (row.text("service")?, row.text("event_type")?, row.text("kind")?),
+                example: row.text("example")?,
+                events: row.integer("events")?,
+                jobs: row.integer("jobs")?,
+                minutes: row.integer("minutes")?,
+                first_ms: row.integer("first")?,
+            })
+        })
+    }
+
+    /// What was seen before, among errors of the types that are seen now.
+    async fn known_errors(&self, errors: &[Errors], windows: &Windows) -> Result<HashSet<Kind>, InvestigationError> {
+        let mut types: Vec<String> = errors.iter().map(|one| literal(&one.kind.1)).collect();
+        types.sort_unstable();
+        types.dedup();
+        let sql = format!(
+            "select service, event_type, error_fingerprint(data) as kind from events where {IS_ERROR} \
+             and event_type in ({}) and ingested_at >= {} and ingested_at < {} group by 1, 2, 3",
+            types.join(", "),
+            moment_literal(windows.now_ms - SEEN_MS),
+            moment_literal(windows.begins_ms())
+        );
+        let known = Rows::ask(self.engine(), &sql).await?;
+        Ok(known
+            .map(|row| Ok((row.text("service")?, row.text("event_type")?, row.text("kind")?)))?
+            .into_iter()
+            .collect())
+    }
+}
+
+/// What one service says about one error in several types of events is told by the most frequent of them.
+fn once_each(errors: impl Iterator<Item = Errors>) -> Vec<Errors> {
+    let mut found: Vec<Errors> = Vec::new();
+    for one in errors {
+        let is_it =
+            |other: &&mut Errors| other.kind.0 == one.kind.0 && other.kind.2 == one.kind.2 && !one.kind.2.is_empty();
+        match found.iter_mut().find(is_it) {
+            Some(other) if other.events < one.events => *other = one,
+            Some(_) => {}
+            None => found.push(one),
+        }
+    }
+    found
+}
+
+fn anomaly(errors: Errors, windows: &Windows) -> Anomaly {
+    let Errors { kind: (service, event_type, _), example, events, jobs, minutes, first_ms } = errors;
+    let is_alert = events >= EVENTS_MIN && jobs.max(minutes) >= SPREAD_MIN;
+    let said = if example.is_empty() { event_type.clone() } else { example };
+    let (events, jobs) = (events.max(0) as usize, jobs.max(0) as usize);
+    let of_jobs = if jobs > 0 { format!(" of {}", units::counted(jobs, "job", "jobs")) } else { String::new() };
+    let message = format!(
+        "an error that was not seen before, in 7 days or as far as the store reaches back: {said} ({}{of_jobs}, since {})",
+        units::counted(events, "event", "events"),
+        crate::judge::clock(first_ms)
+    );
+    Anomaly {
+        kind: AnomalyKind::NewError,
+        severity: if is_alert { Severity::Alert } else { Severity::Note },
+        subject: Subject { service: Some(service), event_type: Some(event_type), ..Subject::default() },
+        value: events as f64,
+        baseline: Some(0.0),
+        n: events as u64,
+        p: None,
+        q: None,
+        window: windows.shown(),
+        message,
+    }
+}

@@ -1,0 +1,315 @@
+//! Who takes longer than is usual, since when, and how many times as long: one estimate for every command.
+//!
+//! Each piece of work is divided by what is usual for its kind (job type, work, connector). Of a worker's or a
+//! connector's pieces in their order the run is looked for in which they are slow all along; its first piece tells
+//! since when, and it is the pieces of that run alone that are compared, with what others did meanwhile.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use emp_findings::{CulpritKind, Moment, Speed};
+use emp_job::{PartKind, budget, entity};
+use emp_statistics::{mann_whitney_larger, quantile};
+use emp_typical::Typical;
+
+use super::judge::CASES_MIN;
+use super::slow::overlong;
+use super::surroundings::Surroundings;
+
+/// A difference that is worth a word.
+pub(super) const TELLING_FACTOR: f64 = 1.5;
+const TELLING_P: f64 = 0.01;
+/// Pieces of work that tell how fast somebody is.
+const PIECES_MIN: usize = 3;
+/// A run goes on while pieces take longer than this many times what is usual, on the whole.
+const RUN_FACTOR: f64 = 1.25;
+/// One piece counts no more than that, however long it took.
+const PIECE_FACTOR_MAX: f64 = 4.0;
+/// The name of a wait for a worker among the kinds of work.
+const WAIT: &str = "queue wait";
+/// Slow runs of one subject that are looked for.
+const RUNS_MAX: usize = 4;
+
+/// A piece of work.
+#[derive(Debug, Clone)]
+struct Piece<'a> {
+    job: &'a str,
+    worker: Option<&'a str>,
+    connector: Option<&'a str>,
+    /// Of a wait for a worker.
+    queue: Option<&'a str>,
+    /// Its kind, by number.
+    class: usize,
+    start_ms: i64,
+    ms: f64,
+    /// How many times what is usual.
+    factor: f64,
+}
+
+/// Everybody who was slow.
+#[derive(Debug, Default)]
+pub(super) struct Speeds {
+    slow: Vec<Slowness>,
+}
+
+/// Somebody who was slow for a while.
+#[derive(Debug, Clone)]
+pub(super) struct Slowness {
+    pub kind: CulpritKind,
+    pub id: String,
+    pub since_ms: i64,
+    /// When its last slow piece began; the end of all time where no other piece has followed.
+    pub until_ms: i64,
+    /// How many times as long as others it took.
+    pub factor: f64,
+    /// Half of its pieces took so long, and would have taken so long, in ms.
+    pub ms: f64,
+    pub usual_ms: f64,
+    pub p: f64,
+    pub pieces: usize,
+    /// The jobs of its slow pieces that were slow themselves.
+    pub jobs: BTreeSet<String>,
+}
+
+impl Slowness {
+    /// As it is shown.
+    pub fn shown(&self) -> Speed {
+        Speed { factor: (self.factor * 10.0).round() / 10.0, since: Moment(self.since_ms) }
+    }
+}
+
+impl Speeds {
+    pub fn of(around: &Surroundings, typical: &Typical) -> Self {
+        let pieces = pieces(around, typical);
+        let mut slow = Vec::new();
+        for (worker, own) in by(&pieces, |piece| piece.worker) {
+            slow.extend(runs(&own).filter_map(|run| slow_worker(worker, &run, &own, &pieces)));
+        }
+        for (queue, own) in by(&pieces, |piece| piece.queue) {
+            slow.extend(runs(&own).filter_map(|run| slow_queue(queue, &run, &own)));
+        }
+        // What a slow worker did says nothing about connectors.
+        let of_slow = |piece: &Piece<'_>| {
+            let is_it = |one: &Slowness| one.kind == CulpritKind::Worker && Some(one.id.as_str()) == piece.worker;
+            slow.iter().any(|one: &Slowness| is_it(one) && one.includes(piece.start_ms))
+        };
+        let others: Vec<Piece<'_>> = pieces.iter().filter(|piece| !of_slow(piece)).cloned().collect();
+        for (connector, own) in by(&others, |piece| piece.connector) {
+            slow.extend(runs(&own).filter_map(|run| slow_connector(connector, &run, &own, &others)));
+        }
+        let is_slow = |job: &String| around.history(job).is_some_and(|history| overlong(history, typical).is_some());
+        slow.iter_mut().for_each(|one| one.jobs.retain(is_slow));
+        Self { slow }
+    }
+
+    /// Everybody who was slow.
+    pub fn all(&self) -> &[Slowness] {
+        &self.slow
+    }
+
+    /// How slow a worker is, as of its last slow run.
+    pub fn of_worker(&self, worker_id: &str) -> Option<&Slowness> {
+        self.of_subject(CulpritKind::Worker, worker_id)
+    }
+
+    /// The same of a worker or a connector.
+    pub fn of_subject(&self, kind: CulpritKind, id: &str) -> Option<&Slowness> {
+        self.slow.iter().rev().find(|slow| slow.kind == kind && slow.id == id)
+    }
+
+    /// Was that one slow while something went on?
+    pub fn during(&self, kind: CulpritKind, id: Option<&str>, (from_ms, until_ms): (i64, i64)) -> Option<&Slowness> {
+        let is_it = |slow: &&Slowness| slow.kind == kind && Some(slow.id.as_str()) == id;
+        self.slow.iter().filter(is_it).find(|slow| slow.since_ms <= until_ms && from_ms <= slow.until_ms)
+    }
+}
+
+impl Slowness {
+    fn includes(&self, ms: i64) -> bool {
+        (self.since_ms..=self.until_ms).contains(&ms)
+    }
+}
+
+/// The pieces of each, in the order in which they were begun.
+fn by<'a, 'b>(
+    pieces: &'b [Piece<'a>],
+    subject: impl Fn(&Piece<'a>) -> Option<&'a str>,
+) -> BTreeMap<&'a str, Vec<&'b Piece<'a>>> {
+    let mut subjects: BTreeMap<&str, Vec<&Piece<'_>>> = BTreeMap::new();
+    for piece in pieces {
+        if let Some(subject) = subject(piece) {
+            subjects.entry(subject).or_default().push(piece);
+        }
+    }
+    subjects
+}
+
+/// What a piece is, before it is known what is usual.
+type Class<'a> = (&'a str, &'a str, Option<&'a str>);
+
+/// All work that was done, and all waits for a worker, in the order in which they began.
+fn pieces<'a>(around: &'a Surroundings, typical: &Typical) -> Vec<Piece<'a>> {
+    let mut classes: BTreeMap<Class<'a>, usize> = BTreeMap::new();
+    let mut pieces = Vec::new();
+    for (job, history) in around.histories() {
+        let job_type = history.job_type();
+        for span in history.spans() {
+            let (Some(end_ms), false) = (span.end_ms, span.has_failed || entity(&span.name) == "webhook") else {
+                continue;
+            };
+            let by = &history.events()[span.event];
+            let connector = by.text("connectorType").or_else(|| history.connector());
+            let class = class_of(&mut classes, (job_type, span.name.as_str(), connector));
+            let ms = (end_ms - span.start_ms) as f64;
+            let worker = by.worker_id.as_deref();
+            pieces.push(Piece { job, worker, connector, queue: None, class, start_ms: span.start_ms, ms, factor: 1.0 });
+        }
+        for wait in budget(history).iter().filter(|part| part.kind == PartKind::QueueWait) {
+            let queue = Some(history.queue().unwrap_or("default"));
+            let class = class_of(&mut classes, (job_type, WAIT, queue));
+            let (start_ms, ms) = (wait.start_ms, wait.ms() as f64);
+            pieces.push(Piece { job, worker: None, connector: None, queue, class, start_ms, ms, factor: 1.0 });
+        }
+    }
+    pieces.sort_by_key(|piece| piece.start_ms);
+    let usual: Vec<f64> = usual_ms(&classes, &pieces, typical);
+    for piece in &mut pieces {
+        piece.factor = piece.ms.max(1.0) / usual[piece.class].max(1.0);
+    }
+    pieces
+}
+
+/// The number of a class; a new one where it has none.
+fn class_of<'a>(classes: &mut BTreeMap<Class<'a>, usize>, class: Class<'a>) -> usize {
+    let count = classes.len();
+    *classes.entry(class).or_insert(count)
+}
+
+/// How long each kind of work mostly takes: as is typical, where one connector alone does it; else by what was done
+/// at first, before anything may have changed, or on the whole, whichever is less.
+fn usual_ms(classes: &BTreeMap<Class<'_>, usize>, pieces: &[Piece<'_>], typical: &Typical) -> Vec<f64> {
+    let mut usual = vec![0.0; classes.len()];
+    for ((job_type, name, _), class) in classes {
+        let of_work =
+            classes.range((*job_type, *name, None)..).take_while(|(key, _)| key.0 == *job_type && key.1 == *name);
+        let known = typical.span(job_type, name).filter(|span| span.count() >= CASES_MIN && of_work.count() == 1);
+        let mut all: Vec<f64> = pieces.iter().filter(|piece| piece.class == *class).map(|piece| piece.ms).collect();
+        let mut first = all[..all.len().div_ceil(3)].to_vec();
+        let in_range = quantile(&mut all, 0.5).unwrap_or_default().min(quantile(&mut first, 0.5).unwrap_or_default());
+        usual[*class] = known.and_then(|span| span.quantile(0.5)).unwrap_or(in_range);
+    }
+    usual
+}
+
+/// The runs in which somebody was slow: of the sums of what pieces take beyond the usual, the largest, and then
+/// those before and after it.
+fn runs<'a, 'b>(own: &[&'b Piece<'a>]) -> impl Iterator<Item = Vec<&'b Piece<'a>>> {
+    let excess: Vec<f64> = own.iter().map(|piece| beyond(piece.factor)).collect();
+    let mut open = vec![(0, own.len())];
+    let mut found = Vec::new();
+    while let Some((from, until)) = open.pop() {
+        let Some((begin, end)) = largest_sum(&excess[from..until]).filter(|_| found.len() < RUNS_MAX) else { continue };
+        found.push((from + begin, from + end));
+        open.extend([(from, from + begin), (from + end, until)]);
+    }
+    found.sort_unstable();
+    let runs: Vec<Vec<&Piece<'_>>> = found.into_iter().map(|(begin, end)| own[begin..end].to_vec()).collect();
+    runs.into_iter().filter(|run| run.len() >= PIECES_MIN)
+}
+
+/// How far a piece is beyond what still is usual, on a scale on which ×2 and ÷2 are equally far.
+fn beyond(factor: f64) -> f64 {
+    factor.clamp(1.0 / PIECE_FACTOR_MAX, PIECE_FACTOR_MAX).ln() - RUN_FACTOR.ln()
+}
+
+/// The part with the largest sum, where that is above nothing.
+fn largest_sum(values: &[f64]) -> Option<(usize, usize)> {
+    let (mut best, mut found) = (0.0, None);
+    let (mut sum, mut begin) = (0.0, 0);
+    for (index, value) in values.iter().enumerate() {
+        if sum <= 0.0 {
+            (sum, begin) = (0.0, index);
+        }
+        sum += value;
+        if sum > best {
+            (best, found) = (sum, Some((begin, index + 1)));
+        }
+    }
+    found
+}
+
+/// A worker, compared with what its peers took for the same kinds of work meanwhile.
+fn slow_worker(worker: &str, run: &[&Piece<'_>], own: &[&Piece<'_>], pieces: &[Piece<'_>]) -> Option<Slowness> {
+    let (since_ms, until_ms) = bounds(run)?;
+    let mut peers: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+    let is_peer = |piece: &&Piece<'_>| {
+        piece.worker.is_some_and(|other| other != worker) && (since_ms..=until_ms).contains(&piece.start_ms)
+    };
+    for piece in pieces.iter().filter(is_peer) {
+        peers.entry(piece.class).or_default().push(piece.factor);
+    }
+    let medians: BTreeMap<usize, f64> =
+        peers.iter_mut().filter_map(|(class, factors)| Some((*class, quantile(factors, 0.5)?))).collect();
+    let compared: Vec<&Piece<'_>> = run.iter().copied().filter(|piece| medians.contains_key(&piece.class)).collect();
+    let factors = compared.iter().map(|piece| piece.factor / medians[&piece.class]).collect();
+    let others = peers.iter().flat_map(|(class, all)| all.iter().map(|factor| factor / medians[class])).collect();
+    slowness((CulpritKind::Worker, worker), &compared, (factors, others), own)
+}
+
+/// A connector, compared with what others took meanwhile, else with what it took itself at other times.
+fn slow_connector(connector: &str, run: &[&Piece<'_>], own: &[&Piece<'_>], pieces: &[Piece<'_>]) -> Option<Slowness> {
+    let (since_ms, until_ms) = bounds(run)?;
+    let is_then = |piece: &Piece<'_>| (since_ms..=until_ms).contains(&piece.start_ms);
+    let others =
+        pieces.iter().filter(|piece| piece.connector.is_some_and(|other| other != connector) && is_then(piece));
+    let mut others: Vec<f64> = others.map(|piece| piece.factor).collect();
+    if others.len() < PIECES_MIN {
+        others = own.iter().filter(|piece| !is_then(piece)).map(|piece| piece.factor).collect();
+    }
+    let factors = run.iter().map(|piece| piece.factor).collect();
+    slowness((CulpritKind::Connector, connector), run, (factors, others), own)
+}
+
+/// A queue, compared with how long jobs waited in it at other times.
+fn slow_queue(queue: &str, run: &[&Piece<'_>], own: &[&Piece<'_>]) -> Option<Slowness> {
+    let (since_ms, until_ms) = bounds(run)?;
+    let is_then = |piece: &Piece<'_>| (since_ms..=until_ms).contains(&piece.start_ms);
+    let others = own.iter().filter(|piece| !is_then(piece)).map(|piece| piece.factor).collect();
+    let factors = run.iter().map(|piece| piece.factor).collect();
+    slowness((CulpritKind::Queue, queue), run, (factors, others), own)
+}
+
+fn bounds(run: &[&Piece<'_>]) -> Option<(i64, i64)> {
+    Some((run.first()?.start_ms, run.last()?.start_ms))
+}
+
+/// The run was chosen among as many as there are pieces, so its probability counts as often.
+fn slowness(
+    (kind, id): (CulpritKind, &str),
+    run: &[&Piece<'_>],
+    (mut factors, mut others): (Vec<f64>, Vec<f64>),
+    own: &[&Piece<'_>],
+) -> Option<Slowness> {
+    let (since_ms, last_ms) = bounds(run)?;
+    let goes_on = own.last().is_some_and(|last| last.start_ms <= last_ms);
+    if factors.len() < PIECES_MIN {
+        return None;
+    }
+    let tries = (own.len() + 1 - factors.len().min(own.len())) as f64;
+    let p = (mann_whitney_larger(&factors, &others) * tries).min(1.0);
+    let factor = quantile(&mut factors, 0.5)? / quantile(&mut others, 0.5)?;
+    let mut times: Vec<f64> = run.iter().map(|piece| piece.ms).collect();
+    let ms = quantile(&mut times, 0.5)?;
+    let slow = run.iter().filter(|piece| piece.factor >= TELLING_FACTOR).map(|piece| piece.job.to_owned());
+    (factor >= TELLING_FACTOR && p <= TELLING_P).then(|| Slowness {
+        kind,
+        id: id.to_owned(),
+        since_ms,
+        until_ms: if goes_on { i64::MAX } else { last_ms },
+        factor,
+        ms,
+        usual_ms: ms / factor,
+        p,
+        pieces: run.len(),
+        jobs: slow.collect(),
+    })
+}

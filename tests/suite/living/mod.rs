@@ -1,0 +1,8 @@
+//! Who lives, whose clock is off, who is slow since when: told about small systems that each show one thing.
+
+mod clocks;
+mod errors;
+mod missing;
+mod speed;
+mod workers;
+mod world;
