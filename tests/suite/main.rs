@@ -16,6 +16,7 @@ mod forwarding;
 mod health;
 mod identity;
 mod import;
+mod levels;
 mod memory;
 mod other_engines;
 mod producers;

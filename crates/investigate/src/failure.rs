@@ -117,7 +117,7 @@ pub(super) fn webhook_undelivered(case: &Case<'_>) -> Option<Finding> {
         webhook.iter().rev().find_map(|event| event.text("url")).map(|url| format!(" to {url}")).unwrap_or_default();
     let what = match webhook.last() {
         None => "no webhook was ever sent".to_owned(),
-        Some(last) if last.is_error() => {
+        Some(last) if last.is_failure() => {
             let said = error_text(&last.data).map(|text| format!(": {}", short(&text))).unwrap_or_default();
             format!("the last try{to} failed {} ago{said}", lasting(waits_ms))
         }
@@ -163,13 +163,13 @@ fn undelivered<'a>(case: &'a Case<'_>) -> Vec<&'a str> {
 
 /// The errors of the job itself, not of its webhook.
 fn failures(history: &History) -> Vec<&JobEvent> {
-    let errors = history.events().iter().filter(|event| event.is_error());
+    let errors = history.events().iter().filter(|event| event.is_failure());
     errors.filter(|event| entity(&event.event_type) != "webhook").collect()
 }
 
 /// What went wrong, by the event itself or the last error before it.
 fn said_by(case: &Case<'_>, end: &JobEvent) -> Option<String> {
-    let before = case.history.events().iter().rev().filter(|event| event.is_error());
+    let before = case.history.events().iter().rev().filter(|event| event.is_failure());
     error_text(&end.data).or_else(|| before.filter_map(|event| error_text(&event.data)).next())
 }
 

@@ -6,7 +6,8 @@ use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, TimeUnit, TimestampMillisecondType};
 use arrow::error::ArrowError;
 
-use emp_job::{happened_ms, is_error};
+use emp_event::Level;
+use emp_job::happened_ms;
 use emp_query::column_as;
 
 /// The columns that a frame is made of, as SQL lists them.
@@ -72,16 +73,14 @@ impl Frame {
             let named = |column: &arrow::array::ArrayRef| {
                 column.is_valid(row).then(|| column.as_string::<i32>().value(row).to_owned())
             };
-            let event_type = named(&types).unwrap_or_default();
-            let is_error = is_error(&event_type, &named(&levels).unwrap_or_default());
             let row = Row {
                 happened_ms: happened_ms(timestamps.value(row), arrivals.value(row)),
                 delay_ms: arrivals.value(row) - timestamps.value(row),
                 service: self.number(named(&services).unwrap_or_default()),
-                event_type: self.number(event_type),
+                event_type: self.number(named(&types).unwrap_or_default()),
                 worker: named(&workers).map(|name| self.number(name)),
                 machine: named(&machines).map(|name| self.number(name)),
-                is_error,
+                is_error: named(&levels).is_some_and(|level| level == Level::Error.as_str()),
                 duration_ms: durations.is_valid(row).then(|| durations.value(row)),
             };
             self.rows.push(row);

@@ -26,9 +26,11 @@ mod surroundings;
 mod timeline;
 mod waiting;
 mod why_slow;
+mod without_level;
 
 pub use check_names::{NameCheck, check_names};
 pub use histogram::{histogram, why_nothing};
 pub use investigation::{Investigation, InvestigationError};
 pub use perf::{PerfQuestion, perf};
 pub use rows::Rows;
+pub use without_level::WithoutLevel;

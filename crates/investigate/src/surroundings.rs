@@ -28,7 +28,7 @@ pub(super) struct Lost {
     pub count: u64,
 }
 
-/// An error of a job.
+/// A failure that says why.
 #[derive(Debug)]
 pub(super) struct ErrorSeen {
     pub event: usize,
@@ -51,7 +51,7 @@ impl Surroundings {
             if let Some(worker_id) = &event.worker_id {
                 of_worker.entry(worker_id.clone()).or_default().push(index);
             }
-            if event.is_error()
+            if event.is_failure()
                 && let Some(text) = error_text(&event.data)
             {
                 errors.push(ErrorSeen { event: index, fingerprint: fingerprint(&text) });

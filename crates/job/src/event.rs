@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use emp_event::{EntryId, Event};
+use emp_event::{EntryId, Event, Level};
 
 /// One event of a job.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,9 +73,15 @@ impl JobEvent {
         self.machine_id.as_deref().or(self.worker_id.as_deref()).unwrap_or(&self.service)
     }
 
-    /// Does it tell of something that went wrong?
+    /// Is it an error? The level says so, and nothing else: whatever counts errors counts these.
     pub fn is_error(&self) -> bool {
-        super::is_error(&self.event_type, &self.level)
+        self.level == Level::Error.as_str()
+    }
+
+    /// Does it tell of something that did not work? Its type may say so even where whoever sent it finds that
+    /// no error. Verdicts are reached by these, and none are counted.
+    pub fn is_failure(&self) -> bool {
+        self.is_error() || Level::of_type(&self.event_type) == Level::Error
     }
 
     /// A key of `data`, as text.

@@ -29,7 +29,7 @@ pub struct Span {
     pub start_ms: i64,
     /// Until when; `None` where no event has closed it yet.
     pub end_ms: Option<i64>,
-    /// Did it end with an error?
+    /// Did it end with a failure?
     pub has_failed: bool,
     /// Of which attempt, from 1.
     pub attempt: u32,
@@ -335,7 +335,7 @@ fn spans(events: &[JobEvent]) -> Vec<Span> {
             Role::Closes(name) => match open.end(of, name, attempt.number()) {
                 Some((_, opened)) => {
                     spans[opened].end_ms = Some(event.happened_ms());
-                    spans[opened].has_failed = event.is_error();
+                    spans[opened].has_failed = event.is_failure();
                 }
                 None => spans.extend(stated_span(event, index, attempt.number())),
             },
@@ -356,7 +356,7 @@ fn stated_span(event: &JobEvent, index: usize, attempt: u32) -> Option<Span> {
         service: event.service.clone(),
         start_ms: end_ms.saturating_sub(duration_ms as i64),
         end_ms: Some(end_ms),
-        has_failed: event.is_error(),
+        has_failed: event.is_failure(),
         attempt,
         event: index,
     })

@@ -18,8 +18,7 @@ pub use fingerprint::{ERROR_KEYS, error_text, error_values, fingerprint};
 pub use history::{Gap, GapKind, Handoff, History, Span, State};
 pub use joining::{Attempt, OpenWork, is_begun};
 pub use vocabulary::{
-    Role, closes, entity, is_claim, is_error, is_failure, is_queued, is_retry, is_terminal, job_type_of, retry_at_ms,
-    role, span_name,
+    Role, closes, entity, is_claim, is_queued, is_retry, is_terminal, job_type_of, retry_at_ms, role, span_name,
 };
 
 #[cfg(test)]

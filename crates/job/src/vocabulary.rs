@@ -70,16 +70,6 @@ pub fn is_retry(event_type: &str) -> bool {
     matches!(event_type, "job.retry_scheduled" | "job.retrying" | "job.retry")
 }
 
-/// Does an event of that type and level tell of something that went wrong?
-pub fn is_error(event_type: &str, level: &str) -> bool {
-    level == "error" || is_failure(event_type)
-}
-
-/// Does the type alone say that something went wrong?
-pub fn is_failure(event_type: &str) -> bool {
-    event_type.ends_with("failed") || event_type.ends_with("error")
-}
-
 /// What kind of job it is, as `job.created` says.
 pub fn job_type_of(data: &Map<String, Value>) -> Option<&str> {
     ["jobType", "job_type", "type"].iter().find_map(|key| data.get(*key)?.as_str())

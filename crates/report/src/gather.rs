@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::tz::TimeZone;
 
 use emp_findings::ErrorClass;
-use emp_investigate::{Investigation, InvestigationError, PerfQuestion, Rows, perf};
+use emp_investigate::{Investigation, InvestigationError, PerfQuestion, Rows, WithoutLevel, perf};
 use emp_query::{Engine, canned_queries, find, literal, moment_literal};
 use emp_units::bucket_ms;
 
@@ -115,6 +115,7 @@ async fn completeness(
     Ok(Completeness {
         lost: one(format!("select coalesce(sum(lost), 0) as n from losses where {noticed}")).await?,
         quarantined: one(format!("select count(*) as n from quarantine where {noticed}")).await?,
+        without_level: WithoutLevel::of_range(engine, Some(question.since_ms), Some(question.until_ms)).await?.note(),
         empty: ends.map(|ends| empty_stretches(rates, ends)).unwrap_or_default(),
         ends,
     })

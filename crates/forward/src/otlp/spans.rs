@@ -11,10 +11,10 @@ use super::attributes::Attributes;
 use super::data::{cut, line, value};
 use super::ids::{TraceId, root_span_id, span_id, trace_id, trace_id_of_job};
 use super::{OwnedEvent, nanoseconds};
-use emp_event::{EntryId, Members};
+use emp_event::{EntryId, Level, Members};
 use emp_job::{
-    Attempt, ERROR_KEYS, OpenWork, Role, entity, happened_ms, is_claim, is_error, is_queued, is_retry, is_terminal,
-    role, span_name,
+    Attempt, ERROR_KEYS, OpenWork, Role, entity, happened_ms, is_claim, is_queued, is_retry, is_terminal, role,
+    span_name,
 };
 
 /// Dash0's quota for a span.
@@ -271,7 +271,7 @@ fn attributes(trace: &Trace, attempt: u32, event: &OwnedEvent) -> Attributes {
 
 fn finished(service: String, mut span: Span, attributes: Attributes, event: &OwnedEvent) -> ServiceSpan {
     let members = Members::parse(&event.data).ok();
-    if is_error(&event.event_type, event.level.as_str()) || event.event_type == "job.timed_out" {
+    if event.level == Level::Error {
         let reason = members.as_ref().and_then(|members| line(members, &ERROR_KEYS));
         let message = reason.map_or_else(|| event.event_type.as_ref().to_owned(), |line| cut(&line).0.into_owned());
         span.status = Some(Status { message, code: StatusCode::Error.into() });
