@@ -1,5 +1,7 @@
 //! What is said about all jobs of a range of time.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::{Culprit, CulpritKind, Diagnosis, Moment, Verdict};
@@ -39,12 +41,14 @@ pub struct Group {
     pub verdict: Verdict,
     /// Who is behind it; nobody in particular where it is each job itself.
     pub culprit: Culprit,
+    /// What its jobs have in common beside that, such as the text of an error with ids and numbers masked.
+    pub cause: Option<String>,
     /// The jobs.
     pub jobs: Vec<String>,
 }
 
 impl Judged {
-    /// Groups diagnoses by verdict and culprit.
+    /// Groups diagnoses by verdict and cause, and where no cause is known by verdict and culprit.
     pub fn new(
         since_ms: i64,
         until_ms: i64,
@@ -58,19 +62,34 @@ impl Judged {
                 Some(CulpritKind::Job) => Culprit::default(),
                 _ => diagnosis.culprit.clone(),
             };
-            let verdict = diagnosis.verdict;
-            match groups.iter_mut().find(|group| group.verdict == verdict && group.culprit == culprit) {
+            let (verdict, cause) = (diagnosis.verdict, diagnosis.cause.clone());
+            let is_same = |group: &&mut Group| {
+                group.verdict == verdict && group.cause == cause && (cause.is_some() || group.culprit == culprit)
+            };
+            match groups.iter_mut().find(is_same) {
                 Some(group) => group.jobs.push(diagnosis.job_id.clone()),
-                None => groups.push(Group { verdict, culprit, jobs: vec![diagnosis.job_id.clone()] }),
+                None => groups.push(Group { verdict, culprit, cause, jobs: vec![diagnosis.job_id.clone()] }),
             }
         }
+        groups.iter_mut().for_each(|group| group.culprit = culprit_of(group, &unhealthy));
         groups.sort_by_key(|group| (std::cmp::Reverse(group.jobs.len()), group.verdict));
         Self { since: Moment(since_ms), until: Moment(until_ms), jobs, groups, unhealthy, missing_steps }
     }
 
-    /// What is the matter with the first job of a group.
+    /// What is the matter with the job of a group that shows its cause best: the first that blames whom the group does.
     pub fn example(&self, group: &Group) -> Option<&Diagnosis> {
-        let first = group.jobs.first()?;
-        self.unhealthy.iter().find(|diagnosis| diagnosis.job_id == *first)
+        let of_group = || self.unhealthy.iter().filter(|diagnosis| group.jobs.contains(&diagnosis.job_id));
+        of_group().find(|diagnosis| diagnosis.culprit == group.culprit).or_else(|| of_group().next())
     }
+}
+
+/// Whom most jobs of a group blame, themselves left aside.
+fn culprit_of(group: &Group, unhealthy: &[Diagnosis]) -> Culprit {
+    let mut blamed: BTreeMap<&Culprit, usize> = BTreeMap::new();
+    for diagnosis in unhealthy.iter().filter(|diagnosis| group.jobs.contains(&diagnosis.job_id)) {
+        if !matches!(diagnosis.culprit.kind, None | Some(CulpritKind::Job)) {
+            *blamed.entry(&diagnosis.culprit).or_default() += 1;
+        }
+    }
+    blamed.into_iter().max_by_key(|(_, jobs)| *jobs).map(|(culprit, _)| culprit.clone()).unwrap_or_default()
 }

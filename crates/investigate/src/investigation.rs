@@ -6,7 +6,7 @@ use arrow::error::ArrowError;
 
 use emp_event::EntryId;
 use emp_findings::{Diagnosis, Judged, Verdict};
-use emp_job::{History, JobEvent};
+use emp_job::{History, JobEvent, Meaning, vocabulary};
 use emp_query::{EVENT_COLUMNS, Engine, QueryError, column_as, literal, moment_literal, read_events};
 use emp_typical::Typical;
 
@@ -39,6 +39,9 @@ const MARGIN_MS: i64 = 30 * 60_000;
 const LIFE_MS_MAX: i64 = 2 * 3_600_000;
 /// Events of its surroundings that are looked at.
 const SURROUNDING_EVENTS_MAX: usize = 100_000;
+/// A queue that was paused longer ago is not looked for.
+const PAUSE_MS_MAX: i64 = 7 * 24 * 3_600_000;
+const PAUSES_MAX: usize = 10_000;
 /// Events of a range that are looked at, the newest.
 const RANGE_EVENTS_MAX: usize = 1_000_000;
 
@@ -125,7 +128,8 @@ impl<'a> Investigation<'a> {
         let from_ms = since_ms - LIFE_MS_MAX;
         let condition =
             format!("ingested_at >= {} and ingested_at <= {}", moment_literal(from_ms), moment_literal(self.now_ms));
-        let events = self.events(&condition, RANGE_EVENTS_MAX).await?;
+        let mut events = self.events(&condition, RANGE_EVENTS_MAX).await?;
+        events.extend(self.pauses_before(from_ms).await?);
         let lost = self.lost(from_ms).await?;
         let surroundings = Surroundings::new(events, (from_ms, self.now_ms), lost, self.now_ms);
         let (mut found, mut missing, mut looked_at) = (Vec::new(), Vec::new(), 0);
@@ -154,6 +158,8 @@ impl<'a> Investigation<'a> {
         let condition =
             format!("ingested_at >= {} and ingested_at <= {}", moment_literal(from_ms), moment_literal(until_ms));
         let mut events = self.events(&condition, SURROUNDING_EVENTS_MAX).await?;
+        events.extend(self.pauses_before(from_ms).await?);
+        events.extend(self.pauses_between(until_ms, self.now_ms).await?);
         // Whether a worker is silent shows in what it said later; its next event is enough.
         let holder = history.holder().filter(|_| history.terminal().is_none() && until_ms < self.now_ms);
         if let Some(holder) = holder {
@@ -167,6 +173,23 @@ impl<'a> Investigation<'a> {
         }
         let lost = self.lost(from_ms).await?;
         Ok(Surroundings::new(events, (from_ms, until_ms), lost, self.now_ms))
+    }
+
+    /// The last that was said of each queue's being paused or not before that moment.
+    async fn pauses_before(&self, ms: i64) -> Result<Vec<JobEvent>, InvestigationError> {
+        self.pauses_between(ms - PAUSE_MS_MAX, ms).await
+    }
+
+    async fn pauses_between(&self, from_ms: i64, until_ms: i64) -> Result<Vec<JobEvent>, InvestigationError> {
+        let types = [Meaning::QueuePaused, Meaning::QueueResumed].into_iter().flat_map(|of| vocabulary().types(of));
+        let types: Vec<String> = types.map(literal).collect();
+        let condition = format!(
+            "event_type in ({}) and ingested_at >= {} and ingested_at <= {}",
+            types.join(", "),
+            moment_literal(from_ms),
+            moment_literal(until_ms)
+        );
+        self.events(&condition, PAUSES_MAX).await
     }
 
     /// What was lost since then.

@@ -6,6 +6,7 @@
 //! JSON as they are.
 
 mod anomalies;
+mod attempts;
 mod backtest;
 mod check_names;
 mod compare;
@@ -25,6 +26,7 @@ mod slow;
 mod surroundings;
 mod timeline;
 mod waiting;
+mod webhook;
 mod why_slow;
 mod without_level;
 

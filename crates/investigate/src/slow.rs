@@ -5,6 +5,7 @@ use emp_job::{History, Part, PartKind, budget};
 use emp_statistics::{mann_whitney_larger, quantile};
 use emp_units as units;
 
+use super::attempts::NOTICED_MS;
 use super::judge::{CASES_FOR_P99, CASES_MIN, Case, Finding, describe, lasting, typical_ms};
 
 /// A job is slow that takes so many times as long as 99 of 100 of its kind.
@@ -31,25 +32,34 @@ pub(super) fn done_slow(case: &Case<'_>) -> Option<Finding> {
     slow(case, Verdict::DoneSlow, "It is done, and took")
 }
 
-fn slow(case: &Case<'_>, verdict: Verdict, beginning: &str) -> Option<Finding> {
-    let history = case.history;
-    if !history.has_beginning() {
-        return None;
-    }
-    let total_ms = history.end_ms() - history.start_ms();
+/// What takes longer is slow, by what is typical for its kind of job: a second at least, as less is not noticed.
+pub(super) fn limit_ms(case: &Case<'_>) -> Option<f64> {
     let usual = case.typical.total(case.job_type())?;
     let limit_ms = match usual.count() {
         CASES_FOR_P99.. => SLOW_FACTOR * usual.quantile(0.99)?,
         CASES_MIN.. => SLOW_FACTOR_OF_MAX * usual.max_ms() as f64,
         _ => return None,
     };
-    if total_ms as f64 <= limit_ms {
+    Some(limit_ms.max(NOTICED_MS as f64))
+}
+
+fn slow(case: &Case<'_>, verdict: Verdict, beginning: &str) -> Option<Finding> {
+    let history = case.history;
+    if !history.has_beginning() {
         return None;
     }
     let parts = budget(history);
+    // A job that was to wait is not slow for it.
+    let asked_ms: i64 = parts.iter().filter(|part| part.kind == PartKind::Delay).map(Part::ms).sum();
+    let total_ms = history.end_ms() - history.start_ms() - asked_ms;
+    let usual = case.typical.total(case.job_type())?;
+    if total_ms as f64 <= limit_ms(case)? {
+        return None;
+    }
     // The part that took longest beyond what it usually takes.
     let beyond = |part: &Part| part.ms() as f64 - typical_ms(case, &part.kind).unwrap_or_default();
-    let worst = parts.iter().max_by(|a, b| beyond(a).total_cmp(&beyond(b)))?;
+    let worst =
+        parts.iter().filter(|part| part.kind != PartKind::Delay).max_by(|a, b| beyond(a).total_cmp(&beyond(b)))?;
     let typically = typical_ms(case, &worst.kind);
     let factor = typically.filter(|typical| *typical > 0.0).map(|typical| worst.ms() as f64 / typical);
     let times = factor.map(|factor| format!(", {} typical", units::factor(factor))).unwrap_or_default();
@@ -91,13 +101,24 @@ fn blame(case: &Case<'_>, worst: &Part, finding: &mut Finding) {
                 .ruled_out
                 .push("the work itself was not slow: most of the time went into waits for another attempt".to_owned());
         }
+        PartKind::Lost(worker) => finding.culprit = Culprit::new(CulpritKind::Worker, Some(worker)),
+        // It was to wait.
+        PartKind::Delay => {}
         PartKind::Between { .. } => {
-            finding.culprit = match case.history.holder() {
-                Some(worker) if worst.service == "worker" => Culprit::new(CulpritKind::Worker, Some(worker)),
+            // Who had it then, not who took it over.
+            finding.culprit = match case.history.worker_at(worst.start_ms) {
+                Some(worker) if is_of_workers(case.history, &worst.service) => {
+                    Culprit::new(CulpritKind::Worker, Some(worker))
+                }
                 _ => Culprit::new(CulpritKind::Service, Some(&worst.service)),
             };
         }
     }
+}
+
+/// Is it a service of workers, which had the job?
+fn is_of_workers(history: &History, service: &str) -> bool {
+    history.runs().iter().any(|run| history.events()[run.begun].service == service)
 }
 
 /// A piece of work, compared with what is typical for its kind of job.

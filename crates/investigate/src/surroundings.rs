@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::OnceLock;
 
-use emp_job::{History, JobEvent, error_text, fingerprint};
+use emp_job::{History, JobEvent, Meaning, error_text, fingerprint, vocabulary};
 
 /// Events around a job, or of a range of time, and what was lost of them.
 #[derive(Debug)]
@@ -62,14 +62,22 @@ impl Surroundings {
 
     /// Every job, by id.
     pub fn histories(&self) -> impl Iterator<Item = (&str, &History)> {
-        let histories = self.histories.get_or_init(|| {
+        self.all_histories().iter().map(|(job, history)| (job.as_str(), history))
+    }
+
+    fn all_histories(&self) -> &BTreeMap<String, History> {
+        self.histories.get_or_init(|| {
             let history = |(job, events): (&String, &Vec<usize>)| {
                 let events = events.iter().map(|index| self.events[*index].clone()).collect();
                 Some((job.clone(), History::new(events, self.now_ms)?))
             };
             self.of_job.iter().filter_map(history).collect()
-        });
-        histories.iter().map(|(job, history)| (job.as_str(), history))
+        })
+    }
+
+    /// A job.
+    pub fn history(&self, job_id: &str) -> Option<&History> {
+        self.all_histories().get(job_id)
     }
 
     /// The jobs that were heard of about that time.
@@ -102,6 +110,16 @@ impl Surroundings {
     /// The events of a service, in order of arrival.
     pub fn service<'a>(&'a self, service: &'a str) -> impl DoubleEndedIterator<Item = &'a JobEvent> {
         self.events.iter().filter(move |event| event.service == service)
+    }
+
+    /// The event by which a queue was paused, where it still is at that moment. One that names no queue is about all.
+    pub fn pause(&self, queue: Option<&str>, now_ms: i64) -> Option<&JobEvent> {
+        let is_about = |event: &&JobEvent| event.queue().is_none_or(|paused| queue.is_none_or(|queue| queue == paused));
+        let told = self.events.iter().rev().filter(|event| event.arrived_ms <= now_ms).filter(is_about);
+        let mut told = told.filter_map(|event| Some((event, vocabulary().meaning(&event.event_type)?)));
+        let (event, meaning) =
+            told.find(|(_, meaning)| matches!(meaning, Meaning::QueuePaused | Meaning::QueueResumed))?;
+        (meaning == Meaning::QueuePaused).then_some(event)
     }
 
     /// The errors with that fingerprint about that time.

@@ -4,6 +4,8 @@ use serde_json::{Map, Value};
 
 use emp_event::{EntryId, Event, Level};
 
+use super::tries::due_ms;
+
 /// One event of a job.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobEvent {
@@ -82,6 +84,16 @@ impl JobEvent {
     /// no error. Verdicts are reached by these, and none are counted.
     pub fn is_failure(&self) -> bool {
         self.is_error() || Level::of_type(&self.event_type) == Level::Error
+    }
+
+    /// Before when nothing is to be expected of the job, ms since the epoch by Redis' clock, where it says so.
+    pub fn due_ms(&self) -> Option<i64> {
+        due_ms(&self.data, self.timestamp_ms).map(|due_ms| due_ms - self.ahead_ms())
+    }
+
+    /// The queue that it is about.
+    pub fn queue(&self) -> Option<&str> {
+        self.text("queueName").or_else(|| self.text("queue"))
     }
 
     /// A key of `data`, as text.

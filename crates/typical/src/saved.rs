@@ -19,17 +19,27 @@ const LAG_MS: i64 = 2 * 3_600_000;
 /// With fewer completed jobs, what happened last is learned from all the same.
 const COMPLETED_MIN: u64 = 200;
 /// A newer version of another form takes another name, so that two versions can share a store.
-const NAME: &str = "typical.v2";
-const MAGIC: &[u8; 8] = b"EMPTYP2\n";
+const NAME: &str = "typical.v3";
+const MAGIC: &[u8; 8] = b"EMPTYP3\n";
 
 /// All that is kept.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Saved {
+    /// By which vocabulary the events were understood.
+    vocabulary: u64,
     /// Every hour up to this one has been walked over.
     through: Option<Hour>,
     /// By the number of the week in which the hour began, counted from the epoch.
     weeks: BTreeMap<i64, Typical>,
     walk: Walk,
+}
+
+impl Default for Saved {
+    /// Nothing yet, in the vocabulary of this process.
+    fn default() -> Self {
+        let vocabulary = emp_job::vocabulary().fingerprint();
+        Self { vocabulary, through: None, weeks: BTreeMap::new(), walk: Walk::default() }
+    }
 }
 
 impl Saved {
@@ -142,7 +152,9 @@ fn walk_segments(saved: &mut Saved, segments: &[Segment], now_ms: i64) {
 }
 
 fn load(storage: &Storage) -> Saved {
-    storage.read_whole(NAME, MAGIC, |body| postcard::from_bytes(body).ok()).unwrap_or_default()
+    let kept: Option<Saved> = storage.read_whole(NAME, MAGIC, |body| postcard::from_bytes(body).ok());
+    // What was learned by other words is learned anew.
+    kept.filter(|kept| kept.vocabulary == emp_job::vocabulary().fingerprint()).unwrap_or_default()
 }
 
 fn save(storage: &Storage, saved: &Saved) -> std::io::Result<()> {
