@@ -13,6 +13,7 @@ mod failure;
 mod memory_options;
 mod options;
 mod upkeep;
+mod vocabulary;
 
 use std::process::ExitCode;
 
@@ -61,5 +62,6 @@ impl Command {
 /// Reads the command line, runs the command, and reports what went wrong, in one line.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    cli.command.run(&cli.options).unwrap_or_else(Failure::report)
+    let spoken = vocabulary::load(&cli.options);
+    spoken.and_then(|()| cli.command.run(&cli.options)).unwrap_or_else(Failure::report)
 }

@@ -26,6 +26,10 @@ pub(super) struct Options {
     /// The stream's key
     #[arg(long, global = true, value_name = "KEY", env = "EMP_EVENTS_STREAM", default_value = DEFAULT_STREAM)]
     pub stream: String,
+    /// What a team's own types of events mean; docs/vocabulary.md has its form [default: vocabulary.toml in the store's
+    /// folder, where there is one]
+    #[arg(long, global = true, value_name = "FILE", env = "EMP_EVENTS_VOCABULARY")]
+    pub vocabulary: Option<PathBuf>,
     /// How to show the answer [default: table on a terminal, ndjson in a pipe]
     #[arg(long, global = true, value_enum)]
     pub format: Option<FormatOption>,

@@ -1,6 +1,6 @@
 // Compiled by `npm test`, never run: what applications hand over must fit the declared types.
 import type { IncomingMessage } from 'node:http';
-import { EventClient, apiTelemetry, runWithTrace, startTimer, traceFromHeaders } from '@emp/events';
+import { EventClient, type KnownEventType, apiTelemetry, runWithTrace, startTimer, traceFromHeaders } from '@emp/events';
 import { Cluster, Redis } from 'ioredis';
 import { createClient } from 'redis';
 import { createClient as createClientOf4 } from 'redis-4';
@@ -12,6 +12,11 @@ export const clients: EventClient[] = [
   new EventClient('d', { redis: createClientOf4() }),
   new EventClient('e', { sample: { 'job.progress_updated': 0.1 }, onProblem: 'stderr', level: 'info' }),
 ];
+
+/** A service may hold itself to the names that verdicts understand. */
+export const delivered: KnownEventType = 'webhook.delivered';
+// @ts-expect-error: no verdict understands it
+export const sent: KnownEventType = 'webhook.sent';
 
 /** Neither has an index signature. */
 interface JobDone {

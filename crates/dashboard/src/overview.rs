@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use emp_findings::{Anomalies, ErrorClass, Judged};
-use emp_investigate::{Investigation, InvestigationError, Rows};
+use emp_investigate::{Investigation, InvestigationError, Rows, WithoutLevel};
 use emp_query::moment_literal;
 
 const MINUTE_MS: i64 = 60_000;
@@ -23,6 +23,8 @@ pub struct Overview {
     pub services: Vec<ServiceRate>,
     /// Errors of the last hour by fingerprint, the most frequent first.
     pub errors: Vec<ErrorClass>,
+    /// Failures of the last hour that count as no errors, as they were stored without a level.
+    pub without_level: WithoutLevel,
     /// The slowest types of events of the last hour, by p95.
     pub slow_types: Vec<SlowType>,
     /// The jobs of the last hour.
@@ -75,6 +77,8 @@ impl Overview {
             now_ms,
             services: rates(investigation).await?,
             errors: investigation.errors((now_ms - HOUR_MS, now_ms + 1), ERROR_BARS).await?,
+            without_level: WithoutLevel::of_range(investigation.engine(), Some(now_ms - HOUR_MS), Some(now_ms + 1))
+                .await?,
             slow_types: slow_types(investigation).await?,
             judged: investigation.diagnose_all(now_ms - HOUR_MS).await?,
             anomalies: match known {

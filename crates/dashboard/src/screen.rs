@@ -147,7 +147,11 @@ impl Dashboard {
             ])
         });
         let widths = [Constraint::Length(5), Constraint::Fill(2), Constraint::Fill(3)];
-        let title = format!("errors in the last hour: {}", units::count(all as u64));
+        let besides = match overview.without_level.events() {
+            0 => String::new(),
+            failures => format!(" and {} without a level", units::counted(failures as usize, "failure", "failures")),
+        };
+        let title = format!("errors in the last hour: {}{besides}", units::count(all as u64));
         frame.render_widget(Table::new(rows, widths).block(self.panel(title)), area);
     }
 

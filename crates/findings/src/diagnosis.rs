@@ -36,6 +36,9 @@ pub struct Diagnosis {
     pub completeness: Completeness,
     /// Commands that show more.
     pub next: Vec<String>,
+    /// What jobs of one cause have in common, such as the text of an error with ids and numbers masked.
+    #[serde(skip)]
+    pub cause: Option<String>,
 }
 
 /// What is the matter with a job. The first that applies, in this order.

@@ -47,12 +47,15 @@ pub struct Group {
     pub culprit: Culprit,
     /// What they have in common where nobody is behind it in particular, such as `connectorType=comfyui`.
     pub shared: Option<String>,
+    /// What its jobs have in common beside that, such as the text of an error with ids and numbers masked.
+    pub cause: Option<String>,
     /// The jobs.
     pub jobs: Vec<String>,
 }
 
 impl Judged {
-    /// Groups diagnoses by verdict and culprit; jobs without one by what they share.
+    /// Groups diagnoses by verdict and cause, and where no cause is known by verdict and culprit; jobs without either by
+    /// what they share.
     pub fn new(
         since_ms: i64,
         until_ms: i64,
@@ -66,24 +69,39 @@ impl Judged {
                 Some(CulpritKind::Job) => Culprit::default(),
                 _ => diagnosis.culprit.clone(),
             };
-            let verdict = diagnosis.verdict;
-            let shared = shared.get(&diagnosis.job_id).filter(|_| culprit.kind.is_none()).cloned();
-            let is_it =
-                |group: &&mut Group| group.verdict == verdict && group.culprit == culprit && group.shared == shared;
-            match groups.iter_mut().find(is_it) {
+            let (verdict, cause) = (diagnosis.verdict, diagnosis.cause.clone());
+            let is_alone = culprit.kind.is_none() && cause.is_none();
+            let shared = shared.get(&diagnosis.job_id).filter(|_| is_alone).cloned();
+            let is_same = |group: &&mut Group| {
+                let is_of_culprit = group.culprit == culprit && group.shared == shared;
+                group.verdict == verdict && group.cause == cause && (cause.is_some() || is_of_culprit)
+            };
+            match groups.iter_mut().find(is_same) {
                 Some(group) => group.jobs.push(diagnosis.job_id.clone()),
-                None => groups.push(Group { verdict, culprit, shared, jobs: vec![diagnosis.job_id.clone()] }),
+                None => groups.push(Group { verdict, culprit, shared, cause, jobs: vec![diagnosis.job_id.clone()] }),
             }
         }
+        groups.iter_mut().for_each(|group| group.culprit = culprit_of(group, &unhealthy));
         groups.sort_by_key(|group| (std::cmp::Reverse(group.jobs.len()), group.verdict));
         let (since, until) = (Moment(since_ms), Moment(until_ms));
         let (missing_steps, workers, notes) = (Vec::new(), Vec::new(), Vec::new());
         Self { since, until, jobs, groups, unhealthy, missing_steps, workers, notes }
     }
 
-    /// What is the matter with the first job of a group.
+    /// What is the matter with the job of a group that shows its cause best: the first that blames whom the group does.
     pub fn example(&self, group: &Group) -> Option<&Diagnosis> {
-        let first = group.jobs.first()?;
-        self.unhealthy.iter().find(|diagnosis| diagnosis.job_id == *first)
+        let of_group = || self.unhealthy.iter().filter(|diagnosis| group.jobs.contains(&diagnosis.job_id));
+        of_group().find(|diagnosis| diagnosis.culprit == group.culprit).or_else(|| of_group().next())
     }
+}
+
+/// Whom most jobs of a group blame, themselves left aside.
+fn culprit_of(group: &Group, unhealthy: &[Diagnosis]) -> Culprit {
+    let mut blamed: BTreeMap<&Culprit, usize> = BTreeMap::new();
+    for diagnosis in unhealthy.iter().filter(|diagnosis| group.jobs.contains(&diagnosis.job_id)) {
+        if !matches!(diagnosis.culprit.kind, None | Some(CulpritKind::Job)) {
+            *blamed.entry(&diagnosis.culprit).or_default() += 1;
+        }
+    }
+    blamed.into_iter().max_by_key(|(_, jobs)| *jobs).map(|(culprit, _)| culprit.clone()).unwrap_or_default()
 }

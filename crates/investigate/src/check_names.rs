@@ -1,10 +1,11 @@
-//! Which events break the standard for their names, or lack an id that they owe.
+//! Which events break the standard for their names, have names that mean nothing here, or lack an id that they owe.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 
+use emp_job::{Meaning, entity, vocabulary};
 use emp_query::Answer;
 
 use super::event_name::{better, fault};
@@ -58,7 +59,9 @@ pub async fn check_names(answer: Answer) -> Result<NameCheck, InvestigationError
     let event_types: BTreeSet<&str> = all.iter().map(|seen| seen.event_type.as_str()).collect();
     let good: Vec<&str> = event_types.iter().copied().filter(|name| fault(name).is_none()).collect();
     let mut findings = missing_ids(&all);
-    findings.extend(bad_names(&all, &good));
+    let sums = sums(&all);
+    findings.extend(sums.iter().filter_map(|seen| bad_name(seen, &good)));
+    findings.extend(sums.iter().filter_map(not_understood));
     let key = |finding: &Finding| (-finding.seen.events, finding.seen.event_type.clone(), finding.problem.clone());
     findings.sort_by_key(key);
     Ok(NameCheck { event_types: event_types.len(), findings: batch(&findings)? })
@@ -74,7 +77,8 @@ fn missing_ids(all: &[Seen]) -> Vec<Finding> {
     all.iter().filter_map(finding).collect()
 }
 
-fn bad_names(all: &[Seen], good: &[&str]) -> Vec<Finding> {
+/// Each type of each service once.
+fn sums(all: &[Seen]) -> Vec<Seen> {
     let mut sums: BTreeMap<(&str, &str), Seen> = BTreeMap::new();
     for seen in all {
         sums.entry((&seen.event_type, &seen.service))
@@ -85,11 +89,36 @@ fn bad_names(all: &[Seen], good: &[&str]) -> Vec<Finding> {
             })
             .or_insert_with(|| seen.clone());
     }
-    let finding = |seen: Seen| {
-        let problem = fault(&seen.event_type)?;
-        Some(Finding { problem, suggestion: better(&seen.event_type, good.iter().copied()), seen })
-    };
-    sums.into_values().filter_map(finding).collect()
+    sums.into_values().collect()
+}
+
+fn bad_name(seen: &Seen, good: &[&str]) -> Option<Finding> {
+    let problem = fault(&seen.event_type)?;
+    Some(Finding { problem, suggestion: better(&seen.event_type, good.iter().copied()), seen: seen.clone() })
+}
+
+/// A name that keeps to the standard, and whose word no verdict understands though another one is near: of a job, a
+/// queue or a webhook. What no word is near may well mean nothing for the course of a job, and is left alone, except
+/// of webhooks, of which every word means something.
+fn not_understood(seen: &Seen) -> Option<Finding> {
+    let (name, vocabulary) = (seen.event_type.as_str(), vocabulary());
+    let entity = entity(name);
+    let is_judged = matches!(entity, "job" | "queue" | "webhook") && fault(name).is_none();
+    if !is_judged || vocabulary.meaning(name).is_some() {
+        return None;
+    }
+    let types = Meaning::ALL.into_iter().flat_map(|(_, _, meaning)| vocabulary.types(meaning));
+    let of_entity = types.filter(|known| known.strip_prefix(entity).is_some_and(|rest| rest.starts_with('.')));
+    let action = |name: &str| name.split_once('.').map(|(_, action)| action.to_owned()).unwrap_or_default();
+    let far = action(name).len() / 4;
+    let near = of_entity.map(|known| (strsim::osa_distance(&action(known), &action(name)), known));
+    let near = near.filter(|(distance, _)| *distance <= far).min().map(|(_, known)| known);
+    let suggestion = vocabulary.meant_by(name).or(near).map(str::to_owned);
+    (suggestion.is_some() || entity == "webhook").then(|| Finding {
+        problem: "no verdict understands it".to_owned(),
+        suggestion,
+        seen: seen.clone(),
+    })
 }
 
 fn batch(findings: &[Finding]) -> Result<RecordBatch, InvestigationError> {

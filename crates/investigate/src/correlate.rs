@@ -27,14 +27,14 @@ impl Investigation<'_> {
         let same_worker = history.holder().map(|worker| {
             let events: Vec<&JobEvent> = around.worker(worker).filter(is_then).collect();
             let own = events.iter().filter(|event| event.job_id.as_deref() != Some(job_id));
-            let own = own.filter(|event| event.job_id.is_none() || event.is_error()).take(JOBS_MAX);
+            let own = own.filter(|event| event.job_id.is_none() || event.is_failure()).take(JOBS_MAX);
             SameWorker {
                 worker_id: worker.to_owned(),
                 jobs: others(events.iter().copied(), job_id),
                 events: own.map(|event| Evidence::new(event, note_of(event))).collect(),
             }
         });
-        let error = history.events().iter().rev().filter(|event| event.is_error());
+        let error = history.events().iter().rev().filter(|event| event.is_failure());
         let error = error.filter_map(|event| Some((event.happened_ms(), error_text(&event.data)?))).next();
         let same_error = error.map(|(ms, text)| {
             let error = fingerprint(&text);
@@ -77,7 +77,7 @@ impl Investigation<'_> {
 }
 
 fn note_of(event: &JobEvent) -> String {
-    let error = error_text(&event.data).filter(|_| event.is_error());
+    let error = error_text(&event.data).filter(|_| event.is_failure());
     error.unwrap_or_else(|| format!("{} of {}", event.level, event.producer()))
 }
 

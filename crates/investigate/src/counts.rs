@@ -1,7 +1,6 @@
 //! How many events there are of each kind, in five minutes each: what rates, error shares and silences are read
 //! from, counted by the engine, so that no number of events is too many.
 
-use emp_job::is_failure;
 use emp_query::moment_literal;
 
 use super::investigation::{Investigation, InvestigationError};
@@ -64,8 +63,8 @@ impl Investigation<'_> {
             now = self.now_ms()
         );
         let mut counts = Rows::ask(self.engine(), &sql).await?.map(|row| {
-            let (event_type, events) = (row.text("event_type")?, row.integer("events")?.unsigned_abs());
-            let errors = if is_failure(&event_type) { events } else { row.integer("errors")?.unsigned_abs() };
+            let event_type = row.text("event_type")?;
+            let (events, errors) = (row.integer("events")?.unsigned_abs(), row.integer("errors")?.unsigned_abs());
             let (bucket, service, last_ms) = (row.integer("bucket")?, row.text("service")?, row.integer("last")?);
             Ok(Count { bucket, service, event_type, events, errors, last_ms })
         })?;

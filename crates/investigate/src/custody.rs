@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use emp_findings::LostJob;
-use emp_job::{History, JobEvent, Role, entity, is_claim, is_queued, is_retry, is_terminal, role};
+use emp_job::{History, JobEvent, Meaning, Role, role};
 
 use super::living::Living;
 use super::surroundings::Surroundings;
@@ -50,20 +50,21 @@ fn follow(job_id: &str, history: &History, living: &Living) -> Vec<(String, Opti
         let lost = LostJob { job_id: job_id.to_owned(), taken_by: taken_by.map(str::to_owned), after_ms };
         found.push((of.worker.to_owned(), Some((lost, at_ms))));
     };
-    for event in history.events() {
+    for (index, event) in history.events().iter().enumerate() {
+        let meaning = history.meaning(index);
         let by = event.worker_id.as_deref();
         if by.is_some() && by == holder.as_ref().map(|holder| holder.worker) {
-            if ends_custody(event) {
+            if meaning.is_some_and(gives_back) {
                 holder = None;
             } else if let Some(holder) = &mut holder {
                 holder.last = event;
             }
             continue;
         }
-        if is_terminal(&event.event_type) {
+        if meaning.is_some_and(Meaning::is_end) {
             // Whoever tells of it, a service may: it has ended.
             holder = None;
-        } else if let Some(worker) = by.filter(|worker| takes(event, &had, worker)) {
+        } else if let Some(worker) = by.filter(|worker| takes(event, meaning, &had, worker)) {
             if let Some(before) = &holder {
                 lose(before, Some(worker), event.arrived_ms);
             }
@@ -80,12 +81,13 @@ fn follow(job_id: &str, history: &History, living: &Living) -> Vec<(String, Opti
 }
 
 /// Does its worker give the job back with that event?
-fn ends_custody(event: &JobEvent) -> bool {
-    is_terminal(&event.event_type) || is_retry(&event.event_type) || is_queued(&event.event_type)
+fn gives_back(meaning: Meaning) -> bool {
+    meaning.is_end() || meaning.is_wait()
 }
 
 /// Does a worker begin to have the job with that event? One that froze and goes on does not take it back.
-fn takes(event: &JobEvent, had: &[&str], worker: &str) -> bool {
-    let begins = matches!(role(&event.event_type), Role::Opens(_)) && entity(&event.event_type) != "webhook";
-    is_claim(&event.event_type) || (begins && !had.contains(&worker))
+fn takes(event: &JobEvent, meaning: Option<Meaning>, had: &[&str], worker: &str) -> bool {
+    let is_of_webhook = meaning.is_some_and(Meaning::is_of_webhook);
+    let begins = matches!(role(&event.event_type, meaning), Role::Opens(_)) && !is_of_webhook;
+    meaning == Some(Meaning::Claimed) || ((begins || meaning == Some(Meaning::Started)) && !had.contains(&worker))
 }

@@ -1,12 +1,12 @@
-//! Jobs that ended badly, that are tried again and again, and of whose end nobody was told.
+//! Jobs that ended badly, and that are tried again and again.
 
 use std::collections::BTreeMap;
 
 use emp_findings::{Confidence, Culprit, CulpritKind, Evidence, SameCause, Verdict};
-use emp_job::{History, JobEvent, Span, entity, error_text, fingerprint, is_claim, is_retry, is_terminal};
+use emp_job::{History, JobEvent, Meaning, Run, entity, error_text, fingerprint};
 use emp_units as units;
 
-use super::judge::{CASES_FOR_P99, Case, Finding, clock, lasting};
+use super::judge::{CASES_FOR_P99, Case, Finding, clock};
 use super::surroundings::Surroundings;
 
 /// So many attempts within [`MANY_WITHIN_MS`] are too many, whatever is usual.
@@ -14,25 +14,29 @@ const MANY_ATTEMPTS: usize = 5;
 const MANY_WITHIN_MS: i64 = 600_000;
 /// A job may need as many attempts as 99 of 100 of its kind, and this many at least.
 const ATTEMPTS_USUAL_MIN: u32 = 3;
-/// A webhook that is confirmed within this time is not late.
-const UNDELIVERED_MS_MIN: i64 = 60_000;
 /// An error that so many other jobs have is not the job's own.
 const SHARED_JOBS_MIN: usize = 2;
 const ERROR_CHARS_MAX: usize = 160;
+/// So many jobs that went on after they had failed are no exception.
+const AGAIN_MIN: u64 = 3;
+/// With fewer other jobs about, that none of them had an error says nothing.
+const OTHERS_MIN: usize = 5;
+/// Failures that are shown of one job, the last.
+const FAILURES_SHOWN: usize = 8;
 
 /// It ended with an error.
 pub(super) fn failed(case: &Case<'_>) -> Option<Finding> {
-    let end =
-        case.history.terminal().filter(|end| is_terminal(&end.event_type) && end.event_type != "job.completed")?;
+    let history = case.history;
+    let (end, ending) = (history.terminal()?, history.ending().filter(|ending| *ending != Meaning::Completed)?);
     let said = said_by(case, end);
-    let attempts = match case.history.attempts() {
+    let attempts = match history.attempts() {
         1 => String::new(),
-        attempts => format!(" after {attempts} attempts"),
+        attempts => format!(" after {attempts} attempts{}", on_workers(history)),
     };
-    let what = match end.event_type.as_str() {
-        "job.creation_failed" => "It could not be created",
-        "job.cancelled" | "job.canceled" => "It was cancelled",
-        "job.timed_out" => "It timed out",
+    let what = match ending {
+        Meaning::NotCreated => "It could not be created",
+        Meaning::Cancelled => "It was cancelled",
+        Meaning::TimedOut => "It timed out",
         _ => "It failed",
     };
     let why = said.as_deref().map(|text| format!(": {}", short(text))).unwrap_or_default();
@@ -41,9 +45,55 @@ pub(super) fn failed(case: &Case<'_>) -> Option<Finding> {
         Confidence::Proven,
         format!("{what}{attempts} at {}{why}", clock(end.happened_ms())),
     );
-    finding.since_ms = Some(end.happened_ms());
+    finding.since_ms = Some(first_like(history, said.as_deref()).unwrap_or(end).happened_ms());
     explain_error(case, &mut finding, said.as_deref());
+    blame_loss(history, &mut finding);
+    doubt(case, end, &mut finding);
     Some(finding)
+}
+
+/// `, all on w7` or `, on w1, w2 and w7`: whoever had the job.
+fn on_workers(history: &History) -> String {
+    let mut workers: Vec<&str> = Vec::new();
+    for worker in history.runs().iter().filter_map(|run| run.worker.as_deref()) {
+        if !workers.contains(&worker) {
+            workers.push(worker);
+        }
+    }
+    match workers.split_last() {
+        None => String::new(),
+        Some((only, [])) => format!(", all on {only}"),
+        Some((last, others)) => format!(", on {} and {last}", others.join(", ")),
+    }
+}
+
+/// The first of the job's failures with that error: since then it is as it is.
+fn first_like<'a>(history: &'a History, said: Option<&str>) -> Option<&'a JobEvent> {
+    let of_error = fingerprint(said?);
+    let is_like = |event: &&JobEvent| error_text(&event.data).is_some_and(|text| fingerprint(&text) == of_error);
+    failures(history).into_iter().find(is_like)
+}
+
+/// A job that was given up since its worker had lost it did not fail by itself.
+fn blame_loss(history: &History, finding: &mut Finding) {
+    let Some(Run { worker: Some(worker), loss: Some(loss), .. }) = history.runs().last() else { return };
+    finding.culprit = Culprit::new(CulpritKind::Worker, Some(worker));
+    finding.evidence.push(Evidence::new(&history.events()[loss.last], format!("the last word of {worker} about it")));
+}
+
+/// Where jobs of its kind often go on after such an end, this one may, too.
+fn doubt(case: &Case<'_>, end: &JobEvent, finding: &mut Finding) {
+    let (typical, job_type) = (case.typical, case.job_type());
+    let again = [Meaning::Claimed, Meaning::Retried, Meaning::Queued, Meaning::Delayed];
+    let types = again.into_iter().flat_map(|meaning| emp_job::vocabulary().types(meaning));
+    let steps = types.filter_map(|next| typical.step(job_type, &end.event_type, next));
+    let (cases, longest_ms) = steps.fold((0, 0), |(cases, ms), step| (cases + step.count(), ms.max(step.max_ms())));
+    let quiet_ms = case.history.now_ms() - end.happened_ms();
+    let is_common = cases >= AGAIN_MIN && 10 * cases >= typical.state(job_type, &end.event_type).count();
+    if is_common && quiet_ms <= longest_ms as i64 {
+        finding.confidence = Confidence::Guess;
+        finding.reason += &format!("; it may be tried again: {cases} {} went on after {}", case.noun(), end.event_type);
+    }
 }
 
 /// It is tried again and again, with the same error each time.
@@ -59,16 +109,9 @@ pub(super) fn retry_loop(case: &Case<'_>) -> Option<Finding> {
     let same =
         failures.iter().filter(|event| error_text(&event.data).is_some_and(|text| fingerprint(&text) == of_error));
     let same = same.count();
-    let begun: Vec<i64> = history
-        .events()
-        .iter()
-        .filter(|event| is_claim(&event.event_type) || is_retry(&event.event_type))
-        .map(JobEvent::happened_ms)
-        .collect();
     let usual = case.typical.attempts_p99(case.job_type()).filter(|(_, jobs)| *jobs >= CASES_FOR_P99);
     let most = usual.map_or(0, |(p99, _)| p99).max(ATTEMPTS_USUAL_MIN);
-    let claims: Vec<i64> =
-        history.events().iter().filter(|event| is_claim(&event.event_type)).map(JobEvent::happened_ms).collect();
+    let claims: Vec<i64> = history.runs().iter().map(|run| history.events()[run.begun].happened_ms()).collect();
     let is_frequent = claims.windows(MANY_ATTEMPTS).any(|some| some[MANY_ATTEMPTS - 1] - some[0] <= MANY_WITHIN_MS);
     if !((history.attempts() > most && same > most as usize) || is_frequent) {
         return None;
@@ -82,94 +125,20 @@ pub(super) fn retry_loop(case: &Case<'_>) -> Option<Finding> {
         expected.unwrap_or_default()
     );
     let mut finding = Finding::new(Verdict::RetryLoop, Confidence::Proven, reason);
-    finding.since_ms = begun.first().copied();
+    finding.since_ms = first_like(history, Some(&said)).map(JobEvent::happened_ms);
     explain_error(case, &mut finding, Some(&said));
     Some(finding)
 }
 
-/// It is done, and whoever waits for it was not told.
-pub(super) fn webhook_undelivered(case: &Case<'_>) -> Option<Finding> {
-    let history = case.history;
-    let end = history.terminal()?;
-    let webhook: Vec<&JobEvent> =
-        history.events().iter().filter(|event| entity(&event.event_type) == "webhook").collect();
-    if webhook.iter().any(|event| event.event_type == "webhook.delivered") {
-        return None;
-    }
-    let last = webhook.last().copied().unwrap_or(end);
-    let waits_ms = history.now_ms() - last.happened_ms();
-    if webhook.is_empty() {
-        // Only where almost every job of its kind is reported to a webhook.
-        let told =
-            case.typical.step(case.job_type(), &end.event_type, "webhook.delivering").map_or(0, |told| told.count());
-        let completed = case.typical.completed(case.job_type());
-        if completed < CASES_FOR_P99 || (told as f64) < 0.95 * completed as f64 {
-            return None;
-        }
-    }
-    let usual = case.typical.state(case.job_type(), &last.event_type);
-    let limit_ms = if usual.count() < CASES_FOR_P99 { 0.0 } else { 3.0 * usual.quantile(0.99).unwrap_or_default() };
-    if waits_ms <= UNDELIVERED_MS_MIN || waits_ms as f64 <= limit_ms {
-        return None;
-    }
-    let service = webhook.last().map_or("webhook-service", |event| event.service.as_str());
-    let to =
-        webhook.iter().rev().find_map(|event| event.text("url")).map(|url| format!(" to {url}")).unwrap_or_default();
-    let what = match webhook.last() {
-        None => "no webhook was ever sent".to_owned(),
-        Some(last) if last.is_error() => {
-            let said = error_text(&last.data).map(|text| format!(": {}", short(&text))).unwrap_or_default();
-            format!("the last try{to} failed {} ago{said}", lasting(waits_ms))
-        }
-        Some(_) => format!("its webhook{to} was sent {} ago and never confirmed", lasting(waits_ms)),
-    };
-    let ended = lasting(end.happened_ms() - history.start_ms());
-    let reason = format!("It was done in {ended}, but {what}");
-    let mut finding = Finding::new(Verdict::WebhookUndelivered, Confidence::Proven, reason);
-    finding.culprit = Culprit::new(CulpritKind::Service, Some(service));
-    finding.since_ms = Some(last.happened_ms());
-    finding.evidence.push(Evidence::new(end, "the work itself was done"));
-    if !webhook.is_empty() {
-        finding.evidence.push(Evidence::new(last, "the last that was heard of its webhook"));
-    }
-    let later: Vec<&JobEvent> = case.around.service(service).filter(|event| event.id > last.id).collect();
-    let delivered = later.iter().filter(|event| event.event_type == "webhook.delivered").count();
-    finding.ruled_out.push(match (later.len(), delivered) {
-        (0, _) => format!("nothing at all was heard of {service} after that: the service itself may be down"),
-        (_, delivered) => format!(
-            "{service} is alive: it delivered {} after that",
-            units::counted(delivered, "other webhook", "other webhooks")
-        ),
-    });
-    finding.same_cause = SameCause::of(undelivered(case), case.job_id);
-    finding.next.push(format!("emp-events search --service {service} --since {} --limit 20", last.timestamp_ms));
-    Some(finding)
-}
-
-/// Other jobs whose webhook was sent, or should have been, and never confirmed.
-fn undelivered<'a>(case: &'a Case<'_>) -> Vec<&'a str> {
-    let is_undelivered = |history: &History| {
-        let webhooks: Vec<&Span> = history.spans().iter().filter(|span| span.name == "webhook").collect();
-        history.terminal().is_some_and(|end| end.event_type == "job.completed")
-            && history.now_ms() - history.last().happened_ms() > UNDELIVERED_MS_MIN
-            && !webhooks.iter().any(|span| span.end_ms.is_some() && !span.has_failed)
-    };
-    case.around
-        .histories_about(case.history.end_ms())
-        .filter(|(_, history)| is_undelivered(history))
-        .map(|(job, _)| job)
-        .collect()
-}
-
 /// The errors of the job itself, not of its webhook.
 fn failures(history: &History) -> Vec<&JobEvent> {
-    let errors = history.events().iter().filter(|event| event.is_error());
+    let errors = history.events().iter().filter(|event| event.is_failure());
     errors.filter(|event| entity(&event.event_type) != "webhook").collect()
 }
 
 /// What went wrong, by the event itself or the last error before it.
 fn said_by(case: &Case<'_>, end: &JobEvent) -> Option<String> {
-    let before = case.history.events().iter().rev().filter(|event| event.is_error());
+    let before = case.history.events().iter().rev().filter(|event| event.is_failure());
     error_text(&end.data).or_else(|| before.filter_map(|event| error_text(&event.data)).next())
 }
 
@@ -177,13 +146,17 @@ fn said_by(case: &Case<'_>, end: &JobEvent) -> Option<String> {
 fn explain_error(case: &Case<'_>, finding: &mut Finding, said: Option<&str>) {
     let history = case.history;
     let shown = failures(history);
-    for event in shown.iter().rev().take(5).rev() {
+    for event in shown.iter().rev().take(FAILURES_SHOWN).rev() {
         let text = error_text(&event.data).map_or_else(|| "an error".to_owned(), |text| short(&text));
-        finding.evidence.push(Evidence::new(event, text));
+        let on = event.worker_id.as_deref().filter(|_| history.runs().len() > 1);
+        finding
+            .evidence
+            .push(Evidence::new(event, on.map(|worker| format!("on {worker}: ")).unwrap_or_default() + &text));
     }
     finding.culprit = Culprit::new(CulpritKind::Job, Some(case.job_id));
     let Some(said) = said else { return };
     let of_error = fingerprint(said);
+    finding.cause = Some(of_error.clone());
     let at_ms = shown.last().map_or(history.end_ms(), |event| event.happened_ms());
     let same: Vec<&JobEvent> = case.around.same_errors(&of_error, at_ms).collect();
     let jobs = Surroundings::jobs_of(same.iter().copied());
@@ -196,7 +169,7 @@ fn explain_error(case: &Case<'_>, finding: &mut Finding, said: Option<&str>) {
     let worker = history.holder();
     if others < SHARED_JOBS_MIN {
         finding.ruled_out.push(match others {
-            0 => "no other job had this error within half an hour: it is of this job".to_owned(),
+            0 => of_this_job_alone(case, &of_error),
             _ => "only one other job had this error within half an hour".to_owned(),
         });
     } else if by_worker.len() == 1
@@ -222,7 +195,22 @@ fn explain_error(case: &Case<'_>, finding: &mut Finding, said: Option<&str>) {
     finding.next.push(format!("emp-events correlate {}", case.job_id));
 }
 
-fn short(text: &str) -> String {
+/// That nobody else had an error says whose it is where it came again and again, or where others had the chance.
+fn of_this_job_alone(case: &Case<'_>, of_error: &str) -> String {
+    let is_same = |event: &&JobEvent| error_text(&event.data).is_some_and(|text| fingerprint(&text) == *of_error);
+    let runs = case.history.runs().len();
+    let failed = failures(case.history).into_iter().filter(is_same).count().min(runs);
+    let others = case.around.histories_about(case.history.end_ms());
+    let others = others.filter(|(job, other)| *job != case.job_id && other.job_type() == case.job_type()).count();
+    let nobody = "no other job had this error within half an hour";
+    if failed >= 2 && others >= OTHERS_MIN {
+        let others = units::count(others as u64);
+        return format!("{nobody}: it is of this job, of which {failed} attempts had it, and none of {others} others");
+    }
+    format!("{nobody}; one case does not tell whether it is of this job")
+}
+
+pub(super) fn short(text: &str) -> String {
     match text.char_indices().nth(ERROR_CHARS_MAX) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),

@@ -3,6 +3,7 @@
 use arrow::array::{ArrayRef, AsArray as _};
 use arrow::datatypes::{DataType, Int64Type};
 
+use emp_event::Level;
 use emp_findings::{Bucket, Moment};
 use emp_query::{Engine, Filter, any_of, column_as, nearest, suggestion};
 use emp_units::bucket_ms;
@@ -65,7 +66,11 @@ async fn ends(engine: &Engine, filter: &Filter) -> Result<Option<(i64, i64)>, In
 /// # Errors
 /// [`InvestigationError`] where the store cannot be read.
 pub async fn why_nothing(engine: &Engine, filter: &Filter) -> Result<String, InvestigationError> {
-    for name in ["service", "event_type", "level", "worker_id", "machine_id"] {
+    if let Some(asked) = filter.exactly("level").filter(|asked| Level::parse(asked).is_none()) {
+        let near = nearest(asked, Level::ALL.iter().map(|level| level.as_str()));
+        return Ok(format!(": there is no level `{asked}`{}", suggestion(near.as_ref())));
+    }
+    for name in ["service", "event_type", "worker_id", "machine_id"] {
         let Some(asked) = filter.exactly(name) else { continue };
         let sql = format!("select distinct {name} from events where {name} is not null limit 500");
         let mut known: Vec<String> = Vec::new();

@@ -8,7 +8,7 @@ use arrow::error::ArrowError;
 
 use emp_event::EntryId;
 use emp_findings::{Diagnosis, Judged, Verdict};
-use emp_job::{History, JobEvent};
+use emp_job::{History, JobEvent, Meaning, vocabulary};
 use emp_query::{EVENT_COLUMNS, Engine, QueryError, column_as, literal, moment_literal, read_events};
 use emp_typical::{Learning, Typical};
 
@@ -47,6 +47,9 @@ const SURROUNDING_EVENTS_MAX: usize = 100_000;
 const RECENT_MS: i64 = 3_600_000;
 /// Jobs that began before a range and of which all is read.
 const CUT_MAX: usize = 500;
+/// A queue that was paused longer ago is not looked for.
+const PAUSE_MS_MAX: i64 = 7 * 24 * 3_600_000;
+const PAUSES_MAX: usize = 10_000;
 /// Events of a range that are looked at, the newest.
 const RANGE_EVENTS_MAX: usize = 1_000_000;
 
@@ -187,7 +190,7 @@ impl<'a> Investigation<'a> {
         let from_ms = since_ms - LIFE_MS_MAX;
         let condition =
             format!("ingested_at >= {} and ingested_at <= {}", moment_literal(from_ms), moment_literal(self.now_ms));
-        let events = self.events(&condition, RANGE_EVENTS_MAX).await?;
+        let mut events = self.events(&condition, RANGE_EVENTS_MAX).await?;
         let oldest_ms = events.iter().map(|event| event.arrived_ms).min();
         let note = oldest_ms.filter(|oldest_ms| events.len() == RANGE_EVENTS_MAX && *oldest_ms > from_ms);
         let note = note.map(|oldest_ms| {
@@ -197,6 +200,7 @@ impl<'a> Investigation<'a> {
                 clock(oldest_ms)
             )
         });
+        events.extend(self.pauses_before(from_ms).await?);
         let lost = self.lost(from_ms).await?;
         Ok((Surroundings::new(events, lost, self.now_ms), note))
     }
@@ -226,10 +230,29 @@ impl<'a> Investigation<'a> {
         }
         let condition =
             format!("ingested_at >= {} and ingested_at <= {}", moment_literal(from_ms), moment_literal(until_ms));
-        let events = self.events(&condition, SURROUNDING_EVENTS_MAX).await?;
+        let mut events = self.events(&condition, SURROUNDING_EVENTS_MAX).await?;
+        events.extend(self.pauses_before(from_ms).await?);
+        events.extend(self.pauses_between(until_ms, self.now_ms).await?);
         let lost = self.lost(from_ms).await?;
         let living = self.living_about(history).await?;
         Ok(Surroundings::new(events, lost, self.now_ms).with_living(living))
+    }
+
+    /// The last that was said of each queue's being paused or not before that moment.
+    async fn pauses_before(&self, ms: i64) -> Result<Vec<JobEvent>, InvestigationError> {
+        self.pauses_between(ms - PAUSE_MS_MAX, ms).await
+    }
+
+    async fn pauses_between(&self, from_ms: i64, until_ms: i64) -> Result<Vec<JobEvent>, InvestigationError> {
+        let types = [Meaning::QueuePaused, Meaning::QueueResumed].into_iter().flat_map(|of| vocabulary().types(of));
+        let types: Vec<String> = types.map(literal).collect();
+        let condition = format!(
+            "event_type in ({}) and ingested_at >= {} and ingested_at <= {}",
+            types.join(", "),
+            moment_literal(from_ms),
+            moment_literal(until_ms)
+        );
+        self.events(&condition, PAUSES_MAX).await
     }
 
     /// What was lost since then.

@@ -4,13 +4,13 @@ use emp_findings::{
     BudgetPart, Completeness, Confidence, Culprit, Diagnosis, Evidence, LastEvent, MissingStep, Moment, SameCause,
     Verdict,
 };
-use emp_job::{History, JobEvent, Part, PartKind, budget};
+use emp_job::{History, JobEvent, Meaning, Part, PartKind, budget};
 use emp_query::no_such_job;
 use emp_typical::{Sketch, Typical};
 use emp_units as units;
 
 use super::surroundings::Surroundings;
-use super::{failure, silence, slow, waiting};
+use super::{attempts, failure, silence, slow, waiting, webhook};
 
 /// A job with everything that it is judged by.
 pub(super) struct Case<'a> {
@@ -31,6 +31,8 @@ pub(super) struct Finding {
     pub same_cause: SameCause,
     pub ruled_out: Vec<String>,
     pub next: Vec<String>,
+    /// What it has in common with others of the same cause, such as the text of an error.
+    pub cause: Option<String>,
 }
 
 impl Finding {
@@ -45,6 +47,7 @@ impl Finding {
             same_cause: SameCause::default(),
             ruled_out: Vec::new(),
             next: Vec::new(),
+            cause: None,
         }
     }
 }
@@ -126,7 +129,7 @@ pub(super) fn lasting(ms: i64) -> String {
 /// Judges a job.
 pub(super) fn judge(job_id: &str, history: &History, typical: &Typical, around: &Surroundings) -> Diagnosis {
     let case = Case { job_id, history, typical, around };
-    let checks: [fn(&Case<'_>) -> Option<Finding>; 10] = [
+    let checks: [fn(&Case<'_>) -> Option<Finding>; 12] = [
         silence::no_data,
         failure::failed,
         failure::retry_loop,
@@ -134,8 +137,10 @@ pub(super) fn judge(job_id: &str, history: &History, typical: &Typical, around: 
         waiting::waiting,
         silence::claimed_not_started,
         silence::stuck,
+        attempts::running_after_loss,
         slow::running_slow,
-        failure::webhook_undelivered,
+        webhook::webhook_undelivered,
+        attempts::done_after_loss,
         slow::done_slow,
     ];
     let finding = checks.iter().find_map(|check| check(&case)).unwrap_or_else(|| nothing_wrong(&case));
@@ -165,6 +170,7 @@ pub(super) fn judge(job_id: &str, history: &History, typical: &Typical, around: 
         ruled_out: finding.ruled_out,
         completeness: completeness(&case),
         next,
+        cause: finding.cause,
     }
 }
 
@@ -183,6 +189,7 @@ pub(super) fn not_found(job_id: &str, similar: &[String]) -> Diagnosis {
         same_cause: SameCause::default(),
         ruled_out: Vec::new(),
         completeness: Completeness { complete: true, notes: Vec::new() },
+        cause: None,
         next: similar.iter().map(|job| format!("emp-events diagnose {job}")).collect(),
     }
 }
@@ -195,8 +202,9 @@ fn nothing_wrong(case: &Case<'_>) -> Finding {
         let quiet = lasting(history.now_ms() - last.happened_ms());
         let holder = history.holder().map(|worker| format!(" on {worker}")).unwrap_or_default();
         let reason = format!(
-            "It is running{holder}, {lived} since it was created; its last word, {}, is {quiet} old",
-            last.event_type
+            "It is running{holder}, {lived} since it was created; its last word, {}, is {quiet} old{}",
+            last.event_type,
+            attempts::story(history).map(|story| format!("; {story}")).unwrap_or_default()
         );
         return Finding::new(Verdict::Running, Confidence::Likely, reason);
     }
@@ -206,6 +214,12 @@ fn nothing_wrong(case: &Case<'_>) -> Finding {
     let failures = history.events().iter().filter(|event| event.is_error()).count();
     if failures > 0 {
         finding.reason += &format!(", after {} on the way", units::counted(failures, "error", "errors"));
+    }
+    for said in attempts::story(history).into_iter().chain(webhook::open_question(history)) {
+        finding.reason += &format!("; {said}");
+    }
+    if webhook::open_question(history).is_some() {
+        finding.confidence = Confidence::Likely;
     }
     finding
 }
@@ -239,14 +253,37 @@ pub(super) fn budget_of(case: &Case<'_>) -> Vec<BudgetPart> {
 /// How long such a part mostly takes, in other jobs.
 pub(super) fn typical_ms(case: &Case<'_>, part: &Part) -> Option<f64> {
     let (typical, job_type) = (case.typical, case.job_type());
-    let median = |sketch: &Sketch| sketch.without(part.ms()).quantile(0.5).map(units::tenth);
+    // What a few other jobs did is not typical.
+    let median = |sketch: &Sketch| {
+        let others = sketch.without(part.ms());
+        (others.count() >= CASES_MIN).then(|| others.quantile(0.5)).flatten().map(units::tenth)
+    };
+    let step = |is_wait: fn(Meaning) -> bool| {
+        let (wait, claim) = wait_step(case.history, is_wait)?;
+        typical.step(job_type, wait, claim).and_then(median)
+    };
     match &part.kind {
         PartKind::Work(name) => typical.span(job_type, name).and_then(median),
-        PartKind::QueueWait => typical.step(job_type, "job.queued", "job.claimed").and_then(median),
-        PartKind::Backoff => typical.step(job_type, "job.retry_scheduled", "job.claimed").and_then(median),
+        PartKind::QueueWait => step(|meaning| meaning.is_put_back() && meaning != Meaning::Retried),
+        PartKind::Backoff => step(Meaning::is_between_attempts),
+        PartKind::Delay | PartKind::Lost(_) => None,
         PartKind::Between { before, after: Some(after), .. } => typical.step(job_type, before, after).and_then(median),
         PartKind::Between { before, after: None, .. } => median(&typical.state(job_type, before)),
     }
+}
+
+/// The types of the last event that is such a wait, and of the claim that ended it.
+fn wait_step(history: &History, is_wait: fn(Meaning) -> bool) -> Option<(&str, &str)> {
+    let mut wait = None;
+    let mut step = None;
+    for (index, event) in history.events().iter().enumerate() {
+        match history.meaning(index) {
+            Some(meaning) if is_wait(meaning) => wait = Some(event.event_type.as_str()),
+            Some(Meaning::Claimed) => step = wait.take().map(|wait| (wait, event.event_type.as_str())).or(step),
+            _ => {}
+        }
+    }
+    step
 }
 
 fn completeness(case: &Case<'_>) -> Completeness {
@@ -270,10 +307,11 @@ fn completeness(case: &Case<'_>) -> Completeness {
         ));
     }
     notes.extend(skews(history));
-    if history.repeated_terminals() > 0 {
-        let more = units::counted(history.repeated_terminals(), "more event", "more events");
-        notes.push(format!("{more} that end the job came after the first, and are ignored"));
-    }
+    notes.extend(match history.repeated_terminals() {
+        0 => None,
+        1 => Some("1 more event that ends the job came after the first, and is ignored".to_owned()),
+        more => Some(format!("{more} more events that end the job came after the first, and are ignored")),
+    });
     let missing_steps = missing_steps(case.job_id, history, case.typical).into_iter();
     let noun = case.noun();
     notes.extend(
@@ -302,9 +340,7 @@ pub(super) fn skews(history: &History) -> Vec<String> {
 /// Events that almost every completed job of this kind has, and this one lacks.
 pub(super) fn missing_steps(job_id: &str, history: &History, typical: &Typical) -> Vec<MissingStep> {
     let job_type = history.job_type();
-    let is_judged = history.terminal().is_some_and(|end| end.event_type == "job.completed")
-        && history.has_beginning()
-        && typical.completed(job_type) >= CASES_FOR_P99;
+    let is_judged = history.is_completed() && history.has_beginning() && typical.completed(job_type) >= CASES_FOR_P99;
     if !is_judged {
         return Vec::new();
     }

@@ -6,6 +6,7 @@
 //! JSON as they are.
 
 mod anomalies;
+mod attempts;
 mod backtest;
 mod check_names;
 mod clocks;
@@ -30,7 +31,9 @@ mod speed;
 mod surroundings;
 mod timeline;
 mod waiting;
+mod webhook;
 mod why_slow;
+mod without_level;
 mod workers;
 mod workers_table;
 
@@ -39,4 +42,5 @@ pub use histogram::{histogram, why_nothing};
 pub use investigation::{Investigation, InvestigationError};
 pub use perf::{PerfQuestion, perf};
 pub use rows::Rows;
+pub use without_level::WithoutLevel;
 pub use workers_table::workers_table;

@@ -5,6 +5,7 @@ use emp_job::{History, Part, PartKind, Span, budget};
 use emp_typical::{Sketch, Typical};
 use emp_units as units;
 
+use super::attempts::NOTICED_MS;
 use super::judge::{CASES_FOR_P99, CASES_MIN, Case, Finding, clock, describe, lasting, typical_ms};
 use super::speed::Slowness;
 
@@ -27,19 +28,25 @@ pub(super) fn done_slow(case: &Case<'_>) -> Option<Finding> {
     slow(case, Verdict::DoneSlow, "It is done, and took")
 }
 
-/// How long a job has taken, where that is unusually long for its kind.
+/// How long a job has taken, where that is unusually long for its kind. What it was asked to wait is left out.
 pub(super) fn overlong(history: &History, typical: &Typical) -> Option<i64> {
     if !history.has_beginning() {
         return None;
     }
-    let total_ms = history.end_ms() - history.start_ms();
+    let asked_ms: i64 = budget(history).iter().filter(|part| part.kind == PartKind::Delay).map(Part::ms).sum();
+    let total_ms = history.end_ms() - history.start_ms() - asked_ms;
+    (total_ms as f64 > limit_ms(history, typical)?).then_some(total_ms)
+}
+
+/// What takes longer is slow, by what is typical for its kind of job: a second at least, as less is not noticed.
+pub(super) fn limit_ms(history: &History, typical: &Typical) -> Option<f64> {
     let usual = usual_total(history, typical)?;
     let limit_ms = match usual.count() {
         CASES_FOR_P99.. => SLOW_FACTOR * usual.quantile(0.99)?,
         CASES_MIN.. => SLOW_FACTOR_OF_MAX * usual.max_ms() as f64,
         _ => return None,
     };
-    (total_ms as f64 > limit_ms).then_some(total_ms)
+    Some(limit_ms.max(NOTICED_MS as f64))
 }
 
 /// How long others of its kind take: without this one.
@@ -55,7 +62,8 @@ fn slow(case: &Case<'_>, verdict: Verdict, beginning: &str) -> Option<Finding> {
     let parts = budget(history);
     // The part that took longest beyond what it usually takes.
     let beyond = |part: &Part| part.ms() as f64 - typical_ms(case, part).unwrap_or_default();
-    let worst = parts.iter().max_by(|a, b| beyond(a).total_cmp(&beyond(b)))?;
+    let worst =
+        parts.iter().filter(|part| part.kind != PartKind::Delay).max_by(|a, b| beyond(a).total_cmp(&beyond(b)))?;
     let typically = typical_ms(case, worst);
     let factor = typically.filter(|typical| *typical > 0.0).map(|typical| worst.ms() as f64 / typical);
     let times = factor.map(|factor| format!(", {} typical", units::factor(factor))).unwrap_or_default();
@@ -95,13 +103,24 @@ fn blame(case: &Case<'_>, worst: &Part, finding: &mut Finding) {
                 .ruled_out
                 .push("the work itself was not slow: most of the time went into waits for another attempt".to_owned());
         }
+        PartKind::Lost(worker) => finding.culprit = Culprit::new(CulpritKind::Worker, Some(worker)),
+        // It was to wait.
+        PartKind::Delay => {}
         PartKind::Between { .. } => {
-            finding.culprit = match case.history.holder() {
-                Some(worker) if worst.service == "worker" => Culprit::new(CulpritKind::Worker, Some(worker)),
+            // Who had it then, not who took it over.
+            finding.culprit = match case.history.worker_at(worst.start_ms) {
+                Some(worker) if is_of_workers(case.history, &worst.service) => {
+                    Culprit::new(CulpritKind::Worker, Some(worker))
+                }
                 _ => Culprit::new(CulpritKind::Service, Some(&worst.service)),
             };
         }
     }
+}
+
+/// Is it a service of workers, which had the job?
+fn is_of_workers(history: &History, service: &str) -> bool {
+    history.runs().iter().any(|run| history.events()[run.begun].service == service)
 }
 
 /// Is it the worker, the connector, or this job alone? Told by the work that others did around it.

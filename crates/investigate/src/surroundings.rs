@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::OnceLock;
 
-use emp_job::{History, JobEvent, error_text, fingerprint};
+use emp_job::{History, JobEvent, Meaning, error_text, fingerprint, vocabulary};
 use emp_typical::Typical;
 
 use super::living::Living;
@@ -33,7 +33,7 @@ pub(super) struct Lost {
     pub count: u64,
 }
 
-/// An error of a job.
+/// A failure that says why.
 #[derive(Debug)]
 pub(super) struct ErrorSeen {
     pub event: usize,
@@ -56,7 +56,7 @@ impl Surroundings {
             if let Some(worker_id) = &event.worker_id {
                 of_worker.entry(worker_id.clone()).or_default().push(index);
             }
-            if event.is_error()
+            if event.is_failure()
                 && let Some(text) = error_text(&event.data)
             {
                 errors.push(ErrorSeen { event: index, fingerprint: fingerprint(&text) });
@@ -136,6 +136,16 @@ impl Surroundings {
     /// The events of a service, in order of arrival.
     pub fn service<'a>(&'a self, service: &'a str) -> impl DoubleEndedIterator<Item = &'a JobEvent> {
         self.events.iter().filter(move |event| event.service == service)
+    }
+
+    /// The event by which a queue was paused, where it still is at that moment. One that names no queue is about all.
+    pub fn pause(&self, queue: Option<&str>, now_ms: i64) -> Option<&JobEvent> {
+        let is_about = |event: &&JobEvent| event.queue().is_none_or(|paused| queue.is_none_or(|queue| queue == paused));
+        let told = self.events.iter().rev().filter(|event| event.arrived_ms <= now_ms).filter(is_about);
+        let mut told = told.filter_map(|event| Some((event, vocabulary().meaning(&event.event_type)?)));
+        let (event, meaning) =
+            told.find(|(_, meaning)| matches!(meaning, Meaning::QueuePaused | Meaning::QueueResumed))?;
+        (meaning == Meaning::QueuePaused).then_some(event)
     }
 
     /// The errors with that fingerprint about that time.

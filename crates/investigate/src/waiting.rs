@@ -1,9 +1,10 @@
 //! Jobs that no worker has taken.
 
 use emp_findings::{Confidence, Culprit, CulpritKind, Evidence, SameCause, Verdict};
-use emp_job::{JobEvent, State, is_claim};
+use emp_job::{History, JobEvent, Meaning, State, error_text, is_claim};
 use emp_units as units;
 
+use super::failure::short;
 use super::judge::{Case, Finding, clock, describe, lasting};
 use super::surroundings::Surroundings;
 
@@ -11,18 +12,55 @@ use super::surroundings::Surroundings;
 /// with it: then there is no `since`.
 pub(super) fn waiting(case: &Case<'_>) -> Option<Finding> {
     let history = case.history;
-    let event = match history.state() {
-        State::Waiting(event) => &history.events()[event],
-        State::BackingOff(until_ms) => return Some(backing_off(case, until_ms)),
+    let index = match history.state() {
+        State::Waiting(event) => event,
+        State::Deferred { event, until_ms } => return Some(deferred(case, event, until_ms)),
         _ => return None,
     };
-    let waits_ms = history.now_ms() - event.happened_ms();
+    let event = &history.events()[index];
+    // What was to wait is waited for from then on.
+    let since_ms = event.due_ms().unwrap_or(i64::MIN).max(event.happened_ms());
+    let waits_ms = history.now_ms() - since_ms;
+    let pause = case.around.pause(history.queue(), history.now_ms());
     let overdue = case.overdue(&event.event_type, waits_ms);
     let ahead = waiting_before(case, event);
     let workers: Vec<&str> = case.around.living.alive().collect();
-    let queue = history.queue();
-    let place = queue.map(|queue| format!(" in queue `{queue}`")).unwrap_or_default();
-    let why = match (workers.len(), ahead.len()) {
+    let place = history.queue().map(|queue| format!(" in queue `{queue}`")).unwrap_or_default();
+    let why = match pause {
+        Some(pause) => format!("its queue is paused since {}", clock(pause.happened_ms())),
+        None => why(workers.len(), ahead.len()),
+    };
+    let usual = case.typical.state(case.job_type(), &event.event_type);
+    let usual = if usual.count() > 0 { format!("; this wait takes {}", describe(&usual)) } else { String::new() };
+    let reason = format!(
+        "{}No worker has taken it{place} for {}, since {}: {why}{usual}",
+        before_that(history, index),
+        lasting(waits_ms),
+        clock(since_ms)
+    );
+    let is_guessed = pause.is_none() && (overdue.is_some() || ahead.is_empty());
+    let confidence = if is_guessed { Confidence::Likely } else { Confidence::Proven };
+    let mut finding = Finding::new(Verdict::Waiting, confidence, reason);
+    finding.evidence.push(Evidence::new(event, "since then it waits for a worker"));
+    finding.evidence.extend(pause.map(|pause| Evidence::new(pause, "its queue hands out no jobs")));
+    finding.same_cause = SameCause::of(ahead.iter().map(String::as_str), case.job_id);
+    if overdue.is_some() || pause.is_some() {
+        finding.since_ms = Some(pause.map_or(since_ms, |pause| pause.happened_ms().max(since_ms)));
+        finding.culprit = match workers.len() {
+            0 if pause.is_none() => Culprit::new(CulpritKind::Service, Some("worker")),
+            _ => Culprit::new(CulpritKind::Queue, Some(history.queue().unwrap_or("default"))),
+        };
+    }
+    finding.ruled_out.push(taken_meanwhile(case, event));
+    finding.next = vec![
+        "emp-events health".to_owned(),
+        "emp-events search --event-type worker.shutting_down --last 3h".to_owned(),
+    ];
+    Some(finding)
+}
+
+fn why(workers: usize, ahead: usize) -> String {
+    match (workers, ahead) {
         (0, _) => "no worker is alive".to_owned(),
         (alive, 0) => {
             format!("no job waits before it, and {} alive", units::counted(alive, "worker is", "workers are"))
@@ -32,57 +70,75 @@ pub(super) fn waiting(case: &Case<'_>) -> Option<Finding> {
             units::counted(ahead, "job waits", "jobs wait"),
             units::counted(alive, "worker", "workers")
         ),
-    };
-    let usual = case.typical.state(case.job_type(), &event.event_type);
-    let usual = if usual.count() > 0 { format!("; this wait takes {}", describe(&usual)) } else { String::new() };
-    let reason = format!(
-        "No worker has taken it{place} for {}, since {}: {why}{usual}",
-        lasting(waits_ms),
-        clock(event.happened_ms())
-    );
-    let confidence = if overdue.is_some() || ahead.is_empty() { Confidence::Likely } else { Confidence::Proven };
-    let mut finding = Finding::new(Verdict::Waiting, confidence, reason);
-    finding.evidence.push(Evidence::new(event, "since then it waits for a worker"));
-    finding.same_cause = SameCause::of(ahead.iter().map(String::as_str), case.job_id);
-    if overdue.is_some() {
-        finding.since_ms = Some(event.happened_ms());
-        finding.culprit = match workers.len() {
-            0 => Culprit::new(CulpritKind::Service, Some("worker")),
-            _ => Culprit::new(CulpritKind::Queue, Some(queue.unwrap_or("default"))),
-        };
     }
-    let taken = taken_since(case, event);
-    finding.ruled_out.push(match taken {
-        0 => "no job at all was claimed after it was queued".to_owned(),
-        taken => {
-            format!("the queue moves: {} claimed after it was queued", units::counted(taken, "job was", "jobs were"))
-        }
-    });
-    finding.next = vec![
-        "emp-events health".to_owned(),
-        "emp-events search --event-type worker.shutting_down --last 3h".to_owned(),
-    ];
-    Some(finding)
 }
 
-fn backing_off(case: &Case<'_>, until_ms: i64) -> Finding {
+/// What became of the attempt before the wait that began with that event, where there was one.
+fn before_that(history: &History, index: usize) -> String {
+    let event = &history.events()[index];
+    match history.meaning(index) {
+        Some(meaning) if meaning.is_between_attempts() => {
+            let said = error_text(&event.data).map(|text| format!(": {}", short(&text))).unwrap_or_default();
+            format!("Attempt {} failed{said}; it will be tried again. ", history.attempts())
+        }
+        Some(Meaning::Stalled) => {
+            let lost = history.losses().last().map(|(run, _)| format!("{} has lost it. ", run.named()));
+            lost.unwrap_or_default()
+        }
+        _ => String::new(),
+    }
+}
+
+/// It is to wait until then.
+fn deferred(case: &Case<'_>, event: usize, until_ms: i64) -> Finding {
     let left = lasting(until_ms - case.history.now_ms());
-    let reason = format!("It waits for its next attempt, which is due in {left}, at {}", clock(until_ms));
+    let is_retry = case.history.meaning(event).is_some_and(Meaning::is_between_attempts);
+    let (reason, ruled_out) = if is_retry {
+        (
+            format!("It waits for its next attempt, which is due in {left}, at {}", clock(until_ms)),
+            "it is not overdue: the time of its next attempt has not come",
+        )
+    } else {
+        (
+            format!("It waits until {}, as asked: it is due in {left}", clock(until_ms)),
+            "it is not overdue: the time that was asked for has not come",
+        )
+    };
     let mut finding = Finding::new(Verdict::Waiting, Confidence::Proven, reason);
-    finding.ruled_out.push("it is not overdue: the time of its next attempt has not come".to_owned());
+    finding.evidence.push(Evidence::new(&case.history.events()[event], "it says until when"));
+    finding.ruled_out.push(ruled_out.to_owned());
     finding
 }
 
-/// Jobs that were put into a queue earlier and that nobody has taken yet.
+/// Jobs that were put into the same queue earlier and that nobody has taken yet.
 fn waiting_before(case: &Case<'_>, event: &JobEvent) -> Vec<String> {
+    let queue = case.history.queue();
     let waiting = case.around.histories().filter(|(job, other)| match other.state() {
-        State::Waiting(since) => *job != case.job_id && other.events()[since].id < event.id,
+        State::Waiting(since) => *job != case.job_id && other.queue() == queue && other.events()[since].id < event.id,
         _ => false,
     });
     waiting.map(|(job, _)| job.to_owned()).collect()
 }
 
-fn taken_since(case: &Case<'_>, event: &JobEvent) -> usize {
+/// Whether others were taken from the same queue after that event. Where jobs name no queue they share one.
+fn taken_meanwhile(case: &Case<'_>, event: &JobEvent) -> String {
+    let queue = case.history.queue();
     let claims = case.around.events().filter(|other| other.id > event.id && is_claim(&other.event_type));
-    Surroundings::jobs_of(claims).len()
+    let queue_of = |claim: &JobEvent| -> Option<String> {
+        let of_job = || case.around.history(claim.job_id.as_deref()?)?.queue();
+        claim.queue().or_else(of_job).map(str::to_owned)
+    };
+    let (same, elsewhere): (Vec<_>, Vec<_>) = claims.partition(|claim| queue_of(claim).as_deref() == queue);
+    let (same, elsewhere) = (Surroundings::jobs_of(same.into_iter()), Surroundings::jobs_of(elsewhere.into_iter()));
+    let counted = |jobs: usize| units::counted(jobs, "job was", "jobs were");
+    match (same.len(), elsewhere.len()) {
+        (0, 0) => "no job at all was claimed after it was queued".to_owned(),
+        (0, elsewhere) => {
+            format!(
+                "not the workers: {} claimed from other queues meanwhile, and none from its own",
+                counted(elsewhere)
+            )
+        }
+        (same, _) => format!("the queue moves: {} claimed from it after this one was queued", counted(same)),
+    }
 }

@@ -1,7 +1,8 @@
 //! Where a job's time went: its critical path, from its end back to its beginning.
 
-use super::history::{GapKind, History};
-use super::vocabulary::{is_claim, is_queued, is_retry};
+use super::gaps::GapKind;
+use super::history::History;
+use super::meaning::Meaning;
 
 /// A part of a job's life. The parts of a budget follow each other without a hole: together they are
 /// its whole life.
@@ -31,8 +32,12 @@ pub enum PartKind {
     Work(String),
     /// No worker had taken it.
     QueueWait,
+    /// It was to wait.
+    Delay,
     /// It waited for its next attempt.
     Backoff,
+    /// That worker had it and brought it to no end, until that was noticed.
+    Lost(String),
     /// Between those two events, which no span covers.
     Between {
         /// The event before.
@@ -50,7 +55,9 @@ impl PartKind {
         match self {
             Self::Work(name) => name.clone(),
             Self::QueueWait => "queue wait".to_owned(),
+            Self::Delay => "delay, as asked".to_owned(),
             Self::Backoff => "retry backoff".to_owned(),
+            Self::Lost(worker) => format!("lost by {worker}"),
             Self::Between { before, after: Some(after), .. } => format!("{before} → {after}"),
             Self::Between { before, after: None, .. } => format!("silence after {before}"),
         }
@@ -90,35 +97,53 @@ pub fn budget(history: &History) -> Vec<Part> {
     parts
 }
 
-/// Spans, waits for a worker, and backoffs.
+/// Spans, waits, and times in which a job was lost.
 fn intervals(history: &History) -> Vec<Interval> {
     let spans = history.spans().iter().filter_map(|span| {
         let kind = PartKind::Work(span.name.clone());
         Some(Interval { kind, service: span.service.clone(), start_ms: span.start_ms, end_ms: span.end_ms? })
     });
-    let mut intervals: Vec<Interval> = spans.collect();
-    let mut waiting: Option<(PartKind, usize)> = None;
-    for (index, event) in history.events().iter().enumerate() {
-        if is_queued(&event.event_type) {
-            waiting = Some((PartKind::QueueWait, index));
-        } else if is_retry(&event.event_type) {
-            waiting = Some((PartKind::Backoff, index));
-        } else if is_claim(&event.event_type)
-            && let Some((kind, since)) = waiting.take()
-        {
-            let since = &history.events()[since];
-            let (start_ms, end_ms) = (since.happened_ms(), event.happened_ms());
-            intervals.push(Interval { kind, service: since.service.clone(), start_ms, end_ms });
+    let events = history.events();
+    let losses = history.losses().map(|(run, loss)| Interval {
+        kind: PartKind::Lost(run.named().to_owned()),
+        service: events[run.begun].service.clone(),
+        start_ms: events[loss.last].happened_ms(),
+        end_ms: events[loss.noticed].happened_ms(),
+    });
+    let mut intervals: Vec<Interval> = spans.chain(losses).collect();
+    let mut waiting: Option<usize> = None;
+    for index in 0..events.len() {
+        match history.meaning(index) {
+            Some(meaning) if meaning.is_put_back() || meaning == Meaning::AttemptFailed => waiting = Some(index),
+            Some(Meaning::Created) if events[index].due_ms().is_some() => waiting = Some(index),
+            Some(Meaning::Claimed | Meaning::Started) => {
+                let since = waiting.take();
+                intervals.extend(since.into_iter().flat_map(|since| wait(history, since, events[index].happened_ms())));
+            }
+            _ => {}
         }
     }
-    if let Some((kind, since)) = waiting
-        && history.terminal().is_none()
-    {
-        let since = &history.events()[since];
-        let (start_ms, end_ms) = (since.happened_ms(), history.end_ms());
-        intervals.push(Interval { kind, service: since.service.clone(), start_ms, end_ms });
-    }
+    let since = waiting.filter(|_| history.terminal().is_none());
+    intervals.extend(since.into_iter().flat_map(|since| wait(history, since, history.end_ms())));
     intervals
+}
+
+/// A wait from that event on: as long as it was to, and then for a worker.
+fn wait(history: &History, since: usize, end_ms: i64) -> Vec<Interval> {
+    let event = &history.events()[since];
+    let meaning = history.meaning(since);
+    let piece = |kind, start_ms, end_ms| Interval { kind, service: event.service.clone(), start_ms, end_ms };
+    let start_ms = event.happened_ms();
+    if meaning.is_some_and(Meaning::is_between_attempts) {
+        return vec![piece(PartKind::Backoff, start_ms, end_ms)];
+    }
+    match event.due_ms() {
+        Some(due_ms) => {
+            let due_ms = due_ms.clamp(start_ms, end_ms.max(start_ms));
+            vec![piece(PartKind::Delay, start_ms, due_ms), piece(PartKind::QueueWait, due_ms, end_ms)]
+        }
+        None => vec![piece(PartKind::QueueWait, start_ms, end_ms)],
+    }
 }
 
 /// Adds the time that no interval explains, cut where events are, the last piece first.

@@ -2,7 +2,9 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use emp_event::{EntryId, Event};
+use emp_event::{EntryId, Event, Level};
+
+use super::tries::due_ms;
 
 /// One event of a job.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,9 +75,25 @@ impl JobEvent {
         self.worker_id.as_deref().or(self.machine_id.as_deref()).unwrap_or(&self.service)
     }
 
-    /// Does it tell of something that went wrong?
+    /// Is it an error? The level says so, and nothing else: whatever counts errors counts these.
     pub fn is_error(&self) -> bool {
-        super::is_error(&self.event_type, &self.level)
+        self.level == Level::Error.as_str()
+    }
+
+    /// Does it tell of something that did not work? Its type may say so even where whoever sent it finds that
+    /// no error. Verdicts are reached by these, and none are counted.
+    pub fn is_failure(&self) -> bool {
+        self.is_error() || Level::of_type(&self.event_type) == Level::Error
+    }
+
+    /// Before when nothing is to be expected of the job, ms since the epoch by Redis' clock, where it says so.
+    pub fn due_ms(&self) -> Option<i64> {
+        due_ms(&self.data, self.timestamp_ms).map(|due_ms| due_ms - self.ahead_ms())
+    }
+
+    /// The queue that it is about.
+    pub fn queue(&self) -> Option<&str> {
+        self.text("queueName").or_else(|| self.text("queue"))
     }
 
     /// A key of `data`, as text.

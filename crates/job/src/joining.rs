@@ -3,16 +3,19 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::vocabulary::{closes, is_claim};
+use super::meaning::Meaning;
+use super::vocabulary::vocabulary;
+use super::words::closes;
 
 /// So many pieces of work of one job may be under way; of more the oldest is forgotten.
 const OPEN_MAX: usize = 64;
 
 /// Does this event begin another attempt? A claim does, but for one that follows a claim of another type at
 /// once: a job that is assigned and then accepted is begun once. `before` is the type of the job's event before it.
-pub fn is_begun(before: Option<&str>, event_type: &str) -> bool {
-    let continues_claim = before.is_some_and(|before| is_claim(before) && before != event_type);
-    is_claim(event_type) && !continues_claim
+pub fn is_begun(before: Option<&str>, event_type: &str, meaning: Option<Meaning>) -> bool {
+    let is_claim = |event_type: &str| vocabulary().meaning_anywhere(event_type) == Some(Meaning::Claimed);
+    let continues_claim = before.is_some_and(|before| before != event_type && is_claim(before));
+    meaning == Some(Meaning::Claimed) && !continues_claim
 }
 
 /// The attempt that a job is in, event by event.
@@ -36,13 +39,15 @@ impl Attempt {
     }
 
     /// Takes note of the job's next event. `stated` is the attempt that the event names.
-    pub fn follow(&mut self, before: Option<&str>, event_type: &str, stated: Option<f64>) {
-        if !is_claim(event_type) {
+    pub fn follow(&mut self, before: Option<&str>, event_type: &str, meaning: Option<Meaning>, stated: Option<f64>) {
+        if meaning != Some(Meaning::Claimed) {
             return;
         }
         match stated {
             Some(stated) => self.number = stated.max(1.0) as u32,
-            None if self.has_begun && is_begun(before, event_type) => self.number = self.number.saturating_add(1),
+            None if self.has_begun && is_begun(before, event_type, meaning) => {
+                self.number = self.number.saturating_add(1)
+            }
             None => {}
         }
         self.has_begun = true;
@@ -69,9 +74,9 @@ impl<T> Default for OpenWork<T> {
 }
 
 impl<T> OpenWork<T> {
-    /// Work of that name begins. What of that name was open did not end, or its end was never told.
+    /// Work of that name begins. What of that name was open in the attempt did not end, or its end was never told.
     pub fn begin(&mut self, name: String, attempt: u32, kept: T) {
-        self.pieces.retain(|piece| piece.name != name);
+        self.pieces.retain(|piece| piece.name != name || piece.attempt != attempt);
         if self.pieces.len() == OPEN_MAX {
             self.pieces.remove(0);
         }

@@ -3,24 +3,34 @@
 //!
 //! [`History`] is made of a job's events and a moment from which it is looked at. This room
 //! computes; it reads no files and knows neither SQL nor screens. What the words mean, exactly, is
-//! in `docs/definitions.md`.
+//! in `docs/definitions.md`; which types of events mean what is in `vocabulary.toml`.
 
 mod budget;
 mod event;
 mod fingerprint;
+mod gaps;
 mod history;
 mod joining;
+mod meaning;
+mod meanings;
+mod runs;
+mod spans;
+mod tries;
 mod vocabulary;
+mod words;
 
 pub use budget::{Part, PartKind, budget};
 pub use event::{JobEvent, happened_ms};
 pub use fingerprint::{ERROR_KEYS, error_text, error_values, fingerprint};
-pub use history::{Gap, GapKind, Handoff, History, Span, State};
+pub use gaps::{Gap, GapKind};
+pub use history::{Handoff, History, State};
 pub use joining::{Attempt, OpenWork, is_begun};
-pub use vocabulary::{
-    Role, closes, entity, is_claim, is_error, is_failure, is_queued, is_retry, is_terminal, job_type_of, retry_at_ms,
-    role, span_name,
-};
+pub use meaning::Meaning;
+pub use runs::{Loss, Run};
+pub use spans::Span;
+pub use tries::is_tried_again;
+pub use vocabulary::{Dialect, Vocabulary, VocabularyError, is_claim, is_terminal, speak, vocabulary};
+pub use words::{Role, closes, entity, job_type_of, role, span_name};
 
 #[cfg(test)]
 mod tests;

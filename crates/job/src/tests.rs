@@ -5,6 +5,9 @@ use emp_event::EntryId;
 
 use super::*;
 
+mod attempts;
+mod words;
+
 fn event(at_ms: i64, seq: u64, event_type: &str) -> JobEvent {
     let service = match entity(event_type) {
         "webhook" => "webhook-service",
@@ -80,7 +83,8 @@ fn a_retry_is_waited_for_until_its_time() {
     let mut retry = event(2_010, 5, "job.retry_scheduled");
     retry.data = json!({ "attempt": 1, "nextRetryAt": 7_000 }).as_object().unwrap().clone();
     events.push(retry);
-    assert_eq!(History::new(events.clone(), 6_000).unwrap().state(), State::BackingOff(7_000));
+    let until = State::Deferred { event: 5, until_ms: 7_000 };
+    assert_eq!(History::new(events.clone(), 6_000).unwrap().state(), until);
     assert_eq!(History::new(events.clone(), 8_000).unwrap().state(), State::Waiting(5));
     let seen = History::new(events, 6_000).unwrap();
     assert!(seen.spans()[0].has_failed);
@@ -139,7 +143,8 @@ fn an_attempt_does_not_end_the_work_of_another() {
         ],
         100,
     );
-    assert_eq!(seen.spans().iter().map(|span| span.end_ms).collect::<Vec<_>>(), [None]);
+    let ends: Vec<_> = seen.spans().iter().map(|span| (span.end_ms, span.is_lost)).collect();
+    assert_eq!(ends, [(Some(10), true)], "it was lost with the attempt, and ended with its worker's last word");
 }
 
 #[test]

@@ -1,95 +1,256 @@
-//! What the types of events mean, read from their names: `{entity}.{action}`.
+//! The vocabulary: which types of events mean what. Its table is `vocabulary.toml` beside this room's sources, and
+//! a file of the same form in which a team names its own types.
 
-use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::OnceLock;
 
-/// What an event does to a span.
+use serde::{Deserialize, Serialize};
+
+use super::meaning::Meaning;
+
+/// The table that every process begins with.
+const PLAIN: &str = include_str!("../vocabulary.toml");
+
+/// Why a vocabulary cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VocabularyError {
+    /// The text is no TOML, or has another form.
+    #[error("it is no vocabulary: {0}")]
+    Form(String),
+    /// A key is no meaning.
+    #[error("[{section}] has no `{key}`; it has {known}")]
+    Key {
+        /// Where it stands.
+        section: String,
+        /// What stands there.
+        key: String,
+        /// What may stand there.
+        known: String,
+    },
+    /// A type is given two meanings.
+    #[error("`{event_type}` stands twice: a type has one meaning")]
+    Twice {
+        /// The type.
+        event_type: String,
+    },
+}
+
+/// Whose word a type is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role<'a> {
-    /// It opens one of that name within its entity: `processing` in `connector.processing_started`,
-    /// nothing in `worker.starting`.
-    Opens(&'a str),
-    /// It closes one.
-    Closes(&'a str),
-    /// Neither.
-    Neither,
+enum Origin {
+    /// This project's, or the team's.
+    Own,
+    /// That of another system that runs jobs, which counts for jobs of which nothing else is told.
+    OtherSystem,
 }
 
-const OPENING: [&str; 5] = ["started", "starting", "executing", "delivering", "running"];
-const CLOSING: [&str; 7] = ["completed", "failed", "ready", "delivered", "cancelled", "canceled", "finished"];
-const TERMINAL: [&str; 6] = ["completed", "failed", "cancelled", "canceled", "creation_failed", "timed_out"];
-
-/// The part before the dot.
-pub fn entity(event_type: &str) -> &str {
-    event_type.split_once('.').map_or(event_type, |(entity, _)| entity)
+/// Which types of events mean what.
+#[derive(Debug, Clone, Default)]
+pub struct Vocabulary {
+    meanings: HashMap<String, (Meaning, Origin)>,
+    /// Last words of types that open a piece of work, and of those that close one.
+    begins: BTreeSet<String>,
+    ends: BTreeSet<String>,
+    /// Other words for a type's last one, and the types that may be meant.
+    meant: BTreeMap<String, Vec<String>>,
 }
 
-/// What an event of that type does to a span of its entity.
-pub fn role(event_type: &str) -> Role<'_> {
-    let action = event_type.split_once('.').map_or(event_type, |(_, action)| action);
-    let (name, word) = action.rsplit_once('_').unwrap_or(("", action));
-    // A job is no span of its own: it would cover every wait within it.
-    if entity(event_type) == "job" {
-        Role::Neither
-    } else if OPENING.contains(&word) {
-        Role::Opens(name)
-    } else if CLOSING.contains(&word) {
-        Role::Closes(name)
-    } else {
-        Role::Neither
+/// A vocabulary's file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Table {
+    job: Section,
+    queue: Section,
+    webhook: Section,
+    work: Work,
+    systems: BTreeMap<String, Section>,
+    meant: BTreeMap<String, Vec<String>>,
+}
+
+/// Types by the name of what they mean.
+type Section = BTreeMap<String, Vec<String>>;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Work {
+    begins: Vec<String>,
+    ends: Vec<String>,
+}
+
+impl Vocabulary {
+    /// The one that every process begins with.
+    ///
+    /// # Errors
+    /// Never for the table that is compiled in, which the tests read.
+    pub fn plain() -> Result<Self, VocabularyError> {
+        let mut plain = Self::default();
+        plain.add(PLAIN)?;
+        Ok(plain)
+    }
+
+    /// Takes in a file in which a team names its own types: what it says of a type counts from then on.
+    ///
+    /// # Errors
+    /// [`VocabularyError`] where it has another form than it should.
+    pub fn add(&mut self, text: &str) -> Result<(), VocabularyError> {
+        let table: Table = toml::from_str(text).map_err(|error| VocabularyError::Form(error.message().to_owned()))?;
+        let mut added = HashMap::new();
+        let own = [("job", &table.job), ("queue", &table.queue), ("webhook", &table.webhook)];
+        for (name, section) in own {
+            read_section(name, name, section, Origin::Own, &mut added)?;
+        }
+        for (system, section) in &table.systems {
+            read_section("job", &format!("systems.{system}"), section, Origin::OtherSystem, &mut added)?;
+        }
+        self.meanings.extend(added);
+        self.begins.extend(table.work.begins);
+        self.ends.extend(table.work.ends);
+        for (event_type, words) in table.meant {
+            for word in words {
+                self.meant.entry(word).or_default().push(event_type.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// What a type means among this project's words and the team's; `None` where nothing is known of it.
+    pub fn meaning(&self, event_type: &str) -> Option<Meaning> {
+        self.look(event_type).filter(|(_, origin)| *origin == Origin::Own).map(|(meaning, _)| meaning)
+    }
+
+    /// The same, with the words of other systems.
+    pub fn meaning_anywhere(&self, event_type: &str) -> Option<Meaning> {
+        self.look(event_type).map(|(meaning, _)| meaning)
+    }
+
+    fn look(&self, event_type: &str) -> Option<(Meaning, Origin)> {
+        let of_webhook = || Some((self.meaning_of_webhook(event_type)?, Origin::Own));
+        self.meanings.get(event_type).copied().or_else(of_webhook)
+    }
+
+    /// Work that is named by its beginning and its end needs no line for each name that it may have.
+    fn meaning_of_webhook(&self, event_type: &str) -> Option<Meaning> {
+        let action = event_type.strip_prefix("webhook.")?;
+        match action.rsplit_once('_').map_or(action, |(_, word)| word) {
+            "failed" => Some(Meaning::WebhookFailed),
+            "completed" | "delivered" | "finished" => Some(Meaning::WebhookDelivered),
+            word => self.begins_work(word).then_some(Meaning::WebhookSending),
+        }
+    }
+
+    /// Does that last word of a type open a piece of work?
+    pub fn begins_work(&self, word: &str) -> bool {
+        self.begins.contains(word)
+    }
+
+    /// Does it close one?
+    pub fn ends_work(&self, word: &str) -> bool {
+        self.ends.contains(word)
+    }
+
+    /// Every type that has this meaning, in the order of the alphabet.
+    pub fn types(&self, meaning: Meaning) -> Vec<&str> {
+        let same = self.meanings.iter().filter(|(_, (of, _))| *of == meaning);
+        let mut types: Vec<&str> = same.map(|(event_type, _)| event_type.as_str()).collect();
+        types.sort_unstable();
+        types
+    }
+
+    /// The same without the words of other systems.
+    pub fn own_types(&self, meaning: Meaning) -> Vec<&str> {
+        self.types(meaning).into_iter().filter(|event_type| self.meaning(event_type).is_some()).collect()
+    }
+
+    /// The types that may be meant by one that has no meaning, by the other words for its last one.
+    pub fn meant_by(&self, event_type: &str) -> Option<&str> {
+        let (entity, action) = event_type.split_once('.')?;
+        let words = [action, action.rsplit_once('_').map_or(action, |(_, word)| word)];
+        let meant = words.iter().filter_map(|word| self.meant.get(*word)).flatten();
+        meant.map(String::as_str).find(|meant| super::entity(meant) == entity)
+    }
+
+    /// A number that differs where the meanings do: what was learned by one vocabulary is not true by another.
+    pub fn fingerprint(&self) -> u64 {
+        let mut lines: Vec<String> = self.meanings.iter().map(|(name, (of, _))| format!("{name}={of:?}\n")).collect();
+        lines.extend(self.begins.iter().map(|word| format!("begins {word}\n")));
+        lines.extend(self.ends.iter().map(|word| format!("ends {word}\n")));
+        lines.sort_unstable();
+        // FNV-1a: a few thousand bytes, once a process.
+        lines
+            .concat()
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
     }
 }
 
-/// The name of a span: `connector.processing`, or `webhook` alone.
-pub fn span_name(entity: &str, name: &str) -> String {
-    if name.is_empty() { entity.to_owned() } else { format!("{entity}.{name}") }
+fn read_section(
+    section: &str,
+    shown: &str,
+    types: &Section,
+    origin: Origin,
+    into: &mut HashMap<String, (Meaning, Origin)>,
+) -> Result<(), VocabularyError> {
+    let of_section = || Meaning::ALL.iter().filter(|(of, ..)| *of == section);
+    for (key, types) in types {
+        let Some((_, _, meaning)) = of_section().find(|(_, name, _)| name == key) else {
+            let known: Vec<&str> = of_section().map(|(_, name, _)| *name).collect();
+            return Err(VocabularyError::Key { section: shown.to_owned(), key: key.clone(), known: known.join(", ") });
+        };
+        for event_type in types {
+            if into.insert(event_type.clone(), (*meaning, origin)).is_some() {
+                return Err(VocabularyError::Twice { event_type: event_type.clone() });
+            }
+        }
+    }
+    Ok(())
 }
 
-/// Does what closes `name` within an entity close the span of that name? One that has no name of its own
-/// closes any of its entity, and is closed by any.
-pub fn closes(of: &str, name: &str, span: &str) -> bool {
-    entity(span) == of && (span == of || name.is_empty() || span == span_name(of, name))
+/// What the events of one job mean: once one of our own words is said of it, words of other systems are about
+/// something else.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dialect {
+    is_own: bool,
 }
 
-/// Does nothing more have to come of the job itself?
+impl Dialect {
+    /// What the job's next event means; `None` where it means nothing for the job.
+    pub fn meaning(&mut self, event_type: &str) -> Option<Meaning> {
+        let (meaning, origin) = vocabulary().look(event_type)?;
+        self.is_own |= origin == Origin::Own && meaning.is_of_job();
+        (origin == Origin::Own || !self.is_own).then_some(meaning)
+    }
+
+    /// The one that all events of a job together are told in.
+    pub fn of<'a>(event_types: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut dialect = Self::default();
+        for event_type in event_types {
+            dialect.meaning(event_type);
+        }
+        dialect
+    }
+}
+
+/// What this process speaks. A process answers about one store, so it has one vocabulary, and is given it before it
+/// reads the first event.
+static SPOKEN: OnceLock<Vocabulary> = OnceLock::new();
+
+/// Lets this process speak that vocabulary. Where it has already begun to read events by another one, nothing changes.
+pub fn speak(vocabulary: Vocabulary) {
+    let _ = SPOKEN.set(vocabulary);
+}
+
+/// The vocabulary of this process: the plain one, unless it was given another.
+pub fn vocabulary() -> &'static Vocabulary {
+    // The plain one can be read, or no test would pass.
+    SPOKEN.get_or_init(|| Vocabulary::plain().unwrap_or_default())
+}
+
+/// Has the job ended, as far as the type alone can say it?
 pub fn is_terminal(event_type: &str) -> bool {
-    event_type.strip_prefix("job.").is_some_and(|action| TERMINAL.contains(&action))
+    vocabulary().meaning(event_type).is_some_and(Meaning::is_end)
 }
 
 /// Has a worker taken the job?
 pub fn is_claim(event_type: &str) -> bool {
-    matches!(event_type, "job.claimed" | "job.assigned" | "job.accepted" | "job.picked_up")
-}
-
-/// Does the job wait for a worker from then on?
-pub fn is_queued(event_type: &str) -> bool {
-    matches!(event_type, "job.queued" | "job.requeued" | "job.submitted")
-}
-
-/// Will the job be tried again?
-pub fn is_retry(event_type: &str) -> bool {
-    matches!(event_type, "job.retry_scheduled" | "job.retrying" | "job.retry")
-}
-
-/// Does an event of that type and level tell of something that went wrong?
-pub fn is_error(event_type: &str, level: &str) -> bool {
-    level == "error" || is_failure(event_type)
-}
-
-/// Does the type alone say that something went wrong?
-pub fn is_failure(event_type: &str) -> bool {
-    event_type.ends_with("failed") || event_type.ends_with("error")
-}
-
-/// What kind of job it is, as `job.created` says.
-pub fn job_type_of(data: &Map<String, Value>) -> Option<&str> {
-    ["jobType", "job_type", "type"].iter().find_map(|key| data.get(*key)?.as_str())
-}
-
-/// Before when nothing is to be expected of the job, ms since the epoch, where the event says so.
-pub fn retry_at_ms(data: &Map<String, Value>) -> Option<i64> {
-    ["nextRetryAt", "scheduledFor", "retryAt"].iter().find_map(|key| match data.get(*key)? {
-        Value::Number(number) => number.as_f64().map(|ms| ms as i64),
-        Value::String(text) => Some(text.parse::<jiff::Timestamp>().ok()?.as_millisecond()),
-        _ => None,
-    })
+    vocabulary().meaning(event_type) == Some(Meaning::Claimed)
 }

@@ -171,12 +171,14 @@ fn write_group(page: &mut Page<'_>, group: &Group, judged: &Judged) -> io::Resul
     let count = units::counted(group.jobs.len(), "job", "jobs");
     page.paragraph(PLAIN, "")?;
     page.paragraph(style, &format!("{mark} {count} {}{culprit}", group.verdict.as_str().replace('_', " ")))?;
-    if let Some(example) = judged.example(group) {
+    let example = judged.example(group);
+    if let Some(example) = example {
         page.list(PLAIN, &[format!("{}: {}", example.job_id, example.reason)])?;
     }
     if group.jobs.len() > 1 {
         let more = if group.jobs.len() > JOBS_SHOWN_MAX { ", …" } else { "" };
-        let named: Vec<&str> = group.jobs.iter().skip(1).take(JOBS_SHOWN_MAX).map(String::as_str).collect();
+        let others = group.jobs.iter().filter(|job| example.is_none_or(|example| example.job_id != **job));
+        let named: Vec<&str> = others.take(JOBS_SHOWN_MAX).map(String::as_str).collect();
         page.list(DIM, &[format!("and {}{more}", named.join(", "))])?;
     }
     Ok(())

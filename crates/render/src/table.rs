@@ -8,6 +8,7 @@ use anstyle::Style;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, SchemaRef};
 
+use emp_event::Level;
 use emp_units as units;
 
 use super::Screen;
@@ -228,7 +229,8 @@ fn want(field: &Field, name: usize, value: usize, is_empty: bool) -> Want {
 fn style_of(column: &str, text: &str) -> Style {
     match column {
         "level" => of_level(text),
-        "event_type" if emp_job::is_failure(text) => ERROR,
+        // Tables of types have no column that says it; where there is one it stands beside this.
+        "event_type" if Level::of_type(text) == Level::Error => ERROR,
         _ if column == "service" || column.ends_with("_service") => of_service(text),
         _ => PLAIN,
     }

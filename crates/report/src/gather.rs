@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::tz::TimeZone;
 
 use emp_findings::ErrorClass;
-use emp_investigate::{Investigation, InvestigationError, PerfQuestion, Rows, perf};
+use emp_investigate::{Investigation, InvestigationError, PerfQuestion, Rows, WithoutLevel, perf};
+use emp_job::{Meaning, vocabulary};
 use emp_query::{Engine, canned_queries, find, literal, moment_literal};
 use emp_units::bucket_ms;
 
@@ -71,10 +72,12 @@ fn in_range(question: &ReportQuestion) -> String {
 
 async fn totals(engine: &Engine, since_ms: i64, until_ms: i64) -> Result<Totals, InvestigationError> {
     let within = within(since_ms, until_ms);
+    let types = |meaning| vocabulary().types(meaning).into_iter().map(literal).collect::<Vec<_>>().join(", ");
+    let (completed, failed) = (types(Meaning::Completed), types(Meaning::Failed));
     let sql = format!(
         "select count(*) as events, count(*) filter (where level = 'error') as errors, \
-         count(*) filter (where event_type = 'job.completed') as completed, \
-         count(*) filter (where event_type = 'job.failed') as failed, \
+         count(*) filter (where event_type in ({completed})) as completed, \
+         count(*) filter (where event_type in ({failed})) as failed, \
          cast(min(timestamp) as bigint) as first from events where {within}"
     );
     let counts = Rows::ask(engine, &sql).await?.map(|row| {
@@ -115,6 +118,7 @@ async fn completeness(
     Ok(Completeness {
         lost: one(format!("select coalesce(sum(lost), 0) as n from losses where {noticed}")).await?,
         quarantined: one(format!("select count(*) as n from quarantine where {noticed}")).await?,
+        without_level: WithoutLevel::of_range(engine, Some(question.since_ms), Some(question.until_ms)).await?.note(),
         empty: ends.map(|ends| empty_stretches(rates, ends)).unwrap_or_default(),
         ends,
     })

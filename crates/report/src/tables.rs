@@ -221,6 +221,7 @@ pub(super) fn completeness(report: &Report) -> Vec<(bool, String)> {
         let entries = units::counted(complete.quarantined as usize, "entry", "entries");
         said.push((false, format!("{entries} could not be read as events, and are in quarantine.")));
     }
+    said.extend(complete.without_level.iter().map(|note| (false, format!("{note}."))));
     for (from, until) in complete.empty.iter().take(NAMED_MAX) {
         said.push((false, format!("No event at all from {} to {}.", report.clock(*from), report.clock(*until))));
     }

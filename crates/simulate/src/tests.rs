@@ -412,12 +412,12 @@ fn what_is_kept_is_what_is_walked_anew() {
     into_store(&layout, settings, 9, &mut |_| ()).unwrap();
     let snapshot = Snapshot::read(&layout).unwrap();
     let files: Vec<&Partition> = snapshot.partitions.iter().collect();
-    let path = layout.index().join("typical.v2");
+    let path = layout.index().join("typical.v3");
     let ask = |now_ms: i64| typical_at(&layout, &files, &snapshot.segments, now_ms);
     let now_ms = FROM_MS + 9 * 3_600_000 - 1;
     let kept = ask(now_ms);
     assert!(path.exists() && kept.completed("image_generation") > 200);
-    for damage in [None, Some(&b"EMPTYP2\nnonsense"[..]), Some(b"")] {
+    for damage in [None, Some(&b"EMPTYP3\nnonsense"[..]), Some(b"")] {
         match damage {
             None => std::fs::remove_file(&path).unwrap(),
             Some(bytes) => std::fs::write(&path, bytes).unwrap(),

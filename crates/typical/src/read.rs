@@ -13,7 +13,7 @@ use parquet::arrow::arrow_reader::{
 };
 use serde_json::{Map, Value};
 
-use emp_job::job_type_of;
+use emp_job::{Meaning, job_type_of, vocabulary};
 
 use super::table::Typical;
 use super::walk::{Step, Walk};
@@ -21,8 +21,6 @@ use super::walk::{Step, Walk};
 /// Rows decoded at once.
 const READ_ROWS: usize = 1_024;
 const COLUMNS: [&str; 5] = ["timestamp", "ingested_at", "event_type", "job_id", "worker_id"];
-/// The event that says of which kind a job is. Of the others `data`, which is large, is not read.
-const TELLING: &str = "job.created";
 
 /// Walks over what had arrived of a sealed file until then. `None` where it cannot be read: then what is
 /// typical is known from the others. A collector does this beside its work, so no more than a few thousand
@@ -74,7 +72,7 @@ fn walk_batch(
     let (job_ids, worker_ids) = (job_ids.as_string::<i32>(), worker_ids.as_string::<i32>());
     for row in 0..batch.num_rows() {
         let event_type = event_types.value(row);
-        let job_type = if event_type == TELLING { kind(row) } else { None };
+        let job_type = if tells_kind(event_type) { kind(row) } else { None };
         if arrivals.value(row) > until_ms {
             continue;
         }
@@ -110,7 +108,12 @@ fn read(
 
 fn is_telling(batch: &RecordBatch) -> Result<BooleanArray, ArrowError> {
     let event_types = text(batch, "event_type")?;
-    Ok(event_types.as_string::<i32>().iter().map(|event_type| Some(event_type == Some(TELLING))).collect())
+    Ok(event_types.as_string::<i32>().iter().map(|event_type| event_type.map(tells_kind).or(Some(false))).collect())
+}
+
+/// Does it say of which kind its job is? Of the others `data`, which is large, is not read.
+fn tells_kind(event_type: &str) -> bool {
+    vocabulary().meaning_anywhere(event_type).is_some_and(Meaning::is_beginning)
 }
 
 fn kind(data: &StringArray, row: usize) -> Option<String> {

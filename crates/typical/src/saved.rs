@@ -23,17 +23,27 @@ const MINUTE_MS: i64 = 60_000;
 /// what begins now would else be taken for typical as it happens. A store of minutes has to leave out less.
 const LEFT_OUT_OF_LITTLE: [(i64, u64); 4] = [(15 * MINUTE_MS, 100), (5 * MINUTE_MS, 100), (2 * MINUTE_MS, 20), (0, 0)];
 /// A newer version of another form takes another name, so that two versions can share a store.
-const NAME: &str = "typical.v2";
-const MAGIC: &[u8; 8] = b"EMPTYP2\n";
+const NAME: &str = "typical.v3";
+const MAGIC: &[u8; 8] = b"EMPTYP3\n";
 
 /// All that is kept.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Saved {
+    /// By which vocabulary the events were understood.
+    vocabulary: u64,
     /// Every hour up to this one has been walked over.
     through: Option<Hour>,
     /// By the number of the week in which the hour began, counted from the epoch.
     weeks: BTreeMap<i64, Typical>,
     walk: Walk,
+}
+
+impl Default for Saved {
+    /// Nothing yet, in the vocabulary of this process.
+    fn default() -> Self {
+        let vocabulary = emp_job::vocabulary().fingerprint();
+        Self { vocabulary, through: None, weeks: BTreeMap::new(), walk: Walk::default() }
+    }
 }
 
 impl Saved {
@@ -178,7 +188,9 @@ impl Saved {
 }
 
 fn load(storage: &Storage) -> Saved {
-    storage.read_whole(NAME, MAGIC, |body| postcard::from_bytes(body).ok()).unwrap_or_default()
+    let kept: Option<Saved> = storage.read_whole(NAME, MAGIC, |body| postcard::from_bytes(body).ok());
+    // What was learned by other words is learned anew.
+    kept.filter(|kept| kept.vocabulary == emp_job::vocabulary().fingerprint()).unwrap_or_default()
 }
 
 fn save(storage: &Storage, saved: &Saved) -> std::io::Result<()> {

@@ -2,6 +2,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use emp_job::Meaning;
+
 use super::names::Names;
 use super::sketch::Sketch;
 
@@ -114,7 +116,10 @@ impl Typical {
     /// most often, with the half-way time of that step in ms.
     pub fn usual_way(&self, job_type: &str) -> Vec<(&str, f64)> {
         let Some(job_type) = self.names.find(job_type) else { return Vec::new() };
-        let Some(mut at) = self.names.find("job.created") else { return Vec::new() };
+        let vocabulary = emp_job::vocabulary();
+        let beginnings = [Meaning::Created, Meaning::Submitted].into_iter().flat_map(|of| vocabulary.types(of));
+        let begun = |at: &u16| self.steps.range((job_type, *at, 0)..=(job_type, *at, u16::MAX)).next().is_some();
+        let Some(mut at) = beginnings.filter_map(|name| self.names.find(name)).find(begun) else { return Vec::new() };
         let mut way = vec![(self.names.name(at), 0.0)];
         let mut seen = vec![at];
         loop {

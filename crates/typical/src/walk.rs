@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::names::Names;
 use super::table::Typical;
-use emp_job::{OpenWork, Role, entity, happened_ms, is_begun, is_terminal, role, span_name};
+use emp_job::{Dialect, Meaning, OpenWork, Role, entity, happened_ms, is_begun, role, span_name};
 
 /// A job of which nothing was heard for that long is not waited for any more.
 const FORGET_MS: i64 = 24 * 3_600_000;
@@ -45,6 +45,7 @@ struct Open {
     created_ms: Option<i64>,
     attempts: u32,
     has_ended: bool,
+    dialect: Dialect,
     /// What is open, and since when.
     spans: OpenWork<i64>,
     had: Vec<u16>,
@@ -70,18 +71,21 @@ impl Walk {
                 job.go_on(&mut self.names, table, (event_type, step.event_type), happened_ms);
             }
             None => {
+                let mut dialect = Dialect::default();
+                let meaning = dialect.meaning(step.event_type);
                 let mut job = Open {
                     job_type: job_type.unwrap_or(unknown),
                     last: event_type,
                     last_ms: happened_ms,
-                    created_ms: (step.event_type == "job.created").then_some(happened_ms),
-                    attempts: u32::from(is_begun(None, step.event_type)),
+                    created_ms: meaning.is_some_and(Meaning::is_beginning).then_some(happened_ms),
+                    attempts: u32::from(is_begun(None, step.event_type, meaning)),
                     has_ended: false,
+                    dialect,
                     spans: OpenWork::default(),
                     had: vec![event_type],
                 };
                 let kind = table.names.number(self.names.name(job.job_type));
-                job.follow_span(table, kind, step.event_type, happened_ms);
+                job.follow_span(table, kind, (step.event_type, meaning), happened_ms);
                 self.jobs.insert(key, job);
             }
         }
@@ -113,23 +117,30 @@ impl Open {
         let job_type = table.names.number(names.name(self.job_type));
         let (before, after) = (table.names.number(names.name(self.last)), table.names.number(event_type));
         table.steps.entry((job_type, before, after)).or_default().add(happened_ms - self.last_ms);
-        self.attempts += u32::from(is_begun(Some(names.name(self.last)), event_type));
-        self.follow_span(table, job_type, event_type, happened_ms);
+        let meaning = self.dialect.meaning(event_type);
+        self.attempts += u32::from(is_begun(Some(names.name(self.last)), event_type, meaning));
+        self.follow_span(table, job_type, (event_type, meaning), happened_ms);
         if !self.had.contains(&number) {
             self.had.push(number);
         }
-        if is_terminal(event_type) && !self.has_ended {
-            self.end(names, table, job_type, event_type, happened_ms);
+        if let Some(end) = meaning.filter(|meaning| meaning.is_end() && !self.has_ended) {
+            self.end(names, table, job_type, end, happened_ms);
         }
         self.last = number;
         self.last_ms = happened_ms;
     }
 
-    fn follow_span(&mut self, table: &mut Typical, job_type: u16, event_type: &str, happened_ms: i64) {
+    fn follow_span(
+        &mut self,
+        table: &mut Typical,
+        job_type: u16,
+        (event_type, meaning): (&str, Option<Meaning>),
+        happened_ms: i64,
+    ) {
         let of = entity(event_type);
         // The first attempt may begin before anybody claims the job.
         let attempt = self.attempts.max(1);
-        match role(event_type) {
+        match role(event_type, meaning) {
             Role::Opens(stem) => self.spans.begin(span_name(of, stem), attempt, happened_ms),
             Role::Closes(stem) => {
                 if let Some((name, since_ms)) = self.spans.end(of, stem, attempt) {
@@ -141,10 +152,10 @@ impl Open {
         }
     }
 
-    fn end(&mut self, names: &Names, table: &mut Typical, job_type: u16, event_type: &str, happened_ms: i64) {
+    fn end(&mut self, names: &Names, table: &mut Typical, job_type: u16, end: Meaning, happened_ms: i64) {
         self.has_ended = true;
         *table.attempts.entry(job_type).or_default().entry(self.attempts).or_default() += 1;
-        if event_type != "job.completed" {
+        if end != Meaning::Completed {
             return;
         }
         *table.completed.entry(job_type).or_default() += 1;

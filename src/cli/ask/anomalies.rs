@@ -12,9 +12,12 @@ use emp_query::Engine;
 use emp_render::{write_anomalies, write_backtest};
 use emp_units::parse_duration;
 
-use super::answer::{AsOf, engine, moment, runtime, show, show_list};
+use super::answer::{AsOf, engine, moment, note_failures_without_level, runtime, show, show_list};
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::Options;
+
+/// How far back what happens now reaches.
+const HOUR_MS: i64 = 3_600_000;
 
 /// Say what is unusual now: rates, latencies, errors, silences, clocks, jobs
 ///
@@ -56,6 +59,7 @@ impl Anomalies {
                 self.as_of.say_what_is_missing(options, &engine).await?;
                 let anomalies = Investigation::open(&engine, now).await?.anomalies().await?;
                 show_list(options, &anomalies.found, |out, screen| write_anomalies(out, screen, now, &anomalies))?;
+                note_failures_without_level(&engine, (Some(now - HOUR_MS), Some(now + 1))).await?;
             }
             Ok(ExitCode::SUCCESS)
         })

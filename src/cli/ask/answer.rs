@@ -13,7 +13,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use emp_collect::Lag;
-use emp_investigate::{Investigation, Rows};
+use emp_investigate::{Investigation, Rows, WithoutLevel};
 use emp_prompt::{clear, watched};
 use emp_query::{Answer, CannedQuery, Engine, OnIndexing, QueryError, Settings, canned_queries, find, no_such_job};
 use emp_render::{AnswerWriter, Format, Screen};
@@ -320,6 +320,16 @@ pub(super) fn time_zone(options: &Options) -> Result<TimeZone, Failure> {
         Some(name) => TimeZone::get(name)
             .map_err(|_| Failure::Usage(format!("`{name}` is no time zone; try UTC or Europe/Berlin"))),
     }
+}
+
+/// Says how many failures of a range count as no errors, where there are some.
+pub(super) async fn note_failures_without_level(
+    engine: &Engine,
+    (since_ms, until_ms): (Option<i64>, Option<i64>),
+) -> Result<(), Failure> {
+    let note = WithoutLevel::of_range(engine, since_ms, until_ms).await?.note();
+    warn(note.as_slice());
+    Ok(())
 }
 
 pub(super) fn warn(warnings: &[String]) {

@@ -12,12 +12,13 @@ use super::answer::{TimeRange, canned, engine, format, now_ms, parameter, runtim
 use crate::cli::failure::Outcome;
 use crate::cli::options::Options;
 
-/// Find events whose names break the standard, and events without the ids that they owe
+/// Find events whose names break the standard or are not understood, and events without the ids that they owe
 ///
 /// Names are {entity}.{action}, {entity}.{status}_updated and {entity}.{action}_failed: lower snake
 /// case with exactly one dot, and an action in the past or in -ing. Events of a job and of a connector
-/// owe a job's id, those of workers, machines and users theirs. Exit status 1 where something breaks
-/// the standard, else 0.
+/// owe a job's id, those of workers, machines and users theirs. What is not understood means nothing to
+/// `diagnose`: say what it means in the store's vocabulary.toml, or take the name suggested. Exit status 1
+/// where there is something to mend, else 0.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

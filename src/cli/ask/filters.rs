@@ -1,5 +1,6 @@
 use clap::Args;
 
+use emp_event::Level;
 use emp_query::Filter;
 
 use crate::cli::failure::Failure;
@@ -31,6 +32,9 @@ pub(crate) struct Filters {
     /// Only this level, or several: warn,error
     #[arg(long)]
     level: Option<String>,
+    /// Only errors: short for --level error
+    #[arg(long, conflicts_with = "level")]
+    errors: bool,
     /// Only events with this in their type or data, in upper or lower case
     #[arg(long)]
     text: Option<String>,
@@ -51,7 +55,7 @@ impl Filters {
             ("worker_id", &self.worker_id),
             ("machine_id", &self.machine_id),
             ("user_id", &self.user_id),
-            ("level", &self.level),
+            ("level", &self.level()),
         ];
         for (column, value) in columns {
             if let Some(value) = value {
@@ -63,5 +67,14 @@ impl Filters {
             filter.add(text).map_err(|error| Failure::Usage(error.to_string()))?;
         }
         Ok(filter)
+    }
+
+    /// The levels as the store has them, however loggers call them. What is none is left as it is.
+    fn level(&self) -> Option<String> {
+        if self.errors {
+            return Some(Level::Error.as_str().to_owned());
+        }
+        let stored = |name: &str| Level::parse(name.trim()).map_or_else(|| name.to_owned(), |level| level.to_string());
+        self.level.as_deref().map(|names| names.split(',').map(stored).collect::<Vec<_>>().join(","))
     }
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use emp_investigate::{Investigation, PerfQuestion, perf};
 use emp_render::write_answer;
 
-use super::answer::{TimeRange, engine, format, now_ms, runtime, screen};
+use super::answer::{TimeRange, engine, format, note_failures_without_level, now_ms, runtime, screen};
 use crate::cli::failure::Outcome;
 use crate::cli::options::Options;
 
@@ -54,6 +54,7 @@ impl Perf {
             let (schema, screen) = (batch.schema(), screen(options)?);
             write_answer(&mut out, format(options), &screen, schema, &[batch], Some(begun.elapsed()))?;
             out.flush()?;
+            note_failures_without_level(&engine, (since_ms, until_ms)).await?;
             Ok(ExitCode::SUCCESS)
         })
     }

@@ -4,12 +4,15 @@ use std::time::Instant;
 
 use clap::Args;
 
+use emp_event::Level;
 use emp_investigate::{histogram, why_nothing};
 use emp_query::{EVENT_COLUMNS, Engine, Filter, read_events};
 use emp_render::{EventLines, Format, write_histogram};
 use emp_units as units;
 
-use super::answer::{TimeRange, engine, format, gather, now_ms, runtime, screen, show_list, stream};
+use super::answer::{
+    TimeRange, engine, format, gather, note_failures_without_level, now_ms, runtime, screen, show_list, stream,
+};
 use super::filters::Filters;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::Options;
@@ -19,7 +22,7 @@ use crate::cli::options::Options;
 #[command(after_help = "\
 Examples:
   emp-events search --job-id job_123 --oldest-first
-  emp-events search --level error --last 1h --histogram
+  emp-events search --errors --last 1h --histogram
   emp-events search --event-type 'connector.*' -f connectorType=comfyui -f 'error~~=timeout|reset'
   emp-events search --service worker --since 'friday 14:00' --format csv")]
 pub(crate) struct Search {
@@ -59,6 +62,9 @@ impl Search {
             } else {
                 let sql = self.sql(&filter, self.limit);
                 stream(options, &engine, begun, engine.sql(&sql)).await?;
+            }
+            if self.histogram || filter.exactly("level") == Some(Level::Error.as_str()) {
+                note_failures_without_level(&engine, (filter.since_ms, filter.until_ms)).await?;
             }
             Ok(ExitCode::SUCCESS)
         })

@@ -4,13 +4,15 @@ use std::process::ExitCode;
 use clap::Args;
 
 use emp_findings::ComparedStep;
-use emp_investigate::Investigation;
+use emp_investigate::{Investigation, WithoutLevel};
 use emp_job::History;
 use emp_query::{Engine, find};
 use emp_render::{Format, write_answer, write_comparison, write_job};
 use emp_units::parse_duration;
 
-use super::answer::{AsOf, canned, clocks, engine, format, gather, parameter, runtime, screen, show_list, unknown_job};
+use super::answer::{
+    AsOf, canned, clocks, engine, format, gather, parameter, runtime, screen, show_list, unknown_job, warn,
+};
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::Options;
 
@@ -95,7 +97,9 @@ impl Timeline {
         let judgement = investigation.judge_timeline(&history, min_gap_ms);
         let mut out = BufWriter::new(std::io::stdout().lock());
         write_job(&mut out, &screen(options)?, &title, &history, &judgement)?;
-        Ok(out.flush()?)
+        out.flush()?;
+        warn(WithoutLevel::among(history.events()).note().as_slice());
+        Ok(())
     }
 
     async fn beside(&self, options: &Options, engine: &Engine, job: &str, other: &str) -> Result<(), Failure> {

@@ -38,9 +38,9 @@ pub(crate) struct Emit {
     /// The user
     #[arg(long, value_name = "ID")]
     user_id: Option<String>,
-    /// debug, info, warn or error
-    #[arg(long, default_value = "info", value_parser = level)]
-    level: Level,
+    /// debug, info, warn or error [default: error where the type tells of a failure, else info]
+    #[arg(long, value_parser = level)]
+    level: Option<Level>,
     /// More about it, as a JSON object
     #[arg(long, value_name = "JSON", default_value = "{}")]
     data: String,
@@ -51,8 +51,8 @@ impl Emit {
         let draft = Draft {
             timestamp: Timestamp::now().as_millisecond(),
             service: self.service,
+            level: self.level.unwrap_or_else(|| Level::of_type(&self.event_type)),
             event_type: self.event_type,
-            level: self.level,
             trace_id: self.trace_id,
             job_id: self.job_id,
             worker_id: self.worker_id,

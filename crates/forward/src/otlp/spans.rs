@@ -11,11 +11,8 @@ use super::attributes::Attributes;
 use super::data::{cut, line, value};
 use super::ids::{TraceId, root_span_id, span_id, trace_id, trace_id_of_job};
 use super::{OwnedEvent, nanoseconds};
-use emp_event::{EntryId, Members};
-use emp_job::{
-    Attempt, ERROR_KEYS, OpenWork, Role, entity, happened_ms, is_claim, is_error, is_queued, is_retry, is_terminal,
-    role, span_name,
-};
+use emp_event::{EntryId, Level, Members};
+use emp_job::{Attempt, Dialect, ERROR_KEYS, Meaning, OpenWork, Role, entity, happened_ms, role, span_name};
 
 /// Dash0's quota for a span.
 const ATTRIBUTES_MAX: usize = 32;
@@ -50,6 +47,7 @@ struct Job {
     service: String,
     start_ms: i64,
     trace: Option<Trace>,
+    dialect: Dialect,
     attempt: Attempt,
     /// The type of its last event.
     last: String,
@@ -118,13 +116,14 @@ impl SpanJoiner {
 
 impl Job {
     fn new(event: &OwnedEvent) -> Self {
-        let is_whole = is_terminal(&event.event_type);
+        let is_whole = Dialect::default().meaning(&event.event_type).is_some_and(Meaning::is_end);
         // Where the end is all that is known of it, the end may say how long it took.
         let lasted_ms = event.duration_ms.filter(|ms| is_whole && *ms > 0.0).unwrap_or(0.0);
         Self {
             service: event.service.as_ref().to_owned(),
             start_ms: happened(event).saturating_sub(lasted_ms as i64),
             trace: None,
+            dialect: Dialect::default(),
             attempt: Attempt::default(),
             last: String::new(),
             has_ended: false,
@@ -140,17 +139,18 @@ impl Job {
         if self.trace.is_none() {
             self.trace = event.trace_id.as_deref().map(Trace::new);
         }
-        self.follow_attempt(event);
-        if is_terminal(event_type) {
+        let meaning = self.dialect.meaning(event_type);
+        self.follow_attempt(event, meaning);
+        if meaning.is_some_and(Meaning::is_end) {
             return self.root(job_id, event);
         }
-        if is_claim(event_type) || is_queued(event_type) || is_retry(event_type) {
+        if meaning.is_some_and(|meaning| meaning == Meaning::Claimed || meaning.is_put_back()) {
             self.has_ended = false;
         }
         if !self.has_ended {
             self.start_ms = self.start_ms.min(happened(event));
         }
-        match role(event_type) {
+        match role(event_type, meaning) {
             Role::Opens(name) => {
                 self.open(span_name(entity(event_type), name), event);
                 None
@@ -160,10 +160,10 @@ impl Job {
         }
     }
 
-    fn follow_attempt(&mut self, event: &OwnedEvent) {
+    fn follow_attempt(&mut self, event: &OwnedEvent, meaning: Option<Meaning>) {
         let event_type = event.event_type.as_ref();
-        let stated = is_claim(event_type).then(|| stated_attempt(event)).flatten();
-        self.attempt.follow(Some(&self.last), event_type, stated);
+        let stated = (meaning == Some(Meaning::Claimed)).then(|| stated_attempt(event)).flatten();
+        self.attempt.follow(Some(&self.last), event_type, meaning, stated);
         event_type.clone_into(&mut self.last);
     }
 
@@ -271,7 +271,7 @@ fn attributes(trace: &Trace, attempt: u32, event: &OwnedEvent) -> Attributes {
 
 fn finished(service: String, mut span: Span, attributes: Attributes, event: &OwnedEvent) -> ServiceSpan {
     let members = Members::parse(&event.data).ok();
-    if is_error(&event.event_type, event.level.as_str()) || event.event_type == "job.timed_out" {
+    if event.level == Level::Error {
         let reason = members.as_ref().and_then(|members| line(members, &ERROR_KEYS));
         let message = reason.map_or_else(|| event.event_type.as_ref().to_owned(), |line| cut(&line).0.into_owned());
         span.status = Some(Status { message, code: StatusCode::Error.into() });

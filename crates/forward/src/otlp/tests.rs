@@ -286,6 +286,19 @@ fn beginnings_and_ends_become_spans() {
     has(&root.attributes, &expected);
 }
 
+/// Dash0 counts the same errors as every command here.
+#[test]
+fn a_span_has_an_error_where_the_event_that_ends_it_has_that_level() {
+    let status = |event_type, level| {
+        let end = OwnedEvent { level, duration_ms: Some(5.0), ..of_job(10, event_type, "{}") };
+        SpanJoiner::new(10).take(&[end])[0].span.status.as_ref().map(|status| status.code())
+    };
+    assert_eq!(status("connector.processing_failed", Level::Error), Some(StatusCode::Error));
+    assert_eq!(status("upload.completed", Level::Error), Some(StatusCode::Error));
+    assert_eq!(status("webhook.delivery_failed", Level::Warn), None);
+    assert_eq!(status("job.timed_out", Level::Info), None);
+}
+
 #[test]
 fn batches_change_nothing_and_ids_are_stable() {
     let at_once = SpanJoiner::new(10).take(&a_job());

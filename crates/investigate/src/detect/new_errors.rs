@@ -18,8 +18,6 @@ const BUCKETS_MIN: i64 = 12;
 /// An alert needs so many events, of so many jobs or minutes.
 const EVENTS_MIN: i64 = 3;
 const SPREAD_MIN: i64 = 2;
-/// What an event is that tells of an error, in SQL: as `emp_job::is_error`.
-const IS_ERROR: &str = "(level = 'error' or event_type like '%failed' or event_type like '%error')";
 
 /// An error by who sent it, its type, and its text without ids and numbers.
 type Kind = (String, String, String);
@@ -60,7 +58,7 @@ impl Investigation<'_> {
              count(*) as events, count(distinct job_id) as jobs, \
              count(distinct cast(floor(cast(ingested_at as bigint) / 60000.0) as bigint)) as minutes, \
              cast(min(ingested_at) as bigint) as first from events \
-             where {IS_ERROR} and ingested_at >= {} and ingested_at <= {} group by 1, 2, 3 order by 1, 2, 3",
+             where level = 'error' and ingested_at >= {} and ingested_at <= {} group by 1, 2, 3 order by 1, 2, 3",
             moment_literal(windows.begins_ms()),
             moment_literal(windows.now_ms)
         );
@@ -82,7 +80,7 @@ impl Investigation<'_> {
         types.sort_unstable();
         types.dedup();
         let sql = format!(
-            "select service, event_type, error_fingerprint(data) as kind from events where {IS_ERROR} \
+            "select service, event_type, error_fingerprint(data) as kind from events where level = 'error' \
              and event_type in ({}) and ingested_at >= {} and ingested_at < {} group by 1, 2, 3",
             types.join(", "),
             moment_literal(windows.now_ms - SEEN_MS),

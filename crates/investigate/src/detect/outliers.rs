@@ -1,9 +1,6 @@
 //! Outliers: workers and connectors that do worse than the others at the same work.
 
-use std::collections::BTreeMap;
-
 use emp_findings::{AnomalyKind, CulpritKind, Severity, Subject};
-use emp_job::is_failure;
 use emp_query::moment_literal;
 use emp_units as units;
 
@@ -60,20 +57,16 @@ impl Investigation<'_> {
     /// Workers that fail more than the others.
     pub(crate) async fn failing_workers(&self, windows: &Windows) -> Result<Vec<Suspicion>, InvestigationError> {
         let sql = format!(
-            "select worker_id, event_type, count(*) as events, count(*) filter (where level = 'error') as errors \
-             from events where worker_id is not null and ingested_at >= {} and ingested_at <= {} group by 1, 2",
+            "select worker_id, count(*) as events, count(*) filter (where level = 'error') as errors \
+             from events where worker_id is not null and ingested_at >= {} and ingested_at <= {} group by 1",
             moment_literal(windows.now_ms - PEERS_MS),
             moment_literal(windows.now_ms)
         );
-        let mut workers: BTreeMap<String, Share> = BTreeMap::new();
-        Rows::ask(self.engine(), &sql).await?.map(|row| {
-            let (event_type, events) = (row.text("event_type")?, row.integer("events")?.unsigned_abs());
-            let share = workers.entry(row.text("worker_id")?).or_default();
-            share.errors += if is_failure(&event_type) { events } else { row.integer("errors")?.unsigned_abs() };
-            share.events += events;
-            Ok(())
+        let workers = Rows::ask(self.engine(), &sql).await?.map(|row| {
+            let (events, errors) = (row.integer("events")?.unsigned_abs(), row.integer("errors")?.unsigned_abs());
+            Ok((row.text("worker_id")?, Share { events, errors }))
         })?;
-        let all = workers.values().fold(Share::default(), |sum, one| Share {
+        let all = workers.iter().fold(Share::default(), |sum, (_, one)| Share {
             errors: sum.errors + one.errors,
             events: sum.events + one.events,
         });

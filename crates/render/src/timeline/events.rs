@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 
 use emp_findings::{FlaggedGap, Judgement};
-use emp_job::{History, JobEvent, is_terminal};
+use emp_job::{History, JobEvent, Meaning, vocabulary};
 use emp_units as units;
 
 use crate::text::visible;
@@ -66,7 +66,7 @@ impl From<&JobEvent> for Event {
             event_type: visible(&event.event_type).into_owned(),
             level: visible(&event.level).into_owned(),
             is_error: event.is_error(),
-            is_end: is_terminal(&event.event_type),
+            is_end: false,
             duration_ms: event.duration_ms,
             worker_id: shown(&event.worker_id),
             machine_id: shown(&event.machine_id),
@@ -77,7 +77,7 @@ impl From<&JobEvent> for Event {
 
 impl Event {
     pub fn is_retry(&self) -> bool {
-        self.event_type.contains("retry")
+        self.event_type.contains("retry") || vocabulary().meaning(&self.event_type) == Some(Meaning::Retried)
     }
 }
 
@@ -91,6 +91,8 @@ pub(super) fn of_history(history: &History, judgement: &Judgement) -> (Vec<Event
     let mut in_order: Vec<(usize, &JobEvent)> = history.events().iter().enumerate().collect();
     in_order.sort_by_key(|(_, event)| (event.timestamp_ms, event.id));
     let mut events = Vec::with_capacity(in_order.len());
+    // A trace may be of several jobs, each with an end of its own.
+    let is_one_job = history.events().windows(2).all(|pair| pair[0].job_id == pair[1].job_id);
     let mut gaps: Vec<Gap> = Vec::new();
     let mut last_ms = None;
     for (index, event) in in_order {
@@ -101,7 +103,11 @@ pub(super) fn of_history(history: &History, judgement: &Judgement) -> (Vec<Event
             // Where there is one gap between two events, it is shown as the time between them.
             gap.ms = delta_ms;
         }
-        events.push(Event { delta_ms, gaps, ..Event::from(event) });
+        let is_end = match is_one_job {
+            true => history.end_index() == Some(index),
+            false => history.meaning(index).is_some_and(Meaning::is_end),
+        };
+        events.push(Event { delta_ms, gaps, is_end, ..Event::from(event) });
         gaps = gaps_after.remove(&index).unwrap_or_default();
         last_ms = Some(event.timestamp_ms);
     }

@@ -1,0 +1,155 @@
+//! Attempts, delays, and events that come in another order than what they tell of.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+/// An event of a worker, or of the API where none is named.
+fn told(at_ms: i64, seq: u64, event_type: &str, worker: &str, data: Value) -> JobEvent {
+    let mut told = event(at_ms, seq, event_type);
+    told.worker_id = Some(worker.to_owned()).filter(|worker| !worker.is_empty());
+    told.service = if worker.is_empty() { "api-server" } else { "worker" }.to_owned();
+    told.data = data.as_object().unwrap().clone();
+    told
+}
+
+fn seen(events: &[(i64, &str, &str, Value)], now_ms: i64) -> History {
+    let events = events.iter().zip(0..);
+    let events =
+        events.map(|((at_ms, event_type, worker, data), seq)| told(*at_ms, seq, event_type, worker, data.clone()));
+    History::new(events.collect(), now_ms).unwrap()
+}
+
+fn plain(events: &[(i64, &str, &str)], now_ms: i64) -> History {
+    let events: Vec<_> = events.iter().map(|(at_ms, of, worker)| (*at_ms, *of, *worker, json!({}))).collect();
+    seen(&events, now_ms)
+}
+
+const LOST: [(i64, &str, &str); 7] = [
+    (0, "job.created", ""),
+    (2, "job.queued", ""),
+    (5, "job.claimed", "w1"),
+    (6, "connector.processing_started", "w1"),
+    (37_700, "job.claimed", "w4"),
+    (37_701, "connector.processing_started", "w4"),
+    (37_900, "connector.processing_completed", "w4"),
+];
+
+#[test]
+fn a_second_claim_ends_the_first_attempt_and_the_time_between_was_lost() {
+    let history = plain(&LOST, 40_000);
+    let (run, loss) = history.losses().next().unwrap();
+    assert_eq!((run.worker.as_deref(), loss.last, loss.noticed, loss.taken), (Some("w1"), 3, 4, Some(4)));
+    assert_eq!(history.holder(), Some("w4"));
+    assert_eq!(history.worker_at(1_000), Some("w1"));
+    let parts: Vec<(String, i64)> = budget(&history).iter().map(|part| (part.kind.label(), part.ms())).collect();
+    assert!(parts.contains(&("lost by w1".to_owned(), 37_694)), "{parts:?}");
+    let gap = history.gaps().iter().find(|gap| gap.ms() > 30_000).unwrap();
+    assert_eq!(gap.kind, GapKind::Lost);
+    let spans: Vec<_> = history.spans().iter().map(|span| (span.end_ms, span.is_lost)).collect();
+    assert_eq!(spans, [(Some(6), true), (Some(37_900), false)]);
+}
+
+#[test]
+fn a_worker_that_wakes_up_ends_its_own_work_and_not_that_of_the_other() {
+    let late = [(37_800, "connector.processing_completed", "w1"), (37_801, "job.completed", "w1")];
+    let after = [(37_950, "job.completed", "w4")];
+    let history = plain(&[&LOST[..], &late, &after].concat(), 40_000);
+    let ends: Vec<_> = history.spans().iter().map(|span| span.end_ms).collect();
+    assert_eq!(ends, [Some(37_800), Some(37_900)]);
+    let ended: Vec<_> = history.runs().iter().map(|run| run.end.map(|(_, meaning)| meaning)).collect();
+    assert_eq!(ended, [Some(Meaning::Completed), Some(Meaning::Completed)]);
+}
+
+#[test]
+fn an_attempt_that_failed_or_was_put_back_was_not_lost() {
+    for between in
+        ["connector.processing_failed", "job.retry_scheduled", "job.requeued", "connector.processing_completed"]
+    {
+        let middle = [(1_000, between, "w1")];
+        let history = plain(&[&LOST[..4], &middle, &LOST[4..]].concat(), 40_000);
+        assert_eq!(history.losses().count(), 0, "{between}");
+    }
+    for between in ["job.stalled", "job.requeued"] {
+        // Somebody else noticed it.
+        let middle = [(30_000, between, "")];
+        let history = plain(&[&LOST[..4], &middle, &LOST[4..]].concat(), 40_000);
+        let (run, loss) = history.losses().next().unwrap();
+        assert_eq!((run.worker.as_deref(), loss.noticed, loss.taken), (Some("w1"), 4, Some(5)), "{between}");
+    }
+}
+
+/// A queue hands a job out before the call that put it there has returned.
+#[test]
+fn what_is_told_a_moment_late_decides_nothing() {
+    let early = [(0, "job.created", ""), (3, "job.claimed", "w1"), (3, "connector.processing_started", "w1")];
+    let late = |at_ms, event_type| plain(&[&early[..], &[(at_ms, event_type, "")]].concat(), 90_000);
+    assert_eq!(late(5, "job.queued").state(), State::Working);
+    assert_eq!(late(5, "job.queued").holder(), Some("w1"));
+    assert!(matches!(late(30_000, "job.queued").state(), State::Waiting(3)), "half a minute is no moment");
+    assert!(matches!(late(5, "job.requeued").state(), State::Working));
+    let done = [(0, "job.created", ""), (3, "job.claimed", "w1"), (4, "job.completed", "w1"), (6, "job.queued", "")];
+    assert_eq!(plain(&done, 90_000).state(), State::Ended(2));
+    let swapped = [(1, "job.queued", ""), (3, "job.claimed", "w1"), (4, "job.created", "")];
+    assert_eq!(plain(&swapped, 90_000).state(), State::Claimed(1));
+    // After a failure it was put back.
+    let again = [(0, "job.created", ""), (3, "job.claimed", "w1"), (4, "job.failed", "w1"), (6, "job.queued", "")];
+    assert_eq!(plain(&again, 90_000).state(), State::Waiting(3));
+}
+
+#[test]
+fn a_failure_after_which_another_attempt_is_allowed_ends_no_job() {
+    let cases = [
+        (json!({}), json!({ "attempt": 2, "maxAttempts": 5 }), true),
+        (json!({}), json!({ "attempt": 5, "maxAttempts": 5 }), false),
+        (json!({}), json!({ "attemptsMade": 1, "max_attempts": 3 }), true),
+        (json!({ "attempts": 3 }), json!({ "attempt": 1 }), true),
+        (json!({ "attempts": 3 }), json!({ "attempt": 3 }), false),
+        (json!({ "attempts": 3 }), json!({}), true),
+        (json!({ "maxRetries": 0 }), json!({}), false),
+        (json!({}), json!({ "retries": 0, "max_retries": 3 }), true),
+        (json!({}), json!({ "willRetry": true }), true),
+        (json!({ "attempts": 3 }), json!({ "willRetry": false }), false),
+        (json!({}), json!({ "retriesLeft": 0 }), false),
+        // How often it was tried, and nothing of how often it may be.
+        (json!({}), json!({ "attempts": 3 }), false),
+        (json!({}), json!({ "attempt": 1 }), false),
+    ];
+    for (made, failed, goes_on) in cases {
+        let events = [
+            (0, "job.created", "", made.clone()),
+            (3, "job.claimed", "w1", json!({})),
+            (9, "job.failed", "w1", failed.clone()),
+        ];
+        let state = seen(&events, 50).state();
+        assert_eq!(state, if goes_on { State::Waiting(2) } else { State::Ended(2) }, "{made} {failed}");
+    }
+}
+
+#[test]
+fn a_job_waits_as_long_as_it_was_asked_to() {
+    let base = 1_758_968_000_000_i64;
+    let until = |event_type: &str, data: Value| {
+        let events = [(base, "job.created", "", json!({})), (base + 2, event_type, "", data)];
+        match seen(&events, base + 100).state() {
+            State::Deferred { until_ms, .. } => Some(until_ms - base),
+            _ => None,
+        }
+    };
+    assert_eq!(until("job.queued", json!({ "delayMs": 120_000 })), Some(120_002));
+    assert_eq!(until("job.queued", json!({ "delay": 120_000 })), Some(120_002));
+    assert_eq!(until("job.delayed", json!({ "until": base + 120_000 })), Some(120_000));
+    assert_eq!(until("job.delayed", json!({ "delay": base + 120_000 })), Some(120_000));
+    assert_eq!(until("job.scheduled", json!({ "scheduledFor": "2025-09-27T10:15:20Z" })), Some(120_000));
+    assert_eq!(until("job.retry_scheduled", json!({ "next_retry_at": base / 1_000 + 60 })), Some(60_000));
+    assert_eq!(until("job.queued", json!({ "delay": 0 })), None);
+    let events = [
+        (0, "job.created", "", json!({})),
+        (2, "job.delayed", "", json!({ "delayMs": 60_000 })),
+        (61_000, "job.claimed", "w1", json!({})),
+        (61_500, "job.completed", "w1", json!({})),
+    ];
+    let parts: Vec<(PartKind, i64)> =
+        budget(&seen(&events, 70_000)).into_iter().map(|part| (part.kind.clone(), part.ms())).collect();
+    assert!(parts.contains(&(PartKind::Delay, 60_000)) && parts.contains(&(PartKind::QueueWait, 998)), "{parts:?}");
+}
