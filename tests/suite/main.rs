@@ -28,6 +28,7 @@ mod prompt;
 mod proxy;
 mod read_only_store;
 mod report;
+mod servers;
 mod support;
 mod tls;
 mod upkeep;
