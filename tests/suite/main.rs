@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod accounting;
+mod addresses;
 mod answers;
 mod check_names;
 mod collecting;
@@ -11,21 +12,26 @@ mod crashes;
 mod debugging;
 mod disk_faults;
 mod engines;
+mod fail_over;
 mod faults;
 mod forwarding;
+mod full_redis;
 mod health;
 mod identity;
 mod import;
+mod large_entries;
 mod levels;
 mod living;
 mod meaning;
 mod memory;
 mod other_engines;
+mod permissions;
 mod producers;
 mod prompt;
 mod proxy;
 mod read_only_store;
 mod report;
+mod servers;
 mod support;
 mod tls;
 mod upkeep;

@@ -198,8 +198,12 @@ impl Port {
     }
 }
 
+/// The variable that names the program of the Redis servers; the system's where it is not set.
+pub const REDIS_SERVER: &str = "EMP_EVENTS_TEST_REDIS";
+
 /// A Redis server on a port and in a folder of its own.
 pub struct Redis {
+    program: String,
     port: Port,
     server: Child,
     folder: TempDir,
@@ -231,18 +235,29 @@ impl Redis {
         Self::start_as(Persistence::None, options)
     }
 
+    /// One of that program, whatever the tests run on.
+    #[allow(dead_code, reason = "not for the chaos tests")]
+    pub fn start_program(program: &str) -> Self {
+        Self::start_by(program, Persistence::None, &[])
+    }
+
     fn start_as(persistence: Persistence, options: &[&str]) -> Self {
+        let program = std::env::var(REDIS_SERVER);
+        Self::start_by(program.as_deref().unwrap_or("redis-server"), persistence, options)
+    }
+
+    fn start_by(program: &str, persistence: Persistence, options: &[&str]) -> Self {
         let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
         let folder = tempfile::tempdir().unwrap();
         // Another program may take the port between its choice and its use: then try another.
         for _ in 0..10 {
             let port = Port::claim();
-            let mut server = spawn_server(port.number, folder.path(), persistence, &options);
+            let mut server = spawn_server(program, port.number, folder.path(), persistence, &options);
             if is_up(port.number, &mut server) {
-                return Self { port, server, folder, persistence, options };
+                return Self { program: program.to_owned(), port, server, folder, persistence, options };
             }
         }
-        panic!("no Redis could be started; is redis-server installed? (make test installs it)");
+        panic!("no {program} could be started (make test installs it)");
     }
 
     #[allow(dead_code, reason = "the chaos tests put a proxy before it")]
@@ -330,7 +345,8 @@ impl Redis {
 
     /// Starts the server again after [`Self::stop`], with what its persistence has kept.
     pub fn start_again(&mut self) {
-        self.server = spawn_server(self.port.number, self.folder.path(), self.persistence, &self.options);
+        let Self { program, port, folder, persistence, options, .. } = self;
+        self.server = spawn_server(program, port.number, folder.path(), *persistence, options);
         assert!(is_up(self.port.number, &mut self.server), "another program took the port while Redis was down");
     }
 
@@ -371,13 +387,14 @@ fn is_stopped(process: &Child) -> bool {
     })
 }
 
-fn spawn_server(port: u16, folder: &Path, persistence: Persistence, options: &[String]) -> Child {
-    let mut command = Command::new("redis-server");
+fn spawn_server(program: &str, port: u16, folder: &Path, persistence: Persistence, options: &[String]) -> Child {
+    let mut command = Command::new(program);
     let appends = if persistence == Persistence::Full { "yes" } else { "no" };
     command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", appends, "--loglevel", "warning"]);
     command.args(["--appendfsync", "always"]);
     command.arg("--port").arg(port.to_string()).arg("--dir").arg(folder).args(options);
-    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("redis-server (make test installs it)")
+    let server = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    server.unwrap_or_else(|error| panic!("{program}: {error} (make test installs it)"))
 }
 
 fn is_up(port: u16, server: &mut Child) -> bool {

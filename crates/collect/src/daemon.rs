@@ -10,7 +10,7 @@ use super::desk::Desk;
 use super::event_log::EventLog;
 use super::intake::Intake;
 use super::reading::Reading;
-use super::takeover::{Adoption, Owed};
+use super::takeover::Adoption;
 use super::trouble::Trouble;
 use super::upkeep::Upkeep;
 use super::{CollectError, GROUP, Settings, Totals, collector_of, memory};
@@ -157,7 +157,6 @@ impl Daemon<'_> {
             upkeep: &mut self.upkeep,
             shutdown: self.shutdown.clone(),
             own,
-            owed: Owed::default(),
         };
         reading.reader.begin_with(self.pace);
         let trouble = &mut self.trouble;

@@ -74,30 +74,33 @@ pub fn check_health(settings: &Settings) -> Pin<Box<dyn Future<Output = Vec<Chec
 async fn check_all(settings: &Settings) -> Vec<Check> {
     let mut checks = vec![check_store(&settings.layout), check_collector(settings)];
     checks.extend(check_contents(&settings.layout));
-    match Connection::open(&settings.address, &settings.stream, GROUP).await {
-        Ok(connection) => {
-            let consumer = collector_of(&settings.layout);
-            let mut reader = GroupReader::new(connection, &consumer);
-            checks.push(check_redis(&mut reader, settings).await);
-            checks.extend(check_ids(&mut reader, &settings.stream).await);
-            checks.extend(check_memory(&mut reader, &settings.memory).await);
-            checks.push(check_behind(&mut reader, &settings.stream).await);
-            checks.extend(check_trouble(&mut reader).await);
-            checks.extend(check_losses(&mut reader, &settings.layout).await);
-            checks.extend(check_consumers(&mut reader, &consumer).await);
-        }
+    match look_at_redis(settings).await {
+        Ok(found) => checks.extend(found),
         // The error itself says what to do.
         Err(error) => {
-            checks.push(Check {
-                name: "redis",
-                status: Status::Bad,
-                detail: error.to_string(),
-                remedy: None,
-                counts: Vec::new(),
-            });
+            let detail = error.to_string();
+            checks.push(Check { name: "redis", status: Status::Bad, detail, remedy: None, counts: Vec::new() });
         }
     }
     checks
+}
+
+/// What Redis tells. One that cannot be reached, or cannot serve us at all, tells nothing else.
+async fn look_at_redis(settings: &Settings) -> Result<Vec<Check>, StreamError> {
+    let connection = Connection::open(&settings.address, &settings.stream, GROUP).await?;
+    let consumer = collector_of(&settings.layout);
+    let mut reader = GroupReader::new(connection, &consumer);
+    if let Err(error @ (StreamError::TooOld { .. } | StreamError::NoCommand { .. })) = reader.state().await {
+        return Err(error);
+    }
+    let mut checks = vec![check_redis(&mut reader, settings).await];
+    checks.extend(check_ids(&mut reader, &settings.stream).await);
+    checks.extend(check_memory(&mut reader, &settings.memory).await);
+    checks.push(check_behind(&mut reader, &settings.stream).await);
+    checks.extend(check_trouble(&mut reader).await);
+    checks.extend(check_losses(&mut reader, &settings.layout).await);
+    checks.extend(check_consumers(&mut reader, &consumer).await);
+    Ok(checks)
 }
 
 fn check_store(layout: &Layout) -> Check {

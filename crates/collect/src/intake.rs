@@ -34,6 +34,14 @@ impl Intake {
         Ok(own)
     }
 
+    /// Begins at that position of the stream, where the store has none yet.
+    ///
+    /// # Errors
+    /// What the disk refused.
+    pub fn begin_where_new(&mut self, position: u64) -> Result<(), StoreError> {
+        if self.store.position().is_none() { self.store.begin_at(position) } else { Ok(()) }
+    }
+
     /// Makes what no consumer was given before durable, and what was found to be lost before it. `gone` was
     /// trimmed between its delivery and its coming here.
     ///

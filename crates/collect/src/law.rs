@@ -134,12 +134,10 @@ impl Shares {
             shares.held = shares.held.and(held);
             shares.lost += lost;
             shares.own += acknowledged + lost + pending.len() as u64;
-            shares.in_flight += above(&pending, held.watermark);
+            let known = reader.known_of(&name).await?.unwrap_or(EntryId::ZERO);
+            // What was stored before the accounts began is not among what they know as stored.
+            shares.in_flight += pending.iter().filter(|id| **id > held.watermark || **id <= known).count() as u64;
         }
         Ok(shares)
     }
-}
-
-fn above(pending: &[EntryId], watermark: EntryId) -> u64 {
-    (pending.len() - pending.partition_point(|id| *id <= watermark)) as u64
 }

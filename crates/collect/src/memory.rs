@@ -56,8 +56,8 @@ impl Usage {
     pub async fn of(reader: &mut GroupReader) -> Result<Self, StreamError> {
         let memory = reader.memory().await?;
         let stream_bytes = match reader.stream_bytes().await {
-            // A user who may not ask this may well read the stream.
-            Err(StreamError::Refused { .. }) => None,
+            // Who may not ask this, or has it renamed, may well read the stream.
+            Err(StreamError::Refused { .. } | StreamError::NoCommand { .. }) => None,
             asked => asked?,
         };
         Ok(Self { memory, stream_bytes })

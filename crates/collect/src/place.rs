@@ -6,7 +6,11 @@ use super::CollectError;
 use super::reading::Reading;
 use emp_event::EntryId;
 use emp_store::{RecordedLosses, Snapshot, StoreError, Tally};
-use emp_stream::{Poll, Start, StreamError};
+use emp_stream::{Accounts, Holding, Poll, Start, StreamError, StreamState};
+
+/// Why a new epoch begins, in words.
+const RESET: &str = "the stream was reset";
+const WENT_BACK: &str = "the stream went back, as after a fail-over to a replica that was behind";
 
 impl Reading<'_> {
     /// Makes the group where it is missing, and notices a stream that began anew or went back.
@@ -14,41 +18,92 @@ impl Reading<'_> {
     /// # Errors
     /// Redis' failures, and the store's.
     pub async fn find_place(&mut self) -> Result<(), CollectError> {
-        if self.reader.group_is_missing().await? {
+        let is_new = self.reader.group_is_missing().await?;
+        if is_new {
             let start = self.start_of_group().await?;
             let recorded = self.desk.intake().recorded.lost;
             self.reader.create_group(start, recorded).await?;
         }
         let (state, accounts) = self.reader.accounts().await?;
-        let (floor, mut names) = {
-            let intake = self.desk.intake();
-            (intake.store.floor(), intake.store.others()?)
-        };
+        let mut names = self.desk.intake().store.others()?;
         names.push(self.own.clone());
-        let fell_back = state.last.filter(|last| *last < floor);
-        let is_unknown = floor > EntryId::ZERO && !self.reader.has_accounts_of(&names).await?;
-        let is_ours = is_unknown && self.reader.holds(floor).await?;
-        if is_unknown && !is_ours && accounts.position().is_some() {
-            // Another store has met the new stream before us, and made the group.
-            let after = if fell_back.is_some() { EntryId::ZERO } else { floor };
-            self.begin_epoch(after, accounts.position().unwrap_or_default())?;
-        } else if let Some(last) = fell_back {
-            // The group is there, so this is the same stream, gone back: what it still holds we
-            // have, and what follows may repeat IDs that were given out after it.
-            self.begin_epoch(last, state.added)?;
-            self.reader.begin_anew(state.added).await?;
-            return Ok(());
+        let has_accounts = self.reader.has_accounts_of(&names).await?;
+        if !has_accounts && self.is_same_stream().await? {
+            return self.come_back().await;
         }
-        let recorded = {
-            let mut intake = self.desk.intake();
-            if intake.store.position().is_none() {
-                intake.store.begin_at(accounts.position().unwrap_or(state.added))?;
-            }
-            intake.recorded.lost
+        // Else they began after our last look.
+        let is_known = accounts.position().is_none() || has_accounts;
+        let epoch = self.reader.epoch_of(&names).await?;
+        let watermark = self.desk.intake().store.watermark();
+        let has_gone_back =
+            !is_new && (self.is_older(&state, &accounts, epoch) || self.reader.has_forgotten(watermark).await?);
+        if (self.floor() > EntryId::ZERO && !is_known) || has_gone_back {
+            return self.begin_life(&state, &accounts, is_known).await;
+        }
+        let begins_at = accounts.position().unwrap_or(state.added);
+        self.desk.intake().begin_where_new(begins_at)?;
+        self.agree(None).await
+    }
+
+    /// Does the stream still have the entry that was stored last? Then its accounts have not begun with another
+    /// stream: somebody has deleted them.
+    async fn is_same_stream(&mut self) -> Result<bool, CollectError> {
+        let floor = self.floor();
+        Ok(floor > EntryId::ZERO && self.reader.holds(floor).await?)
+    }
+
+    /// Makes this consumer known to accounts that begin anew in the middle of the stream's life, with what it holds.
+    async fn come_back(&mut self) -> Result<(), CollectError> {
+        let held = self.held()?;
+        self.reader.come_back(held).await?;
+        self.agree(None).await
+    }
+
+    /// Are stream and accounts older than what we had seen of them? So it is after a fail-over to a replica that was
+    /// behind, and where an older state was restored. The stream's IDs may be higher again already, and with other
+    /// stores' reading its accounts, too: then they have forgotten what we were given.
+    fn is_older(&self, state: &StreamState, accounts: &Accounts, epoch: Option<u64>) -> bool {
+        let intake = self.desk.intake();
+        let store = &intake.store;
+        let is_behind = accounts.position().zip(store.position()).is_some_and(|(now, before)| now < before);
+        let is_of_earlier_epoch = epoch.is_some_and(|epoch| epoch < u64::from(store.writer().epoch()));
+        is_behind || is_of_earlier_epoch || state.last.is_some_and(|last| last < store.floor())
+    }
+
+    /// Begins an epoch: with accounts that began without us, or, where we are known, since the stream went back.
+    async fn begin_life(
+        &mut self,
+        state: &StreamState,
+        accounts: &Accounts,
+        is_known: bool,
+    ) -> Result<(), CollectError> {
+        if is_known {
+            self.reader.begin_anew(accounts, state.last.unwrap_or(EntryId::ZERO)).await?;
+        }
+        let floor = self.floor();
+        let (how, after) = match self.reader.went_back_to().await? {
+            // What it still holds up to there we have, and what follows may repeat IDs that were given out after it.
+            Some(last) => (WENT_BACK, floor.min(last)),
+            // Another store has met the new stream before us, and made the group.
+            None if state.last.is_some_and(|last| last < floor) => (RESET, EntryId::ZERO),
+            None => (RESET, floor),
         };
-        self.owed.agreement = Some(recorded);
-        self.owed.held = if is_ours { Some(self.held()?) } else { None };
-        self.settle_accounts().await
+        self.begin_epoch(after, accounts.position().unwrap_or(state.added), how)?;
+        self.agree(Some(after)).await
+    }
+
+    /// Tells the accounts what the store holds; `known_up_to` where they began after it.
+    async fn agree(&mut self, known_up_to: Option<EntryId>) -> Result<(), CollectError> {
+        let holding = {
+            let intake = self.desk.intake();
+            let (epoch, stored_up_to) = (intake.store.writer().epoch(), intake.store.watermark());
+            Holding { lost: intake.recorded.lost, epoch, stored_up_to, known_up_to }
+        };
+        Ok(self.reader.agree_on(&holding).await?)
+    }
+
+    fn floor(&self) -> EntryId {
+        self.desk.intake().store.floor()
     }
 
     /// How many entries of the stream this collector has dealt with, as far as its own files tell.
@@ -66,7 +121,7 @@ impl Reading<'_> {
         };
         if floor > EntryId::ZERO && (self.ends_below(floor).await? || !self.reader.holds_up_to(floor).await?) {
             // All that the stream was ever given in its new life was given after our last look.
-            self.begin_epoch(EntryId::ZERO, 0)?;
+            self.begin_epoch(EntryId::ZERO, 0, RESET)?;
             return Ok(Start::NewStream);
         }
         Ok(match position {
@@ -92,32 +147,21 @@ impl Reading<'_> {
     /// # Errors
     /// Redis' failures, and the store's.
     pub async fn begin_epoch_where_reset(&mut self, poll: &Poll) -> Result<(), CollectError> {
-        let floor = self.desk.intake().store.floor();
-        let position = poll.accounts.position();
-        // Until the accounts were told of us, they don't know us in any life of the stream.
-        let is_unknown = !poll.accounts.is_known && self.owed.agreement.is_none();
-        if poll.state.last.is_some_and(|last| last < floor) {
-            self.begin_epoch(EntryId::ZERO, position.unwrap_or_default())?;
-        } else if let Some(position) = position.filter(|_| is_unknown) {
-            if self.reader.holds(floor).await? {
-                // Somebody has deleted the accounts, and a read has begun them anew.
-                self.owed.agreement = Some(self.desk.intake().recorded.lost);
-                self.owed.held = Some(self.held()?);
-            } else {
-                // Another store has met the new stream before us, and made the group.
-                self.begin_epoch(floor, position)?;
-                self.owed.agreement = Some(0);
-            }
-            self.settle_accounts().await?;
+        let Poll { state, accounts, .. } = poll;
+        let is_unknown = accounts.position().is_some() && !accounts.is_known;
+        if is_unknown && self.is_same_stream().await? {
+            self.come_back().await?;
+        } else if is_unknown || state.last.is_some_and(|last| last < self.floor()) {
+            self.begin_life(state, accounts, accounts.is_known).await?;
         }
         Ok(())
     }
 
-    fn begin_epoch(&self, after: EntryId, position: u64) -> Result<(), StoreError> {
+    fn begin_epoch(&self, after: EntryId, position: u64, how: &str) -> Result<(), StoreError> {
         let mut intake = self.desk.intake();
         intake.store.begin_epoch(after, position)?;
         intake.recorded = RecordedLosses::NONE;
-        warn!("the stream was reset; what follows is stored as {}", intake.store.writer());
+        warn!("{how}; what follows is stored as {}", intake.store.writer());
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::desk::{Desk, joined};
-use super::takeover::{Adoption, Owed};
+use super::takeover::Adoption;
 use super::trouble::Trouble;
 use super::upkeep::Upkeep;
 use super::{CollectError, Settings, Totals};
@@ -29,7 +29,6 @@ pub(super) struct Reading<'a> {
     pub shutdown: watch::Receiver<bool>,
     /// This store's consumer.
     pub own: String,
-    pub owed: Owed,
 }
 
 impl Reading<'_> {
@@ -53,9 +52,9 @@ impl Reading<'_> {
     /// # Errors
     /// [`CollectError::AliveElsewhere`]; Redis' failures, and the store's.
     async fn begin(&mut self, adoption: &mut Adoption) -> Result<(), CollectError> {
-        self.claim_name().await?;
+        let session = self.claim_name().await?;
         self.find_place().await?;
-        self.settle_accounts().await?;
+        self.say_session(session).await?;
         self.take_over_predecessors().await?;
         self.reader.report_trouble(None).await?;
         self.adopt(adoption).await?;
@@ -79,7 +78,7 @@ impl Reading<'_> {
                 if self.settings.once {
                     return Ok(());
                 }
-                self.look_after().await?;
+                self.tick()?;
                 self.reader.show_life().await?;
                 self.wait(poll.state.last.unwrap_or(EntryId::ZERO)).await?;
                 continue;
@@ -98,18 +97,13 @@ impl Reading<'_> {
                 settled = joined(committed)?;
                 poll = next?;
                 worked(self.desk.intake().totals);
-                self.look_after().await?;
+                self.tick()?;
             }
         }
         Ok(self.reader.acknowledge(&settled).await?)
     }
 
-    /// What is due beside reading: hours to seal, accounts to settle.
-    async fn look_after(&mut self) -> Result<(), CollectError> {
-        self.tick()?;
-        if self.owed.is_empty() { Ok(()) } else { self.settle_accounts().await }
-    }
-
+    /// Seals the hours that are due, and looks after the store's files.
     fn tick(&mut self) -> Result<(), StoreError> {
         self.upkeep.tick(&mut self.desk.intake().store)
     }

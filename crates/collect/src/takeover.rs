@@ -2,10 +2,10 @@
 
 use tracing::{info, warn};
 
+use super::CollectError;
 use super::desk::joined;
 use super::liveness::{living, silence};
 use super::reading::{POLL_ENTRIES, Reading};
-use super::{CollectError, GROUP};
 use emp_event::EntryId;
 use emp_store::{RecordedLosses, StoreError};
 use emp_stream::{Settled, StreamError};
@@ -25,7 +25,8 @@ impl Adoption {
 }
 
 impl Reading<'_> {
-    /// Makes sure that nobody else reads in this store's name; that we do is said with the next accounts.
+    /// Makes sure that nobody else reads in this store's name. The number of this start, to be said once the group
+    /// is there: it is made with accounts that are empty.
     ///
     /// The folder's lock keeps others from the folder, but not from an image of the whole disk: there both have
     /// the same id. So each start leaves its number in the folder and in Redis, and whoever finds another one's in
@@ -33,7 +34,7 @@ impl Reading<'_> {
     ///
     /// # Errors
     /// [`CollectError::AliveElsewhere`]; Redis' failures, and the store's.
-    pub async fn claim_name(&mut self) -> Result<(), CollectError> {
+    pub async fn claim_name(&mut self) -> Result<u64, CollectError> {
         let (identity, session) = {
             let intake = self.desk.intake();
             (intake.store.identity().clone(), intake.session)
@@ -53,9 +54,16 @@ impl Reading<'_> {
             }
         };
         self.reader.read_as(identity.id(), session, found);
-        // Said once the group is there: it is made with accounts that are empty.
-        self.owed.session = Some((identity.id().to_owned(), session));
-        Ok(())
+        Ok(session)
+    }
+
+    /// Says that this start reads for the store from now on.
+    ///
+    /// # Errors
+    /// Redis' failures.
+    pub async fn say_session(&mut self, session: u64) -> Result<(), CollectError> {
+        let store = self.desk.intake().store.identity().id().to_owned();
+        Ok(self.reader.say_session(&store, session).await?)
     }
 
     /// Takes over from the collectors that worked on this folder before. Those that may work elsewhere now, since
@@ -119,8 +127,7 @@ impl Reading<'_> {
         let recorded = self.desk.intake().recorded.lost;
         let own = self.own.clone();
         self.become_writer(&own)?;
-        self.owed.losses.push((name.to_owned(), recorded));
-        self.settle_accounts().await?;
+        self.reader.take_over_losses(name, recorded).await?;
         self.reader.remove_drained(name).await?;
         Ok(taken)
     }
@@ -166,67 +173,5 @@ impl Reading<'_> {
             self.reader.acknowledge(&gone).await?;
             settled = joined(self.desk.spawn(move |intake| intake.take_pending(&poll, &gone)).await)?;
         }
-    }
-
-    /// Tells the accounts what they are owed. Redis takes nothing new where it is full: then they are told later,
-    /// and entries are read and acknowledged all the same, which makes room.
-    ///
-    /// # Errors
-    /// Redis' other failures.
-    pub async fn settle_accounts(&mut self) -> Result<(), CollectError> {
-        match self.try_to_settle().await {
-            Err(error @ StreamError::Full { .. }) => {
-                if !std::mem::replace(&mut self.owed.is_said, true) {
-                    warn!("{error}; reading and acknowledging go on, and the accounts of {GROUP} are moved later");
-                }
-                Ok(())
-            }
-            settled => Ok(settled?),
-        }
-    }
-
-    async fn try_to_settle(&mut self) -> Result<(), StreamError> {
-        if let Some((store, session)) = &self.owed.session {
-            self.reader.say_session(store, *session).await?;
-            self.owed.session = None;
-        }
-        // First: it is what makes this consumer known.
-        if let Some(held) = self.owed.held {
-            self.reader.come_back(held).await?;
-            self.owed.held = None;
-        }
-        if let Some(recorded) = self.owed.agreement {
-            self.reader.agree_on(recorded).await?;
-            self.owed.agreement = None;
-        }
-        while let Some((from, recorded)) = self.owed.losses.last().cloned() {
-            self.reader.take_over_losses(&from, recorded).await?;
-            self.owed.losses.pop();
-        }
-        if std::mem::take(&mut self.owed.is_said) {
-            info!("the accounts of {GROUP} are up to date again");
-        }
-        Ok(())
-    }
-}
-
-/// What the group's accounts in Redis are still to be told.
-#[derive(Debug, Default)]
-pub(super) struct Owed {
-    /// The store's id, and the number of the start that reads for it.
-    pub session: Option<(String, u64)>,
-    /// How many entries this consumer holds, where the accounts have been deleted under it.
-    pub held: Option<u64>,
-    /// What this consumer has stored as lost.
-    pub agreement: Option<u64>,
-    /// From whom losses are to be taken over, and what those have stored as lost.
-    pub losses: Vec<(String, u64)>,
-    is_said: bool,
-}
-
-impl Owed {
-    /// Is there nothing?
-    pub fn is_empty(&self) -> bool {
-        self.session.is_none() && self.held.is_none() && self.agreement.is_none() && self.losses.is_empty()
     }
 }

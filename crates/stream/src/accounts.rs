@@ -20,6 +20,9 @@
 //! A reader that finds more lost than the hash says claims the difference, and then stores it.
 //! Claims only raise the sum, one after another, so that no loss is claimed twice. What a reader
 //! claimed and did not store before it died, it finds under its name when it starts again.
+//!
+//! A full Redis refuses whatever may take memory. The scripts may write all the same (`allow-oom`):
+//! what they write is a few numbers, and reading and acknowledging is what makes room.
 
 use redis::Value;
 
@@ -27,14 +30,22 @@ use super::StreamError;
 use super::reply;
 
 /// The fields of the hash.
-const BASE: &str = "base";
-const BEGUN: &str = "begun";
+pub(super) const BASE: &str = "base";
+pub(super) const BEGUN: &str = "begun";
 pub(super) const ACKNOWLEDGED: &str = "acknowledged";
 pub(super) const LOST: &str = "lost";
 /// What keeps a consumer from storing entries, in words.
 pub(super) const TROUBLE: &str = "trouble";
 /// The number of the start that reads for a store, by the store's id.
 pub(super) const SESSION: &str = "session";
+/// The highest ID that the stream had when it was found to have gone back, and these accounts began.
+pub(super) const WENT_BACK: &str = "went-back";
+/// The ID that a consumer has acknowledged last, or that it had stored when it said so.
+pub(super) const STORED_UP_TO: &str = "stored-up-to";
+/// The epoch of a consumer's store to which these accounts belong.
+pub(super) const EPOCH: &str = "epoch";
+/// Up to this ID a consumer had stored the stream's entries before these accounts began.
+pub(super) const KNOWN: &str = "known";
 
 /// The hash of one group.
 pub(super) fn key(stream: &str, group: &str) -> String {
@@ -123,7 +134,7 @@ fn signed(count: u64) -> i64 {
 /// KEYS: stream, hash. ARGV: group, consumer, the position up to which all is accounted for (or
 /// `-` for all that was trimmed before now), what the consumer has stored as lost, and whether
 /// to `keep` what the accounts are about. Answers 1 where it made the group.
-pub(super) const CREATE: &str = r"
+pub(super) const CREATE: &str = r"#!lua flags=allow-oom
 local made = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')
 if made.err then
   if string.find(made.err, 'BUSYGROUP') then return 0 end
@@ -152,15 +163,16 @@ return 1";
 ///
 /// Lua hands some 8,000 values to a command at most, so that many IDs go in portions.
 ///
-/// KEYS: stream, hash. ARGV: group, the two fields to count in, the IDs.
-pub(super) const ACKNOWLEDGE: &str = r"
+/// KEYS: stream, hash. ARGV: group, the two fields to count in, the field for the last of the IDs or `-`, the IDs.
+pub(super) const ACKNOWLEDGE: &str = r"#!lua flags=allow-oom
 local count = 0
-for first = 4, #ARGV, 1000 do
+for first = 5, #ARGV, 1000 do
   count = count + redis.call('XACK', KEYS[1], ARGV[1], unpack(ARGV, first, math.min(first + 999, #ARGV)))
 end
 if count > 0 then
   redis.call('HINCRBY', KEYS[2], ARGV[2], count)
   redis.call('HINCRBY', KEYS[2], ARGV[3], count)
+  if ARGV[4] ~= '-' then redis.call('HSET', KEYS[2], ARGV[4], ARGV[#ARGV]) end
 end
 return count";
 
@@ -168,7 +180,7 @@ return count";
 /// before it by what their consumers have said to hold.
 ///
 /// KEYS: hash. ARGV: the base seen, the base to be, the position.
-pub(super) const SET_BASE: &str = r"
+pub(super) const SET_BASE: &str = r"#!lua flags=allow-oom
 if (redis.call('HGET', KEYS[1], 'base') or '-') ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'base', ARGV[2])
 if ARGV[1] == '-' then redis.call('HINCRBY', KEYS[1], 'begun', ARGV[3]) end
@@ -177,7 +189,7 @@ return 1";
 /// Makes a consumer known to accounts that somebody has deleted: what they are about begins before what it holds.
 ///
 /// KEYS: hash. ARGV: consumer, how many entries it holds.
-pub(super) const COME_BACK: &str = r"
+pub(super) const COME_BACK: &str = r"#!lua flags=allow-oom
 if redis.call('HSETNX', KEYS[1], 'acknowledged:' .. ARGV[1], 0) == 0 then return 0 end
 redis.call('HINCRBY', KEYS[1], 'begun', -ARGV[2])
 return 1";
@@ -185,7 +197,7 @@ return 1";
 /// Raises what is claimed as lost to that sum; answers the sum, and the consumer's share of it.
 ///
 /// KEYS: hash. ARGV: consumer, sum.
-pub(super) const CLAIM: &str = r"
+pub(super) const CLAIM: &str = r"#!lua flags=allow-oom
 local more = ARGV[2] - (redis.call('HGET', KEYS[1], 'lost') or 0)
 if more > 0 then
   redis.call('HINCRBY', KEYS[1], 'lost', more)
@@ -195,26 +207,48 @@ return redis.call('HMGET', KEYS[1], 'lost', 'lost:' .. ARGV[1])";
 
 /// Makes a consumer known, and its share of what was lost agree with what it has stored; leaves
 /// the position as it is. A lower share is raised; a higher one is a loss still to be stored, and
-/// stays, unless the stream went back and all begins anew at a position.
+/// stays.
 ///
-/// KEYS: hash. ARGV: consumer, what it has stored, the position or `-`.
-pub(super) const AGREE: &str = r"
+/// KEYS: hash. ARGV: consumer, what it has stored as lost, its store's epoch, up to which ID it has stored the
+/// stream's entries, up to which it had before the accounts began, or `-`.
+pub(super) const AGREE: &str = r"#!lua flags=allow-oom
 local share = 'lost:' .. ARGV[1]
 redis.call('HSETNX', KEYS[1], 'acknowledged:' .. ARGV[1], 0)
+redis.call('HSET', KEYS[1], 'epoch:' .. ARGV[1], ARGV[3], 'stored-up-to:' .. ARGV[1], ARGV[4])
+if ARGV[5] ~= '-' then redis.call('HSET', KEYS[1], 'known:' .. ARGV[1], ARGV[5]) end
 local more = ARGV[2] - (redis.call('HGET', KEYS[1], share) or 0)
-if redis.call('HEXISTS', KEYS[1], 'base') == 0 or (more <= 0 and ARGV[3] == '-') then return 0 end
-if more ~= 0 then
-  redis.call('HINCRBY', KEYS[1], share, more)
-  redis.call('HINCRBY', KEYS[1], 'lost', more)
-  redis.call('HINCRBY', KEYS[1], 'base', -more)
-end
-if ARGV[3] ~= '-' then redis.call('HSET', KEYS[1], 'begun', ARGV[3]) end
+if more <= 0 or redis.call('HEXISTS', KEYS[1], 'base') == 0 then return 0 end
+redis.call('HINCRBY', KEYS[1], share, more)
+redis.call('HINCRBY', KEYS[1], 'lost', more)
+redis.call('HINCRBY', KEYS[1], 'base', -more)
 return more";
+
+/// Begins the accounts anew where the stream went back: all that it was given so far but for what is pending or
+/// unread is settled, and no consumer is known. Only the first who notices does so, which the base tells.
+///
+/// KEYS: hash. ARGV: the base seen (`-`: none), the highest ID that the stream has.
+pub(super) const BEGIN_ANEW: &str = r"#!lua flags=allow-oom
+local sum = redis.call('HMGET', KEYS[1], 'base', 'acknowledged', 'lost')
+if (sum[1] or '-') ~= ARGV[1] then return 0 end
+for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+  if not string.find(field, '^session:') then redis.call('HDEL', KEYS[1], field) end
+end
+redis.call('HSET', KEYS[1], 'went-back', ARGV[2])
+if not sum[1] then return 1 end
+local settled = sum[1] + (sum[2] or 0) + (sum[3] or 0)
+redis.call('HSET', KEYS[1], 'base', settled, 'begun', settled)
+return 1";
+
+/// Writes one field of the accounts.
+///
+/// KEYS: hash. ARGV: the field, its value.
+pub(super) const NOTE: &str = r"#!lua flags=allow-oom
+return redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])";
 
 /// Hands what a dead consumer had claimed and not stored to another.
 ///
 /// KEYS: hash. ARGV: from, to, what the first has stored.
-pub(super) const HAND_OVER: &str = r"
+pub(super) const HAND_OVER: &str = r"#!lua flags=allow-oom
 local owed = (redis.call('HGET', KEYS[1], 'lost:' .. ARGV[1]) or 0) - ARGV[3]
 if owed <= 0 then return 0 end
 redis.call('HINCRBY', KEYS[1], 'lost:' .. ARGV[1], -owed)
@@ -224,18 +258,43 @@ return owed";
 /// Removes a consumer that has nothing pending: with what is pending, it would be forgotten.
 ///
 /// KEYS: stream. ARGV: group, consumer.
-pub(super) const REMOVE_DRAINED: &str = r"
+pub(super) const REMOVE_DRAINED: &str = r"#!lua flags=allow-oom
 if #redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', 1, ARGV[2]) > 0 then return 0 end
 redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], ARGV[2])
 return 1";
 
+/// Lua that tells how a stream stands: what XINFO STREAM says, but of its first entry the ID alone, and nothing of
+/// its last one. They may be large, and are asked about with each read.
+macro_rules! stand {
+    () => {
+        r"
+local function stand(key)
+  local info = redis.call('XINFO', 'STREAM', key)
+  for i = 1, #info, 2 do
+    if info[i] == 'first-entry' and info[i + 1] then info[i + 1] = {info[i + 1][1], ''} end
+    if info[i] == 'last-entry' then info[i + 1] = false end
+  end
+  return info
+end
+"
+    };
+}
+
+/// Tells how the stream stands.
+///
+/// KEYS: stream.
+pub(super) const STAND: &str = concat!("#!lua flags=no-writes", stand!(), "return stand(KEYS[1])");
+
 /// Reads as a consumer, unless the count is 0, and tells how the accounts and the stream stand then.
 ///
 /// KEYS: stream, hash. ARGV: group, consumer, count, from which ID, the hash's fields.
-pub(super) const READ: &str = r"
+pub(super) const READ: &str = concat!(
+    "#!lua flags=allow-oom",
+    stand!(),
+    r"
 local read = false
 if tonumber(ARGV[3]) > 0 then
   read = redis.call('XREADGROUP', 'GROUP', ARGV[1], ARGV[2], 'COUNT', ARGV[3], 'STREAMS', KEYS[1], ARGV[4])
 end
-return {read, redis.call('HMGET', KEYS[2], unpack(ARGV, 5)), redis.call('XPENDING', KEYS[1], ARGV[1]),
-  redis.call('XINFO', 'STREAM', KEYS[1])}";
+return {read, redis.call('HMGET', KEYS[2], unpack(ARGV, 5)), redis.call('XPENDING', KEYS[1], ARGV[1]), stand(KEYS[1])}"
+);

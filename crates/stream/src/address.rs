@@ -2,53 +2,97 @@ use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisConnec
 
 use super::StreamError;
 
+/// The port of a sentinel that is named without one.
+const SENTINEL_PORT: u16 = 26_379;
+
 /// Where Redis is. Shown without its password.
 #[derive(Debug, Clone)]
 pub struct RedisAddress {
-    info: ConnectionInfo,
+    place: Place,
+    login: RedisConnectionInfo,
     shown: String,
+}
+
+/// Which server to connect to.
+#[derive(Debug, Clone)]
+pub(super) enum Place {
+    /// The one at this address.
+    Server(ConnectionAddr),
+    /// The one that any of these sentinels knows by that name, at the moment.
+    Sentinels { addresses: Vec<ConnectionAddr>, master: String, is_tls: bool },
 }
 
 impl RedisAddress {
     /// Reads `redis://[user:password@]host:port[/db]`, the same with `rediss://` for TLS, or `unix://path`.
-    /// Of a cluster, `redis+cluster://host:port,host:port`, the first node is asked.
+    /// Of a cluster, `redis+cluster://host:port,host:port`, the first node is asked; of sentinels,
+    /// `redis+sentinel://[user:password@]host:port,host:port/master[/db]`, all in turn.
     ///
     /// # Errors
     /// [`StreamError::Address`] where the text is none.
     pub fn parse(url: &str) -> Result<Self, StreamError> {
         let invalid = |detail: &str| StreamError::Address { address: without_secrets(url), detail: detail.to_owned() };
-        if url.contains("+sentinel://") {
-            return Err(invalid("sentinels are known to producers alone; give the address of the master itself"));
+        match url.split_once("+sentinel://") {
+            Some((scheme @ ("redis" | "rediss"), rest)) => Self::of_sentinels(scheme, rest).map_err(invalid),
+            _ => Self::of_server(url).map_err(invalid),
         }
-        if has_stray_at(url) {
-            return Err(invalid("a `/`, `?` or `#` in the password has to be written as %2F, %3F or %23"));
-        }
-        let one = first_node(url);
-        let info = one.as_str().into_connection_info().map_err(|_| invalid("it cannot be read as a URL"))?;
-        if matches!(info.addr(), ConnectionAddr::TcpTls { insecure: true, .. }) {
-            return Err(invalid("certificates are always checked; name their authority by SSL_CERT_FILE"));
-        }
-        let shown = info.addr().to_string();
-        Ok(Self { info, shown })
     }
 
-    pub(super) fn server(&self) -> &ConnectionAddr {
-        self.info.addr()
+    fn of_server(url: &str) -> Result<Self, &'static str> {
+        let info = connection_info(&first_node(url))?;
+        let shown = info.addr().to_string();
+        Ok(Self { place: Place::Server(info.addr().clone()), login: info.redis_settings().clone(), shown })
+    }
+
+    /// `[user:password@]host:port,host:port/master[/db]`: each host is read as a URL of its own, so that ports,
+    /// IPv6 and escapes mean the same everywhere.
+    fn of_sentinels(scheme: &str, rest: &str) -> Result<Self, &'static str> {
+        let (login, rest) = rest.rfind('@').map_or(("", rest), |at| rest.split_at(at + 1));
+        let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let (master, database) = path.split_once('/').unwrap_or((path, "0"));
+        if master.is_empty() {
+            return Err("the master's name is missing behind the sentinels: redis+sentinel://host:port,host:port/name");
+        }
+        let mut infos = Vec::new();
+        for host in hosts.split(',').map(str::trim) {
+            let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
+            let host = if has_port { host.to_owned() } else { format!("{host}:{SENTINEL_PORT}") };
+            infos.push(connection_info(&format!("{scheme}://{login}{host}/{database}"))?);
+        }
+        let login = infos.first().map(|info| info.redis_settings().clone()).unwrap_or_default();
+        let addresses = infos.iter().map(|info| info.addr().clone()).collect();
+        let shown = format!("{hosts} (sentinels of {master})");
+        Ok(Self {
+            place: Place::Sentinels { addresses, master: master.to_owned(), is_tls: scheme == "rediss" },
+            login,
+            shown,
+        })
+    }
+
+    pub(super) fn place(&self) -> &Place {
+        &self.place
     }
 
     pub(super) fn login(&self) -> &RedisConnectionInfo {
-        self.info.redis_settings()
-    }
-
-    /// Host and port, or the socket's path.
-    pub(super) fn shown(&self) -> &str {
-        &self.shown
+        &self.login
     }
 }
 
 impl std::fmt::Display for RedisAddress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.shown)
+    }
+}
+
+fn connection_info(url: &str) -> Result<ConnectionInfo, &'static str> {
+    if has_stray_at(url) {
+        return Err("a `/`, `?` or `#` in the password has to be written as %2F, %3F or %23");
+    }
+    let info = url.into_connection_info().map_err(|_| "it cannot be read as a URL")?;
+    match info.addr() {
+        ConnectionAddr::TcpTls { insecure: true, .. } => {
+            Err("certificates are always checked; name their authority by SSL_CERT_FILE")
+        }
+        _ => Ok(info),
     }
 }
 

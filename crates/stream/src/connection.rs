@@ -1,7 +1,7 @@
 use std::io;
 use std::time::Duration;
 
-use redis::{Cmd, ConnectionAddr, Pipeline, Value, cmd};
+use redis::{Cmd, ConnectionAddr, Pipeline, RedisConnectionInfo, Value, cmd};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
@@ -45,32 +45,40 @@ impl Connection {
     /// # Errors
     /// [`StreamError::Unreachable`] or [`StreamError::Refused`].
     pub async fn open(address: &RedisAddress, stream: &str, group: &str) -> Result<Self, StreamError> {
-        let unreachable = |error: &io::Error| StreamError::Unreachable {
-            address: address.shown().to_owned(),
-            detail: error.to_string(),
-        };
-        let socket = timeout(CONNECT_TIMEOUT, connect(address.server()));
-        let socket = socket.await.unwrap_or_else(|_| Err(timed_out(CONNECT_TIMEOUT)));
-        let mut connection = Self {
-            socket: socket.map_err(|error| unreachable(&error))?,
-            is_left_over: false,
-            last_size: (0, 0),
-            address: address.shown().to_owned(),
-            stream: stream.to_owned(),
-            group: group.to_owned(),
-        };
-        let settings = address.login();
-        if let Some(password) = settings.password() {
-            let mut login = cmd("AUTH");
-            login.arg(settings.username()).arg(password);
-            connection.command(&login).await?;
-        }
-        if settings.db() != 0 {
-            connection.command(cmd("SELECT").arg(settings.db())).await?;
+        let mut connection = Self::connect(&address.server().await?, stream, group).await?;
+        let login = address.login();
+        connection.log_in(login).await?;
+        if login.db() != 0 {
+            connection.command(cmd("SELECT").arg(login.db())).await?;
         }
         // A server that wants a password says so now, and not in the middle of the work.
         connection.command(&cmd("PING")).await?;
         Ok(connection)
+    }
+
+    /// Connects, and asks for nothing.
+    pub(super) async fn connect(server: &ConnectionAddr, stream: &str, group: &str) -> Result<Self, StreamError> {
+        let address = server.to_string();
+        let socket = timeout(CONNECT_TIMEOUT, connect(server));
+        let socket = socket.await.unwrap_or_else(|_| Err(timed_out(CONNECT_TIMEOUT)));
+        let unreachable =
+            |error: io::Error| StreamError::Unreachable { address: address.clone(), detail: error.to_string() };
+        Ok(Self {
+            socket: socket.map_err(unreachable)?,
+            is_left_over: false,
+            last_size: (0, 0),
+            address,
+            stream: stream.to_owned(),
+            group: group.to_owned(),
+        })
+    }
+
+    /// Says who we are, where the address does.
+    pub(super) async fn log_in(&mut self, login: &RedisConnectionInfo) -> Result<(), StreamError> {
+        let Some(password) = login.password() else { return Ok(()) };
+        let mut command = cmd("AUTH");
+        command.arg(login.username()).arg(password);
+        self.command(&command).await.map(drop)
     }
 
     /// One command; its answer.

@@ -45,14 +45,18 @@ impl Found {
             _ => return Err(unexpected("fields were expected")),
         };
         let mut tokens = (first..first + pieces).map(|at| answer.token(at));
-        let is_cut = tokens.clone().any(|token| token == Token::Omitted);
-        if !pieces.is_multiple_of(2) || !tokens.all(|token| matches!(token, Token::Text { .. } | Token::Omitted)) {
+        let is_cut = tokens.clone().any(|token| matches!(token, Token::Omitted(_)));
+        let size = if is_cut || self.cut.is_some() { tokens.clone().map(size_of).sum() } else { 0 };
+        if !pieces.is_multiple_of(2) || !tokens.all(|token| matches!(token, Token::Text { .. } | Token::Omitted(_))) {
             return Err(unexpected("names and values were expected"));
         }
         match &mut self.cut {
             // What follows is asked for again as well: entries are taken in their order.
-            Some(cut) => (cut.last, cut.count) = (id, cut.count + 1),
-            None if is_cut => self.cut = Some(Cut { first: id, last: id, count: 1 }),
+            Some(cut) => {
+                cut.last = id;
+                cut.sizes.push(size);
+            }
+            None if is_cut => self.cut = Some(Cut { first: id, last: id, sizes: vec![size] }),
             None if answer.token(fields) == Token::Nil => self.trimmed.push(id),
             None => self.entries.push(Place { id, first, pieces }),
         }
@@ -61,14 +65,30 @@ impl Found {
 }
 
 /// Entries that Redis has sent, and that were not kept whole, since the answer was too long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Cut {
     /// The ID of the first of them.
     pub first: EntryId,
     /// The ID of the last of them.
     pub last: EntryId,
+    /// How many bytes each of them takes, about.
+    pub sizes: Vec<usize>,
+}
+
+impl Cut {
     /// How many they are.
-    pub count: u64,
+    pub fn count(&self) -> u64 {
+        self.sizes.len() as u64
+    }
+}
+
+/// How many bytes a string takes, be it kept or not.
+fn size_of(token: Token) -> usize {
+    match token {
+        Token::Text { start, end } => (end - start) as usize,
+        Token::Omitted(bytes) => bytes as usize,
+        _ => 0,
+    }
 }
 
 /// What an answer of XREADGROUP holds.

@@ -67,7 +67,7 @@ pub enum StreamError {
     },
     /// Redis does not count what was added to a stream, so no loss could be counted.
     #[error(
-        "Redis at {address} is too old: it does not count the entries added to a stream; Redis 7 or Valkey is needed"
+        "Redis at {address} is too old: it does not count the entries added to a stream, without which no loss could be counted; Redis 7 or Valkey is needed"
     )]
     TooOld {
         /// Host and port.
@@ -132,6 +132,8 @@ impl StreamError {
             "NOAUTH" | "WRONGPASS" | "NOPERM" => Self::Refused { address, detail },
             "OOM" => Self::Full { address, detail },
             "TOOOLD" => Self::TooOld { address },
+            // Scripts could not begin with `#!lua` before Redis 7.
+            "ERR" if words.starts_with("Error compiling script") => Self::TooOld { address },
             "CROSSSLOT" => Self::CrossSlot { address, stream: stream.to_owned() },
             "MOVED" => {
                 let node = words.rsplit(' ').next().unwrap_or_default().to_owned();

@@ -6,15 +6,13 @@ use super::{GroupReader, StreamError, accounts};
 use emp_event::EntryId;
 
 /// Takes or renews the lease where nobody else has it, and notes who has it. Answers 0 where another has it,
-/// 1 where it is ours and was ours before, 2 where another had it last. A full Redis lets a script that has
-/// begun to write go on, and it may always begin with DEL.
+/// 1 where it is ours and was ours before, 2 where another had it last.
 ///
 /// KEYS: lease, notes. ARGV: who, for how many ms.
-const LEASE: &str = r"
+const LEASE: &str = r"#!lua flags=allow-oom
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then return 0 end
 local last = redis.call('HGET', KEYS[2], 'holder')
-redis.call('DEL', KEYS[1])
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 if last == ARGV[1] then return 1 end
 redis.call('HSET', KEYS[2], 'holder', ARGV[1])
@@ -28,11 +26,11 @@ if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 return 0";
 
 /// Acknowledges entries, counts those that were pending, and writes notes, unless another has had the lease
-/// since; answers 1 where it did. HDEL comes first for the same reason as DEL in [`LEASE`].
+/// since; answers 1 where it did.
 ///
 /// KEYS: stream, accounts, notes. ARGV: who, group, the field to count in beside `acknowledged`, how many words
 /// the notes are, the notes, the IDs.
-const SETTLE: &str = r"
+const SETTLE: &str = r"#!lua flags=allow-oom
 if (redis.call('HGET', KEYS[3], 'holder') or ARGV[1]) ~= ARGV[1] then return 0 end
 local ids, count = 5 + ARGV[4], 0
 for first = ids, #ARGV, 1000 do
@@ -42,7 +40,6 @@ if count > 0 then
   redis.call('HINCRBY', KEYS[2], 'acknowledged', count)
   redis.call('HINCRBY', KEYS[2], ARGV[3], count)
 end
-redis.call('HDEL', KEYS[3], ARGV[5])
 redis.call('HSET', KEYS[3], unpack(ARGV, 5, ids - 1))
 return 1";
 

@@ -69,7 +69,7 @@ impl GroupReader {
     /// # Errors
     /// [`StreamError::NoGroup`] where there is no such stream; else any [`StreamError`].
     pub async fn state(&mut self) -> Result<StreamState, StreamError> {
-        let command = self.xinfo_stream();
+        let command = self.stand();
         let state = self.connection.outline(&command).await?;
         self.connection.stream_state(state)
     }
@@ -82,13 +82,14 @@ impl GroupReader {
         let Connection { stream, group, .. } = &self.connection;
         let pending = cmd("XPENDING").arg(stream).arg(group).to_owned();
         let mut transaction = pipe();
-        transaction.atomic().add_command(self.get_accounts()).add_command(pending).add_command(self.xinfo_stream());
-        let (answer, [hash, pending, state]) = match self.connection.transaction(&transaction, 0).await {
+        // A server that is too old says so first.
+        transaction.atomic().add_command(self.stand()).add_command(self.get_accounts()).add_command(pending);
+        let (answer, [state, hash, pending]) = match self.connection.transaction(&transaction, 0).await {
             Ok((answer, parts)) => (answer, parts.first_chunk().copied().unwrap_or_default()),
             // A full Redis queues nothing.
             Err(StreamError::Full { .. }) => {
-                let (answer, [_, rest @ ..]) = self.read_by_script(0, "-").await?;
-                (answer, rest)
+                let (answer, [_, hash, pending, state]) = self.read_by_script(0, "-").await?;
+                (answer, [state, hash, pending])
             }
             Err(error) => return Err(error),
         };
@@ -166,14 +167,45 @@ impl GroupReader {
         Ok(session.map(i64::unsigned_abs))
     }
 
-    /// Says that this start reads for the store from now on.
+    /// The highest ID that the stream had when it was found to have gone back, and its accounts began; `None`
+    /// where they began otherwise.
     ///
     /// # Errors
-    /// Any [`StreamError`]; [`StreamError::Full`] where Redis has no room for it.
-    pub async fn say_session(&mut self, store: &str, session: u64) -> Result<(), StreamError> {
-        let mut command = cmd("HSET");
-        command.arg(self.accounts_key()).arg(accounts::own(accounts::SESSION, store)).arg(session);
-        self.connection.command(&command).await.map(drop)
+    /// Any [`StreamError`].
+    pub async fn went_back_to(&mut self) -> Result<Option<EntryId>, StreamError> {
+        self.noted_id(accounts::WENT_BACK.to_owned()).await
+    }
+
+    /// Up to which ID a consumer had stored the stream's entries before the accounts began; `None` where they
+    /// began with the stream, or with the consumer.
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn known_of(&mut self, consumer: &str) -> Result<Option<EntryId>, StreamError> {
+        self.noted_id(accounts::own(accounts::KNOWN, consumer)).await
+    }
+
+    /// Have the accounts forgotten that this consumer was given the entry of that ID, the last that it has stored?
+    /// They know it as pending, or as acknowledged.
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn has_forgotten(&mut self, stored: EntryId) -> Result<bool, StreamError> {
+        let noted = self.noted_id(accounts::own(accounts::STORED_UP_TO, &self.consumer)).await?;
+        if noted.is_none_or(|noted| noted >= stored) {
+            return Ok(false);
+        }
+        let Connection { stream, group, .. } = &self.connection;
+        let (id, mut command) = (stored.to_string(), cmd("XPENDING"));
+        command.arg(stream).arg(group).arg(&id).arg(&id).arg(1).arg(&self.consumer);
+        Ok(reply::pending_ids(self.connection.command(&command).await?)?.is_empty())
+    }
+
+    async fn noted_id(&mut self, field: String) -> Result<Option<EntryId>, StreamError> {
+        match self.connection.command(cmd("HGET").arg(self.accounts_key()).arg(field)).await? {
+            Value::Nil => Ok(None),
+            id => reply::entry_id(&id, "HGET").map(Some),
+        }
     }
 
     pub(super) async fn last_delivered(&mut self) -> Result<EntryId, StreamError> {
@@ -239,6 +271,21 @@ impl GroupReader {
         Ok(shares.iter().any(|share| *share != Value::Nil))
     }
 
+    /// To which epoch of these consumers' store the accounts belong; `None` where none of them has told.
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn epoch_of(&mut self, consumers: &[String]) -> Result<Option<u64>, StreamError> {
+        let mut newest = None;
+        for consumer in consumers {
+            let command =
+                cmd("HMGET").arg(self.accounts_key()).arg(accounts::own(accounts::EPOCH, consumer)).to_owned();
+            let [epoch] = reply::numbers(self.connection.command(&command).await?, "HMGET")?;
+            newest = newest.max(epoch.map(i64::unsigned_abs));
+        }
+        Ok(newest)
+    }
+
     /// How many entries another consumer has acknowledged, and claimed as lost.
     ///
     /// # Errors
@@ -249,19 +296,6 @@ impl GroupReader {
         let [acknowledged, lost] = reply::numbers(self.connection.command(&command).await?, "HMGET")?;
         let count = |number: Option<i64>| number.unwrap_or(0).max(0).unsigned_abs();
         Ok((count(acknowledged), count(lost)))
-    }
-
-    /// Tells whoever asks what keeps this consumer from storing entries; `None`: nothing does.
-    ///
-    /// # Errors
-    /// Any [`StreamError`].
-    pub async fn report_trouble(&mut self, trouble: Option<&str>) -> Result<(), StreamError> {
-        let field = accounts::own(accounts::TROUBLE, &self.consumer);
-        let command = match trouble {
-            Some(trouble) => cmd("HSET").arg(self.accounts_key()).arg(field).arg(trouble).to_owned(),
-            None => cmd("HDEL").arg(self.accounts_key()).arg(field).to_owned(),
-        };
-        self.connection.command(&command).await.map(drop)
     }
 
     /// What keeps this consumer from storing entries, as it has told; `None` where nothing does.

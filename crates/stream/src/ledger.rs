@@ -6,6 +6,21 @@ use super::accounts::{self, Accounts};
 use super::poll::Start;
 use super::reply;
 use super::{Connection, GroupReader, StreamError};
+use emp_event::EntryId;
+
+/// What a consumer's store holds, as the accounts are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holding {
+    /// How many entries it has stored as lost.
+    pub lost: u64,
+    /// The epoch of the store to which the accounts belong.
+    pub epoch: u32,
+    /// Up to which ID it has stored the entries that it was given.
+    pub stored_up_to: EntryId,
+    /// Up to which ID it had stored the stream's entries before the accounts began; `None` where they began with the
+    /// stream, or with the consumer.
+    pub known_up_to: Option<EntryId>,
+}
 
 impl GroupReader {
     /// Makes the group, at the stream's beginning, with its accounts, and the stream, where
@@ -26,13 +41,18 @@ impl GroupReader {
         self.connection.command(&create).await.map(drop)
     }
 
-    /// Brings this consumer's share of the accounts up to what it has stored as lost.
+    /// Makes this consumer known to the accounts, and brings its share of them up to what it has stored.
     ///
     /// # Errors
     /// Any [`StreamError`].
-    pub async fn agree_on(&mut self, recorded: u64) -> Result<(), StreamError> {
-        let consumer = self.consumer.clone();
-        self.amend(accounts::AGREE, &[consumer, recorded.to_string(), "-".to_owned()]).await.map(drop)
+    pub async fn agree_on(&mut self, holding: &Holding) -> Result<(), StreamError> {
+        let Holding { lost, epoch, stored_up_to, known_up_to } = holding;
+        let known_up_to = known_up_to.map_or_else(|| "-".to_owned(), |id| id.to_string());
+        let (lost, epoch, stored_up_to) = (lost.to_string(), epoch.to_string(), stored_up_to.to_string());
+        self.amend(accounts::AGREE, &[self.consumer.clone(), lost, epoch, stored_up_to, known_up_to]).await?;
+        let known = self.known_of(&self.consumer.clone()).await?;
+        self.known = known.map(|id| (self.consumer.clone(), id));
+        Ok(())
     }
 
     /// Makes this consumer known to accounts that were begun anew in the middle of the stream's life, with what it had
@@ -45,13 +65,14 @@ impl GroupReader {
         self.amend(accounts::COME_BACK, &[consumer, held.to_string()]).await.map(drop)
     }
 
-    /// The stream went back, as after a fail-over: begins this consumer's accounts anew there.
+    /// The stream went back, as after a fail-over: begins the accounts anew there, where they still are as the
+    /// caller saw them. They know no consumer then.
     ///
     /// # Errors
     /// Any [`StreamError`].
-    pub async fn begin_anew(&mut self, position: u64) -> Result<(), StreamError> {
-        let consumer = self.consumer.clone();
-        self.amend(accounts::AGREE, &[consumer, "0".to_owned(), position.to_string()]).await.map(drop)
+    pub async fn begin_anew(&mut self, seen: &Accounts, last: EntryId) -> Result<(), StreamError> {
+        let base = seen.base.map_or_else(|| "-".to_owned(), |base| base.to_string());
+        self.amend(accounts::BEGIN_ANEW, &[base, last.to_string()]).await.map(drop)
     }
 
     /// Takes over what a dead consumer found to be lost and has not stored; `recorded` is what
@@ -62,6 +83,26 @@ impl GroupReader {
     pub async fn take_over_losses(&mut self, from: &str, recorded: u64) -> Result<(), StreamError> {
         let consumer = self.consumer.clone();
         self.amend(accounts::HAND_OVER, &[from.to_owned(), consumer, recorded.to_string()]).await.map(drop)
+    }
+
+    /// Says that this start reads for the store from now on.
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn say_session(&mut self, store: &str, session: u64) -> Result<(), StreamError> {
+        self.amend(accounts::NOTE, &[accounts::own(accounts::SESSION, store), session.to_string()]).await.map(drop)
+    }
+
+    /// Tells whoever asks what keeps this consumer from storing entries; `None`: nothing does.
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn report_trouble(&mut self, trouble: Option<&str>) -> Result<(), StreamError> {
+        let field = accounts::own(accounts::TROUBLE, &self.consumer);
+        match trouble {
+            Some(trouble) => self.amend(accounts::NOTE, &[field, trouble.to_owned()]).await.map(drop),
+            None => self.connection.command(cmd("HDEL").arg(self.accounts_key()).arg(field)).await.map(drop),
+        }
     }
 
     /// Removes a consumer of whose entries none is pending any more.

@@ -18,6 +18,7 @@ mod producer;
 mod reader;
 mod reply;
 mod resp;
+mod sentinel;
 mod tail;
 mod tls;
 
@@ -28,6 +29,7 @@ pub use entries::{Entries, Entry};
 pub use error::StreamError;
 pub use forwarded::Lease;
 pub use inquiry::{Consumer, Memory, Unread};
+pub use ledger::Holding;
 pub use poll::{Poll, Settled, Start};
 pub use producer::Producer;
 pub use reader::GroupReader;

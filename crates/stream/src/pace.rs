@@ -1,4 +1,4 @@
-use super::entries::Entries;
+use super::entries::{Cut, Entries};
 
 /// How many bytes of entries one answer should hold, about: enough for a thousand usual entries, and few, since
 /// each byte is in memory several times until it is on the disk.
@@ -35,13 +35,22 @@ impl Pace {
         if count == 1 { usize::MAX } else { ANSWER_BYTES }
     }
 
-    /// Takes note of an answer; `is_cut` where it held more than is kept.
-    pub fn learn(&mut self, entries: &Entries, is_cut: bool) {
-        let fitting = match entries.len() {
-            0 if is_cut => 1,
-            0 => return,
-            kept if is_cut => kept,
-            all => ANSWER_BYTES / (entries.bytes() / all).max(1),
+    /// How many of entries that follow each other fit into an answer, by their sizes.
+    pub fn fitting(sizes: impl Iterator<Item = usize>) -> usize {
+        let mut bytes = 0;
+        let fitting = sizes.take_while(|size| {
+            bytes += size;
+            bytes <= ANSWER_BYTES
+        });
+        fitting.count().max(1)
+    }
+
+    /// Takes note of an answer, and of what it held more than is kept: that comes next.
+    pub fn learn(&mut self, entries: &Entries, cut: Option<&Cut>) {
+        let fitting = match (entries.len(), cut) {
+            (_, Some(cut)) => Self::fitting(cut.sizes.iter().copied()),
+            (0, None) => return,
+            (all, None) => ANSWER_BYTES / (entries.bytes() / all).max(1),
         };
         self.count = fitting.clamp(1, self.count.saturating_mul(GROWTH_MAX));
     }

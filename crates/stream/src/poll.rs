@@ -46,13 +46,14 @@ impl Poll {
     /// The number of the entry that the group was given last, counted from the first ever added;
     /// `None` where this read alone does not tell.
     pub(super) fn position(&self) -> Option<u64> {
-        let last = self.cut.map(|cut| cut.last).or(self.entries.last_id());
+        let cut = self.cut.as_ref();
+        let last = cut.map(|cut| cut.last).or(self.entries.last_id());
         let Some(last) = last else { return Some(self.state.added) };
         if self.state.last == Some(last) {
             return Some(self.state.added);
         }
-        let first = self.entries.first_id().or(self.cut.map(|cut| cut.first));
-        let delivered = self.entries.len() as u64 + self.cut.map_or(0, |cut| cut.count);
+        let first = self.entries.first_id().or(cut.map(|cut| cut.first));
+        let delivered = self.entries.len() as u64 + cut.map_or(0, Cut::count);
         (self.state.first == first).then(|| self.state.removed() + delivered)
     }
 

@@ -18,6 +18,8 @@ pub struct GroupReader {
     pub(super) connection: Connection,
     pub(super) consumer: String,
     session: Option<Session>,
+    /// Up to which ID that consumer had stored the stream's entries before the accounts began.
+    pub(super) known: Option<(String, EntryId)>,
     pace: Pace,
     /// What was delivered and is to be asked for again, before anything new.
     rest: Option<Rest>,
@@ -33,16 +35,17 @@ struct Session {
 }
 
 /// Entries that were delivered to this consumer, in an answer that was too long to be kept.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Rest {
     after: EntryId,
-    count: u64,
+    /// How many bytes each of them takes, about.
+    sizes: Vec<usize>,
 }
 
 impl GroupReader {
     /// Reads over that connection under the consumer's name.
     pub fn new(connection: Connection, consumer: &str) -> Self {
-        Self { connection, consumer: consumer.to_owned(), session: None, pace: Pace::new(), rest: None }
+        Self { connection, consumer: consumer.to_owned(), session: None, known: None, pace: Pace::new(), rest: None }
     }
 
     /// Reads for a store from now on, as the start of that number, and hands out nothing once another start has
@@ -85,7 +88,7 @@ impl GroupReader {
     /// # Errors
     /// Any [`StreamError`]; [`StreamError::TakenOver`] where another start reads for the store.
     pub async fn poll_new(&mut self, count: usize, settled: &Settled) -> Result<Poll, StreamError> {
-        if let Some(rest) = self.rest {
+        if let Some(rest) = self.rest.clone() {
             let poll = self.poll_rest(count, rest, settled).await?;
             if poll.rest > 0 || !poll.entries.is_empty() || !poll.trimmed.is_empty() {
                 return Ok(poll);
@@ -97,29 +100,28 @@ impl GroupReader {
     }
 
     async fn poll_undelivered(&mut self, count: usize, settled: &Settled) -> Result<Poll, StreamError> {
-        let mut poll = self.poll(count, ">", settled).await?;
-        if let Some(cut) = poll.cut {
-            poll.rest = cut.count;
-            self.rest = Some(Rest { after: below(cut.first), count: cut.count });
+        let mut poll = self.poll(self.pace.count(count), ">", settled).await?;
+        if let Some(cut) = &poll.cut {
+            poll.rest = cut.count();
+            self.rest = Some(Rest { after: below(cut.first), sizes: cut.sizes.clone() });
         }
         if let Some(position) = poll.position() {
-            match self.claim(&mut poll.accounts, position).await {
-                // What was found to be lost is found again at the next read.
-                Ok(()) | Err(StreamError::Full { .. }) => {}
-                Err(error) => return Err(error),
-            }
+            self.claim(&mut poll.accounts, position).await?;
         }
         Ok(poll)
     }
 
-    /// Goes on with what was delivered in an answer that was too long.
-    async fn poll_rest(&mut self, count: usize, rest: Rest, settled: &Settled) -> Result<Poll, StreamError> {
+    /// Goes on with what was delivered in an answer that was too long: with as many as fit, so that each comes over
+    /// the line twice at most.
+    async fn poll_rest(&mut self, count: usize, mut rest: Rest, settled: &Settled) -> Result<Poll, StreamError> {
+        let count = Pace::fitting(rest.sizes.iter().copied()).min(count);
         let mut poll = self.poll(count, &rest.after.to_string(), settled).await?;
-        let here = (poll.entries.len() + poll.trimmed.len()) as u64;
+        let here = poll.entries.len() + poll.trimmed.len();
         let is_over = here == 0 && poll.cut.is_none();
-        poll.rest = if is_over { 0 } else { rest.count.saturating_sub(here) };
-        let after = poll.last_id().unwrap_or(rest.after);
-        self.rest = (poll.rest > 0).then_some(Rest { after, count: poll.rest });
+        rest.sizes.drain(..here.min(rest.sizes.len()));
+        rest.after = poll.last_id().unwrap_or(rest.after);
+        poll.rest = if is_over { 0 } else { rest.sizes.len() as u64 };
+        self.rest = (poll.rest > 0).then_some(rest);
         Ok(poll)
     }
 
@@ -129,7 +131,7 @@ impl GroupReader {
     /// # Errors
     /// Any [`StreamError`]; [`StreamError::TakenOver`] where another start reads for the store.
     pub async fn poll_pending(&mut self, count: usize, after: EntryId, settled: &Settled) -> Result<Poll, StreamError> {
-        let mut poll = self.poll(count, &after.to_string(), settled).await?;
+        let mut poll = self.poll(self.pace.count(count), &after.to_string(), settled).await?;
         if poll.cut.is_some() && poll.last_id().is_none() {
             // One entry alone is more than is kept: it is asked for by itself.
             poll = self.poll(1, &after.to_string(), &Settled::default()).await?;
@@ -139,7 +141,6 @@ impl GroupReader {
 
     async fn poll(&mut self, count: usize, from: &str, settled: &Settled) -> Result<Poll, StreamError> {
         let Connection { stream, group, .. } = &self.connection;
-        let count = self.pace.count(count);
         let mut read = cmd("XREADGROUP");
         read.arg("GROUP").arg(group).arg(&self.consumer).arg("COUNT").arg(count);
         read.arg("STREAMS").arg(stream).arg(from);
@@ -148,12 +149,12 @@ impl GroupReader {
         let state = self.connection.stream_state(answer.value(state))?;
         self.check_session(&accounts)?;
         let Taken { entries, trimmed, cut } = Entries::take(answer, entries)?;
-        self.pace.learn(&entries, cut.is_some());
+        self.pace.learn(&entries, cut.as_ref());
         Ok(Poll { entries, trimmed, rest: 0, state, accounts, cut })
     }
 
     /// Acknowledges, reads, and asks how the accounts stand at that moment, for which they are exact alone. The
-    /// answer, and where in it those of XREADGROUP, HMGET, XPENDING and XINFO stand.
+    /// answer, and where in it those of XREADGROUP, HMGET, XPENDING and [`accounts::STAND`] are.
     async fn read_with_accounts(
         &mut self,
         settled: &Settled,
@@ -167,7 +168,7 @@ impl GroupReader {
         transaction.atomic();
         self.add_acknowledgement(&mut transaction, settled);
         transaction.add_command(read.clone()).add_command(self.get_accounts());
-        transaction.add_command(pending).add_command(self.xinfo_stream());
+        transaction.add_command(pending).add_command(self.stand());
         match self.connection.transaction(&transaction, Pace::kept_bytes(count)).await {
             // What was acknowledged was answered first.
             Ok((answer, parts)) => {
@@ -233,19 +234,29 @@ impl GroupReader {
         self.connection.pipeline(&pipeline).await.map(drop)
     }
 
-    /// What was stored counts as acknowledged, what is gone as lost, to be stored as such.
+    /// What was stored counts as acknowledged, what is gone as lost, to be stored as such. What was stored before
+    /// the accounts began belongs before their beginning.
     pub(super) fn add_acknowledgement(&self, transaction: &mut Pipeline, settled: &Settled) {
-        for (field, ids) in [(accounts::ACKNOWLEDGED, &settled.stored), (accounts::LOST, &settled.gone)] {
-            let Connection { stream, group, .. } = &self.connection;
-            for ids in ids.chunks(ACKNOWLEDGED_AT_ONCE) {
-                let mut acknowledge = cmd("EVAL");
-                acknowledge.arg(accounts::ACKNOWLEDGE).arg(2).arg(stream).arg(self.accounts_key());
-                acknowledge.arg(group).arg(field).arg(accounts::own(field, &self.consumer));
-                for id in ids {
-                    acknowledge.arg(id.to_string());
-                }
-                transaction.add_command(acknowledge);
+        let known = self.known.as_ref().filter(|(consumer, _)| *consumer == self.consumer);
+        let known = known.map_or(EntryId::ZERO, |(_, id)| *id);
+        let (before, stored): (Vec<EntryId>, Vec<EntryId>) = settled.stored.iter().partition(|id| **id <= known);
+        let own = |field| accounts::own(field, &self.consumer);
+        let (acknowledged, last) = (own(accounts::ACKNOWLEDGED), own(accounts::STORED_UP_TO));
+        self.add_acknowledged(transaction, &before, [accounts::BASE, accounts::BEGUN, "-"]);
+        self.add_acknowledged(transaction, &stored, [accounts::ACKNOWLEDGED, &acknowledged, &last]);
+        self.add_acknowledged(transaction, &settled.gone, [accounts::LOST, &own(accounts::LOST), "-"]);
+    }
+
+    fn add_acknowledged(&self, transaction: &mut Pipeline, ids: &[EntryId], fields: [&str; 3]) {
+        let Connection { stream, group, .. } = &self.connection;
+        for ids in ids.chunks(ACKNOWLEDGED_AT_ONCE) {
+            let mut acknowledge = cmd("EVAL");
+            acknowledge.arg(accounts::ACKNOWLEDGE).arg(2).arg(stream).arg(self.accounts_key());
+            acknowledge.arg(group).arg(&fields);
+            for id in ids {
+                acknowledge.arg(id.to_string());
             }
+            transaction.add_command(acknowledge);
         }
     }
 
@@ -264,8 +275,9 @@ impl GroupReader {
         accounts::key(&self.connection.stream, &self.connection.group)
     }
 
-    pub(super) fn xinfo_stream(&self) -> Cmd {
-        cmd("XINFO").arg("STREAM").arg(&self.connection.stream).to_owned()
+    /// Asks how the stream stands.
+    pub(super) fn stand(&self) -> Cmd {
+        cmd("EVAL").arg(accounts::STAND).arg(1).arg(&self.connection.stream).to_owned()
     }
 }
 

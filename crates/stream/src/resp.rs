@@ -11,7 +11,7 @@ use redis::Value;
 /// An answer may be nested that deep: Redis' own go to five.
 const DEPTH_MAX: usize = 16;
 /// A string of that length is kept however long the answer is: IDs and names of fields are not longer.
-const SHORT_BYTES: usize = 64;
+const SHORT_BYTES: u32 = 64;
 
 /// One piece of an answer. Places are offsets into its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +30,8 @@ pub(super) enum Token {
     },
     Int(i64),
     Nil,
-    /// A string that was not kept, since the answer is too long.
-    Omitted,
+    /// A string of so many bytes that was not kept, since the answer is too long.
+    Omitted(u32),
 }
 
 /// The bytes are no answer of Redis; what is wrong with them.
@@ -93,8 +93,8 @@ impl Parser {
             && let Some((length, start)) = long_string(bytes, self.position)?
         {
             bytes.drain(self.position..start);
-            self.omitted = length + b"\r\n".len();
-            return Ok(Some((Token::Omitted, self.position)));
+            self.omitted = length as usize + b"\r\n".len();
+            return Ok(Some((Token::Omitted(length), self.position)));
         }
         token(bytes, self.position)
     }
@@ -126,7 +126,7 @@ impl Parser {
 
 /// The length of a long string at that place, and where its bytes begin; `None` where another piece stands
 /// there, or its length is not there yet.
-fn long_string(bytes: &[u8], at: usize) -> Result<Option<(usize, usize)>, Malformed> {
+fn long_string(bytes: &[u8], at: usize) -> Result<Option<(u32, usize)>, Malformed> {
     if bytes.get(at) != Some(&b'$') {
         return Ok(None);
     }
@@ -138,7 +138,7 @@ fn long_string(bytes: &[u8], at: usize) -> Result<Option<(usize, usize)>, Malfor
     if length > i64::from(u32::MAX) {
         return Err(Malformed("it is longer than 4 GiB".to_owned()));
     }
-    Ok(usize::try_from(length).ok().filter(|length| *length > SHORT_BYTES).map(|length| (length, next)))
+    Ok(u32::try_from(length).ok().filter(|length| *length > SHORT_BYTES).map(|length| (length, next)))
 }
 
 /// The piece at that place, and where the next one begins; `None` where it is not whole yet.
@@ -255,7 +255,7 @@ impl Answer {
             Token::Array(_) => Value::Array(self.parts(at).into_iter().map(|part| self.value(part)).collect()),
             Token::Int(number) => Value::Int(number),
             Token::Text { .. } => Value::BulkString(self.text(at).unwrap_or_default().to_vec()),
-            Token::Nil | Token::Omitted | Token::Error { .. } => Value::Nil,
+            Token::Nil | Token::Omitted(_) | Token::Error { .. } => Value::Nil,
         }
     }
 }

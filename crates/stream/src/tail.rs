@@ -42,7 +42,7 @@ impl StreamTail {
         read.arg("STREAMS").arg(&self.connection.stream).arg(self.after.to_string());
         let answer = self.connection.answer(&read, Pace::kept_bytes(count)).await?;
         let Taken { entries, cut, .. } = Entries::take(answer, 0)?;
-        self.pace.learn(&entries, cut.is_some());
+        self.pace.learn(&entries, cut.as_ref());
         if let Some(last) = entries.last_id() {
             self.after = last;
         } else if cut.is_none() && self.has_begun_anew().await? {

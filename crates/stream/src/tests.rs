@@ -2,6 +2,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use redis::Value;
 
+use super::address::Place;
 use super::entries::{Cut, Taken};
 use super::pace::Pace;
 use super::reply::{clients, consumers, entry_ids, last_delivered, numbers, pending_count, pending_ids, stream_state};
@@ -115,7 +116,7 @@ fn of_an_answer_that_is_too_long_the_first_entries_and_the_other_ids_are_kept() 
     let Taken { entries, trimmed, cut } = Entries::take(taken_apart(bytes, 500), 0).unwrap();
     assert_eq!(entries.ids().collect::<Vec<_>>(), [EntryId::new(5, 0)]);
     assert_eq!(trimmed, [EntryId::new(5, 1)], "those behind are asked for again as well");
-    assert_eq!(cut, Some(Cut { first: EntryId::new(5, 2), last: EntryId::new(7, 0), count: 3 }));
+    assert_eq!(cut, Some(Cut { first: EntryId::new(5, 2), last: EntryId::new(7, 0), sizes: vec![1_004, 2, 0] }));
 }
 
 #[test]
@@ -125,18 +126,19 @@ fn so_many_are_asked_for_as_fit_into_an_answer() {
         let entries = (0..count).map(|seq| entry(&format!("5-{seq}"), &["data", &text])).collect();
         Entries::take(answer(&of_stream(entries)), 0).unwrap().entries
     };
+    let cut = |sizes: &[usize]| Cut { first: EntryId::new(6, 0), last: EntryId::new(7, 0), sizes: sizes.to_vec() };
     let mut pace = Pace::new();
     assert_eq!((pace.count(1_000), pace.count(3)), (16, 3));
-    pace.learn(&of(16, 100), false);
+    pace.learn(&of(16, 100), None);
     assert_eq!(pace.count(1_000), 64, "more only step by step");
-    pace.learn(&of(64, 100), false);
-    pace.learn(&of(256, 100), false);
+    pace.learn(&of(64, 100), None);
+    pace.learn(&of(256, 100), None);
     assert_eq!(pace.count(1_000), 1_000);
-    pace.learn(&of(3, 1 << 20), true);
-    assert_eq!(pace.count(1_000), 3, "as many as were kept");
-    pace.learn(&of(3, 1 << 20), false);
+    pace.learn(&of(900, 100), Some(&cut(&[1 << 20, 100, 1 << 19, 1 << 20])));
+    assert_eq!(pace.count(1_000), 3, "as many of those behind as fit");
+    pace.learn(&of(3, 1 << 20), None);
     assert_eq!(pace.count(1_000), 1);
-    pace.learn(&of(0, 0), true);
+    pace.learn(&of(1, 100), Some(&cut(&[100 << 20])));
     assert_eq!(Pace::kept_bytes(pace.count(1_000)), usize::MAX, "one alone is kept, however large it is");
 }
 
@@ -180,8 +182,19 @@ fn of_a_cluster_the_first_node_is_asked() {
     let shown = |url: &str| RedisAddress::parse(url).unwrap().to_string();
     assert_eq!(shown("redis+cluster://a:7001,b:7002"), "a:7001");
     assert_eq!(shown("rediss+cluster://user:x,y@a:7001,b:7002"), "a:7001");
-    let refused = RedisAddress::parse("redis+sentinel://a:26379/master").unwrap_err().to_string();
-    assert!(refused.contains("give the address of the master itself"), "{refused}");
+}
+
+#[test]
+fn of_sentinels_all_are_asked_for_the_master() {
+    let url = "rediss+sentinel://ann:p%40ss@a:1,b,[::1]:3/main/2";
+    let address = RedisAddress::parse(url).unwrap();
+    let Place::Sentinels { addresses, master, is_tls } = address.place() else { panic!("{address:?}") };
+    let shown: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    assert_eq!((shown.join(" "), master.as_str(), is_tls), ("a:1 b:26379 ::1:3".to_owned(), "main", &true));
+    assert_eq!((address.login().password(), address.login().db()), (Some("p@ss"), 2));
+    assert_eq!(address.to_string(), "a:1,b,[::1]:3 (sentinels of main)");
+    let refused = RedisAddress::parse("redis+sentinel://ann:secret@a:1").unwrap_err().to_string();
+    assert!(refused.contains("the master's name is missing") && !refused.contains("secret"), "{refused}");
 }
 
 #[test]
