@@ -51,14 +51,8 @@ impl Connection {
         };
         let socket = timeout(CONNECT_TIMEOUT, connect(address.server()));
         let socket = socket.await.unwrap_or_else(|_| Err(timed_out(CONNECT_TIMEOUT)));
-        let mut connection = Self {
-            socket: socket.map_err(|error| unreachable(&error))?,
-            is_left_over: false,
-            last_size: (0, 0),
-            address: address.shown().to_owned(),
-            stream: stream.to_owned(),
-            group: group.to_owned(),
-        };
+        let socket = socket.map_err(|error| unreachable(&error))?;
+        let mut connection = Self::on(socket, address.shown(), stream, group);
         let settings = address.login();
         if let Some(password) = settings.password() {
             let mut login = cmd("AUTH");
@@ -71,6 +65,27 @@ impl Connection {
         // A server that wants a password says so now, and not in the middle of the work.
         connection.command(&cmd("PING")).await?;
         Ok(connection)
+    }
+
+    /// Over a socket that is open and logged in already: one of the caller's own. `address` is what errors call it.
+    pub fn over(
+        socket: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        address: &str,
+        stream: &str,
+        group: &str,
+    ) -> Self {
+        Self::on(Box::new(socket), address, stream, group)
+    }
+
+    fn on(socket: Box<dyn Socket>, address: &str, stream: &str, group: &str) -> Self {
+        Self {
+            socket,
+            is_left_over: false,
+            last_size: (0, 0),
+            address: address.to_owned(),
+            stream: stream.to_owned(),
+            group: group.to_owned(),
+        }
     }
 
     /// One command; its answer.
