@@ -5,7 +5,7 @@ CARGO_FLAGS := --release --locked
 export CARGO_TERM_PROGRESS_WHEN ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-dash0 test chaos lint bench perf-report sample docker test-images clean
+.PHONY: help build demo demo-dash0 test chaos fuzz lint bench perf-report sample docker test-images clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,14 +29,20 @@ test: ## all tests, against Redis 7 and 8, Valkey, rotel, DuckDB, Polars, pandas
 	PATH="$$(scripts/need.sh --tools-path):$$PATH" cargo test $(CARGO_FLAGS)
 	npm --prefix clients/typescript test
 
-chaos: ## a thousand kills, with everything else that can go wrong, and the law after each round
-	@scripts/need.sh cc redis
+chaos: ## a thousand kills each of collectors, forwarders and services, with all else that can go wrong, then fuzz
+	@scripts/need.sh cc redis typescript
 	EMP_EVENTS_CHAOS_KILLS=$${EMP_EVENTS_CHAOS_KILLS:-1000} cargo test $(CARGO_FLAGS) --test chaos -- --nocapture
+	$(MAKE) --no-print-directory fuzz
+
+fuzz: ## whatever bytes in place of a segment, an answer of Redis, a spool, a file to import: a minute each
+	@scripts/need.sh cc fuzz
+	@PATH="$$(scripts/need.sh --tools-path):$$PATH" scripts/fuzz.sh
 
 lint: ## formatting, files that do not belong here, rooms, clippy with warnings as errors, licences of dependencies
 	@scripts/need.sh cc python
 	scripts/check-files.sh
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
 	cargo clippy $(CARGO_FLAGS) -p emp-events --no-default-features -- -D warnings
 	scripts/rooms.py --check
@@ -65,4 +71,4 @@ test-images: ## build both images without an engine, and try them as they are me
 
 clean: ## remove what was built and installed inside the project
 	cargo clean
-	rm -rf .tools perf-report.html perf-report.md
+	rm -rf .tools fuzz/target fuzz/artifacts perf-report.html perf-report.md

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Makes sure of the tools that a make target needs, and says what it installs before it does.
 #
-#   scripts/need.sh cc redis servers openssl python java node typescript chromium buildah debootstrap
+#   scripts/need.sh cc redis servers openssl python java node typescript chromium buildah debootstrap fuzz
 #                                      each of these, installed where missing
 #   scripts/need.sh --tools-path       the folder of the Python tools' programs
 #
 # System packages come from apt (as root, or with sudo). Python's tools go into a virtual
-# environment in EMP_EVENTS_TOOLS (default: .tools inside the project).
+# environment in EMP_EVENTS_TOOLS (default: .tools inside the project), and cargo-fuzz goes beside them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -31,6 +31,15 @@ install_packages() {
 need_cc() {
     command -v cargo >/dev/null || { say "please install Rust first: https://rustup.rs"; exit 1; }
     command -v cc >/dev/null || install_packages build-essential
+}
+
+# Runs the targets in `fuzz`; the engine below it is C++. The toolchain is the one that is there: no sanitizer is used.
+need_fuzz() {
+    local version=0.13.2
+    command -v c++ >/dev/null || install_packages build-essential
+    [ "$("$tools/bin/cargo-fuzz" --version 2>/dev/null)" = "cargo-fuzz $version" ] && return
+    say "installing cargo-fuzz $version into $tools/bin"
+    cargo install --quiet --locked --root "$tools" --version "$version" cargo-fuzz >&2
 }
 
 need_redis() {
@@ -123,6 +132,7 @@ for tool in "$@"; do
         chromium) need_chromium ;;
         buildah) need_buildah ;;
         debootstrap) need_debootstrap ;;
+        fuzz) need_fuzz ;;
         --tools-path) printf '%s\n' "$tools/bin" ;;
         *) say "unknown tool: $tool"; exit 2 ;;
     esac

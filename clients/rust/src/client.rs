@@ -48,10 +48,11 @@ impl EventClient {
         &self.handle.0
     }
 
-    /// Begins an event of the type `{entity}.{action}`.
+    /// Begins an event of the type `{entity}.{action}`. One without a type is `unnamed`: of more use than none.
     pub fn event(&self, event_type: impl Into<Cow<'static, str>>) -> EventDraft<'_> {
         let core = Some(self.core()).filter(|core| core.settings.is_enabled);
-        EventDraft::new(core, &self.bound, event_type.into())
+        let event_type = Some(event_type.into()).filter(|name| !name.is_empty()).unwrap_or(Cow::Borrowed("unnamed"));
+        EventDraft::new(core, &self.bound, event_type)
     }
 
     /// Begins an event of a job.

@@ -43,6 +43,15 @@ fn a_client_that_is_switched_off_does_nothing() {
 }
 
 #[test]
+fn an_event_without_a_type_is_one_all_the_same() {
+    let server = Server::start(&[]);
+    let client = client(&server.url());
+    client.event("").emit();
+    assert!(client.flush(PATIENCE));
+    assert_eq!(value(&server.entries()[0], "eventType"), Some("unnamed"));
+}
+
+#[test]
 fn levels_below_the_threshold_are_left_out() {
     let server = Server::start(&[]);
     let client = builder(&server.url()).level(Level::Warn).build().unwrap();

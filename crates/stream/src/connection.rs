@@ -61,16 +61,26 @@ impl Connection {
         let address = server.to_string();
         let socket = timeout(CONNECT_TIMEOUT, connect(server));
         let socket = socket.await.unwrap_or_else(|_| Err(timed_out(CONNECT_TIMEOUT)));
-        let unreachable =
-            |error: io::Error| StreamError::Unreachable { address: address.clone(), detail: error.to_string() };
-        Ok(Self {
-            socket: socket.map_err(unreachable)?,
-            is_left_over: false,
-            last_size: (0, 0),
-            address,
-            stream: stream.to_owned(),
-            group: group.to_owned(),
-        })
+        let socket = socket.map_err(|error: io::Error| StreamError::Unreachable {
+            address: address.clone(),
+            detail: error.to_string(),
+        })?;
+        Ok(Self::on(socket, address, stream, group))
+    }
+
+    /// Over a socket that is open and logged in already: one of the caller's own. `address` is what errors call it.
+    pub fn over(
+        socket: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        address: &str,
+        stream: &str,
+        group: &str,
+    ) -> Self {
+        Self::on(Box::new(socket), address.to_owned(), stream, group)
+    }
+
+    fn on(socket: Box<dyn Socket>, address: String, stream: &str, group: &str) -> Self {
+        let (stream, group) = (stream.to_owned(), group.to_owned());
+        Self { socket, is_left_over: false, last_size: (0, 0), address, stream, group }
     }
 
     /// Says who we are, where the address does.

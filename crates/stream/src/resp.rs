@@ -13,6 +13,9 @@ const DEPTH_MAX: usize = 16;
 /// A string of that length is kept however long the answer is: IDs and names of fields are not longer.
 const SHORT_BYTES: u32 = 64;
 
+/// A line, which all but a string is, is never that long: else whoever sends none of its end is read for ever.
+const LINE_BYTES_MAX: usize = 64 << 10;
+
 /// One piece of an answer. Places are offsets into its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Token {
@@ -130,8 +133,7 @@ fn long_string(bytes: &[u8], at: usize) -> Result<Option<(u32, usize)>, Malforme
     if bytes.get(at) != Some(&b'$') {
         return Ok(None);
     }
-    let Some(length) = bytes[at..].iter().position(|byte| *byte == b'\n') else { return Ok(None) };
-    let next = at + length + 1;
+    let Some(next) = line_end(bytes, at)? else { return Ok(None) };
     let line = bytes.get(at + 1..next - 2).unwrap_or_default();
     let length = number(line).ok_or_else(|| Malformed(format!("`{}` is no length", String::from_utf8_lossy(line))))?;
     // A length beyond all bounds is noise, and must not be waited for.
@@ -141,12 +143,21 @@ fn long_string(bytes: &[u8], at: usize) -> Result<Option<(u32, usize)>, Malforme
     Ok(u32::try_from(length).ok().filter(|length| *length > SHORT_BYTES).map(|length| (length, next)))
 }
 
+/// Where the line at that place ends, behind its end; `None` where that is not there yet.
+fn line_end(bytes: &[u8], at: usize) -> Result<Option<usize>, Malformed> {
+    let line = &bytes[at..bytes.len().min(at + LINE_BYTES_MAX)];
+    match line.iter().position(|byte| *byte == b'\n') {
+        Some(length) => Ok(Some(at + length + 1)),
+        None if line.len() == LINE_BYTES_MAX => Err(Malformed("a line of it does not end".to_owned())),
+        None => Ok(None),
+    }
+}
+
 /// The piece at that place, and where the next one begins; `None` where it is not whole yet.
 fn token(bytes: &[u8], at: usize) -> Result<Option<(Token, usize)>, Malformed> {
     let Some(kind) = bytes.get(at) else { return Ok(None) };
     let start = at + 1;
-    let Some(length) = bytes[start..].iter().position(|byte| *byte == b'\n') else { return Ok(None) };
-    let next = start + length + 1;
+    let Some(next) = line_end(bytes, at)? else { return Ok(None) };
     let end = next.saturating_sub(2).max(start);
     let line = &bytes[start..end];
     let number = || number(line).ok_or_else(|| Malformed(format!("`{}` is no number", String::from_utf8_lossy(line))));

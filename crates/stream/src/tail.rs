@@ -23,7 +23,12 @@ impl StreamTail {
     /// # Errors
     /// [`StreamError::Unreachable`] or [`StreamError::Refused`].
     pub async fn open(address: &RedisAddress, stream: &str, after: EntryId) -> Result<Self, StreamError> {
-        Ok(Self { connection: Connection::open(address, stream, "").await?, after, pace: Pace::new() })
+        Ok(Self::over(Connection::open(address, stream, "").await?, after))
+    }
+
+    /// The same over a connection that is there already.
+    pub fn over(connection: Connection, after: EntryId) -> Self {
+        Self { connection, after, pace: Pace::new() }
     }
 
     /// The ID of the last entry that was read.

@@ -91,6 +91,12 @@ fn what_is_no_answer_is_refused() {
             assert!(tried.is_err(), "{}", String::from_utf8_lossy(bytes));
         }
     }
+    // Whoever never ends a line is not Redis, and is not read until the memory is full.
+    let endless = [b"-".as_slice(), &[b'x'; 100_000]].concat();
+    for kept in [0, usize::MAX] {
+        assert!(Parser::new(0, kept).advance(&mut endless.clone(), 1).is_err());
+        assert!(Parser::new(0, kept).advance(&mut endless[1..].to_vec(), 1).is_err());
+    }
     let mut deep = b"*1\r\n".repeat(20);
     assert!(Parser::new(0, usize::MAX).advance(&mut deep, 1).is_err());
 }
