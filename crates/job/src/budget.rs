@@ -148,17 +148,17 @@ fn wait(history: &History, since: usize, end_ms: i64) -> Vec<Interval> {
 
 /// Adds the time that no interval explains, cut where events are, the last piece first.
 fn waits(history: &History, from_ms: i64, until_ms: i64, parts: &mut Vec<Part>) {
-    let events = history.events();
+    let (events, course) = (history.events(), history.course());
     let mut until = until_ms;
     // The last event that had happened by then.
-    let mut after = events.partition_point(|event| event.happened_ms() < until_ms);
+    let mut after = course.partition_point(|index| events[*index].happened_ms() < until_ms);
     while until > from_ms {
         let before = after.saturating_sub(1);
-        let next = events.get(after).filter(|event| event.happened_ms() <= history.end_ms());
-        let start_ms = events[before].happened_ms().clamp(from_ms, until);
+        let next = course.get(after).copied().filter(|next| events[*next].happened_ms() <= history.end_ms());
+        let start_ms = events[course[before]].happened_ms().clamp(from_ms, until);
         if start_ms < until {
-            let gap = history.kind_between(before, next.map(|_| after));
-            let (before, after) = (&events[before], next.map(|next| next.event_type.clone()));
+            let gap = history.kind_between(course[before], next);
+            let (before, after) = (&events[course[before]], next.map(|next| events[next].event_type.clone()));
             let kind = PartKind::Between { before: before.event_type.clone(), after, gap };
             parts.push(Part { kind, service: before.service.clone(), start_ms, end_ms: until });
         }
