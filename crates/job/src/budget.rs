@@ -112,13 +112,13 @@ fn intervals(history: &History) -> Vec<Interval> {
     });
     let mut intervals: Vec<Interval> = spans.chain(losses).collect();
     let mut waiting: Option<usize> = None;
-    for index in 0..events.len() {
+    for (index, event) in events.iter().enumerate() {
         match history.meaning(index) {
             Some(meaning) if meaning.is_put_back() || meaning == Meaning::AttemptFailed => waiting = Some(index),
-            Some(Meaning::Created) if events[index].due_ms().is_some() => waiting = Some(index),
+            Some(Meaning::Created) if event.due_ms().is_some() => waiting = Some(index),
             Some(Meaning::Claimed | Meaning::Started) => {
                 let since = waiting.take();
-                intervals.extend(since.into_iter().flat_map(|since| wait(history, since, events[index].happened_ms())));
+                intervals.extend(since.into_iter().flat_map(|since| wait(history, since, event.happened_ms())));
             }
             _ => {}
         }

@@ -15,9 +15,9 @@ pub(super) fn meanings(events: &[JobEvent]) -> (Vec<Option<Meaning>>, Vec<bool>)
     let mut dialect = Dialect::of(events.iter().map(|event| event.event_type.as_str()));
     let mut meanings: Vec<_> = events.iter().map(|event| dialect.meaning(&event.event_type)).collect();
     let mut late = vec![false; events.len()];
-    for index in 0..events.len() {
+    for (index, is_told_late) in late.iter_mut().enumerate() {
         if is_late(events, &meanings, index) {
-            (meanings[index], late[index]) = (None, true);
+            (meanings[index], *is_told_late) = (None, true);
         }
     }
     leave_attempts_open(events, &mut meanings);
