@@ -45,11 +45,11 @@ impl Reading<'_> {
         self.agree(None).await
     }
 
-    /// Does the stream still have the entry that was stored last? Then its accounts have not begun with another
-    /// stream: somebody has deleted them.
+    /// Does the stream still have the entry that was stored last, and has it not gone back? Then its accounts have not
+    /// begun with another stream: somebody has deleted them.
     async fn is_same_stream(&mut self) -> Result<bool, CollectError> {
         let floor = self.floor();
-        Ok(floor > EntryId::ZERO && self.reader.holds(floor).await?)
+        Ok(floor > EntryId::ZERO && self.reader.went_back_to().await?.is_none() && self.reader.holds(floor).await?)
     }
 
     /// Makes this consumer known to accounts that begin anew in the middle of the stream's life, with what it holds.

@@ -120,7 +120,7 @@ pub(super) fn stuck(case: &Case<'_>) -> Option<Finding> {
     if history.state() != State::Working {
         return None;
     }
-    let last = history.last();
+    let last = history.last_step();
     let quiet_ms = history.now_ms() - last.happened_ms();
     let overdue = case.overdue(&last.event_type, quiet_ms)?;
     let on = history.holder().map(|worker| format!(" on {worker}")).unwrap_or_default();

@@ -112,13 +112,13 @@ fn intervals(history: &History) -> Vec<Interval> {
     });
     let mut intervals: Vec<Interval> = spans.chain(losses).collect();
     let mut waiting: Option<usize> = None;
-    for index in 0..events.len() {
+    for (index, event) in events.iter().enumerate() {
         match history.meaning(index) {
             Some(meaning) if meaning.is_put_back() || meaning == Meaning::AttemptFailed => waiting = Some(index),
-            Some(Meaning::Created) if events[index].due_ms().is_some() => waiting = Some(index),
+            Some(Meaning::Created) if event.due_ms().is_some() => waiting = Some(index),
             Some(Meaning::Claimed | Meaning::Started) => {
                 let since = waiting.take();
-                intervals.extend(since.into_iter().flat_map(|since| wait(history, since, events[index].happened_ms())));
+                intervals.extend(since.into_iter().flat_map(|since| wait(history, since, event.happened_ms())));
             }
             _ => {}
         }
@@ -148,17 +148,17 @@ fn wait(history: &History, since: usize, end_ms: i64) -> Vec<Interval> {
 
 /// Adds the time that no interval explains, cut where events are, the last piece first.
 fn waits(history: &History, from_ms: i64, until_ms: i64, parts: &mut Vec<Part>) {
-    let events = history.events();
+    let (events, course) = (history.events(), history.course());
     let mut until = until_ms;
     // The last event that had happened by then.
-    let mut after = events.partition_point(|event| event.happened_ms() < until_ms);
+    let mut after = course.partition_point(|index| events[*index].happened_ms() < until_ms);
     while until > from_ms {
         let before = after.saturating_sub(1);
-        let next = events.get(after).filter(|event| event.happened_ms() <= history.end_ms());
-        let start_ms = events[before].happened_ms().clamp(from_ms, until);
+        let next = course.get(after).copied().filter(|next| events[*next].happened_ms() <= history.end_ms());
+        let start_ms = events[course[before]].happened_ms().clamp(from_ms, until);
         if start_ms < until {
-            let gap = history.kind_between(before, next.map(|_| after));
-            let (before, after) = (&events[before], next.map(|next| next.event_type.clone()));
+            let gap = history.kind_between(course[before], next);
+            let (before, after) = (&events[course[before]], next.map(|next| events[next].event_type.clone()));
             let kind = PartKind::Between { before: before.event_type.clone(), after, gap };
             parts.push(Part { kind, service: before.service.clone(), start_ms, end_ms: until });
         }

@@ -93,8 +93,9 @@ impl History {
         let covered = union(self.spans().iter().filter_map(|span| Some((span.start_ms, span.end_ms?))).collect());
         let mut gaps = Vec::new();
         let last = self.end_index().unwrap_or(self.events().len() - 1);
-        for before in 0..=last {
-            let after = (before < last).then_some(before + 1);
+        let course: Vec<usize> = self.course().iter().copied().take_while(|index| *index <= last).collect();
+        for (place, before) in course.iter().copied().enumerate() {
+            let after = course.get(place + 1).copied();
             let start_ms = self.events()[before].happened_ms();
             let end_ms = after.map_or(end, |after| self.events()[after].happened_ms());
             for (start_ms, end_ms) in uncovered((start_ms, end_ms), &covered) {

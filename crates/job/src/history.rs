@@ -14,6 +14,8 @@ pub struct History {
     /// Its events in the order in which they happened: at least one.
     events: Vec<JobEvent>,
     meanings: Vec<Option<Meaning>>,
+    /// The places of those that make up its course: not of one that tells of a step a moment late.
+    course: Vec<usize>,
     now_ms: i64,
     terminal: Option<usize>,
     runs: Runs,
@@ -62,13 +64,14 @@ impl History {
         if events.is_empty() {
             return None;
         }
-        let meanings = meanings(&events);
+        let (meanings, late) = meanings(&events);
+        let course = (0..events.len()).filter(|index| !late[*index]).collect();
         let runs = Runs::new(&events, &meanings);
         let terminal = terminal(&events, &meanings, &runs.runs);
         let spans = spans(&events, &meanings, &runs);
         // Asked for with each gap, and a job may have a hundred thousand of them.
         let job_type = job_type(&events, &meanings);
-        let mut history = Self { events, meanings, now_ms, terminal, runs, spans, gaps: Vec::new(), job_type };
+        let mut history = Self { events, meanings, course, now_ms, terminal, runs, spans, gaps: Vec::new(), job_type };
         history.gaps = history.find_gaps();
         Some(history)
     }
@@ -87,6 +90,16 @@ impl History {
     pub fn meaning_that(&self, is_meant: impl Fn(Meaning) -> bool) -> impl DoubleEndedIterator<Item = &JobEvent> {
         let pairs = self.events.iter().zip(&self.meanings);
         pairs.filter(move |(_, meaning)| meaning.is_some_and(&is_meant)).map(|(event, _)| event)
+    }
+
+    /// The places of the events that make up its course, in order; the first event is one of them.
+    pub(super) fn course(&self) -> &[usize] {
+        &self.course
+    }
+
+    /// The last event of its course.
+    pub fn last_step(&self) -> &JobEvent {
+        self.course.last().map_or_else(|| self.last(), |last| &self.events[*last])
     }
 
     /// The moment from which it is seen.

@@ -9,17 +9,19 @@ use super::vocabulary::Dialect;
 /// job once that has returned, and a worker may have begun by then.
 const LATE_MS_MAX: i64 = 1_000;
 
-/// What each of these events means, which are of one job and in order; `None` where it means nothing for the job.
-pub(super) fn meanings(events: &[JobEvent]) -> Vec<Option<Meaning>> {
+/// What each of these events means, which are of one job and in order; `None` where it means nothing for the job. And
+/// which of them tell of a step that others have already built on: these are no part of its course.
+pub(super) fn meanings(events: &[JobEvent]) -> (Vec<Option<Meaning>>, Vec<bool>) {
     let mut dialect = Dialect::of(events.iter().map(|event| event.event_type.as_str()));
     let mut meanings: Vec<_> = events.iter().map(|event| dialect.meaning(&event.event_type)).collect();
-    for index in 0..events.len() {
+    let mut late = vec![false; events.len()];
+    for (index, is_told_late) in late.iter_mut().enumerate() {
         if is_late(events, &meanings, index) {
-            meanings[index] = None;
+            (meanings[index], *is_told_late) = (None, true);
         }
     }
     leave_attempts_open(events, &mut meanings);
-    meanings
+    (meanings, late)
 }
 
 /// Does this event tell of a step that others have already built on? It is the first to tell of it, another producer
