@@ -17,7 +17,10 @@ pub(super) fn load(options: &Options) -> Result<(), Failure> {
     let path = given.clone().unwrap_or_else(|| options.store.join(NAME));
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound && given.is_none() => return Ok(()),
+        // Where the store itself is none, the command says so.
+        Err(error) if given.is_none() && matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(());
+        }
         Err(error) => return Err(wrong(&path, &error.to_string())),
     };
     let mut vocabulary = Vocabulary::plain().map_err(|error| wrong(&path, &error.to_string()))?;

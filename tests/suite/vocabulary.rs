@@ -13,7 +13,7 @@ fn text_of(file: &str) -> String {
 }
 
 /// What stands between two marks, wherever that is.
-fn between<'a>(text: &'a str, mark: char) -> BTreeSet<&'a str> {
+fn between(text: &str, mark: char) -> BTreeSet<&str> {
     text.split(mark).skip(1).step_by(2).collect()
 }
 

@@ -28,8 +28,8 @@ impl Reading<'_> {
         let mut names = self.desk.intake().store.others()?;
         names.push(self.own.clone());
         let has_accounts = self.reader.has_accounts_of(&names).await?;
-        if !has_accounts && self.is_same_stream().await? {
-            return self.come_back().await;
+        if !has_accounts && self.has_come_back().await? {
+            return Ok(());
         }
         // Else they began after our last look.
         let is_known = accounts.position().is_none() || has_accounts;
@@ -45,18 +45,19 @@ impl Reading<'_> {
         self.agree(None).await
     }
 
-    /// Does the stream still have the entry that was stored last, and has it not gone back? Then its accounts have not
-    /// begun with another stream: somebody has deleted them.
-    async fn is_same_stream(&mut self) -> Result<bool, CollectError> {
+    /// Has somebody deleted the accounts of a stream that is still the same, which has the entry that was stored last?
+    /// Then they begin anew in the middle of its life, and are told of this consumer and of what it holds.
+    async fn has_come_back(&mut self) -> Result<bool, CollectError> {
         let floor = self.floor();
-        Ok(floor > EntryId::ZERO && self.reader.went_back_to().await?.is_none() && self.reader.holds(floor).await?)
-    }
-
-    /// Makes this consumer known to accounts that begin anew in the middle of the stream's life, with what it holds.
-    async fn come_back(&mut self) -> Result<(), CollectError> {
+        if floor == EntryId::ZERO || !self.reader.holds(floor).await? {
+            return Ok(false);
+        }
         let held = self.held()?;
-        self.reader.come_back(held).await?;
-        self.agree(None).await
+        let has_come_back = self.reader.come_back(held).await?;
+        if has_come_back {
+            self.agree(None).await?;
+        }
+        Ok(has_come_back)
     }
 
     /// Are stream and accounts older than what we had seen of them? So it is after a fail-over to a replica that was
@@ -67,7 +68,9 @@ impl Reading<'_> {
         let store = &intake.store;
         let is_behind = accounts.position().zip(store.position()).is_some_and(|(now, before)| now < before);
         let is_of_earlier_epoch = epoch.is_some_and(|epoch| epoch < u64::from(store.writer().epoch()));
-        is_behind || is_of_earlier_epoch || state.last.is_some_and(|last| last < store.floor())
+        // What is lost is claimed in the accounts before it is stored.
+        let has_forgotten_losses = accounts.is_known && accounts.own_lost < intake.recorded.lost;
+        is_behind || is_of_earlier_epoch || has_forgotten_losses || state.last.is_some_and(|last| last < store.floor())
     }
 
     /// Begins an epoch: with accounts that began without us, or, where we are known, since the stream went back.
@@ -149,9 +152,8 @@ impl Reading<'_> {
     pub async fn begin_epoch_where_reset(&mut self, poll: &Poll) -> Result<(), CollectError> {
         let Poll { state, accounts, .. } = poll;
         let is_unknown = accounts.position().is_some() && !accounts.is_known;
-        if is_unknown && self.is_same_stream().await? {
-            self.come_back().await?;
-        } else if is_unknown || state.last.is_some_and(|last| last < self.floor()) {
+        let is_other = is_unknown && !self.has_come_back().await?;
+        if is_other || state.last.is_some_and(|last| last < self.floor()) {
             self.begin_life(state, accounts, accounts.is_known).await?;
         }
         Ok(())

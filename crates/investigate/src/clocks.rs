@@ -214,7 +214,7 @@ fn of_machines(
         if !is_one(&agree) {
             continue;
         }
-        members.iter().for_each(|member| drop(found.remove(member)));
+        found.retain(|name, _| !members.contains(name));
         found.insert(own, together(&agree));
     }
     found

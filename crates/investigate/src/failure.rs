@@ -90,7 +90,7 @@ fn doubt(case: &Case<'_>, end: &JobEvent, finding: &mut Finding) {
     let (cases, longest_ms) = steps.fold((0, 0), |(cases, ms), step| (cases + step.count(), ms.max(step.max_ms())));
     let quiet_ms = case.history.now_ms() - end.happened_ms();
     let is_common = cases >= AGAIN_MIN && 10 * cases >= typical.state(job_type, &end.event_type).count();
-    if is_common && quiet_ms <= longest_ms as i64 {
+    if is_common && quiet_ms <= longest_ms {
         finding.confidence = Confidence::Guess;
         finding.reason += &format!("; it may be tried again: {cases} {} went on after {}", case.noun(), end.event_type);
     }

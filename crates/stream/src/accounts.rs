@@ -187,11 +187,20 @@ if ARGV[1] == '-' then redis.call('HINCRBY', KEYS[1], 'begun', ARGV[3]) end
 return 1";
 
 /// Makes a consumer known to accounts that somebody has deleted: what they are about begins before what it holds.
+/// Answers 0 where nobody has: accounts that begin with a group know who made it, and those that begin since the stream
+/// went back say so.
 ///
 /// KEYS: hash. ARGV: consumer, how many entries it holds.
 pub(super) const COME_BACK: &str = r"#!lua flags=allow-oom
-if redis.call('HSETNX', KEYS[1], 'acknowledged:' .. ARGV[1], 0) == 0 then return 0 end
-redis.call('HINCRBY', KEYS[1], 'begun', -ARGV[2])
+if redis.call('HEXISTS', KEYS[1], 'deleted') == 0 then
+  for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+    if field == 'went-back' or string.find(field, '^acknowledged:') then return 0 end
+  end
+  redis.call('HSET', KEYS[1], 'deleted', 1)
+end
+if redis.call('HSETNX', KEYS[1], 'acknowledged:' .. ARGV[1], 0) == 1 then
+  redis.call('HINCRBY', KEYS[1], 'begun', -ARGV[2])
+end
 return 1";
 
 /// Raises what is claimed as lost to that sum; answers the sum, and the consumer's share of it.

@@ -55,14 +55,14 @@ impl GroupReader {
         Ok(())
     }
 
-    /// Makes this consumer known to accounts that were begun anew in the middle of the stream's life, with what it had
-    /// dealt with before.
+    /// Makes this consumer known to accounts that somebody has deleted, with what it had dealt with before; tells
+    /// whether somebody has.
     ///
     /// # Errors
     /// Any [`StreamError`].
-    pub async fn come_back(&mut self, held: u64) -> Result<(), StreamError> {
+    pub async fn come_back(&mut self, held: u64) -> Result<bool, StreamError> {
         let consumer = self.consumer.clone();
-        self.amend(accounts::COME_BACK, &[consumer, held.to_string()]).await.map(drop)
+        Ok(self.amend(accounts::COME_BACK, &[consumer, held.to_string()]).await? == Value::Int(1))
     }
 
     /// The stream went back, as after a fail-over: begins the accounts anew there, where they still are as the
