@@ -240,6 +240,28 @@ fn whatever_is_trimmed_when_the_sum_is_exact() {
     proptest!(config(200), |(steps in prop::collection::vec(step(1), 1..12))| check_sum(&redis, 1, &steps));
 }
 
+/// What a dead reader had been given last, and what it had been given first and was trimmed since, are settled together:
+/// the accounts know the higher one of them as stored, and so take the stream for what it was.
+#[test]
+fn an_older_entry_that_is_settled_with_a_newer_one_is_no_sign_of_a_fail_over() {
+    let redis = Redis::start();
+    let add = |events, exactly| Step::Add { events, length: 1, exactly };
+    let read = || Step::ReadAndDie { store: 0, entries: 1 };
+    check_sum(&redis, 1, &[add(49, false), read(), add(1, true), read()]);
+}
+
+/// A store that has found losses and stored nothing notices that a fail-over has forgotten its claims.
+#[test]
+fn claims_of_losses_that_a_fail_over_forgot_are_noticed() {
+    let redis = Redis::start();
+    let add = |events| Step::Add { events, length: 1, exactly: false };
+    let read = |store, entries| Step::ReadAndDie { store, entries };
+    let steps =
+        [add(1), read(2, 1), add(261), read(0, 62), Step::Replicate, Step::Collect { store: 1 }, Step::FailOver];
+    let run = run_to_the_end(&redis, 3, &steps);
+    check_law_of_all(&run, &Step::FailOver);
+}
+
 /// The same with three stores that share one group.
 #[test]
 fn whoever_reads_and_whatever_is_trimmed_the_sum_is_exact() {

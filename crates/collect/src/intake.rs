@@ -103,7 +103,10 @@ impl Intake {
     fn settled(&self, poll: &Poll) -> Settled {
         let watermark = self.store.watermark();
         let trimmed = poll.trimmed.iter().copied().filter(|id| *id <= watermark);
-        Settled { stored: poll.entries.ids().chain(trimmed).collect(), gone: Vec::new() }
+        let mut stored: Vec<EntryId> = poll.entries.ids().chain(trimmed).collect();
+        // The last of them is noted in the accounts.
+        stored.sort_unstable();
+        Settled { stored, gone: Vec::new() }
     }
 
     /// Commits the entries above what is stored, behind a loss where more was found to be lost

@@ -165,6 +165,12 @@ return 1";
 ///
 /// KEYS: stream, hash. ARGV: group, the two fields to count in, the field for the last of the IDs or `-`, the IDs.
 pub(super) const ACKNOWLEDGE: &str = r"#!lua flags=allow-oom
+local function is_above(id, other)
+  local ms, seq = string.match(id, '(%d+)-(%d+)')
+  local other_ms, other_seq = string.match(other, '(%d+)-(%d+)')
+  if ms == other_ms then return tonumber(seq) > tonumber(other_seq) end
+  return tonumber(ms) > tonumber(other_ms)
+end
 local count = 0
 for first = 5, #ARGV, 1000 do
   count = count + redis.call('XACK', KEYS[1], ARGV[1], unpack(ARGV, first, math.min(first + 999, #ARGV)))
@@ -172,7 +178,10 @@ end
 if count > 0 then
   redis.call('HINCRBY', KEYS[2], ARGV[2], count)
   redis.call('HINCRBY', KEYS[2], ARGV[3], count)
-  if ARGV[4] ~= '-' then redis.call('HSET', KEYS[2], ARGV[4], ARGV[#ARGV]) end
+  local last = ARGV[#ARGV]
+  if ARGV[4] ~= '-' and is_above(last, redis.call('HGET', KEYS[2], ARGV[4]) or '0-0') then
+    redis.call('HSET', KEYS[2], ARGV[4], last)
+  end
 end
 return count";
 
