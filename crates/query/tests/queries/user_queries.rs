@@ -35,7 +35,11 @@ fn the_own_queries_describe_themselves() {
     let kinds: Vec<_> = timeline.parameters.iter().map(|p| (p.name.as_str(), p.kind, p.need.clone())).collect();
     assert_eq!(
         kinds,
-        [("job_id", Kind::Text, Need::Required), ("min_gap", Kind::Duration, Need::Default("5s".to_owned()))]
+        [
+            ("job_id", Kind::Text, Need::Required),
+            ("min_gap", Kind::Duration, Need::Default("5s".to_owned())),
+            ("clocks", Kind::Text, Need::Default("corrected".to_owned())),
+        ]
     );
     assert_snapshot!(find(&queries, "timelin").unwrap_err(), @"there is no query `timelin`; did you mean `timeline`?");
     assert_snapshot!(find(&queries, "x").unwrap_err(), @"there is no query `x`");
