@@ -1,13 +1,8 @@
 //! Writing beside a collector: whatever is cut or fails, each line is there once in the end.
 
-use rand::SeedableRng as _;
-use rand_chacha::ChaCha8Rng;
-
-use super::simulated_disk::{Change, Cut, Disk, SimulatedDisk};
+use super::interrupted::Work;
 use super::world::view;
 use super::*;
-
-const CUTS: [Cut; 6] = [Cut::Kill, Cut::Kept, Cut::Lost, Cut::Torn(1), Cut::Torn(2), Cut::Torn(3)];
 
 /// Lines of three hours, some of which are no events.
 fn lines() -> Vec<(EntryId, bool)> {
@@ -42,59 +37,29 @@ fn assert_holds(layout: &Layout, count: usize, context: &str) {
     assert_eq!(seen, expected, "{context}");
 }
 
-/// What a crash left is imported once more.
-fn check(disk: &Disk, cut: Cut, acknowledged: usize, context: &str) {
-    let seed = if let Cut::Torn(seed) = cut { seed } else { 0 };
-    let (_folder, layout, _) = SimulatedDisk::new_store(0..0);
-    disk.restore(cut, &mut ChaCha8Rng::seed_from_u64(seed), layout.root());
-    let seen = view(&layout).entries;
-    let kept = lines().into_iter().take(acknowledged).all(|(id, is_event)| seen.contains(&((0, id), is_event)));
-    assert!(kept, "{context}: {seen:?} after {acknowledged} lines were said to be stored");
-    import(&layout, lines().len()).unwrap();
-    assert_holds(&layout, lines().len(), context);
-}
-
-/// An import of half a file, and of all of it later; how many lines were said to be stored after so
-/// many operations.
-fn record(failing: std::ops::Range<usize>) -> (TempDir, Vec<Change>, Vec<(usize, usize)>) {
-    let (folder, layout, disk) = SimulatedDisk::new_store(failing);
-    let mut marks = vec![(0, 0)];
-    for count in [5, lines().len()] {
-        // Where it fails, somebody runs it again.
-        while import(&layout, count).is_err() {}
-        marks.push((disk.done(), count));
+/// An import of half a file, and of all of it later.
+fn work() -> Work<usize> {
+    Work {
+        none: 0,
+        steps: [5, lines().len()],
+        run: import,
+        assert_kept: |layout, acknowledged, context| {
+            let seen = view(layout).entries;
+            let kept = lines().into_iter().take(acknowledged).all(|(id, is_event)| seen.contains(&((0, id), is_event)));
+            assert!(kept, "{context}: {seen:?} after {acknowledged} lines were said to be stored");
+        },
+        assert_whole: |layout, context| assert_holds(layout, lines().len(), context),
     }
-    (folder, disk.changes(), marks)
 }
 
 #[test]
 fn after_a_crash_at_any_operation_an_import_is_made_up_for() {
-    let (folder, changes, marks) = record(0..0);
-    let mut disk = Disk::new(&folder.path().join("store"));
-    for (index, change) in changes.iter().enumerate() {
-        disk.apply(change);
-        let acknowledged = marks.iter().rfind(|(done, _)| *done <= index + 1).unwrap().1;
-        for cut in CUTS {
-            check(&disk, cut, acknowledged, &format!("crash after operation {index} ({change:?}), {cut:?}"));
-        }
-    }
+    work().crash_after_each_operation();
 }
 
 #[test]
 fn whatever_operation_of_an_import_fails_each_line_is_there_once() {
-    let (_, changes, _) = record(0..0);
-    for first in 0..changes.len() {
-        for width in [1, 4] {
-            let (folder, changes, _) = record(first..first + width);
-            let context = format!("operations {first} to {} fail", first + width - 1);
-            assert_holds(&Layout::new(folder.path().join("store")), lines().len(), &context);
-            let mut disk = Disk::new(&folder.path().join("store"));
-            changes.iter().for_each(|change| disk.apply(change));
-            for cut in [Cut::Lost, Cut::Torn(1)] {
-                check(&disk, cut, lines().len(), &format!("{context}, then {cut:?}"));
-            }
-        }
-    }
+    work().fail_at_each_operation();
 }
 
 #[test]

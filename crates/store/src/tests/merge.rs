@@ -2,14 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use rand::SeedableRng as _;
-use rand_chacha::ChaCha8Rng;
-
-use super::simulated_disk::{Change, Cut, Disk, SimulatedDisk};
+use super::interrupted::Work;
 use super::world::view;
 use super::*;
-
-const CUTS: [Cut; 6] = [Cut::Kill, Cut::Kept, Cut::Lost, Cut::Torn(1), Cut::Torn(2), Cut::Torn(3)];
 
 /// Lines of two hours, some of which are no events, in the order of their IDs.
 fn lines() -> Vec<(EntryId, bool)> {
@@ -57,62 +52,31 @@ fn assert_holds(layout: &Layout, context: &str) {
     assert_eq!(seen, expected(FILES[1]), "{context}");
 }
 
-/// What a crash left is imported once more.
-fn check(disk: &Disk, cut: Cut, acknowledged: &[usize], context: &str) {
-    let seed = if let Cut::Torn(seed) = cut { seed } else { 0 };
-    let (_folder, layout, _) = SimulatedDisk::new_store(0..0);
-    disk.restore(cut, &mut ChaCha8Rng::seed_from_u64(seed), layout.root());
-    let seen = view(&layout).entries;
-    let is_once = |entry: &&((u32, EntryId), bool)| seen.iter().filter(|other| other == entry).count() == 1;
-    assert!(seen.iter().all(|entry| is_once(&entry)), "{context}: {seen:?}");
-    assert!(expected(acknowledged).iter().all(|entry| is_once(&entry)), "{context}: {seen:?} after {acknowledged:?}");
-    import(&layout, FILES[1]).unwrap();
-    assert_holds(&layout, context);
-}
-
-/// After so many operations these lines were said to be stored.
-type Mark = (usize, &'static [usize]);
-
-/// An import of both files, with what was said meanwhile.
-fn record(failing: std::ops::Range<usize>) -> (TempDir, Vec<Change>, Vec<Mark>) {
-    let (folder, layout, disk) = SimulatedDisk::new_store(failing);
-    let mut marks: Vec<Mark> = vec![(0, &[])];
-    for file in FILES {
-        // Where it fails, somebody runs it again.
-        while import(&layout, file).is_err() {}
-        marks.push((disk.done(), file));
+/// An import of both files.
+fn work() -> Work<&'static [usize]> {
+    Work {
+        none: &[],
+        steps: FILES,
+        run: import,
+        assert_kept: |layout, acknowledged, context| {
+            let seen = view(layout).entries;
+            let is_once = |entry: &((u32, EntryId), bool)| seen.iter().filter(|other| *other == entry).count() == 1;
+            assert!(seen.iter().all(is_once), "{context}: {seen:?}");
+            let kept = expected(acknowledged).iter().all(is_once);
+            assert!(kept, "{context}: {seen:?} after {acknowledged:?}");
+        },
+        assert_whole: assert_holds,
     }
-    (folder, disk.changes(), marks)
 }
 
 #[test]
 fn after_a_crash_at_any_operation_a_merge_is_made_up_for() {
-    let (folder, changes, marks) = record(0..0);
-    let mut disk = Disk::new(&folder.path().join("store"));
-    for (index, change) in changes.iter().enumerate() {
-        disk.apply(change);
-        let acknowledged = marks.iter().rfind(|(done, _)| *done <= index + 1).unwrap().1;
-        for cut in CUTS {
-            check(&disk, cut, acknowledged, &format!("crash after operation {index} ({change:?}), {cut:?}"));
-        }
-    }
+    work().crash_after_each_operation();
 }
 
 #[test]
 fn whatever_operation_of_a_merge_fails_each_line_is_there_once() {
-    let (_, changes, _) = record(0..0);
-    for first in 0..changes.len() {
-        for width in [1, 4] {
-            let (folder, changes, _) = record(first..first + width);
-            let context = format!("operations {first} to {} fail", first + width - 1);
-            assert_holds(&Layout::new(folder.path().join("store")), &context);
-            let mut disk = Disk::new(&folder.path().join("store"));
-            changes.iter().for_each(|change| disk.apply(change));
-            for cut in [Cut::Lost, Cut::Torn(1)] {
-                check(&disk, cut, FILES[1], &format!("{context}, then {cut:?}"));
-            }
-        }
-    }
+    work().fail_at_each_operation();
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod crash_points;
 mod direct;
+mod interrupted;
 mod layout;
 mod merge;
 mod model;
