@@ -10,6 +10,7 @@ use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsPartialSuccess, 
 use prost::Message as _;
 
 use super::answer::{Answer, Reply};
+use super::otlp::OwnedEvent;
 use super::post::Signal;
 use super::settings::{Asked, Target};
 use super::sieve::{Sample, Sieve};
@@ -62,20 +63,30 @@ fn what_is_not_encrypted_stays_on_this_machine() {
     assert!(resolve(None, &[]).unwrap_err().contains("DASH0_OTEL_ENDPOINT"));
 }
 
-fn event(level: Level, event_type: &str, trace_id: &str) -> Event<'static> {
+/// An event with no more than it needs, which happened when it arrived.
+pub(crate) fn bare_event(id: EntryId) -> OwnedEvent {
     Event {
-        id: EntryId::new(1, 0),
-        timestamp: 1,
+        id,
+        timestamp: i64::try_from(id.ms).unwrap(),
         service: "worker".into(),
-        event_type: event_type.to_owned().into(),
-        level,
-        trace_id: Some(trace_id.to_owned().into()),
+        event_type: "job.claimed".into(),
+        level: Level::Info,
+        trace_id: None,
         job_id: None,
         worker_id: None,
         machine_id: None,
         user_id: None,
         duration_ms: None,
         data: "{}".into(),
+    }
+}
+
+fn event(level: Level, event_type: &str, trace_id: &str) -> OwnedEvent {
+    Event {
+        event_type: event_type.to_owned().into(),
+        level,
+        trace_id: Some(trace_id.to_owned().into()),
+        ..bare_event(EntryId::new(1, 0))
     }
 }
 

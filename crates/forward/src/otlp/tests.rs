@@ -12,6 +12,7 @@ use prost::Message as _;
 use super::ids::trace_id;
 use super::record::record;
 use super::*;
+use crate::tests::bare_event;
 use emp_event::{EntryId, Level};
 
 const MS: i64 = 1_758_981_600_000;
@@ -21,18 +22,9 @@ const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-
 /// An event that happened and arrived so many ms after [`MS`].
 fn event(after_ms: i64, event_type: &'static str, data: &str) -> OwnedEvent {
     OwnedEvent {
-        id: EntryId::new((MS + after_ms) as u64, 3),
-        timestamp: MS + after_ms,
-        service: Cow::Borrowed("worker"),
         event_type: Cow::Borrowed(event_type),
-        level: Level::Info,
-        trace_id: None,
-        job_id: None,
-        worker_id: None,
-        machine_id: None,
-        user_id: None,
-        duration_ms: None,
         data: Cow::Owned(data.to_owned()),
+        ..bare_event(EntryId::new((MS + after_ms) as u64, 3))
     }
 }
 

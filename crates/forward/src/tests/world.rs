@@ -18,7 +18,8 @@ use crate::post::Signal;
 use crate::progress::Progress;
 use crate::seams::Standing;
 use crate::status::Counts;
-use emp_event::{EntryId, Event, Level};
+use crate::tests::bare_event;
+use emp_event::EntryId;
 use emp_stream::StreamError;
 
 /// What goes wrong at a step.
@@ -276,7 +277,7 @@ impl State {
     }
 
     pub fn event(&self, id: EntryId) -> Option<OwnedEvent> {
-        (self.kinds.get(&id) != Some(&Kind::NotAnEvent)).then(|| event(id))
+        (self.kinds.get(&id) != Some(&Kind::NotAnEvent)).then(|| bare_event(id))
     }
 
     pub fn settle(&mut self, holder: &str, settled: &[EntryId], progress: &Progress) -> bool {
@@ -350,21 +351,4 @@ fn ids_of(body: &[u8]) -> Vec<EntryId> {
         }
     });
     uids.collect()
-}
-
-pub fn event(id: EntryId) -> OwnedEvent {
-    Event {
-        id,
-        timestamp: i64::try_from(id.ms).unwrap(),
-        service: "worker".into(),
-        event_type: "job.claimed".into(),
-        level: Level::Info,
-        trace_id: None,
-        job_id: None,
-        worker_id: None,
-        machine_id: None,
-        user_id: None,
-        duration_ms: None,
-        data: "{}".into(),
-    }
 }
