@@ -10,12 +10,12 @@ use super::memory::{self, MemoryLimits, Usage};
 use super::store_health::check_contents;
 use super::{GROUP, Settings, collector_of};
 use emp_store::{Layout, StoreError, StoreWriter, newest_loss};
-use emp_stream::{Connection, Consumer, GroupReader, STREAM_LENGTH_MAX, StreamError};
+use emp_stream::{Connection, Consumer, GroupReader, STREAM_LENGTH_MAX, StreamError, Unread};
 
 /// Entries that may wait to be read while all is well: a fraction of what the stream keeps.
 const UNREAD_MAX: u64 = 2_000;
 /// How long an entry may wait while all is well.
-const UNREAD_AGE_MS_MAX: i64 = 10_000;
+pub(super) const UNREAD_AGE_MS_MAX: i64 = 10_000;
 
 /// How far the stream's IDs may be ahead of this host's clock while all is well: clocks differ.
 const AHEAD_MS_MAX: i64 = 600_000;
@@ -177,6 +177,12 @@ async fn check_memory(reader: &mut GroupReader, limits: &MemoryLimits) -> Option
     })
 }
 
+/// How long the oldest of the unread entries has been in the stream; `None` where there is none.
+pub(super) fn unread_age_ms(unread: &Unread) -> Option<i64> {
+    let oldest = unread.oldest?.ingested_at()?;
+    Some((Timestamp::now().as_millisecond() - oldest).max(0))
+}
+
 async fn check_behind(reader: &mut GroupReader, stream: &str) -> Check {
     let unread = match reader.backlog().await {
         Ok(unread) => unread,
@@ -186,10 +192,9 @@ async fn check_behind(reader: &mut GroupReader, stream: &str) -> Check {
         }
         Err(error) => return Check::bad("behind", error.to_string(), "set --stream"),
     };
-    let Some(oldest) = unread.oldest.and_then(|id| id.ingested_at()) else {
+    let Some(age_ms) = unread_age_ms(&unread) else {
         return Check::good("behind", "every entry of the stream has been read".to_owned());
     };
-    let age_ms = (Timestamp::now().as_millisecond() - oldest).max(0);
     let detail = format!("{} entries are unread, the oldest for {:.1} s", unread.count, age_ms as f64 / 1_000.0);
     if unread.count > UNREAD_MAX || age_ms > UNREAD_AGE_MS_MAX {
         Check::degraded(

@@ -2,16 +2,13 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-
+use super::health::{UNREAD_AGE_MS_MAX, age_of, unread_age_ms};
 use super::{GROUP, Settings, collector_of};
 use emp_store::{Identity, StoreWriter};
 use emp_stream::{Connection, GroupReader, Unread};
 
 /// Whoever asks the store does not wait longer for a Redis that may not be there.
 const PATIENCE: Duration = Duration::from_millis(300);
-/// How long an entry may wait to be stored while all is well.
-const WAIT_MS_MAX: i64 = 10_000;
 
 /// How a store stands to its stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,21 +33,18 @@ impl Lag {
 
     /// What the store lacks, in a sentence; `None` where it keeps up with its stream.
     pub fn in_words(&self) -> Option<String> {
-        let waiting = self.unread.filter(|unread| unread.count > 0).map(|unread| {
-            let since = unread.oldest.and_then(|id| id.ingested_at());
-            let age_ms = since.map_or(0, |since| (Timestamp::now().as_millisecond() - since).max(0));
-            (unread.count, age_ms)
-        });
+        let waiting = self.unread.filter(|unread| unread.count > 0);
+        let waiting = waiting.map(|unread| (unread.count, unread_age_ms(&unread).unwrap_or_default()));
         match (self.has_collector, waiting) {
-            (true, Some((count, age_ms))) if age_ms > WAIT_MS_MAX => Some(format!(
+            (true, Some((count, age_ms))) if age_ms > UNREAD_AGE_MS_MAX => Some(format!(
                 "the collector is behind: {count} entries of the stream are not in this store, the oldest for {}",
-                age(age_ms)
+                age_of(age_ms / 1_000)
             )),
             (true, _) => None,
             (false, Some((count, age_ms))) => Some(format!(
                 "no collector is at work on this store: {count} entries of the stream are not in it, the oldest for \
                  {} (`emp-events collect`)",
-                age(age_ms)
+                age_of(age_ms / 1_000)
             )),
             (false, None) if self.unread.is_some() => {
                 Some("no collector is at work on this store; it has all that the stream held until now".to_owned())
@@ -65,8 +59,4 @@ impl Lag {
 async fn unread(settings: &Settings) -> Option<Unread> {
     let connection = Connection::open(&settings.address, &settings.stream, GROUP).await.ok()?;
     GroupReader::new(connection, &collector_of(&settings.layout)).backlog().await.ok()
-}
-
-fn age(ms: i64) -> String {
-    super::health::age_of(ms / 1_000)
 }
