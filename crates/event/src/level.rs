@@ -41,12 +41,16 @@ impl Level {
 
     /// The level of an event whose producer gives none: `error` where the type tells of a failure.
     pub fn of_type(event_type: &str) -> Self {
-        let last_word = event_type.rsplit('.').next().unwrap_or(event_type);
-        let is_failure = matches!(last_word, "error" | "failed" | "crashed" | "timed_out")
-            || last_word.ends_with("_failed")
-            || last_word.ends_with("_error");
-        if is_failure { Self::Error } else { Self::Info }
+        if tells_of_failure(event_type) { Self::Error } else { Self::Info }
     }
+}
+
+/// Does the name of a type say that something did not work?
+pub fn tells_of_failure(event_type: &str) -> bool {
+    let last_word = event_type.rsplit('.').next().unwrap_or(event_type);
+    matches!(last_word, "error" | "failed" | "crashed" | "timed_out")
+        || last_word.ends_with("_failed")
+        || last_word.ends_with("_error")
 }
 
 impl fmt::Display for Level {

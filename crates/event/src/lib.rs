@@ -19,7 +19,7 @@ pub use data::{Members, scalar_text};
 pub use decode::{Rejection, decode, decode_fields};
 pub use draft::Draft;
 pub use id::{EntryId, ParseEntryIdError};
-pub use level::Level;
+pub use level::{Level, tells_of_failure};
 pub use line::JsonLine;
 pub use raw::fields_as_json;
 pub use time::read_time;

@@ -5,7 +5,7 @@
 //! What they are is not made up afterwards: other engines read the same column. Whoever asks is told how many there
 //! are.
 
-use emp_event::Level;
+use emp_event::{Level, tells_of_failure};
 use emp_job::JobEvent;
 use emp_query::{Engine, moment_literal};
 use emp_units as units;
@@ -80,8 +80,4 @@ impl WithoutLevel {
             named.join(", ")
         ))
     }
-}
-
-fn tells_of_failure(event_type: &str) -> bool {
-    Level::of_type(event_type) == Level::Error
 }

@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use emp_event::{EntryId, Event, Level};
+use emp_event::{EntryId, Event, Level, tells_of_failure};
 
 use super::tries::due_ms;
 
@@ -83,7 +83,7 @@ impl JobEvent {
     /// Does it tell of something that did not work? Its type may say so even where whoever sent it finds that
     /// no error. Verdicts are reached by these, and none are counted.
     pub fn is_failure(&self) -> bool {
-        self.is_error() || Level::of_type(&self.event_type) == Level::Error
+        self.is_error() || tells_of_failure(&self.event_type)
     }
 
     /// Before when nothing is to be expected of the job, ms since the epoch by Redis' clock, where it says so.

@@ -29,7 +29,7 @@ pub use meaning::Meaning;
 pub use runs::{Loss, Run};
 pub use spans::Span;
 pub use tries::is_tried_again;
-pub use vocabulary::{Dialect, Vocabulary, VocabularyError, is_claim, is_terminal, speak, vocabulary};
+pub use vocabulary::{Dialect, Vocabulary, VocabularyError, is_claim, speak, vocabulary};
 pub use words::{Role, closes, entity, job_type_of, role, span_name};
 
 #[cfg(test)]

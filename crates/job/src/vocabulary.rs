@@ -245,11 +245,6 @@ pub fn vocabulary() -> &'static Vocabulary {
     SPOKEN.get_or_init(|| Vocabulary::plain().unwrap_or_default())
 }
 
-/// Has the job ended, as far as the type alone can say it?
-pub fn is_terminal(event_type: &str) -> bool {
-    vocabulary().meaning(event_type).is_some_and(Meaning::is_end)
-}
-
 /// Has a worker taken the job?
 pub fn is_claim(event_type: &str) -> bool {
     vocabulary().meaning(event_type) == Some(Meaning::Claimed)

@@ -8,7 +8,7 @@ use anstyle::Style;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, SchemaRef};
 
-use emp_event::Level;
+use emp_event::tells_of_failure;
 use emp_units as units;
 
 use super::Screen;
@@ -230,7 +230,7 @@ fn style_of(column: &str, text: &str) -> Style {
     match column {
         "level" => of_level(text),
         // Tables of types have no column that says it; where there is one it stands beside this.
-        "event_type" if Level::of_type(text) == Level::Error => ERROR,
+        "event_type" if tells_of_failure(text) => ERROR,
         _ if column == "service" || column.ends_with("_service") => of_service(text),
         _ => PLAIN,
     }
