@@ -13,9 +13,8 @@ use super::surroundings::Surroundings;
 pub(super) struct Custody {
     /// Those that it has.
     pub jobs: Vec<String>,
-    /// Those that it did not bring to their end, each with when that was known, ms since the epoch: another one took
-    /// it, or it started anew.
-    pub lost: Vec<(LostJob, i64)>,
+    /// Those that it did not bring to their end: another one took it, or it started anew.
+    pub lost: Vec<LostJob>,
 }
 
 /// The jobs of each worker.
@@ -41,14 +40,14 @@ struct Holder<'a> {
 }
 
 /// Each worker that had the job and lost it, and the one that has it.
-fn follow(job_id: &str, history: &History, living: &Living) -> Vec<(String, Option<(LostJob, i64)>)> {
+fn follow(job_id: &str, history: &History, living: &Living) -> Vec<(String, Option<LostJob>)> {
     let mut found = Vec::new();
     let mut holder: Option<Holder<'_>> = None;
     let mut had: Vec<&str> = Vec::new();
-    let mut lose = |of: &Holder<'_>, taken_by: Option<&str>, at_ms: i64| {
-        let after_ms = taken_by.map(|_| at_ms - of.last.arrived_ms);
-        let lost = LostJob { job_id: job_id.to_owned(), taken_by: taken_by.map(str::to_owned), after_ms };
-        found.push((of.worker.to_owned(), Some((lost, at_ms))));
+    let mut lose = |of: &Holder<'_>, taken: Option<(&str, i64)>| {
+        let (taken_by, after_ms) = taken.map(|(by, at_ms)| (by.to_owned(), at_ms - of.last.arrived_ms)).unzip();
+        let lost = LostJob { job_id: job_id.to_owned(), taken_by, after_ms };
+        found.push((of.worker.to_owned(), Some(lost)));
     };
     for (index, event) in history.events().iter().enumerate() {
         let meaning = history.meaning(index);
@@ -66,16 +65,17 @@ fn follow(job_id: &str, history: &History, living: &Living) -> Vec<(String, Opti
             holder = None;
         } else if let Some(worker) = by.filter(|worker| takes(event, meaning, &had, worker)) {
             if let Some(before) = &holder {
-                lose(before, Some(worker), event.arrived_ms);
+                lose(before, Some((worker, event.arrived_ms)));
             }
             had.push(worker);
             holder = Some(Holder { worker, last: event });
         }
     }
     let Some(holder) = holder.filter(|_| history.terminal().is_none()) else { return found };
-    match living.worker(holder.worker).and_then(|worker| worker.start_after(holder.last.id)) {
-        Some(start) => lose(&holder, None, start.arrived_ms),
-        None => found.push((holder.worker.to_owned(), None)),
+    if living.worker(holder.worker).is_some_and(|worker| worker.start_after(holder.last.id).is_some()) {
+        lose(&holder, None);
+    } else {
+        found.push((holder.worker.to_owned(), None));
     }
     found
 }

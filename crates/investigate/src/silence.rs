@@ -1,7 +1,7 @@
 //! Jobs of which nothing is heard any more.
 
 use emp_findings::{Confidence, Culprit, CulpritKind, Evidence, Life, SameCause, Verdict};
-use emp_job::{JobEvent, State, is_claim, is_terminal};
+use emp_job::{History, JobEvent, State};
 use emp_units as units;
 
 use super::judge::{Case, Finding, clock, last_word, lasting};
@@ -37,10 +37,7 @@ pub(super) fn no_data(case: &Case<'_>) -> Option<Finding> {
 /// Nothing is heard of the worker that has the job.
 pub(super) fn worker_silent(case: &Case<'_>) -> Option<Finding> {
     let history = case.history;
-    if !matches!(history.state(), State::Claimed(_) | State::Working) {
-        return None;
-    }
-    let worker = history.holder()?;
+    let worker = has_job(history)?;
     let last = last_word(history, worker)?;
     let known = case.around.living.worker(worker)?;
     let start = known.start_after(last.id).filter(|start| has_died_with_it(case, worker, last, start));
@@ -149,14 +146,13 @@ pub(super) fn stuck(case: &Case<'_>) -> Option<Finding> {
 /// Jobs that the same worker was at work on when that was heard of it last, and that have not ended.
 fn left_behind<'a>(around: &'a Surroundings, worker: &'a str, last: &JobEvent) -> Vec<&'a str> {
     let jobs = Surroundings::jobs_of(around.worker(worker).filter(|event| event.id <= last.id));
-    jobs.into_iter().filter(|job| has_held_until(around, job, worker)).collect()
+    let is_left = |job: &&str| around.history(job).is_some_and(|history| has_job(history) == Some(worker));
+    jobs.into_iter().filter(is_left).collect()
 }
 
-fn has_held_until(around: &Surroundings, job: &str, worker: &str) -> bool {
-    let last = around.job(job).rev().find(|event| {
-        is_claim(&event.event_type) || is_terminal(&event.event_type) || event.event_type == "job.retry_scheduled"
-    });
-    last.is_some_and(|event| is_claim(&event.event_type) && event.worker_id.as_deref() == Some(worker))
+/// Who is at work on a job, or is about to be.
+fn has_job(history: &History) -> Option<&str> {
+    matches!(history.state(), State::Claimed(_) | State::Working).then(|| history.holder()).flatten()
 }
 
 /// `its worker, worker-3, lives: it was heard of 2 s ago, and sent 214 events about 31 other jobs after that`.

@@ -118,11 +118,6 @@ impl Surroundings {
         self.events.iter()
     }
 
-    /// The events of a job, in order of arrival.
-    pub fn job(&self, job_id: &str) -> impl DoubleEndedIterator<Item = &JobEvent> {
-        self.of_job.get(job_id).into_iter().flatten().map(|index| &self.events[*index])
-    }
-
     /// The events of a worker, in order of arrival.
     pub fn worker(&self, worker_id: &str) -> impl DoubleEndedIterator<Item = &JobEvent> {
         self.of_worker.get(worker_id).into_iter().flatten().map(|index| &self.events[*index])

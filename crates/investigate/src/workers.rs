@@ -75,7 +75,7 @@ fn state(id: &str, worker: &Worker, custody: &Custody, living: &Living) -> Worke
         restarts: worker.starts.len(),
         restarted: worker.starts.last().map(|start| Moment(start.arrived_ms)),
         jobs: custody.jobs.clone(),
-        lost: custody.lost.iter().map(|(lost, _)| lost.clone()).collect(),
+        lost: custody.lost.clone(),
         speed: None,
         clock: None,
     }
