@@ -232,8 +232,11 @@ impl AsOf {
 
     /// The store as of then. What it lacks of its stream is said first.
     pub async fn investigation<'a>(&self, options: &Options, engine: &'a Engine) -> Result<Investigation<'a>, Failure> {
-        self.say_what_is_missing(options, engine).await?;
-        self.investigation_quietly(options, engine).await
+        // Redis is asked meanwhile: it may be far, or not there.
+        let missing = self.say_what_is_missing(options, engine);
+        let (said, opened) = tokio::join!(missing, self.investigation_quietly(options, engine));
+        said?;
+        opened
     }
 
     /// The same where somebody else says what is missing.
