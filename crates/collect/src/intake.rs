@@ -34,6 +34,12 @@ impl Intake {
         Ok(own)
     }
 
+    /// The highest ID that the files know of this life of the stream, stored or behind a loss: a stream without it is
+    /// an older state of it, or another one.
+    pub fn seen(&self) -> EntryId {
+        self.store.floor().max(self.recorded.last)
+    }
+
     /// Begins at that position of the stream, where the store has none yet.
     ///
     /// # Errors
@@ -68,8 +74,7 @@ impl Intake {
     pub fn take_loss(&mut self, poll: &Poll) -> Result<(), StoreError> {
         let lost = poll.accounts.own_lost.saturating_sub(self.recorded.lost);
         let from = self.store.floor();
-        let before = from.max(self.recorded.last);
-        let Some(to) = poll.state.last.filter(|last| lost > 0 && *last > before) else { return Ok(()) };
+        let Some(to) = poll.state.last.filter(|last| lost > 0 && *last > self.seen()) else { return Ok(()) };
         let loss = Loss { from, to, lost, noticed_at: Timestamp::now().as_millisecond() };
         self.store.record_loss(loss, poll.accounts.position().unwrap_or_default())?;
         self.count_loss(&loss);

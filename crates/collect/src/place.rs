@@ -5,7 +5,7 @@ use tracing::warn;
 use super::CollectError;
 use super::reading::Reading;
 use emp_event::EntryId;
-use emp_store::{RecordedLosses, Snapshot, StoreError, Tally};
+use emp_store::{RecordedLosses, Snapshot, StoreError, StoredCounts, Tally};
 use emp_stream::{Accounts, Holding, Poll, Start, StreamError, StreamState};
 
 /// Why a new epoch begins, in words.
@@ -21,14 +21,17 @@ impl Reading<'_> {
         let is_new = self.reader.group_is_missing().await?;
         if is_new {
             let start = self.start_of_group().await?;
-            let recorded = self.desk.intake().recorded.lost;
-            self.reader.create_group(start, recorded).await?;
+            let held = self.held()?;
+            // What the stream still has of it is delivered once more, and acknowledged once more.
+            let anew = self.reader.count_up_to(self.floor()).await?;
+            let gone = (held.stored + held.quarantined).saturating_sub(anew);
+            self.reader.create_group(start, gone, held.lost).await?;
         }
         let (state, accounts) = self.reader.accounts().await?;
         let mut names = self.desk.intake().store.others()?;
         names.push(self.own.clone());
         let has_accounts = self.reader.has_accounts_of(&names).await?;
-        if !has_accounts && self.has_come_back().await? {
+        if !has_accounts && self.has_come_back(accounts.position().unwrap_or(state.added)).await? {
             return Ok(());
         }
         // Else they began after our last look.
@@ -37,7 +40,7 @@ impl Reading<'_> {
         let watermark = self.desk.intake().store.watermark();
         let has_gone_back =
             !is_new && (self.is_older(&state, &accounts, epoch) || self.reader.has_forgotten(watermark).await?);
-        if (self.floor() > EntryId::ZERO && !is_known) || has_gone_back {
+        if (self.seen() > EntryId::ZERO && !is_known) || has_gone_back {
             return self.begin_life(&state, &accounts, is_known).await;
         }
         let begins_at = accounts.position().unwrap_or(state.added);
@@ -45,16 +48,21 @@ impl Reading<'_> {
         self.agree(None).await
     }
 
-    /// Has somebody deleted the accounts of a stream that is still the same, which has the entry that was stored last?
+    /// Has somebody deleted the accounts of a stream that is still the same, whose group was given what was seen last?
     /// Then they begin anew in the middle of its life, and are told of this consumer and of what it holds.
-    async fn has_come_back(&mut self) -> Result<bool, CollectError> {
-        let floor = self.floor();
-        if floor == EntryId::ZERO || !self.reader.holds(floor).await? {
+    async fn has_come_back(&mut self, position: u64) -> Result<bool, CollectError> {
+        let seen = self.seen();
+        if !self.reader.has_delivered(seen).await? {
             return Ok(false);
         }
         let held = self.held()?;
-        let has_come_back = self.reader.come_back(held).await?;
+        let watermark = self.desk.intake().store.watermark();
+        // Stored by a process that died before it could acknowledge them: the accounts know them as pending.
+        let pending = self.reader.pending_ids(&self.own).await?.iter().filter(|id| **id <= watermark).count() as u64;
+        let stored = (held.stored + held.quarantined).saturating_sub(pending);
+        let has_come_back = self.reader.come_back(stored, held.lost).await?;
         if has_come_back {
+            self.desk.intake().begin_where_new(position)?;
             self.agree(None).await?;
         }
         Ok(has_come_back)
@@ -70,7 +78,7 @@ impl Reading<'_> {
         let is_of_earlier_epoch = epoch.is_some_and(|epoch| epoch < u64::from(store.writer().epoch()));
         // What is lost is claimed in the accounts before it is stored.
         let has_forgotten_losses = accounts.is_known && accounts.own_lost < intake.recorded.lost;
-        is_behind || is_of_earlier_epoch || has_forgotten_losses || state.last.is_some_and(|last| last < store.floor())
+        is_behind || is_of_earlier_epoch || has_forgotten_losses || state.last.is_some_and(|last| last < intake.seen())
     }
 
     /// Begins an epoch: with accounts that began without us, or, where we are known, since the stream went back.
@@ -88,7 +96,7 @@ impl Reading<'_> {
             // What it still holds up to there we have, and what follows may repeat IDs that were given out after it.
             Some(last) => (WENT_BACK, floor.min(last)),
             // Another store has met the new stream before us, and made the group.
-            None if state.last.is_some_and(|last| last < floor) => (RESET, EntryId::ZERO),
+            None if state.last.is_some_and(|last| last < self.seen()) => (RESET, EntryId::ZERO),
             None => (RESET, floor),
         };
         self.begin_epoch(after, accounts.position().unwrap_or(state.added), how)?;
@@ -109,20 +117,24 @@ impl Reading<'_> {
         self.desk.intake().store.floor()
     }
 
-    /// How many entries of the stream this collector has dealt with, as far as its own files tell.
-    fn held(&self) -> Result<u64, StoreError> {
+    fn seen(&self) -> EntryId {
+        self.desk.intake().seen()
+    }
+
+    /// What this collector has dealt with in this life of the stream, as far as its own files tell.
+    fn held(&self) -> Result<StoredCounts, StoreError> {
         let tally = Tally::of(&Snapshot::read(&self.settings.layout)?)?;
-        Ok(tally.writers.get(&self.own).map_or(0, |held| held.stored + held.quarantined + held.lost))
+        Ok(tally.writers.get(&self.own).copied().unwrap_or(StoredCounts::NONE))
     }
 
     /// A group goes with its stream, or is destroyed by hand. In a new stream nothing is as old
     /// as what we have.
     async fn start_of_group(&mut self) -> Result<Start, CollectError> {
-        let (floor, position) = {
+        let (seen, position) = {
             let intake = self.desk.intake();
-            (intake.store.floor(), intake.store.position())
+            (intake.seen(), intake.store.position())
         };
-        if floor > EntryId::ZERO && (self.ends_below(floor).await? || !self.reader.holds_up_to(floor).await?) {
+        if seen > EntryId::ZERO && (self.ends_below(seen).await? || !self.reader.holds_up_to(seen).await?) {
             // All that the stream was ever given in its new life was given after our last look.
             self.begin_epoch(EntryId::ZERO, 0, RESET)?;
             return Ok(Start::NewStream);
@@ -137,9 +149,9 @@ impl Reading<'_> {
 
     /// Is the highest ID that the stream ever gave out below what we have? One that was set by hand may be higher
     /// than all that a new stream gives out.
-    async fn ends_below(&mut self, floor: EntryId) -> Result<bool, CollectError> {
+    async fn ends_below(&mut self, seen: EntryId) -> Result<bool, CollectError> {
         match self.reader.state().await {
-            Ok(state) => Ok(state.last.is_some_and(|last| last < floor)),
+            Ok(state) => Ok(state.last.is_some_and(|last| last < seen)),
             Err(StreamError::NoGroup { .. }) => Ok(false),
             Err(error) => Err(error.into()),
         }
@@ -152,8 +164,8 @@ impl Reading<'_> {
     pub async fn begin_epoch_where_reset(&mut self, poll: &Poll) -> Result<(), CollectError> {
         let Poll { state, accounts, .. } = poll;
         let is_unknown = accounts.position().is_some() && !accounts.is_known;
-        let is_other = is_unknown && !self.has_come_back().await?;
-        if is_other || state.last.is_some_and(|last| last < self.floor()) {
+        let is_other = is_unknown && !self.has_come_back(accounts.position().unwrap_or(state.added)).await?;
+        if is_other || state.last.is_some_and(|last| last < self.seen()) {
             self.begin_life(state, accounts, accounts.is_known).await?;
         }
         Ok(())

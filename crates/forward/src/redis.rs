@@ -47,7 +47,7 @@ impl Group for RedisGroup {
     }
 
     async fn create(&mut self, start: Start) -> Result<(), ForwardError> {
-        Ok(self.0.create_group(start, 0).await?)
+        Ok(self.0.create_group(start, 0, 0).await?)
     }
 
     async fn end_other_connections(&mut self) {

@@ -132,8 +132,8 @@ fn signed(count: u64) -> i64 {
 /// Makes the group and its accounts in one step, where there is no such group.
 ///
 /// KEYS: stream, hash. ARGV: group, consumer, the position up to which all is accounted for (or
-/// `-` for all that was trimmed before now), what the consumer has stored as lost, and whether
-/// to `keep` what the accounts are about. Answers 1 where it made the group.
+/// `-` for all that was trimmed before now), how many of those entries the consumer holds, and how many of them it has
+/// stored as lost. Answers 1 where it made the group.
 pub(super) const CREATE: &str = r"#!lua flags=allow-oom
 local made = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')
 if made.err then
@@ -152,10 +152,10 @@ end
 local removed = added - length
 local start = removed
 if ARGV[3] ~= '-' then start = math.min(removed, tonumber(ARGV[3])) end
-local begun = ARGV[5] == 'keep' and redis.call('HGET', KEYS[2], 'begun') or start
+local begun = start - ARGV[4] - ARGV[5]
 redis.call('DEL', KEYS[2])
-redis.call('HSET', KEYS[2], 'base', start - ARGV[4], 'begun', begun,
-  'lost', ARGV[4], 'lost:' .. ARGV[2], ARGV[4], 'acknowledged:' .. ARGV[2], 0)
+redis.call('HSET', KEYS[2], 'base', begun, 'begun', begun, 'acknowledged', ARGV[4], 'acknowledged:' .. ARGV[2], ARGV[4],
+  'lost', ARGV[5], 'lost:' .. ARGV[2], ARGV[5])
 return 1";
 
 /// Acknowledges entries, and counts those that were pending indeed: after a reset of the stream
@@ -185,21 +185,20 @@ if count > 0 then
 end
 return count";
 
-/// Sets the base, where it is still what the caller saw (`-`: none). Accounts without one begin at that position, or
-/// before it by what their consumers have said to hold.
+/// Sets the base, where it is still what the caller saw (`-`: none). Accounts without one begin there.
 ///
-/// KEYS: hash. ARGV: the base seen, the base to be, the position.
+/// KEYS: hash. ARGV: the base seen, the base to be.
 pub(super) const SET_BASE: &str = r"#!lua flags=allow-oom
 if (redis.call('HGET', KEYS[1], 'base') or '-') ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'base', ARGV[2])
-if ARGV[1] == '-' then redis.call('HINCRBY', KEYS[1], 'begun', ARGV[3]) end
+if ARGV[1] == '-' then redis.call('HSET', KEYS[1], 'begun', ARGV[2]) end
 return 1";
 
-/// Makes a consumer known to accounts that somebody has deleted: what they are about begins before what it holds.
-/// Answers 0 where nobody has: accounts that begin with a group know who made it, and those that begin since the stream
-/// went back say so.
+/// Gives accounts that somebody has deleted back what they knew of a consumer: what they are about begins before what it
+/// holds. Answers 0 where nobody has: accounts that begin with a group know who made it, and those that begin since the
+/// stream went back say so.
 ///
-/// KEYS: hash. ARGV: consumer, how many entries it holds.
+/// KEYS: hash. ARGV: consumer, how many entries it holds that are not pending, how many it has stored as lost.
 pub(super) const COME_BACK: &str = r"#!lua flags=allow-oom
 if redis.call('HEXISTS', KEYS[1], 'deleted') == 0 then
   for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
@@ -207,8 +206,14 @@ if redis.call('HEXISTS', KEYS[1], 'deleted') == 0 then
   end
   redis.call('HSET', KEYS[1], 'deleted', 1)
 end
-if redis.call('HSETNX', KEYS[1], 'acknowledged:' .. ARGV[1], 0) == 1 then
-  redis.call('HINCRBY', KEYS[1], 'begun', -ARGV[2])
+if redis.call('HSETNX', KEYS[1], 'acknowledged:' .. ARGV[1], ARGV[2]) == 0 then return 1 end
+redis.call('HINCRBY', KEYS[1], 'acknowledged', ARGV[2])
+redis.call('HINCRBY', KEYS[1], 'lost', ARGV[3])
+redis.call('HINCRBY', KEYS[1], 'lost:' .. ARGV[1], ARGV[3])
+if redis.call('HEXISTS', KEYS[1], 'base') == 1 then
+  local before = 0 - ARGV[2] - ARGV[3]
+  redis.call('HINCRBY', KEYS[1], 'base', before)
+  redis.call('HINCRBY', KEYS[1], 'begun', before)
 end
 return 1";
 

@@ -97,14 +97,12 @@ impl GroupReader {
         Ok((state, Accounts::read(answer.value(hash), answer.value(pending))?))
     }
 
-    /// Does the stream still hold that very entry?
+    /// Has the group been given the entry of that ID, or a later one?
     ///
     /// # Errors
-    /// Any [`StreamError`].
-    pub async fn holds(&mut self, id: EntryId) -> Result<bool, StreamError> {
-        let mut range = cmd("XRANGE");
-        range.arg(&self.connection.stream).arg(id.to_string()).arg(id.to_string());
-        Ok(!reply::entry_ids(self.connection.outline(&range).await?)?.is_empty())
+    /// [`StreamError::NoGroup`] where there is no such group; else any [`StreamError`].
+    pub async fn has_delivered(&mut self, id: EntryId) -> Result<bool, StreamError> {
+        Ok(self.last_delivered().await? >= id)
     }
 
     /// Does the stream still hold an entry at or below that ID?
@@ -123,17 +121,30 @@ impl GroupReader {
     /// # Errors
     /// [`StreamError::NoGroup`] where there is no such group; else any [`StreamError`].
     pub async fn unread(&mut self) -> Result<Unread, StreamError> {
-        let mut after = self.last_delivered().await?;
-        let mut unread = Unread::default();
+        let after = self.last_delivered().await?;
+        self.count(format!("({after}"), "+".to_owned()).await
+    }
+
+    /// How many entries the stream holds at or below that ID.
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn count_up_to(&mut self, id: EntryId) -> Result<u64, StreamError> {
+        Ok(self.count("-".to_owned(), id.to_string()).await?.count)
+    }
+
+    /// Counts entries one by one.
+    async fn count(&mut self, mut from: String, to: String) -> Result<Unread, StreamError> {
+        let mut counted = Unread::default();
         loop {
             let mut range = cmd("XRANGE");
-            range.arg(&self.connection.stream).arg(format!("({after}")).arg("+").arg("COUNT").arg(COUNT_PAGE);
+            range.arg(&self.connection.stream).arg(&from).arg(&to).arg("COUNT").arg(COUNT_PAGE);
             let page = reply::entry_ids(self.connection.outline(&range).await?)?;
-            unread.count += page.len() as u64;
-            unread.oldest = unread.oldest.or(page.first().copied());
+            counted.count += page.len() as u64;
+            counted.oldest = counted.oldest.or(page.first().copied());
             match page.last() {
-                Some(last) if page.len() == COUNT_PAGE => after = *last,
-                _ => return Ok(unread),
+                Some(last) if page.len() == COUNT_PAGE => from = format!("({last}"),
+                _ => return Ok(counted),
             }
         }
     }

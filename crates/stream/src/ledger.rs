@@ -24,20 +24,21 @@ pub struct Holding {
 
 impl GroupReader {
     /// Makes the group, at the stream's beginning, with its accounts, and the stream, where
-    /// they are missing. `recorded` is what this consumer has stored as lost.
+    /// they are missing. `held` are the entries that this consumer has and that the stream has no longer, `lost` are
+    /// those that it has stored as lost.
     ///
     /// # Errors
     /// Any [`StreamError`].
-    pub async fn create_group(&mut self, start: Start, recorded: u64) -> Result<(), StreamError> {
-        let (at, begun) = match start {
-            Start::Now => ("-".to_owned(), "now"),
-            Start::At(position) => (position.to_string(), "keep"),
-            Start::NewStream => ("0".to_owned(), "now"),
+    pub async fn create_group(&mut self, start: Start, held: u64, lost: u64) -> Result<(), StreamError> {
+        let at = match start {
+            Start::Now => "-".to_owned(),
+            Start::At(position) => position.to_string(),
+            Start::NewStream => "0".to_owned(),
         };
         let Connection { stream, group, .. } = &self.connection;
         let mut create = cmd("EVAL");
         create.arg(accounts::CREATE).arg(2).arg(stream).arg(self.accounts_key());
-        create.arg(group).arg(&self.consumer).arg(at).arg(recorded).arg(begun);
+        create.arg(group).arg(&self.consumer).arg(at).arg(held).arg(lost);
         self.connection.command(&create).await.map(drop)
     }
 
@@ -55,14 +56,14 @@ impl GroupReader {
         Ok(())
     }
 
-    /// Makes this consumer known to accounts that somebody has deleted, with what it had dealt with before; tells
-    /// whether somebody has.
+    /// Makes this consumer known to accounts that somebody has deleted, with the entries that it holds and that are not
+    /// pending, and with those that it has stored as lost; tells whether somebody has.
     ///
     /// # Errors
     /// Any [`StreamError`].
-    pub async fn come_back(&mut self, held: u64) -> Result<bool, StreamError> {
+    pub async fn come_back(&mut self, held: u64, lost: u64) -> Result<bool, StreamError> {
         let consumer = self.consumer.clone();
-        Ok(self.amend(accounts::COME_BACK, &[consumer, held.to_string()]).await? == Value::Int(1))
+        Ok(self.amend(accounts::COME_BACK, &[consumer, held.to_string(), lost.to_string()]).await? == Value::Int(1))
     }
 
     /// The stream went back, as after a fail-over: begins the accounts anew there, where they still are as the
@@ -133,7 +134,7 @@ impl GroupReader {
             _ => {
                 let seen = accounts.base.map_or_else(|| "-".to_owned(), |base| base.to_string());
                 let base = accounts.base_for(position);
-                self.amend(accounts::SET_BASE, &[seen, base.to_string(), position.to_string()]).await?;
+                self.amend(accounts::SET_BASE, &[seen, base.to_string()]).await?;
                 accounts.base = Some(base);
                 Ok(())
             }
