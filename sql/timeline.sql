@@ -6,7 +6,7 @@
 --   clocks   text      default corrected  `raw`: by the producers' clocks as they are; else no event happened after it arrived
 --
 -- columns:
---   time         when it happened, by the producer's clock
+--   timestamp    when it happened, by the producer's clock
 --   delta_ms     milliseconds since the event before; null in the first row
 --   is_gap       is that min_gap or more?
 --   service      who sent it
@@ -33,7 +33,7 @@ steps as (
     from happened
 )
 select
-    timestamp as time,
+    timestamp,
     delta_ms,
     coalesce(delta_ms >= $min_gap, false) as is_gap,
     service,

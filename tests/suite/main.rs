@@ -24,6 +24,7 @@ mod levels;
 mod living;
 mod meaning;
 mod memory;
+mod naming_jobs;
 mod other_engines;
 mod permissions;
 mod producers;

@@ -22,7 +22,7 @@ fn timeline(store: &Store, job: &str) -> Vec<(String, String)> {
     let said = store.output(&["timeline", job, "--format", "ndjson"]);
     let lines = said.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let text = |line: &Value, name: &str| line[name].as_str().unwrap().to_owned();
-    lines.map(|line| (text(&line, "event_type"), text(&line, "time"))).collect()
+    lines.map(|line| (text(&line, "event_type"), text(&line, "timestamp"))).collect()
 }
 
 #[test]

@@ -27,8 +27,9 @@ impl Level {
 
     /// What a type says about the level of its events: one that names a failure is an error.
     pub fn of_type(event_type: &str) -> Self {
-        let action = event_type.rsplit('.').next().unwrap_or(event_type);
-        let is_failure = matches!(action, "error" | "failed" | "crashed" | "timed_out");
+        let action = event_type.rsplit(['.', '-']).next().unwrap_or(event_type);
+        let is_failure = matches!(action, "error" | "failed" | "crashed" | "timed_out")
+            || ["Error", "Failed", "Crashed", "TimedOut"].iter().any(|word| action.ends_with(word));
         match is_failure || action.ends_with("_failed") || action.ends_with("_error") {
             true => Self::Error,
             false => Self::Info,

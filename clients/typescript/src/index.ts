@@ -8,7 +8,7 @@ export type { EventClientOptions } from './settings.js';
 export { startTimer, type Timer } from './timer.js';
 export { currentTraceId, type HeaderSource, newTraceId, runWithTrace, traceFromHeaders, traceparent } from './trace.js';
 export type { DropReason, EventContext, EventData, Ids, Level, Stats } from './types.js';
-export type { JobEventType, KnownEventType, QueueEventType, WebhookEventType } from './vocabulary.js';
+export type { JobEventType, KnownEventType, QueueEventType, WebhookEventType, WorkerEventType } from './vocabulary.js';
 
 /** The API server's events. */
 export const apiTelemetry = new EventClient('api-server');

@@ -2,7 +2,7 @@ import type { Level } from './types.js';
 
 const RANKS: Record<Level, number> = { debug: 0, info: 1, warn: 2, error: 3 };
 
-const NAMES_A_FAILURE = /(^|\.)(error|failed|crashed|timed_out)$|_(error|failed)$/;
+const NAMES_A_FAILURE = /(^|[.-])(error|failed|crashed|timed_out)$|_(error|failed)$|(Error|Failed|Crashed|TimedOut)$/;
 
 /** What other loggers say. */
 const OTHER_NAMES: Record<string, Level> = {

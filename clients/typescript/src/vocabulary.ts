@@ -116,5 +116,27 @@ export type WebhookEventType =
   | 'webhook.succeeded'
   | 'webhook.timed_out';
 
+/** What a worker says of its own life. */
+export type WorkerEventType =
+  | 'worker-offline'
+  | 'worker-online'
+  | 'worker.booted'
+  | 'worker.booting'
+  | 'worker.closed'
+  | 'worker.closing'
+  | 'worker.exited'
+  | 'worker.exiting'
+  | 'worker.offline'
+  | 'worker.online'
+  | 'worker.restarted'
+  | 'worker.restarting'
+  | 'worker.shut_down'
+  | 'worker.shutdown'
+  | 'worker.shutting_down'
+  | 'worker.started'
+  | 'worker.starting'
+  | 'worker.stopped'
+  | 'worker.stopping';
+
 /** Every type that a verdict on a job is reached by. Any other may be emitted as well. */
-export type KnownEventType = JobEventType | QueueEventType | WebhookEventType;
+export type KnownEventType = JobEventType | QueueEventType | WebhookEventType | WorkerEventType;

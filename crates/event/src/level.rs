@@ -45,12 +45,14 @@ impl Level {
     }
 }
 
-/// Does the name of a type say that something did not work?
+/// Does the name of a type say that something did not work? Its last word does: of `job.failed`, of `task-failed`, of
+/// `ActivityTaskFailed`.
 pub fn tells_of_failure(event_type: &str) -> bool {
-    let last_word = event_type.rsplit('.').next().unwrap_or(event_type);
+    let last_word = event_type.rsplit(['.', '-']).next().unwrap_or(event_type);
     matches!(last_word, "error" | "failed" | "crashed" | "timed_out")
         || last_word.ends_with("_failed")
         || last_word.ends_with("_error")
+        || ["Error", "Failed", "Crashed", "TimedOut"].iter().any(|word| last_word.ends_with(word))
 }
 
 impl fmt::Display for Level {

@@ -241,3 +241,11 @@ pub struct Completeness {
 fn as_text<S: Serializer>(id: &EntryId, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(id)
 }
+
+impl Diagnosis {
+    /// Is something the matter with the job? One that waits as usual is well.
+    pub fn is_unwell(&self) -> bool {
+        let is_usual_wait = self.verdict == Verdict::Waiting && self.since.is_none();
+        !matches!(self.verdict, Verdict::Done | Verdict::Running) && !is_usual_wait
+    }
+}

@@ -2,13 +2,16 @@
 
 use std::collections::HashMap;
 
-use emp_findings::{Anomalies, Anomaly, AnomalyKind, CulpritKind, Judged, Severity, Subject, Verdict, WorkerState};
+use emp_findings::{
+    Anomalies, Anomaly, AnomalyKind, Culprit, CulpritKind, Judged, Severity, Subject, Verdict, WorkerState,
+};
 use emp_statistics::benjamini_hochberg;
 use emp_units as units;
 
 use super::clocks::Clocks;
 use super::detect::{self, DAY_MS, HOUR_MS, Suspicion, Windows};
 use super::investigation::{Investigation, InvestigationError};
+use super::shared::name_what_is_shared;
 use super::workers::in_words;
 
 /// Findings with a larger share of false ones are not shown.
@@ -42,6 +45,7 @@ impl Investigation<'_> {
         anomalies.extend(self.new_errors(&counts, &windows).await?);
         anomalies.extend(judged.workers.iter().map(|worker| of_worker(worker, &windows)));
         anomalies.extend(of_jobs(&judged, &windows));
+        name_what_is_shared(&mut anomalies, &around, &windows);
         let lack = lack.into_iter().chain(judged.notes).reduce(|lack, note| format!("{lack}; {note}"));
         Ok(Anomalies { found: merged(anomalies), lack })
     }
@@ -77,7 +81,9 @@ fn of_jobs(judged: &Judged, windows: &Windows) -> Vec<Anomaly> {
     let mut found = Vec::new();
     for group in &judged.groups {
         let kind = match group.verdict {
-            Verdict::Stuck | Verdict::ClaimedNotStarted | Verdict::Waiting => AnomalyKind::Stuck,
+            Verdict::Stuck | Verdict::ClaimedNotStarted | Verdict::Waiting | Verdict::WebhookUndelivered => {
+                AnomalyKind::Stuck
+            }
             Verdict::WorkerSilent => AnomalyKind::Silence,
             Verdict::RetryLoop => AnomalyKind::RetryLoop,
             _ => continue,
@@ -101,8 +107,9 @@ fn of_jobs(judged: &Judged, windows: &Windows) -> Vec<Anomaly> {
             q: None,
             window: windows.shown(),
             message: format!(
-                "{count} {}: {}: {}",
+                "{count} {}{}: {}: {}",
                 group.verdict.as_str().replace('_', " "),
+                behind(&group.culprit),
                 example.job_id,
                 example.reason
             ),
@@ -137,6 +144,14 @@ fn of_jobs(judged: &Judged, windows: &Windows) -> Vec<Anomaly> {
         });
     }
     found
+}
+
+/// ` (queue default)`, where it is not the job itself.
+fn behind(culprit: &Culprit) -> String {
+    match (culprit.kind, &culprit.id) {
+        (Some(kind), Some(id)) if kind != CulpritKind::Job => format!(" ({} {id})", kind.as_str()),
+        _ => String::new(),
+    }
 }
 
 /// The suspicions of which few are false.

@@ -7,12 +7,13 @@ use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 
 use emp_event::EntryId;
-use emp_findings::{Diagnosis, Judged, Verdict};
-use emp_job::{History, JobEvent, Meaning, vocabulary};
+use emp_findings::{Diagnosis, Judged};
+use emp_job::{History, JobEvent, Meaning, Offsets, vocabulary};
 use emp_query::{EVENT_COLUMNS, Engine, QueryError, column_as, literal, moment_literal, read_events};
 use emp_typical::{Learning, Typical};
 
 use super::judge::{clock, judge, missing_steps, not_found};
+use super::rows::Rows;
 use super::surroundings::{Lost, Surroundings};
 use super::why_slow::shared_traits;
 use super::workers::{HEARD_MS, missed};
@@ -37,6 +38,7 @@ pub struct Investigation<'a> {
     newest_ms: Option<i64>,
 }
 
+const MINUTE_MS: i64 = 60_000;
 /// How long before a job and after it its surroundings reach.
 const MARGIN_MS: i64 = 30 * 60_000;
 /// Of a job that lasts longer only its last two hours have surroundings: the end is what matters.
@@ -52,12 +54,6 @@ const PAUSE_MS_MAX: i64 = 7 * 24 * 3_600_000;
 const PAUSES_MAX: usize = 10_000;
 /// Events of a range that are looked at, the newest.
 const RANGE_EVENTS_MAX: usize = 1_000_000;
-
-/// Is something the matter with it?
-fn is_unwell(diagnosis: &Diagnosis) -> bool {
-    let is_usual_wait = diagnosis.verdict == Verdict::Waiting && diagnosis.since.is_none();
-    !matches!(diagnosis.verdict, Verdict::Done | Verdict::Running) && !is_usual_wait
-}
 
 impl<'a> Investigation<'a> {
     /// Looks at the store as of `now_ms`.
@@ -104,8 +100,35 @@ impl<'a> Investigation<'a> {
     /// # Errors
     /// As [`Self::open`].
     pub async fn history(&self, job_id: &str) -> Result<Option<History>, InvestigationError> {
-        let events = self.events(&format!("job_id = {}", literal(job_id)), usize::MAX).await?;
+        let mut events = self.events(&format!("job_id = {}", literal(job_id)), usize::MAX).await?;
+        let is_suspicious = |event: &JobEvent| Offsets::is_suspicious(event.timestamp_ms, event.arrived_ms);
+        if events.iter().any(is_suspicious) {
+            let offsets = self.offsets(&events).await?;
+            events.iter_mut().for_each(|event| event.correct(&offsets));
+        }
         Ok(History::new(events, self.now_ms))
+    }
+
+    /// What the clocks were about the time of these events.
+    async fn offsets(&self, events: &[JobEvent]) -> Result<Offsets, InvestigationError> {
+        let arrivals = || events.iter().map(|event| event.arrived_ms);
+        let from_ms = arrivals().min().unwrap_or_default() - MARGIN_MS;
+        let until_ms = arrivals().max().unwrap_or_default().min(from_ms + LIFE_MS_MAX) + MARGIN_MS;
+        let sql = format!(
+            "select coalesce(worker_id, machine_id, service) as producer, \
+             cast(ingested_at as bigint) / {MINUTE_MS} * {MINUTE_MS} as arrived, count(*) as events, \
+             min(cast(ingested_at as bigint) - cast(timestamp as bigint)) as quickest from events \
+             where ingested_at >= {} and ingested_at <= {} group by 1, 2",
+            moment_literal(from_ms),
+            moment_literal(until_ms)
+        );
+        let mut offsets = Offsets::default();
+        Rows::ask(self.engine, &sql).await?.map(|row| {
+            let (arrived_ms, events) = (row.integer("arrived")?, row.integer("events")?.unsigned_abs());
+            offsets.note_many(&row.text("producer")?, arrived_ms, events, row.integer("quickest")?);
+            Ok(())
+        })?;
+        Ok(offsets)
     }
 
     /// The newest events for which a condition in SQL holds, in no order; so many at most.
@@ -159,7 +182,7 @@ impl<'a> Investigation<'a> {
                 missing.extend(missing_steps(job_id, history, &self.typical));
             }
             let diagnosis = judge(job_id, history, &self.typical, &around);
-            if !is_unwell(&diagnosis) {
+            if !diagnosis.is_unwell() {
                 continue;
             }
             // What came before the range may tell that it ended long ago.
@@ -172,7 +195,7 @@ impl<'a> Investigation<'a> {
         for (job_id, history) in self.histories(&cut).await? {
             found.push(judge(&job_id, &history, &self.typical, &around));
         }
-        found.retain(is_unwell);
+        found.retain(Diagnosis::is_unwell);
         let shared = shared_traits(&around, &found);
         let mut judged = Judged::new(since_ms, self.now_ms, looked_at, found, &shared);
         judged.missing_steps = missing;

@@ -25,6 +25,7 @@ mod living;
 mod perf;
 mod perf_speed;
 mod rows;
+mod shared;
 mod silence;
 mod slow;
 mod speed;

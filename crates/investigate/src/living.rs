@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use emp_event::EntryId;
 use emp_findings::Life;
-use emp_job::{History, entity};
+use emp_job::{History, Meaning, vocabulary};
 use emp_query::{literal, moment_literal};
 use emp_typical::Sketch;
 use emp_units as units;
@@ -33,9 +33,6 @@ const RECENT_MS: i64 = 15 * 60_000;
 
 /// Heartbeats are listened for over that long.
 const BEATS_MS: i64 = 3 * 3_600_000;
-
-const STARTS: [&str; 6] = ["starting", "started", "restarting", "restarted", "booting", "booted"];
-const STOPS: [&str; 7] = ["shutting_down", "stopping", "stopped", "shutdown", "shut_down", "exiting", "exited"];
 
 /// Every worker that was heard of, as of one moment.
 #[derive(Debug, Default)]
@@ -166,12 +163,8 @@ impl Living {
     }
 }
 
-fn words(actions: &[&str]) -> String {
-    actions.iter().map(|action| literal(&format!("worker.{action}"))).collect::<Vec<_>>().join(", ")
-}
-
 fn is_start(event_type: &str) -> bool {
-    entity(event_type) == "worker" && STARTS.iter().any(|action| event_type.ends_with(&format!(".{action}")))
+    vocabulary().meaning(event_type) == Some(Meaning::WorkerStarted)
 }
 
 impl Investigation<'_> {
@@ -281,11 +274,12 @@ impl Investigation<'_> {
         condition: &str,
         workers: &mut BTreeMap<String, Worker>,
     ) -> Result<(), InvestigationError> {
+        let words = [Meaning::WorkerStarted, Meaning::WorkerStopped].into_iter().flat_map(|of| vocabulary().types(of));
+        let words: Vec<String> = words.map(literal).collect();
         let sql = format!(
             "select worker_id, event_type, id, cast(ingested_at as bigint) as arrived from events \
-             where event_type in ({}, {}) and {condition} order by ingested_at, length(id), id",
-            words(&STARTS),
-            words(&STOPS)
+             where event_type in ({}) and {condition} order by ingested_at, length(id), id",
+            words.join(", ")
         );
         let mut last: BTreeMap<String, (String, i64)> = BTreeMap::new();
         Rows::ask(self.engine(), &sql).await?.map(|row| {

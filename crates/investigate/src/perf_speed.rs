@@ -6,6 +6,7 @@ use arrow::array::{ArrayRef, AsArray as _, Float64Array, RecordBatch, TimestampM
 use arrow::datatypes::{DataType, Field, Schema};
 
 use emp_findings::{CulpritKind, Speed};
+use emp_job::{Named, vocabulary};
 use emp_query::column_as;
 
 use super::investigation::{Investigation, InvestigationError};
@@ -25,7 +26,7 @@ impl Investigation<'_> {
     ) -> Result<RecordBatch, InvestigationError> {
         let kind = match by {
             "worker_id" => CulpritKind::Worker,
-            "connectorType" => CulpritKind::Connector,
+            key if vocabulary().is_key(Named::Connector, key) => CulpritKind::Connector,
             _ => return Ok(rows),
         };
         let (around, _) = self.around_range(since_ms).await?;

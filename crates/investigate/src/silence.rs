@@ -1,10 +1,10 @@
 //! Jobs of which nothing is heard any more.
 
 use emp_findings::{Confidence, Culprit, CulpritKind, Evidence, Life, SameCause, Verdict};
-use emp_job::{History, JobEvent, State};
+use emp_job::{History, JobEvent, Meaning, Role, State, role, vocabulary};
 use emp_units as units;
 
-use super::judge::{Case, Finding, clock, last_word, lasting};
+use super::judge::{CASES_MIN, Case, Finding, clock, last_word, lasting};
 use super::living::Word;
 use super::surroundings::Surroundings;
 
@@ -91,6 +91,9 @@ fn has_died_with_it(case: &Case<'_>, worker: &str, last: &JobEvent, start: &Word
 /// A worker took it and does not begin.
 pub(super) fn claimed_not_started(case: &Case<'_>) -> Option<Finding> {
     let State::Claimed(claim) = case.history.state() else { return None };
+    if claims_are_all(case) {
+        return None;
+    }
     let claim = &case.history.events()[claim];
     let waits_ms = case.history.now_ms() - claim.happened_ms();
     let overdue = case.overdue(&claim.event_type, waits_ms)?;
@@ -111,11 +114,27 @@ pub(super) fn claimed_not_started(case: &Case<'_>) -> Option<Finding> {
     Some(finding)
 }
 
+/// Do jobs of its kind mostly tell of nothing between their claim and their end? Then the claim is all that is heard of
+/// their beginning.
+fn claims_are_all(case: &Case<'_>) -> bool {
+    let (typical, job_type) = (case.typical, case.job_type());
+    let is_step = |event_type: &str| {
+        let meaning = vocabulary().meaning_anywhere(event_type);
+        let is_of_webhook = meaning.is_some_and(Meaning::is_of_webhook);
+        let begins = matches!(role(event_type, meaning), Role::Opens(_)) && !is_of_webhook;
+        begins || matches!(meaning, Some(Meaning::Started | Meaning::Progressed))
+    };
+    typical.completed(job_type) >= CASES_MIN
+        && !typical.usual_events(job_type, 0.5).into_iter().any(|(event_type, _)| is_step(event_type))
+}
+
 /// A worker is at work on it and no longer gets on.
 pub(super) fn stuck(case: &Case<'_>) -> Option<Finding> {
     let history = case.history;
-    if history.state() != State::Working {
-        return None;
+    match history.state() {
+        State::Working => {}
+        State::Claimed(_) if claims_are_all(case) => {}
+        _ => return None,
     }
     let last = history.last_step();
     let quiet_ms = history.now_ms() - last.happened_ms();

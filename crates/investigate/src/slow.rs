@@ -7,7 +7,7 @@ use emp_units as units;
 
 use super::attempts::NOTICED_MS;
 use super::judge::{CASES_FOR_P99, CASES_MIN, Case, Finding, clock, describe, lasting, typical_ms};
-use super::speed::Slowness;
+use super::speed::{Slowness, is_untold_work};
 
 /// A job is slow that takes so many times as long as 99 of 100 of its kind.
 const SLOW_FACTOR: f64 = 1.2;
@@ -108,12 +108,16 @@ fn blame(case: &Case<'_>, worst: &Part, finding: &mut Finding) {
         PartKind::Delay => {}
         PartKind::Between { .. } => {
             // Who had it then, not who took it over.
-            finding.culprit = match case.history.worker_at(worst.start_ms) {
-                Some(worker) if is_of_workers(case.history, &worst.service) => {
-                    Culprit::new(CulpritKind::Worker, Some(worker))
+            match case.history.worker_at(worst.start_ms) {
+                Some(worker) if is_untold_work(case.history, worst) => {
+                    blame_by_speed(case, worst, Some(worker), finding);
                 }
-                _ => Culprit::new(CulpritKind::Service, Some(&worst.service)),
-            };
+                // It had the job, and said nothing of what it did.
+                Some(worker) if is_of_workers(case.history, &worst.service) => {
+                    finding.culprit = Culprit::new(CulpritKind::Worker, Some(worker));
+                }
+                _ => finding.culprit = Culprit::new(CulpritKind::Service, Some(&worst.service)),
+            }
         }
     }
 }
@@ -125,15 +129,20 @@ fn is_of_workers(history: &History, service: &str) -> bool {
 
 /// Is it the worker, the connector, or this job alone? Told by the work that others did around it.
 fn blame_work(case: &Case<'_>, worst: &Part, finding: &mut Finding) {
+    blame_by_speed(case, worst, worker_of(case.history, worst), finding);
+}
+
+fn blame_by_speed(case: &Case<'_>, worst: &Part, worker: Option<&str>, finding: &mut Finding) {
     let speeds = case.around.speeds(case.typical);
-    let (worker, connector) = (worker_of(case.history, worst), case.history.connector());
+    let connector = case.history.connector();
     let then = (worst.start_ms, worst.end_ms);
     let by_worker = speeds.during(CulpritKind::Worker, worker, then);
     let by_connector = speeds.during(CulpritKind::Connector, connector, then);
     match (by_worker, by_connector) {
         (by_worker, Some(slow)) if by_worker.is_none_or(|other| slow.p <= other.p) => {
             put_down_to(case, slow, "as other connectors", finding);
-            finding.next.push("emp-events perf --by connectorType --last 2h".to_owned());
+            let key = case.history.connector_key().unwrap_or("connectorType");
+            finding.next.push(format!("emp-events perf --by {key} --last 2h"));
         }
         (Some(slow), _) => {
             put_down_to(case, slow, "as its peers", finding);

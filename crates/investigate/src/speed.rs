@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use emp_findings::{CulpritKind, Moment, Speed};
-use emp_job::{PartKind, budget, entity};
+use emp_job::{History, Meaning, Part, PartKind, budget, entity, vocabulary};
 use emp_statistics::{mann_whitney_larger, quantile};
 use emp_typical::Typical;
 
@@ -24,6 +24,8 @@ const PIECES_MIN: usize = 3;
 const RUN_FACTOR: f64 = 1.25;
 /// One piece counts no more than that, however long it took.
 const PIECE_FACTOR_MAX: f64 = 4.0;
+/// The name of what is done between a claim and the end, where nothing more is told of it.
+const UNTOLD: &str = "work";
 /// The name of a wait for a worker among the kinds of work.
 const WAIT: &str = "queue wait";
 /// Slow runs of one subject that are looked for.
@@ -157,11 +159,18 @@ fn pieces<'a>(around: &'a Surroundings, typical: &Typical) -> Vec<Piece<'a>> {
                 continue;
             };
             let by = &history.events()[span.event];
-            let connector = by.text("connectorType").or_else(|| history.connector());
+            let connector = by.connector().or_else(|| history.connector());
             let class = class_of(&mut classes, (job_type, span.name.as_str(), connector));
             let ms = (end_ms - span.start_ms) as f64;
             let worker = by.worker_id.as_deref();
             pieces.push(Piece { job, worker, connector, queue: None, class, start_ms: span.start_ms, ms, factor: 1.0 });
+        }
+        for part in untold_work(history) {
+            let connector = history.connector();
+            let class = class_of(&mut classes, (job_type, UNTOLD, connector));
+            let (start_ms, ms) = (part.start_ms, part.ms() as f64);
+            let worker = history.worker_at(start_ms);
+            pieces.push(Piece { job, worker, connector, queue: None, class, start_ms, ms, factor: 1.0 });
         }
         for wait in budget(history).iter().filter(|part| part.kind == PartKind::QueueWait) {
             let queue = Some(history.queue().unwrap_or("default"));
@@ -176,6 +185,29 @@ fn pieces<'a>(around: &'a Surroundings, typical: &Typical) -> Vec<Piece<'a>> {
         piece.factor = piece.ms.max(1.0) / usual[piece.class].max(1.0);
     }
     pieces
+}
+
+/// What workers did of a job of which no work is told.
+fn untold_work(history: &History) -> Vec<Part> {
+    let parts = if tells_of_work(history) { Vec::new() } else { budget(history) };
+    parts.into_iter().filter(|part| is_untold_work(history, part)).collect()
+}
+
+fn tells_of_work(history: &History) -> bool {
+    history.spans().iter().any(|span| entity(&span.name) != "webhook")
+}
+
+/// Is that what a worker did of a job of which no work is told: from its claim, or what was heard of it last, to its end?
+pub(super) fn is_untold_work(history: &History, part: &Part) -> bool {
+    let meaning = |event_type: &str| vocabulary().meaning_anywhere(event_type);
+    let is_within = |before: &str, after: &str| {
+        meaning(after) == Some(Meaning::Completed)
+            && matches!(meaning(before), Some(Meaning::Claimed | Meaning::Started | Meaning::Progressed))
+    };
+    match &part.kind {
+        PartKind::Between { before, after: Some(after), .. } => is_within(before, after) && !tells_of_work(history),
+        _ => false,
+    }
 }
 
 /// The number of a class; a new one where it has none.

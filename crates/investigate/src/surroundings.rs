@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::OnceLock;
 
-use emp_job::{History, JobEvent, Meaning, error_text, fingerprint, vocabulary};
+use emp_job::{History, JobEvent, Meaning, Offsets, error_text, fingerprint, vocabulary};
 use emp_typical::Typical;
 
 use super::living::Living;
@@ -47,6 +47,9 @@ impl Surroundings {
     pub fn new(mut events: Vec<JobEvent>, lost: Vec<Lost>, now_ms: i64) -> Self {
         events.sort_by_key(|event| event.id);
         events.dedup_by_key(|event| event.id);
+        let mut offsets = Offsets::default();
+        events.iter().for_each(|event| offsets.note(event.producer(), event.timestamp_ms, event.arrived_ms));
+        events.iter_mut().for_each(|event| event.correct(&offsets));
         let (mut of_job, mut of_worker) = (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
         let mut errors = Vec::new();
         for (index, event) in events.iter().enumerate() {
@@ -131,6 +134,13 @@ impl Surroundings {
     /// The events of a service, in order of arrival.
     pub fn service<'a>(&'a self, service: &'a str) -> impl DoubleEndedIterator<Item = &'a JobEvent> {
         self.events.iter().filter(move |event| event.service == service)
+    }
+
+    /// The service that told of webhooks last.
+    pub fn webhook_service(&self) -> Option<&str> {
+        let is_of_webhook =
+            |event: &&JobEvent| vocabulary().meaning(&event.event_type).is_some_and(Meaning::is_of_webhook);
+        self.events.iter().rev().find(is_of_webhook).map(|event| event.service.as_str())
     }
 
     /// The event by which a queue was paused, where it still is at that moment. One that names no queue is about all.

@@ -102,7 +102,7 @@ fn never_sent(case: &Case<'_>, end: &JobEvent) -> Option<Finding> {
     let reason = format!("It was done in {}, but no webhook was ever sent", lived(case.history, end));
     let mut finding = Finding::new(Verdict::WebhookUndelivered, Confidence::Proven, reason);
     finding.since_ms = Some(end.happened_ms());
-    blame_service(case, "webhook-service", end, &mut finding);
+    blame_service(case, case.around.webhook_service().unwrap_or("webhook-service"), end, &mut finding);
     Some(finding)
 }
 
@@ -166,14 +166,19 @@ fn blame_endpoint(case: &Case<'_>, last: &JobEvent, finding: &mut Finding) {
     if !has_answered && delivered(&about) == 0 {
         return;
     }
-    let endpoint = |event: &&JobEvent| ENDPOINT_KEYS.iter().find_map(|key| event.text(key)).map(str::to_owned);
-    let named = of_webhook(case.history).collect::<Vec<_>>().iter().rev().find_map(endpoint);
+    let named = endpoint_of(case.history);
     let user = case.history.events().iter().find_map(|event| event.user_id.as_deref());
     let id = named.or_else(|| Some(format!("endpoint of {}", user?))).unwrap_or_else(|| "customer endpoint".to_owned());
     finding.culprit = Culprit::new(CulpritKind::Connector, Some(&id));
     if let Some(status) = failed.iter().rev().find_map(|event| refusal(event)) {
         finding.ruled_out.push(format!("not {}: {id} was reached, and answered {status}", last.service));
     }
+}
+
+/// Who was to be told of the end of a job, where its webhook says so.
+pub(super) fn endpoint_of(history: &History) -> Option<String> {
+    let endpoint = |event: &JobEvent| ENDPOINT_KEYS.iter().find_map(|key| event.text(key)).map(str::to_owned);
+    of_webhook(history).filter_map(endpoint).last()
 }
 
 /// The status of an answer by which the receiver refused: 4xx, 5xx.

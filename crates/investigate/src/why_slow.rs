@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use emp_findings::{CulpritKind, Diagnosis, Moment, Trait, Verdict, WhySlow};
-use emp_job::History;
+use emp_job::{History, Named, vocabulary};
 use emp_query::moment_literal;
 use emp_statistics::{benjamini_hochberg, fisher_more, quantile};
 
@@ -57,8 +57,8 @@ impl Investigation<'_> {
         for one in &mut traits {
             let kind = match one.key.as_str() {
                 "worker_id" => CulpritKind::Worker,
-                "connectorType" => CulpritKind::Connector,
-                "queueName" | "queue" => CulpritKind::Queue,
+                key if vocabulary().is_key(Named::Connector, key) => CulpritKind::Connector,
+                key if vocabulary().is_key(Named::Queue, key) => CulpritKind::Queue,
                 _ => continue,
             };
             one.speed = around.speeds(self.typical()).of_subject(kind, &one.value).map(Slowness::shown);

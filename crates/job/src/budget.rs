@@ -114,7 +114,11 @@ fn intervals(history: &History) -> Vec<Interval> {
     let mut waiting: Option<usize> = None;
     for (index, event) in events.iter().enumerate() {
         match history.meaning(index) {
-            Some(meaning) if meaning.is_put_back() || meaning == Meaning::AttemptFailed => waiting = Some(index),
+            Some(meaning) if meaning.is_put_back() || meaning == Meaning::AttemptFailed => {
+                // What was to wait is put into its queue when it is due.
+                let before = waiting.replace(index).filter(|since| is_deferred(history, *since));
+                intervals.extend(before.into_iter().flat_map(|since| wait(history, since, event.happened_ms())));
+            }
             Some(Meaning::Created) if event.due_ms().is_some() => waiting = Some(index),
             Some(Meaning::Claimed | Meaning::Started) => {
                 let since = waiting.take();
@@ -126,6 +130,12 @@ fn intervals(history: &History) -> Vec<Interval> {
     let since = waiting.filter(|_| history.terminal().is_none());
     intervals.extend(since.into_iter().flat_map(|since| wait(history, since, history.end_ms())));
     intervals
+}
+
+/// Does that event say, or mean, that nothing is to be expected for a while?
+fn is_deferred(history: &History, index: usize) -> bool {
+    let is_backoff = history.meaning(index).is_some_and(Meaning::is_between_attempts);
+    is_backoff || history.events()[index].due_ms().is_some()
 }
 
 /// A wait from that event on: as long as it was to, and then for a worker.

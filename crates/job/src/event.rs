@@ -4,7 +4,9 @@ use serde_json::{Map, Value};
 
 use emp_event::{EntryId, Event, Level, tells_of_failure};
 
+use super::offsets::Offsets;
 use super::tries::due_ms;
+use super::vocabulary::{Named, vocabulary};
 
 /// One event of a job.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +17,8 @@ pub struct JobEvent {
     pub timestamp_ms: i64,
     /// Redis' clock, ms since the epoch.
     pub arrived_ms: i64,
+    /// By how much the producer's clock is known to be behind, in ms.
+    pub behind_ms: i64,
     /// Who sent it.
     pub service: String,
     /// `{entity}.{action}`.
@@ -44,6 +48,7 @@ impl From<&Event<'_>> for JobEvent {
             id: event.id,
             timestamp_ms: event.timestamp,
             arrived_ms: event.id.ingested_at().unwrap_or(event.timestamp),
+            behind_ms: 0,
             service: event.service.to_string(),
             event_type: event.event_type.to_string(),
             level: event.level.as_str().to_owned(),
@@ -62,7 +67,7 @@ impl From<&Event<'_>> for JobEvent {
 impl JobEvent {
     /// When it happened, ms since the epoch.
     pub fn happened_ms(&self) -> i64 {
-        happened_ms(self.timestamp_ms, self.arrived_ms)
+        happened_ms(self.timestamp_ms + self.behind_ms, self.arrived_ms)
     }
 
     /// By how much its producer's clock is proven to be ahead, in ms; 0 where nothing is proven.
@@ -86,14 +91,29 @@ impl JobEvent {
         self.is_error() || tells_of_failure(&self.event_type)
     }
 
+    /// Takes note of how far its producer's clock is behind.
+    pub fn correct(&mut self, offsets: &Offsets) {
+        self.behind_ms = offsets.behind_ms(self.producer(), self.arrived_ms);
+    }
+
     /// Before when nothing is to be expected of the job, ms since the epoch by Redis' clock, where it says so.
     pub fn due_ms(&self) -> Option<i64> {
-        due_ms(&self.data, self.timestamp_ms).map(|due_ms| due_ms - self.ahead_ms())
+        due_ms(&self.data, self.timestamp_ms).map(|due_ms| due_ms + self.behind_ms - self.ahead_ms())
     }
 
     /// The queue that it is about.
     pub fn queue(&self) -> Option<&str> {
-        self.text("queueName").or_else(|| self.text("queue"))
+        self.named(Named::Queue).map(|(_, name)| name)
+    }
+
+    /// What the work was handed to.
+    pub fn connector(&self) -> Option<&str> {
+        self.named(Named::Connector).map(|(_, name)| name)
+    }
+
+    /// Such a thing, with the key by which `data` names it.
+    pub fn named(&self, named: Named) -> Option<(&str, &str)> {
+        vocabulary().keys(named).iter().find_map(|key| Some((key.as_str(), self.text(key)?)))
     }
 
     /// A key of `data`, as text.

@@ -2,15 +2,16 @@
 
 use serde_json::{Map, Value};
 
-/// Keys that hold the reason of a failure, the most telling first.
-pub const ERROR_KEYS: [&str; 6] = ["error", "errorMessage", "error_message", "message", "reason", "errorCode"];
+use super::vocabulary::{Named, vocabulary};
+
 /// Characters beyond these say little about which error it is.
 const FINGERPRINT_CHARS_MAX: usize = 120;
 
 /// The keys and values that may hold the reason of a failure, the most telling first. Of
 /// `{"error": {"message": …}}` it is the message.
 pub fn error_values(data: &Map<String, Value>) -> impl Iterator<Item = (&'static str, &Value)> {
-    let held = ERROR_KEYS.iter().filter_map(|key| Some((*key, data.get(*key).filter(|value| !value.is_null())?)));
+    let keys = vocabulary().keys(Named::Error).iter();
+    let held = keys.filter_map(|key| Some((key.as_str(), data.get(key).filter(|value| !value.is_null())?)));
     held.map(|(key, value)| {
         let inner = value.as_object().and_then(|object| object.get("message").or_else(|| object.get("code")));
         (key, inner.unwrap_or(value))

@@ -6,6 +6,7 @@ use super::meaning::Meaning;
 use super::meanings::meanings;
 use super::runs::{Loss, Run, Runs};
 use super::spans::{Span, spans};
+use super::vocabulary::Named;
 use super::words::{Role, entity, job_type_of, role};
 
 /// A job as it is seen at one moment.
@@ -219,7 +220,12 @@ impl History {
 
     /// The connector that works on it, or did last.
     pub fn connector(&self) -> Option<&str> {
-        self.events.iter().rev().find_map(|event| event.text("connectorType"))
+        self.events.iter().rev().find_map(JobEvent::connector)
+    }
+
+    /// The key by which its events name the connector.
+    pub fn connector_key(&self) -> Option<&str> {
+        self.events.iter().rev().find_map(|event| event.named(Named::Connector)).map(|(key, _)| key)
     }
 
     /// The queue that it was put into.

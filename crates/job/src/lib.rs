@@ -13,6 +13,7 @@ mod history;
 mod joining;
 mod meaning;
 mod meanings;
+mod offsets;
 mod runs;
 mod spans;
 mod tries;
@@ -21,15 +22,16 @@ mod words;
 
 pub use budget::{Part, PartKind, budget};
 pub use event::{JobEvent, happened_ms};
-pub use fingerprint::{ERROR_KEYS, error_text, error_values, fingerprint};
+pub use fingerprint::{error_text, error_values, fingerprint};
 pub use gaps::{Gap, GapKind};
 pub use history::{Handoff, History, State};
 pub use joining::{Attempt, OpenWork, is_begun};
 pub use meaning::Meaning;
+pub use offsets::Offsets;
 pub use runs::{Loss, Run};
 pub use spans::Span;
 pub use tries::is_tried_again;
-pub use vocabulary::{Dialect, Vocabulary, VocabularyError, is_claim, speak, vocabulary};
+pub use vocabulary::{Dialect, Named, Vocabulary, VocabularyError, is_claim, speak, vocabulary};
 pub use words::{Role, closes, entity, job_type_of, role, span_name};
 
 #[cfg(test)]

@@ -33,6 +33,10 @@ pub enum Meaning {
     TimedOut,
     /// It could not be created.
     NotCreated,
+    /// A worker begins its life.
+    WorkerStarted,
+    /// A worker ends it, as it should.
+    WorkerStopped,
     /// A queue hands out no jobs.
     QueuePaused,
     /// A queue hands out jobs again.
@@ -49,7 +53,7 @@ pub enum Meaning {
 
 impl Meaning {
     /// Every meaning, with the section and the key by which a vocabulary's file names it.
-    pub const ALL: [(&'static str, &'static str, Self); 21] = [
+    pub const ALL: [(&'static str, &'static str, Self); 23] = [
         ("job", "created", Self::Created),
         ("job", "submitted", Self::Submitted),
         ("job", "queued", Self::Queued),
@@ -65,6 +69,8 @@ impl Meaning {
         ("job", "cancelled", Self::Cancelled),
         ("job", "timed_out", Self::TimedOut),
         ("job", "not_created", Self::NotCreated),
+        ("worker", "started", Self::WorkerStarted),
+        ("worker", "stopped", Self::WorkerStopped),
         ("queue", "paused", Self::QueuePaused),
         ("queue", "resumed", Self::QueueResumed),
         ("webhook", "sending", Self::WebhookSending),
@@ -75,7 +81,9 @@ impl Meaning {
 
     /// Is it about the job itself, not about a queue or a webhook?
     pub const fn is_of_job(self) -> bool {
-        !matches!(self, Self::QueuePaused | Self::QueueResumed) && !self.is_of_webhook()
+        let is_beside =
+            matches!(self, Self::QueuePaused | Self::QueueResumed | Self::WorkerStarted | Self::WorkerStopped);
+        !is_beside && !self.is_of_webhook()
     }
 
     /// Is it about telling somebody of the job's end?
@@ -101,6 +109,11 @@ impl Meaning {
     /// Does nobody work on the job from then on?
     pub const fn is_wait(self) -> bool {
         self.is_put_back() || matches!(self, Self::Created | Self::AttemptFailed)
+    }
+
+    /// Does it tell of something within an attempt, which goes on or may be followed by another one?
+    pub const fn is_within_attempt(self) -> bool {
+        matches!(self, Self::Progressed | Self::AttemptFailed)
     }
 
     /// Is the next thing to come another attempt?

@@ -6,6 +6,7 @@ use emp_event::EntryId;
 use super::*;
 
 mod attempts;
+mod offsets;
 mod words;
 
 fn event(at_ms: i64, seq: u64, event_type: &str) -> JobEvent {
@@ -19,6 +20,7 @@ fn event(at_ms: i64, seq: u64, event_type: &str) -> JobEvent {
         id: EntryId::new(at_ms as u64 + 5, seq),
         timestamp_ms: at_ms,
         arrived_ms: at_ms + 5,
+        behind_ms: 0,
         service: service.to_owned(),
         event_type: event_type.to_owned(),
         level: "info".to_owned(),

@@ -53,6 +53,21 @@ pub struct Vocabulary {
     ends: BTreeSet<String>,
     /// Other words for a type's last one, and the types that may be meant.
     meant: BTreeMap<String, Vec<String>>,
+    keys: BTreeMap<Named, Vec<String>>,
+}
+
+/// What a key of `data` may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Named {
+    /// What a worker hands the work to.
+    Connector,
+    /// The queue in which a job waits.
+    Queue,
+    /// What kind of job it is.
+    JobType,
+    /// Why something has failed.
+    Error,
 }
 
 /// A vocabulary's file.
@@ -61,10 +76,12 @@ pub struct Vocabulary {
 struct Table {
     job: Section,
     queue: Section,
+    worker: Section,
     webhook: Section,
     work: Work,
     systems: BTreeMap<String, Section>,
     meant: BTreeMap<String, Vec<String>>,
+    keys: BTreeMap<Named, Vec<String>>,
 }
 
 /// Types by the name of what they mean.
@@ -95,7 +112,8 @@ impl Vocabulary {
     pub fn add(&mut self, text: &str) -> Result<(), VocabularyError> {
         let table: Table = toml::from_str(text).map_err(|error| VocabularyError::Form(error.message().to_owned()))?;
         let mut added = HashMap::new();
-        let own = [("job", &table.job), ("queue", &table.queue), ("webhook", &table.webhook)];
+        let own =
+            [("job", &table.job), ("queue", &table.queue), ("worker", &table.worker), ("webhook", &table.webhook)];
         for (name, section) in own {
             read_section(name, name, section, Origin::Own, &mut added)?;
         }
@@ -105,6 +123,13 @@ impl Vocabulary {
         self.meanings.extend(added);
         self.begins.extend(table.work.begins);
         self.ends.extend(table.work.ends);
+        for (named, mut keys) in table.keys {
+            // The team's come first.
+            let known = self.keys.entry(named).or_default();
+            known.retain(|key| !keys.contains(key));
+            keys.append(known);
+            *known = keys;
+        }
         for (event_type, words) in table.meant {
             for word in words {
                 self.meant.entry(word).or_default().push(event_type.clone());
@@ -136,6 +161,16 @@ impl Vocabulary {
             "completed" | "delivered" | "finished" => Some(Meaning::WebhookDelivered),
             word => self.begins_work(word).then_some(Meaning::WebhookSending),
         }
+    }
+
+    /// The keys of `data` that name such a thing, the most telling first.
+    pub fn keys(&self, named: Named) -> &[String] {
+        self.keys.get(&named).map_or(&[], Vec::as_slice)
+    }
+
+    /// Is that a key by which such a thing is named?
+    pub fn is_key(&self, named: Named, key: &str) -> bool {
+        self.keys(named).iter().any(|known| known == key)
     }
 
     /// Does that last word of a type open a piece of work?
@@ -174,6 +209,7 @@ impl Vocabulary {
         let mut lines: Vec<String> = self.meanings.iter().map(|(name, (of, _))| format!("{name}={of:?}\n")).collect();
         lines.extend(self.begins.iter().map(|word| format!("begins {word}\n")));
         lines.extend(self.ends.iter().map(|word| format!("ends {word}\n")));
+        lines.push(format!("kind {:?}\n", self.keys(Named::JobType)));
         lines.sort_unstable();
         // FNV-1a: a few thousand bytes, once a process.
         lines

@@ -1,9 +1,11 @@
 //! What the name of a type says by itself: `{entity}.{action}`, and whether the action opens or closes a piece of work.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use super::meaning::Meaning;
-use super::vocabulary::vocabulary;
+use super::vocabulary::{Named, vocabulary};
 
 /// What an event does to a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,19 +19,39 @@ pub enum Role<'a> {
     Neither,
 }
 
-/// The part before the dot.
+/// The part before the dot; of a name that has none, all but its last word.
 pub fn entity(event_type: &str) -> &str {
-    event_type.split_once('.').map_or(event_type, |(entity, _)| entity)
+    let undotted = || split_undotted(event_type).unwrap_or((event_type, ""));
+    event_type.split_once('.').unwrap_or_else(undotted).0
+}
+
+fn lower(word: &str) -> Cow<'_, str> {
+    if word.bytes().any(|byte| byte.is_ascii_uppercase()) { word.to_ascii_lowercase().into() } else { word.into() }
+}
+
+/// The parts of a name that has no dot: `task` and `started` of `task-started`, `ActivityTask` and `Started` of
+/// `ActivityTaskStarted`.
+fn split_undotted(event_type: &str) -> Option<(&str, &str)> {
+    if let Some(parts) = event_type.rsplit_once('-') {
+        return Some(parts);
+    }
+    let (at, _) = event_type.char_indices().rev().find(|(_, c)| c.is_uppercase()).filter(|(at, _)| *at > 0)?;
+    Some(event_type.split_at(at))
 }
 
 /// What an event of that type and meaning does to a span of its entity.
 pub fn role(event_type: &str, meaning: Option<Meaning>) -> Role<'_> {
-    let action = event_type.split_once('.').map_or(event_type, |(_, action)| action);
-    let (name, word) = action.rsplit_once('_').unwrap_or(("", action));
     // A job is no span of its own: it would cover every wait within it.
-    if entity(event_type) == "job" || meaning.is_some_and(Meaning::is_of_job) {
-        Role::Neither
-    } else if vocabulary().begins_work(word) {
+    if entity(event_type) == "job" || meaning.is_some_and(|meaning| meaning.is_of_job() && !meaning.is_within_attempt())
+    {
+        return Role::Neither;
+    }
+    let (name, word) = match event_type.split_once('.') {
+        Some((_, action)) => action.rsplit_once('_').unwrap_or(("", action)),
+        None => ("", split_undotted(event_type).map_or(event_type, |(_, word)| word)),
+    };
+    let word = &*lower(word);
+    if vocabulary().begins_work(word) {
         Role::Opens(name)
     } else if vocabulary().ends_work(word) {
         Role::Closes(name)
@@ -51,5 +73,5 @@ pub fn closes(of: &str, name: &str, span: &str) -> bool {
 
 /// What kind of job it is, as `job.created` says.
 pub fn job_type_of(data: &Map<String, Value>) -> Option<&str> {
-    ["jobType", "job_type", "type"].iter().find_map(|key| data.get(*key)?.as_str())
+    vocabulary().keys(Named::JobType).iter().find_map(|key| data.get(key)?.as_str())
 }

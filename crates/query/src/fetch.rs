@@ -50,6 +50,7 @@ pub fn read_events(batches: &[RecordBatch]) -> Result<Vec<JobEvent>, ArrowError>
                 id: plain(&id).parse().unwrap_or(EntryId::ZERO),
                 timestamp_ms: millis(&timestamp),
                 arrived_ms: millis(&ingested_at),
+                behind_ms: 0,
                 service: plain(&service),
                 event_type: plain(&event_type),
                 level: plain(&level),

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use emp_store::Hour;
 
-use super::{Engine, QueryError};
+use super::{Engine, QueryError, literal};
 
 /// Names at most.
 const NAMES_MAX: usize = 3;
@@ -36,6 +36,26 @@ impl Engine {
             near.truncate(NAMES_MAX);
         }
         Ok(near.into_iter().map(|(_, job)| job).collect())
+    }
+
+    /// The one job of the newest part of the store whose id begins so; `None` where there is none, or several.
+    ///
+    /// # Errors
+    /// As [`Engine::sql`].
+    pub async fn only_job_like(&self, beginning: &str) -> Result<Option<String>, QueryError> {
+        if beginning.is_empty() {
+            return Ok(None);
+        }
+        let since = self.newest_hours()?;
+        let sql = format!(
+            "select distinct job_id from events where starts_with(job_id, {}) and ingested_at >= timestamp '{since}' \
+             limit 2",
+            literal(beginning)
+        );
+        let batches = self.sql(&sql).await?.batches().await?;
+        let jobs: Vec<&str> =
+            batches.iter().flat_map(|batch| batch.column(0).as_string::<i32>().iter().flatten()).collect();
+        Ok(if let [only] = jobs[..] { Some(only.to_owned()) } else { None })
     }
 
     /// The beginning of the hour from which on the sealed files are few enough to look through.

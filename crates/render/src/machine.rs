@@ -4,12 +4,16 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray as _, RecordBatch, StringArray};
 use arrow::compute::cast;
 use arrow::csv;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use arrow::error::ArrowError;
+use arrow::json::writer::NullableEncoder;
 use arrow::json::writer::{JsonFormat, LineDelimited, WriterBuilder};
+use arrow::json::{Encoder, EncoderFactory, EncoderOptions};
+use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use super::cells::{Texts, Times};
 use super::rows::{Rows, unreadable};
@@ -92,6 +96,44 @@ fn json_options() -> WriterBuilder {
         .with_explicit_nulls(true)
         .with_timestamp_tz_format(INSTANT.to_owned())
         .with_timestamp_format(LOCAL_TIME.to_owned())
+        .with_encoder_factory(Arc::new(DataAsObject))
+}
+
+/// What events say beside their columns is JSON: it is shown as the object that it is, not as a text that holds one.
+#[derive(Debug)]
+struct DataAsObject;
+
+/// The column that holds it.
+const DATA: &str = "data";
+
+impl EncoderFactory for DataAsObject {
+    fn make_default_encoder<'a>(
+        &self,
+        field: &'a FieldRef,
+        array: &'a dyn Array,
+        _options: &'a EncoderOptions,
+    ) -> Result<Option<NullableEncoder<'a>>, ArrowError> {
+        if field.name() != DATA || !array.data_type().is_string() {
+            return Ok(None);
+        }
+        let texts = cast(array, &DataType::Utf8)?.as_string::<i32>().clone();
+        Ok(Some(NullableEncoder::new(Box::new(Objects(texts)), array.nulls().cloned())))
+    }
+}
+
+struct Objects(StringArray);
+
+impl Encoder for Objects {
+    fn encode(&mut self, row: usize, out: &mut Vec<u8>) {
+        let text = self.0.value(row);
+        let is_object = text.starts_with('{') && serde_json::from_str::<IgnoredAny>(text).is_ok();
+        if is_object && !text.contains(['\n', '\r']) {
+            return out.extend_from_slice(text.as_bytes());
+        }
+        // An object of several lines becomes one of one; what is no object stays a text.
+        let value = if is_object { serde_json::from_str(text).ok() } else { None };
+        out.extend_from_slice(value.unwrap_or_else(|| Value::from(text)).to_string().as_bytes());
+    }
 }
 
 /// Comma-separated values under a header; a null is an empty field.

@@ -219,8 +219,11 @@ fn want(field: &Field, name: usize, value: usize, is_empty: bool) -> Want {
         _ if is_empty => Worth::Empty,
         // The hour of arrival, which the id begins with.
         "ingested_at" | "date" | "hour" => Worth::Repeated,
+        // The quantiles beside it say it in numbers.
+        "histogram" => Worth::Repeated,
         "timestamp" | "service" | "event_type" | "level" | "job_id" => Worth::Telling,
-        "count" | "handoffs" | "p50_ms" | "p95_ms" | "change" | "from_service" | "to_service" => Worth::Telling,
+        "count" | "errors" | "handoffs" | "gaps" | "p50_ms" | "p95_ms" | "change" => Worth::Telling,
+        "from_event" | "to_event" => Worth::Telling,
         _ => Worth::Own,
     };
     Want { natural, least, ample, worth }

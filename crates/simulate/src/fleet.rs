@@ -3,12 +3,12 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::Simulation;
 use super::chance::Length;
 use super::generator::Step;
 use super::json::Object;
 use super::kinds::JOB_KINDS;
 use super::tell::{LeftOut, Line, Sender, Story, elapsed_ms};
+use super::{Settings, Simulation};
 use emp_event::Level;
 
 /// Where jobs are worked on.
@@ -27,8 +27,10 @@ pub(super) struct Worker {
     /// Until when a planted incident slows it down.
     pub ailing_until_us: i64,
     is_slow: bool,
+    /// Nothing is heard of it from then on, until it is back.
+    pub down_us: i64,
     /// It claims nothing before this.
-    back_us: i64,
+    pub back_us: i64,
 }
 
 pub(super) struct Machine {
@@ -44,6 +46,8 @@ const SLOWNESS: f64 = 3.0;
 const AILING_SLOWNESS: f64 = 4.0;
 /// The clock that is ahead from the start.
 const AHEAD_MS: i64 = 4_200;
+/// A clock that is ahead by less is not worth a word.
+const NOTABLE_SKEW_MS: i64 = 1_000;
 /// One that a planted incident puts ahead.
 const JUMP_MS: i64 = 6_800;
 /// The share of its places that the fleet needs on average: the rest is for bursts.
@@ -57,6 +61,11 @@ const MACHINE_RESTART_HOURS: f64 = 40.0;
 const PM2_SERVICES: [&str; 3] = ["comfyui", "redis-worker", "log-shipper"];
 
 impl Worker {
+    /// Is anything heard of it then?
+    fn is_up(&self, at_us: i64) -> bool {
+        at_us < self.down_us || at_us >= self.back_us
+    }
+
     /// By how much its work takes longer than its peers'.
     pub fn slowness(&self, at_us: i64) -> f64 {
         let lasting = if self.is_slow { SLOWNESS } else { 1.0 };
@@ -74,21 +83,24 @@ impl Machine {
 
 impl Fleet {
     /// As many places as the load needs, on so many workers.
-    pub fn new(workers: usize, machines: usize, jobs_per_us: f64, time_scale: f64, has_faults: bool) -> Self {
+    pub fn new(settings: &Settings, jobs_per_us: f64, time_scale: f64) -> Self {
+        let (workers, machines) = (settings.workers.max(1), settings.machines.max(1));
+        let (ids, has_faults) = (settings.world.ids, settings.lasting_faults);
         let weights: u32 = JOB_KINDS.iter().map(|kind| kind.weight).sum();
         let work: f64 = JOB_KINDS.iter().map(|kind| f64::from(kind.weight) * kind.processing.mean_ms()).sum();
         let busy_places = jobs_per_us * 1_000.0 * time_scale * work / f64::from(weights);
         let places_per_worker = (busy_places / UTILISATION / workers as f64).ceil().max(1.0) as usize;
         let name_worker = |index: usize| Worker {
-            id: format!("worker-gpu{:02}-{}", index % machines + 1, index / machines + 1),
+            id: ids.worker(index, index % machines, machines),
             machine: index % machines,
             busy_until_us: i64::MIN,
             ailing_until_us: i64::MIN,
             is_slow: has_faults && workers > 2 && index == 1,
+            down_us: i64::MAX,
             back_us: i64::MIN,
         };
         let name_machine = |index: usize| Machine {
-            id: format!("machine-gpu{:02}", index + 1),
+            id: ids.machine(index),
             jumped_until_us: i64::MIN,
             is_ahead: has_faults && machines > 1 && index == machines - 1,
         };
@@ -138,8 +150,35 @@ impl Simulation {
         }
         let ahead = self.fleet.machines.iter().find(|machine| machine.is_ahead).map(|machine| machine.id.clone());
         if let Some(id) = ahead {
-            let subject = format!("machine {id}: its clock is {AHEAD_MS} ms ahead, all the time");
-            self.plant(super::IncidentKind::SkewedClock, (from_us, None), ("machine", &id), subject);
+            self.report_clock(from_us, ("machine", &id), AHEAD_MS);
+        }
+        for machine in 0..self.fleet.machines.len() {
+            let id = self.fleet.machines[machine].id.clone();
+            self.report_clock(from_us, ("machine", &id), self.world.clocks.of_machine(machine));
+        }
+        for worker in 0..self.fleet.workers.len() {
+            let id = self.fleet.workers[worker].id.clone();
+            self.report_clock(from_us, ("worker", &id), self.world.clocks.of_worker(worker, self.fleet.workers.len()));
+        }
+    }
+
+    fn report_clock(&mut self, from_us: i64, whose: (&'static str, &str), ahead_ms: i64) {
+        if ahead_ms >= NOTABLE_SKEW_MS {
+            let subject = format!("{} {}: its clock is {ahead_ms} ms ahead, all the time", whose.0, whose.1);
+            self.plant(super::IncidentKind::SkewedClock, (from_us, None), whose, subject);
+        }
+    }
+
+    /// A worker says that it lives, and will again.
+    pub(super) fn beat(&mut self, now_us: i64, worker: usize) {
+        let Some(every_ms) = self.world.beats_every_ms else { return };
+        let late_us = self.chance.between(-200_000, 200_000);
+        self.schedule(now_us + self.chance.scaled_us(every_ms) + late_us, Step::Beat(worker));
+        if self.fleet.workers[worker].is_up(now_us) {
+            let machine_id = &self.fleet.machines[self.fleet.workers[worker].machine].id;
+            let data = Object::new().text("machineId", machine_id).finish();
+            let mut story = Story::new(self.chance.trace_id(), None);
+            self.tell(&mut story, Line::new(now_us, Sender::Worker(worker), "worker.heartbeat", data));
         }
     }
 
@@ -169,6 +208,9 @@ impl Simulation {
         let mut story = Story::new(self.chance.trace_id(), None);
         let data = Object::new().text("reason", reason).finish();
         self.tell(&mut story, Line::new(down_us, Sender::Worker(index), "worker.shutting_down", data));
+        if self.fleet.workers[index].is_up(now_us) {
+            self.fleet.workers[index].down_us = down_us;
+        }
         down_us
     }
 

@@ -3,9 +3,9 @@ use std::collections::BinaryHeap;
 
 use super::chance::Chance;
 use super::fleet::Fleet;
-use super::incident::Troubles;
 use super::job::Job;
-use super::{Incident, Planted, Settings};
+use super::troubles::Troubles;
+use super::{Incident, Planted, Settings, World};
 use emp_event::Draft;
 
 /// An event as it reaches the stream.
@@ -22,11 +22,13 @@ pub struct Arrival {
 /// It holds only what is under way. Its steps wait in a heap; running one tells events and
 /// plans later steps, never earlier ones, so the arrivals come out in order.
 pub struct Simulation {
+    pub(super) world: &'static World,
     pub(super) chance: Chance,
     pub(super) fleet: Fleet,
     pub(super) troubles: Troubles,
     pub(super) has_lasting_faults: bool,
     pub(super) planted: Vec<Planted>,
+    pub(super) jobs_created: u64,
     pub(super) mean_arrival_interval_us: f64,
     incidents: Vec<Incident>,
     steps: BinaryHeap<Scheduled>,
@@ -47,6 +49,8 @@ pub(super) enum Step {
     Monitor,
     /// A new version of the API server is rolled out.
     Deploy,
+    /// A worker says that it lives.
+    Beat(usize),
     /// A worker is restarted once it has nothing to do.
     RestartWorker(usize),
     /// A machine is restarted once its workers have nothing to do.
@@ -68,16 +72,17 @@ impl Simulation {
         let time_scale = settings.time_scale.clamp(1e-6, 1e3);
         let jobs_per_us = settings.jobs_per_hour.clamp(1e-3, 1e10) / 3.6e9;
         let from_us = settings.from_ms * 1_000;
-        let (workers, machines) = (settings.workers.max(1), settings.machines.max(1));
-        let fleet = Fleet::new(workers, machines, jobs_per_us, time_scale, settings.lasting_faults);
+        let fleet = Fleet::new(&settings, jobs_per_us, time_scale);
         let chance = Chance::new(settings.seed, time_scale);
         let troubles = Troubles::ahead(&settings.incidents, &chance);
         let mut simulation = Self {
+            world: settings.world,
             chance,
             fleet,
             troubles,
             has_lasting_faults: settings.lasting_faults,
             planted: Vec::new(),
+            jobs_created: 0,
             mean_arrival_interval_us: super::job::MEAN_JOBS_AT_ONCE / jobs_per_us,
             incidents: settings.incidents,
             steps: BinaryHeap::new(),
@@ -107,6 +112,12 @@ impl Simulation {
         for worker in 0..self.fleet.workers.len() {
             self.plan_worker_restart(from_us, worker);
         }
+        if let Some(every_ms) = self.world.beats_every_ms {
+            for worker in 0..self.fleet.workers.len() {
+                let first_us = from_us + self.chance.between(0, self.chance.scaled_us(every_ms));
+                self.schedule(first_us, Step::Beat(worker));
+            }
+        }
         self.plan_deploy(from_us);
         self.schedule(from_us, Step::CheckHealth);
         self.schedule(from_us, Step::Monitor);
@@ -124,6 +135,7 @@ impl Simulation {
             Step::Attempt(job) => self.attempt(at_us, job),
             Step::CheckHealth => self.check_health(at_us),
             Step::Monitor => self.monitor(at_us),
+            Step::Beat(worker) => self.beat(at_us, worker),
             Step::Deploy => self.deploy(at_us),
             Step::RestartWorker(worker) => self.restart_worker(at_us, worker),
             Step::RestartMachine(machine) => self.restart_machine(at_us, machine),

@@ -3,9 +3,11 @@
 use std::fmt;
 
 use super::Simulation;
-use super::chance::Chance;
+use super::delivery::URLS;
 use super::job::{Fate, Outage};
-use super::kinds::{COMFYUI, Connector, OPENAI, kind_named};
+use super::json::Object;
+use super::kinds::{COMFYUI, OPENAI, kind_named};
+use super::tell::{Line, Sender, Story};
 
 /// Something that goes wrong at a known time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,11 +45,17 @@ pub enum IncidentKind {
     SilentService,
     /// After a deploy, a quarter of the submissions fail for a quarter of an hour.
     ErrorBurst,
+    /// A worker stands still for a minute with a job in hand, which another one takes over.
+    LostJob,
+    /// A queue hands out no jobs for ten minutes.
+    PausedQueue,
+    /// A customer's endpoint answers each webhook with an error, for twenty minutes.
+    EndpointDown,
 }
 
 impl IncidentKind {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::StuckJob,
         Self::LostWebhook,
         Self::RetryStorm,
@@ -60,6 +68,9 @@ impl IncidentKind {
         Self::MissingStep,
         Self::SilentService,
         Self::ErrorBurst,
+        Self::LostJob,
+        Self::PausedQueue,
+        Self::EndpointDown,
     ];
     /// Those of a load of which nothing else was said.
     const USUAL: [Self; 6] =
@@ -80,6 +91,9 @@ impl IncidentKind {
             Self::MissingStep => "missing-step",
             Self::SilentService => "silent-service",
             Self::ErrorBurst => "error-burst",
+            Self::LostJob => "lost-job",
+            Self::PausedQueue => "paused-queue",
+            Self::EndpointDown => "endpoint-down",
         }
     }
 
@@ -118,7 +132,7 @@ pub struct Planted {
     pub at_ms: i64,
     /// Until when it lasts, where it ends.
     pub until_ms: Option<i64>,
-    /// Who is behind it: `worker`, `machine`, `connector`, `queue`, `service` or `job`, and its name.
+    /// Who is behind it: `worker`, `machine`, `connector` (an endpoint, too), `queue`, `service` or `job`, and its name.
     pub culprit: (&'static str, String),
     /// The jobs that it hits, as far as it hits jobs; some of them where it is many.
     pub jobs: Vec<String>,
@@ -142,70 +156,16 @@ const SLOW_CONNECTOR_MS: f64 = 2_400_000.0;
 const RUSH_MS: f64 = 1_800_000.0;
 const NEW_ERROR_MS: f64 = 1_800_000.0;
 const MISSING_STEP_MS: f64 = 7_200_000.0;
-const SILENT_SERVICE_MS: f64 = 1_200_000.0;
+pub(super) const SILENT_SERVICE_MS: f64 = 1_200_000.0;
 const BURST_MS: f64 = 900_000.0;
+const PAUSE_MS: f64 = 600_000.0;
+const ENDPOINT_DOWN_MS: f64 = 1_200_000.0;
 /// A connector that is slow takes so many times as long.
-const CONNECTOR_SLOWNESS: f64 = 5.0;
+pub(super) const CONNECTOR_SLOWNESS: f64 = 5.0;
 /// In a rush so many times as many jobs come in.
-const RUSH: f64 = 6.0;
+pub(super) const RUSH: f64 = 6.0;
 /// Who submits the planted jobs.
 const USER: &str = "user_1001";
-
-/// Planted troubles that last, each with the moment until which it does.
-#[derive(Default)]
-pub(super) struct Troubles {
-    pub outage: Option<Outage>,
-    slow_connector: Option<(&'static Connector, i64)>,
-    rush_until_us: i64,
-    new_error: Option<(&'static Connector, i64)>,
-    silent_step: Option<(usize, i64)>,
-    silent_service: Option<(i64, i64)>,
-    burst_until_us: i64,
-}
-
-impl Troubles {
-    /// What has to be known before it begins: much of a job is told ahead of its time.
-    pub fn ahead(incidents: &[Incident], chance: &Chance) -> Self {
-        let silent = incidents.iter().find(|incident| incident.kind == IncidentKind::SilentService);
-        let silent_service = silent.map(|incident| {
-            let from_us = incident.at_ms * 1_000;
-            (from_us, from_us + chance.scaled_us(SILENT_SERVICE_MS))
-        });
-        Self { silent_service, ..Self::default() }
-    }
-
-    /// By how much the connector's work takes longer than usual.
-    pub fn slowness(&self, connector: &Connector, at_us: i64) -> f64 {
-        let is_slow = self.slow_connector.is_some_and(|(slow, until_us)| slow == connector && at_us < until_us);
-        if is_slow { CONNECTOR_SLOWNESS } else { 1.0 }
-    }
-
-    /// How many times as many jobs come in.
-    pub fn rush(&self, at_us: i64) -> f64 {
-        if at_us < self.rush_until_us { RUSH } else { 1.0 }
-    }
-
-    /// The error that a third of the connector's jobs meet.
-    pub fn new_error(&self, connector: &Connector, at_us: i64) -> Option<&'static str> {
-        let (flawed, until_us) = self.new_error?;
-        (flawed == connector && at_us < until_us).then_some("KeyError: 'tokenizer_config' in /srv/connector/loader.py")
-    }
-
-    /// Does the worker leave out that its connector is done?
-    pub fn leaves_out_step(&self, worker: usize, at_us: i64) -> bool {
-        self.silent_step.is_some_and(|(silent, until_us)| silent == worker && at_us < until_us)
-    }
-
-    /// Is nothing heard of the webhook service?
-    pub fn silences_webhooks(&self, at_us: i64) -> bool {
-        self.silent_service.is_some_and(|(from_us, until_us)| (from_us..until_us).contains(&at_us))
-    }
-
-    /// The error with which submissions fail.
-    pub fn submission_error(&self, at_us: i64) -> Option<&'static str> {
-        (at_us < self.burst_until_us).then_some("TypeError: Cannot read properties of undefined (reading 'tier')")
-    }
-}
 
 impl Simulation {
     pub(super) fn begin(&mut self, now_us: i64, kind: IncidentKind) {
@@ -225,6 +185,12 @@ impl Simulation {
             IncidentKind::MissingStep => self.plant_missing_step(now_us),
             IncidentKind::SilentService => self.plant_silent_service(now_us),
             IncidentKind::ErrorBurst => self.plant_error_burst(now_us),
+            // Whose it is is known once a worker has claimed it.
+            IncidentKind::LostJob => {
+                self.create_job(now_us, USER, kind_named("video_generation"), Fate::Lost);
+            }
+            IncidentKind::PausedQueue => self.plant_paused_queue(now_us),
+            IncidentKind::EndpointDown => self.plant_endpoint_down(now_us),
         }
     }
 
@@ -237,9 +203,20 @@ impl Simulation {
         subject: String,
     ) {
         let ms = |us: i64| us.div_euclid(1_000);
-        let culprit = (culprit.0, culprit.1.to_owned());
+        let culprit = match culprit {
+            ("service", name) => ("service", self.service(name).to_owned()),
+            (kind, name) => (kind, name.to_owned()),
+        };
         let (at_ms, until_ms) = (ms(from_us), until_us.map(ms));
         self.planted.push(Planted { kind, at_ms, until_ms, culprit, jobs: Vec::new(), subject });
+    }
+
+    /// What a service of the plan is called in this world.
+    fn service(&self, plan: &str) -> &'static str {
+        match plan {
+            "webhook-service" => self.world.tongue.service("webhook-service"),
+            _ => self.world.tongue.service("api-server"),
+        }
     }
 
     /// Notes a job that the last incident of a kind hits.
@@ -331,15 +308,35 @@ impl Simulation {
 
     fn plant_silent_service(&mut self, now_us: i64) {
         let until_us = now_us + self.chance.scaled_us(SILENT_SERVICE_MS);
-        let subject = "service webhook-service".to_owned();
+        let subject = format!("service {}", self.service("webhook-service"));
         self.plant(IncidentKind::SilentService, (now_us, Some(until_us)), ("service", "webhook-service"), subject);
+    }
+
+    fn plant_paused_queue(&mut self, now_us: i64) {
+        const QUEUE: &str = "default";
+        let until_us = now_us + self.chance.scaled_us(PAUSE_MS);
+        self.troubles.pause = Some((QUEUE, until_us));
+        for (at_us, event_type) in [(now_us, "queue.paused"), (until_us, "queue.resumed")] {
+            let mut story = Story::new(self.chance.trace_id(), None);
+            let data = Object::new().text("queueName", QUEUE).finish();
+            self.tell(&mut story, Line::new(at_us, Sender::Api, event_type, data));
+        }
+        let subject = format!("queue {QUEUE} is paused");
+        self.plant(IncidentKind::PausedQueue, (now_us, Some(until_us)), ("queue", QUEUE), subject);
+    }
+
+    fn plant_endpoint_down(&mut self, now_us: i64) {
+        let until_us = now_us + self.chance.scaled_us(ENDPOINT_DOWN_MS);
+        self.troubles.endpoint_down = Some((URLS[0], until_us));
+        let subject = format!("the endpoint {} answers with errors", URLS[0]);
+        self.plant(IncidentKind::EndpointDown, (now_us, Some(until_us)), ("connector", URLS[0]), subject);
     }
 
     fn plant_error_burst(&mut self, now_us: i64) {
         self.restart_server(now_us);
         let until_us = now_us + self.chance.scaled_us(BURST_MS);
         self.troubles.burst_until_us = until_us;
-        let subject = "service api-server after a deploy".to_owned();
+        let subject = format!("service {} after a deploy", self.service("api-server"));
         self.plant(IncidentKind::ErrorBurst, (now_us, Some(until_us)), ("service", "api-server"), subject);
     }
 }

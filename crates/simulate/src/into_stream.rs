@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::{Incident, IncidentKind, Planted, Settings, Simulation};
+use super::{Incident, IncidentKind, Planted, Settings, Simulation, World};
 use emp_event::Draft;
 use emp_stream::{Producer, StreamError};
 
@@ -25,6 +25,8 @@ const BATCH_EVENTS_MAX: usize = 500;
 /// What to send.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Feed {
+    /// What kind of system it is.
+    pub world: &'static World,
     /// Two seeds, two different loads.
     pub seed: u64,
     /// About how many events a second.
@@ -72,7 +74,7 @@ pub async fn feed_stream(
         lasting_faults: feed.lasting_faults,
         jobs_per_hour: feed.events_per_second * 3_600.0 / EVENTS_PER_JOB,
         time_scale: TIME_SCALE,
-        ..Settings::default()
+        ..Settings::of(feed.world)
     });
     let mut arrivals = simulation.by_ref().peekable();
     let (mut events, mut jobs) = (0, 0);
@@ -84,7 +86,7 @@ pub async fn feed_stream(
         let mut due: Vec<Draft> = Vec::new();
         while due.len() < BATCH_EVENTS_MAX {
             let Some(arrival) = arrivals.next_if(|arrival| arrival.arrived_at_ms <= now) else { break };
-            jobs += u64::from(arrival.draft.event_type == "job.created");
+            jobs += u64::from(arrival.draft.event_type == feed.world.first_word());
             due.push(arrival.draft);
         }
         if !due.is_empty() {

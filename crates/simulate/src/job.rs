@@ -11,9 +11,9 @@ use emp_event::Level;
 
 /// A job between its attempts.
 pub(super) struct Job {
-    story: Story,
+    pub(super) story: Story,
     kind: &'static JobKind,
-    fate: Fate,
+    pub(super) fate: Fate,
     created_us: i64,
     attempt: u32,
 }
@@ -29,6 +29,10 @@ pub(super) enum Fate {
     WorkerDies,
     /// Done, but its webhook is never confirmed.
     WebhookLost,
+    /// Its worker stands still for a minute, and another one takes it.
+    Lost,
+    /// Taken over from a worker that stood still, and brought to its end.
+    Rescued,
 }
 
 /// A connector that fails every job for a while.
@@ -65,16 +69,15 @@ struct Run {
 /// Some users submit several jobs at once; see `submit`.
 pub(super) const MEAN_JOBS_AT_ONCE: f64 = 1.0 + 0.08 * 3.0;
 const ATTEMPTS_MAX: u32 = 5;
-const DELIVERIES_MAX: i64 = 3;
 
 const STORE_JOB: Length = Length::new(3.0, 0.4);
 const PICK_UP: Length = Length::new(350.0, 0.6);
 const PREPARE: Length = Length::new(60.0, 0.5);
 const WRAP_UP: Length = Length::new(45.0, 0.5);
-const NOTICE: Length = Length::new(120.0, 0.5);
-const RESPOND: Length = Length::new(180.0, 0.6);
+/// A worker that stands still does for so long; the queue notices after half of it, as BullMQ does.
+const STILL_MS: f64 = 60_000.0;
+const NOTICED_AFTER_MS: f64 = 30_000.0;
 const RETRY_AFTER_MS: f64 = 5_000.0;
-const REDELIVER_AFTER_MS: f64 = 10_000.0;
 /// A job that waits longer for a worker meets a full queue.
 const NOTABLE_WAIT_US: i64 = 60_000_000;
 /// A stuck job keeps its place on the worker for so long.
@@ -85,7 +88,7 @@ const REPLACED_AFTER_MS: f64 = 1_800_000.0;
 impl Simulation {
     /// A user submits something, and the next one is planned.
     pub(super) fn submit(&mut self, now_us: i64) {
-        let mean_us = self.mean_arrival_interval_us / self.troubles.rush(now_us);
+        let mean_us = self.mean_arrival_interval_us / (self.troubles.rush(now_us) * self.world.rhythm.at(now_us));
         let next_us = now_us + self.chance.interval_us(mean_us);
         self.schedule(next_us, Step::Submit);
         let user_id = self.chance.user_id();
@@ -110,7 +113,8 @@ impl Simulation {
 
     /// The API server takes a job. Returns its id.
     pub(super) fn create_job(&mut self, now_us: i64, user_id: &str, kind: &'static JobKind, fate: Fate) -> String {
-        let job_id = self.chance.id("job_", 12);
+        self.jobs_created += 1;
+        let job_id = self.world.ids.job(&mut self.chance, self.jobs_created, kind.queue);
         let mut story = Story::new(self.chance.trace_id(), Some(job_id.clone()));
         let priority = self.chance.pick(&["normal", "normal", "normal", "high", "low"]);
         let data = Object::new().text("userId", user_id).text("jobType", kind.name).text("priority", priority);
@@ -119,7 +123,9 @@ impl Simulation {
         let called_us = now_us + self.chance.duration_us(STORE_JOB);
         let answered_us = called_us + self.chance.duration_us(STORE_JOB);
         let burst = self.troubles.submission_error(now_us);
-        if fate == Fate::Ordinary && self.chance.happens(if burst.is_some() { 2_500 } else { 40 }) {
+        // Where nobody tells of it, such a job would have no story at all.
+        let can_fail = fate == Fate::Ordinary && self.world.tongue.word("job.creation_failed").is_some();
+        if can_fail && self.chance.happens(if burst.is_some() { 2_500 } else { 40 }) {
             if burst.is_some() {
                 self.note_hit(IncidentKind::ErrorBurst, Some(&job_id));
             }
@@ -127,12 +133,27 @@ impl Simulation {
             return job_id;
         }
         self.call_redis(&mut story, called_us, answered_us, "submitJob", None);
-        let queued_us = answered_us + self.chance.duration_us(STORE_JOB);
-        let data = Object::new().text("queueName", kind.queue).finish();
+        let mut queued_us = answered_us + self.chance.duration_us(STORE_JOB);
+        if fate == Fate::Ordinary && self.world.delayed > 0 && self.chance.happens(self.world.delayed) {
+            queued_us = self.delay(&mut story, queued_us, kind);
+        }
+        let data = Object::new().text("queueName", kind.queue);
+        // What kind of job it is, the first that is told of it says.
+        let is_first = self.world.tongue.word("job.created").is_none();
+        let data = if is_first { data.text("jobType", kind.name) } else { data }.finish();
         self.tell(&mut story, Line::new(queued_us, Sender::Api, "job.queued", data));
         let job = Job { story, kind, fate, created_us: now_us, attempt: 1 };
         self.schedule(queued_us, Step::Attempt(Box::new(job)));
         job_id
+    }
+
+    /// The job is to wait, as whoever made it asked. Until when.
+    fn delay(&mut self, story: &mut Story, now_us: i64, kind: &JobKind) -> i64 {
+        let delay_ms = self.chance.between(60_000, 600_000);
+        let until_us = now_us + self.chance.scaled_us(delay_ms as f64);
+        let data = Object::new().text("queueName", kind.queue).number("delayMs", elapsed_ms(now_us, until_us));
+        self.tell(story, Line::new(now_us, Sender::Api, "job.delayed", data.finish()));
+        until_us
     }
 
     fn fail_creation(
@@ -177,9 +198,14 @@ impl Simulation {
 
     /// The next free worker claims the job and works on it.
     pub(super) fn attempt(&mut self, now_us: i64, mut job: Box<Job>) {
+        if let Some(until_us) = self.troubles.paused_until(job.kind.queue, now_us) {
+            self.note_hit(IncidentKind::PausedQueue, job.story.job_id.as_deref());
+            let later_us = self.chance.between(0, 2_000_000);
+            return self.schedule(until_us + later_us, Step::Attempt(job));
+        }
         let (place, worker, free_us) = self.fleet.take_place(now_us);
         let mut claimed_us = free_us + self.chance.duration_us(PICK_UP);
-        if job.fate == Fate::WorkerDies {
+        if matches!(job.fate, Fate::WorkerDies | Fate::Lost) {
             // What else it works on ends first: a dead worker says nothing.
             claimed_us = claimed_us.max(self.fleet.workers[worker].busy_until_us);
         }
@@ -228,8 +254,8 @@ impl Simulation {
 
     fn outcome(&mut self, job: &Job, started_us: i64) -> Outcome {
         match job.fate {
-            Fate::Stuck | Fate::WorkerDies => return Outcome::Silence,
-            Fate::WebhookLost => return Outcome::Completed,
+            Fate::Stuck | Fate::WorkerDies | Fate::Lost => return Outcome::Silence,
+            Fate::WebhookLost | Fate::Rescued => return Outcome::Completed,
             Fate::Ordinary => {}
         }
         let connector = job.kind.connector;
@@ -333,6 +359,11 @@ impl Simulation {
         if job.fate == Fate::Stuck {
             return run.started_us + self.chance.scaled_us(STUCK_MS);
         }
+        let silent_us = run.started_us + run.processing_us * 45 / 100;
+        self.fleet.workers[run.worker].down_us = silent_us;
+        if job.fate == Fate::Lost {
+            return self.lose(job, run, silent_us);
+        }
         let back_us = run.started_us + run.processing_us + self.chance.scaled_us(REPLACED_AFTER_MS);
         let worker_id = self.fleet.workers[run.worker].id.clone();
         let job_id = job.story.job_id.take().unwrap_or_default();
@@ -344,33 +375,21 @@ impl Simulation {
         back_us
     }
 
-    /// The webhook service tells the user's server, again and again where it must.
-    fn deliver(&mut self, job: &mut Job, ended_us: i64, about: &str) {
-        const URLS: [&str; 3] =
-            ["https://hooks.acme.example/emp", "https://api.studio.example/jobs/done", "https://n8n.example/webhook/7"];
-        let url = self.chance.pick(&URLS);
-        let mut at_us = ended_us;
-        for attempt in 1..=DELIVERIES_MAX {
-            at_us += self.chance.duration_us(NOTICE);
-            let data = Object::new().text("url", url).text("about", about).number("attempt", attempt).finish();
-            self.tell(&mut job.story, Line::new(at_us, Sender::Webhook, "webhook.delivering", data));
-            if job.fate == Fate::WebhookLost {
-                return;
-            }
-            let sent_us = at_us;
-            at_us += self.chance.duration_us(RESPOND);
-            let response_ms = elapsed_ms(sent_us, at_us);
-            if !self.chance.happens(150) {
-                let data = Object::new().number("statusCode", 200).number("responseTimeMs", response_ms).finish();
-                self.tell(&mut job.story, Line::new(at_us, Sender::Webhook, "webhook.delivered", data));
-                return;
-            }
-            let status = self.chance.pick(&[500, 502, 503]);
-            let data = Object::new().number("statusCode", status).number("responseTimeMs", response_ms);
-            let data = data.text("error", "the receiver answered with an error").number("attempt", attempt).finish();
-            let line = Line::new(at_us, Sender::Webhook, "webhook.delivery_failed", data);
-            self.tell(&mut job.story, line.level(Level::Warn));
-            at_us += self.chance.scaled_us(REDELIVER_AFTER_MS * attempt as f64);
-        }
+    /// Its worker stands still from then on, for a minute; the queue notices, and hands the job to another one.
+    fn lose(&mut self, mut job: Box<Job>, run: Run, silent_us: i64) -> i64 {
+        let noticed_us = silent_us + self.chance.scaled_us(NOTICED_AFTER_MS);
+        let back_us = silent_us + self.chance.scaled_us(STILL_MS);
+        self.fleet.workers[run.worker].back_us = back_us;
+        let worker_id = self.fleet.workers[run.worker].id.clone();
+        let job_id = job.story.job_id.clone().unwrap_or_default();
+        let data = Object::new().text("queueName", job.kind.queue).finish();
+        self.tell(&mut job.story, Line::new(noticed_us, Sender::Api, "job.stalled", data).level(Level::Warn));
+        let subject = format!("worker {worker_id} stands still with job {job_id}");
+        self.plant(IncidentKind::LostJob, (silent_us, Some(back_us)), ("worker", &worker_id), subject);
+        self.note_hit(IncidentKind::LostJob, Some(&job_id));
+        job.fate = Fate::Rescued;
+        job.attempt += 1;
+        self.schedule(noticed_us, Step::Attempt(job));
+        back_us
     }
 }

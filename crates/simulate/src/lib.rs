@@ -4,10 +4,11 @@
 //! [`into_store`] writes whole hours of it into a store. Jobs walk from the API server over
 //! a worker and its connector to the webhook service, and some go wrong in the ways that
 //! people debug: they get stuck, are retried, meet a slow worker or a host whose clock is
-//! ahead. An [`Incident`] plants one such case at a known time.
+//! ahead. An [`Incident`] plants one such case at a known time. A [`World`] is what kind of system tells of it all.
 
 mod background;
 mod chance;
+mod delivery;
 mod fleet;
 mod generator;
 mod incident;
@@ -18,12 +19,16 @@ mod json;
 mod kinds;
 mod settings;
 mod tell;
+mod tongue;
+mod troubles;
+mod world;
 
 pub use generator::{Arrival, Simulation};
 pub use incident::{Incident, IncidentKind, Planted};
 pub use into_store::{Progress, SimulateError, Summary, WRITER, into_store};
 pub use into_stream::{Fed, Feed, feed_stream};
 pub use settings::Settings;
+pub use world::World;
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,11 @@
-use super::Incident;
+use super::world::EMP;
+use super::{Incident, World};
 
 /// What to simulate. The same settings give the same events.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
+    /// What kind of system it is.
+    pub world: &'static World,
     /// Two seeds, two different loads.
     pub seed: u64,
     /// Where virtual time begins, ms since the epoch: the system is started up then.
@@ -23,15 +26,23 @@ pub struct Settings {
 }
 
 impl Default for Settings {
-    /// The load of a small team: 147 jobs an hour are about 18 million events a year.
+    /// Those of the usual world.
     fn default() -> Self {
+        Self::of(&EMP)
+    }
+}
+
+impl Settings {
+    /// A world as it is, with all its lasting faults and nothing planted.
+    pub const fn of(world: &'static World) -> Self {
         Self {
+            world,
             seed: 7,
             from_ms: 1_758_844_800_000,
-            jobs_per_hour: 147.0,
+            jobs_per_hour: world.jobs_per_hour,
             time_scale: 1.0,
-            workers: 6,
-            machines: 3,
+            workers: world.workers,
+            machines: world.machines,
             lasting_faults: true,
             incidents: Vec::new(),
         }

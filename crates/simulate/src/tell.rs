@@ -75,6 +75,8 @@ impl Simulation {
             self.note_hit(IncidentKind::SilentService, story.job_id.as_deref());
             return;
         }
+        let tongue = self.world.tongue;
+        let Some(event_type) = tongue.word(line.event_type) else { return };
         let transport_us = self.chance.between(TRANSPORT_US.0, TRANSPORT_US.1);
         story.arrived_us = story.arrived_us.max(line.at_us + transport_us);
         let (service, worker, machine) = match line.sender {
@@ -88,15 +90,15 @@ impl Simulation {
         let with_job = line.left_out != LeftOut::Job;
         let draft = Draft {
             timestamp: self.stamp_ms(line.sender, line.at_us),
-            service: service.to_owned(),
-            event_type: line.event_type.to_owned(),
-            level: line.level,
+            service: tongue.service(service).to_owned(),
+            event_type: event_type.to_owned(),
+            level: if self.world.has_levels { line.level } else { Level::of_type(event_type) },
             trace_id: with_job.then(|| story.trace_id.clone()),
             job_id: story.job_id.clone().filter(|_| with_job),
             worker_id: worker.filter(|_| with_sender).map(str::to_owned),
             machine_id: machine.filter(|_| with_sender).map(str::to_owned),
             user_id: None,
-            data: line.data,
+            data: tongue.data(line.data),
         };
         self.schedule(story.arrived_us, Step::Deliver(Box::new(draft)));
     }
@@ -104,8 +106,12 @@ impl Simulation {
     /// What the sender's clock shows at that moment of true time.
     pub(super) fn stamp_ms(&self, sender: Sender, at_us: i64) -> i64 {
         let skew_ms = match sender {
-            Sender::Worker(index) => self.fleet.machines[self.fleet.workers[index].machine].skew_ms(at_us),
-            Sender::Machine(index) => self.fleet.machines[index].skew_ms(at_us),
+            Sender::Worker(index) => {
+                let machine = self.fleet.workers[index].machine;
+                let own_ms = self.world.clocks.of_worker(index, self.fleet.workers.len());
+                self.fleet.machines[machine].skew_ms(at_us) + self.world.clocks.of_machine(machine) + own_ms
+            }
+            Sender::Machine(index) => self.fleet.machines[index].skew_ms(at_us) + self.world.clocks.of_machine(index),
             Sender::Api | Sender::Webhook | Sender::Monitor => 0,
         };
         at_us.div_euclid(1_000) + skew_ms

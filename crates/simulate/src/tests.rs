@@ -7,7 +7,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::Value;
 
 use super::*;
-use emp_event::EntryId;
+use emp_event::{EntryId, Level};
 use emp_store::{Layout, Partition, Snapshot};
 use emp_typical::{Typical, typical_at};
 
@@ -330,6 +330,21 @@ fn check_planted(one: &Planted, events: &[Stored]) {
             assert!(one.jobs.len() >= 4 && hit("job.creation_failed") == one.jobs.len());
             assert!(during().any(|event| event.event_type == "server.starting"));
         }
+        IncidentKind::LostJob => {
+            let job = &jobs[one.jobs[0].as_str()];
+            let claims: Vec<_> = job.iter().filter(|event| event.event_type == "job.claimed").collect();
+            assert!(claims.len() == 2 && hit("job.stalled") == 1 && hit("job.completed") == 1);
+        }
+        IncidentKind::PausedQueue => {
+            let told = |event_type: &str| events.iter().filter(|event| event.event_type == event_type).count();
+            assert_eq!((told("queue.paused"), told("queue.resumed")), (1, 1));
+            let claimed = during().filter(|event| event.event_type == "job.claimed");
+            let held = claimed.filter(|event| one.jobs.iter().any(|job| event.job_id.as_deref() == Some(job))).count();
+            assert!(held == 0 && one.jobs.len() >= 5, "{held} of {} were claimed meanwhile", one.jobs.len());
+        }
+        IncidentKind::EndpointDown => {
+            assert!(one.jobs.len() >= 5 && hit("webhook.delivered") == 0, "{:?}", one.jobs);
+        }
     }
 }
 
@@ -412,12 +427,12 @@ fn what_is_kept_is_what_is_walked_anew() {
     into_store(&layout, settings, 9, &mut |_| ()).unwrap();
     let snapshot = Snapshot::read(&layout).unwrap();
     let files: Vec<&Partition> = snapshot.partitions.iter().collect();
-    let path = layout.index().join("typical.v3");
+    let path = layout.index().join("typical.v4");
     let ask = |now_ms: i64| typical_at(&layout, &files, &snapshot.segments, now_ms);
     let now_ms = FROM_MS + 9 * 3_600_000 - 1;
     let kept = ask(now_ms);
     assert!(path.exists() && kept.completed("image_generation") > 200);
-    for damage in [None, Some(&b"EMPTYP3\nnonsense"[..]), Some(b"")] {
+    for damage in [None, Some(&b"EMPTYP4\nnonsense"[..]), Some(b"")] {
         match damage {
             None => std::fs::remove_file(&path).unwrap(),
             Some(bytes) => std::fs::write(&path, bytes).unwrap(),
@@ -430,4 +445,44 @@ fn what_is_kept_is_what_is_walked_anew() {
     // As of an earlier time, nothing that came later counts.
     let earlier = ask(FROM_MS + 4 * 3_600_000);
     assert!(earlier.completed("image_generation") < kept.completed("image_generation"));
+}
+
+#[test]
+fn worlds_differ_in_names_levels_heartbeats_and_clocks() {
+    for world in World::ALL {
+        let settings = Settings { from_ms: 1_758_844_800_000, ..Settings::of(world) };
+        let arrivals: Vec<_> = Simulation::new(settings).take(4_000).collect();
+        let has = |event_type: &str| arrivals.iter().any(|arrival| arrival.draft.event_type == event_type);
+        let is_own = |arrival: &&Arrival| arrival.draft.level == Level::of_type(&arrival.draft.event_type);
+        assert!(arrivals.windows(2).all(|pair| pair[0].arrived_at_ms <= pair[1].arrived_at_ms), "{}", world.name);
+        assert_eq!(
+            arrivals.iter().all(|arrival| is_own(&arrival)),
+            !["emp", "farm"].contains(&world.name),
+            "{}",
+            world.name
+        );
+        assert_eq!(has("worker.heartbeat") || has("worker-heartbeat"), world.has_heartbeats(), "{}", world.name);
+        assert!(has(world.first_word()), "{} begins jobs with {}", world.name, world.first_word());
+        let ahead = arrivals.iter().map(|arrival| arrival.draft.timestamp - arrival.arrived_at_ms).max().unwrap();
+        assert_eq!(ahead > 60_000, world.name == "plain", "{} is {ahead} ms ahead", world.name);
+    }
+}
+
+#[test]
+fn a_world_has_only_incidents_of_which_it_tells() {
+    for world in World::ALL {
+        for kind in IncidentKind::ALL.into_iter().filter(|kind| world.can_have(*kind)) {
+            let at_ms = 1_758_844_800_000 + 3_600_000;
+            let mut simulation = Simulation::new(Settings {
+                lasting_faults: false,
+                incidents: vec![Incident { kind, at_ms }],
+                jobs_per_hour: world.jobs_per_hour.min(400.0),
+                workers: world.workers.min(16),
+                ..Settings::of(world)
+            });
+            let _ = simulation.by_ref().take_while(|arrival| arrival.arrived_at_ms < at_ms + 1_800_000).count();
+            let planted = simulation.planted().iter().find(|planted| planted.kind == kind && planted.at_ms >= at_ms);
+            assert!(planted.is_some_and(|planted| !planted.culprit.1.is_empty()), "{} {kind}", world.name);
+        }
+    }
 }

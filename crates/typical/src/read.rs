@@ -13,13 +13,14 @@ use parquet::arrow::arrow_reader::{
 };
 use serde_json::{Map, Value};
 
-use emp_job::{Meaning, job_type_of, vocabulary};
+use emp_job::{Meaning, Offsets, job_type_of, vocabulary};
 
 use super::table::Typical;
 use super::walk::{Step, Walk};
 
 /// Rows decoded at once.
 const READ_ROWS: usize = 1_024;
+const CLOCKS: [&str; 3] = ["timestamp", "ingested_at", "worker_id"];
 const COLUMNS: [&str; 5] = ["timestamp", "ingested_at", "event_type", "job_id", "worker_id"];
 
 /// Walks over what had arrived of a sealed file until then. `None` where it cannot be read: then what is
@@ -38,10 +39,27 @@ pub(super) fn walk_file(path: &Path, walk: &mut Walk, table: &mut Typical, until
         let column = column.as_string::<i32>().clone();
         (0..column.len()).map(move |row| kind(&column, row))
     });
+    let mut offsets = Offsets::default();
+    for batch in read(&file, &metadata, &CLOCKS, None)? {
+        note_clocks(&batch.ok()?, &mut offsets).ok()?;
+    }
     for batch in read(&file, &metadata, &COLUMNS, None)? {
-        walk_batch(&batch.ok()?, walk, table, until_ms, &mut |_| data.next().flatten()).ok()?;
+        walk_batch(&batch.ok()?, (walk, table, &offsets), until_ms, &mut |_| data.next().flatten()).ok()?;
     }
     Some(())
+}
+
+/// Takes note of what these events tell of the clocks.
+fn note_clocks(batch: &RecordBatch, offsets: &mut Offsets) -> Result<(), ArrowError> {
+    let (timestamps, arrivals) = (millis(batch, "timestamp")?, millis(batch, "ingested_at")?);
+    let (timestamps, arrivals) = (timestamps.as_primitive::<Int64Type>(), arrivals.as_primitive::<Int64Type>());
+    let workers = text(batch, "worker_id")?;
+    let workers = workers.as_string::<i32>();
+    for row in 0..batch.num_rows() {
+        let producer = if workers.is_valid(row) { workers.value(row) } else { "" };
+        offsets.note(producer, timestamps.value(row), arrivals.value(row));
+    }
+    Ok(())
 }
 
 /// Walks over events from memory, which have all columns; those that had arrived until then.
@@ -53,14 +71,15 @@ pub(super) fn walk_memory(
 ) -> Result<(), ArrowError> {
     let data = text(batch, "data")?;
     let data = data.as_string::<i32>();
-    walk_batch(batch, walk, table, until_ms, &mut |row| kind(data, row))
+    let mut offsets = Offsets::default();
+    note_clocks(batch, &mut offsets)?;
+    walk_batch(batch, (walk, table, &offsets), until_ms, &mut |row| kind(data, row))
 }
 
 /// `kind` is asked once for each telling event, in order.
 fn walk_batch(
     batch: &RecordBatch,
-    walk: &mut Walk,
-    table: &mut Typical,
+    (walk, table, offsets): (&mut Walk, &mut Typical, &Offsets),
     until_ms: i64,
     kind: &mut dyn FnMut(usize) -> Option<String>,
 ) -> Result<(), ArrowError> {
@@ -78,6 +97,7 @@ fn walk_batch(
         }
         walk.step(
             table,
+            offsets,
             Step {
                 timestamp_ms: timestamps.value(row),
                 arrived_ms: arrivals.value(row),

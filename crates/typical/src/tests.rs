@@ -1,5 +1,7 @@
 use proptest::prelude::*;
 
+use emp_job::Offsets;
+
 use super::names::Names;
 use super::sketch::Sketch;
 use super::table::Typical;
@@ -46,7 +48,7 @@ fn tell(walk: &mut Walk, table: &mut Typical, job: &str, at_ms: i64, event_type:
         worker_id: event_type.starts_with("connector.").then_some("worker-1"),
         job_type,
     };
-    walk.step(table, step);
+    walk.step(table, &Offsets::default(), step);
 }
 
 #[test]
@@ -85,7 +87,11 @@ fn a_clock_that_is_ahead_is_not_taken_for_a_wait() {
     let (mut walk, mut table) = (Walk::default(), Typical::default());
     let mut step = |timestamp_ms, arrived_ms, event_type, job_type| {
         let job_id = Some("job_1");
-        walk.step(&mut table, Step { timestamp_ms, arrived_ms, event_type, job_id, worker_id: None, job_type });
+        walk.step(
+            &mut table,
+            &Offsets::default(),
+            Step { timestamp_ms, arrived_ms, event_type, job_id, worker_id: None, job_type },
+        );
     };
     step(0, 5, "job.created", Some("image"));
     step(4_700, 505, "job.claimed", None);

@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::names::Names;
 use super::table::Typical;
-use emp_job::{Dialect, Meaning, OpenWork, Role, entity, happened_ms, is_begun, role, span_name};
+use emp_job::{Dialect, Meaning, Offsets, OpenWork, Role, entity, happened_ms, is_begun, role, span_name};
 
 /// A job of which nothing was heard for that long is not waited for any more.
 const FORGET_MS: i64 = 24 * 3_600_000;
@@ -24,6 +24,13 @@ pub(super) struct Step<'a> {
     pub worker_id: Option<&'a str>,
     /// Of an event that says of which kind its job is.
     pub job_type: Option<&'a str>,
+}
+
+impl Step<'_> {
+    /// Whose clock it goes by, as far as the walk knows: all that are no workers go by one.
+    pub fn producer(&self) -> &str {
+        self.worker_id.unwrap_or_default()
+    }
 }
 
 /// What the walk has to remember of the jobs and workers that it has met.
@@ -45,6 +52,8 @@ struct Open {
     created_ms: Option<i64>,
     attempts: u32,
     has_ended: bool,
+    /// Was it to wait, as somebody asked? Then its whole time is not how long such jobs take.
+    was_to_wait: bool,
     dialect: Dialect,
     /// What is open, and since when.
     spans: OpenWork<i64>,
@@ -52,9 +61,10 @@ struct Open {
 }
 
 impl Walk {
-    /// Takes note of one event.
-    pub fn step(&mut self, table: &mut Typical, step: Step<'_>) {
-        let happened_ms = happened_ms(step.timestamp_ms, step.arrived_ms);
+    /// Takes note of one event; `offsets` are the clocks of its time.
+    pub fn step(&mut self, table: &mut Typical, offsets: &Offsets, step: Step<'_>) {
+        let behind_ms = offsets.behind_ms(step.producer(), step.arrived_ms);
+        let happened_ms = happened_ms(step.timestamp_ms + behind_ms, step.arrived_ms);
         if let Some(worker_id) = step.worker_id {
             self.hear_of_worker(table, worker_id, happened_ms);
         }
@@ -80,6 +90,7 @@ impl Walk {
                     created_ms: meaning.is_some_and(Meaning::is_beginning).then_some(happened_ms),
                     attempts: u32::from(is_begun(None, step.event_type, meaning)),
                     has_ended: false,
+                    was_to_wait: meaning == Some(Meaning::Delayed),
                     dialect,
                     spans: OpenWork::default(),
                     had: vec![event_type],
@@ -118,6 +129,7 @@ impl Open {
         let (before, after) = (table.names.number(names.name(self.last)), table.names.number(event_type));
         table.steps.entry((job_type, before, after)).or_default().add(happened_ms - self.last_ms);
         let meaning = self.dialect.meaning(event_type);
+        self.was_to_wait |= meaning == Some(Meaning::Delayed);
         self.attempts += u32::from(is_begun(Some(names.name(self.last)), event_type, meaning));
         self.follow_span(table, job_type, (event_type, meaning), happened_ms);
         if !self.had.contains(&number) {
@@ -163,7 +175,7 @@ impl Open {
             let number = table.names.number(names.name(*had));
             *table.having.entry((job_type, number)).or_default() += 1;
         }
-        if let Some(created_ms) = self.created_ms {
+        if let Some(created_ms) = self.created_ms.filter(|_| !self.was_to_wait) {
             table.totals.entry(job_type).or_default().add(happened_ms - created_ms);
         }
     }

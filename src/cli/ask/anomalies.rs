@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 
-use emp_findings::Truth;
+use emp_findings::{Severity, Truth};
 use emp_investigate::Investigation;
 use emp_query::Engine;
 use emp_render::{write_anomalies, write_backtest};
@@ -28,6 +28,7 @@ const HOUR_MS: i64 = 3_600_000;
 Examples:
   emp-events anomalies
   emp-events anomalies --now 2025-09-27T14:00Z --format json
+  emp-events anomalies --exit-code > /dev/null || echo somebody should look
   emp-events anomalies --backtest --last 7d --every 30m
   emp-events simulate --into /tmp/try --hours 48 --format json > /tmp/truth.json
   emp-events --store /tmp/try anomalies --backtest --last 1d --truth /tmp/truth.json")]
@@ -37,6 +38,9 @@ pub(crate) struct Anomalies {
     /// Look again and again over a range of the past, and say how many alerts a day there were
     #[arg(long)]
     backtest: bool,
+    /// Exit with 1 where there is an alert
+    #[arg(long, conflicts_with = "backtest")]
+    exit_code: bool,
     /// With --backtest: how far back
     #[arg(long, value_name = "DURATION", default_value = "7d", requires = "backtest")]
     last: String,
@@ -60,6 +64,10 @@ impl Anomalies {
                 let anomalies = Investigation::open(&engine, now).await?.anomalies().await?;
                 show_list(options, &anomalies.found, |out, screen| write_anomalies(out, screen, now, &anomalies))?;
                 note_failures_without_level(&engine, (Some(now - HOUR_MS), Some(now + 1))).await?;
+                let is_alert = anomalies.found.iter().any(|found| found.severity == Severity::Alert);
+                if self.exit_code && is_alert {
+                    return Ok(ExitCode::FAILURE);
+                }
             }
             Ok(ExitCode::SUCCESS)
         })

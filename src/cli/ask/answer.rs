@@ -271,7 +271,7 @@ pub(super) fn moment(options: &Options, text: &str, now_ms: i64) -> Result<i64, 
 }
 
 /// An answer as JSON: on one line where lines were asked for, else laid out for a person.
-fn write_json(out: &mut impl Write, options: &Options, answer: &impl Serialize) -> std::io::Result<()> {
+pub(super) fn write_json(out: &mut impl Write, options: &Options, answer: &impl Serialize) -> std::io::Result<()> {
     match options.format {
         Some(FormatOption::Ndjson) => serde_json::to_writer(&mut *out, answer)?,
         _ => serde_json::to_writer_pretty(&mut *out, answer)?,
@@ -283,6 +283,15 @@ fn write_json(out: &mut impl Write, options: &Options, answer: &impl Serialize) 
 pub(super) async fn unknown_job(engine: &Engine, job: &str) -> Result<Failure, Failure> {
     let similar = engine.similar_jobs(job).await?;
     Ok(Failure::Failed(anyhow::anyhow!(no_such_job(job, &similar))))
+}
+
+/// The one job whose id begins so, which is said; `None` where there is none, or several.
+pub(super) async fn job_meant(engine: &Engine, job: &str) -> Result<Option<String>, Failure> {
+    let meant = engine.only_job_like(job).await?.filter(|meant| meant != job);
+    if let Some(meant) = &meant {
+        eprintln!("{job} is taken for {meant}, the only job whose id begins so");
+    }
+    Ok(meant)
 }
 
 /// A runtime for queries: as many threads as the machine has cores.

@@ -4,7 +4,7 @@ use clap::Args;
 
 use emp_render::write_correlation;
 
-use super::answer::{AsOf, engine, runtime, show, unknown_job};
+use super::answer::{AsOf, engine, job_meant, runtime, show, unknown_job};
 use crate::cli::failure::Outcome;
 use crate::cli::options::Options;
 
@@ -26,7 +26,13 @@ impl Correlate {
         runtime()?.block_on(async {
             let engine = engine(options)?;
             let investigation = self.as_of.investigation(options, &engine).await?;
-            let Some(correlation) = investigation.correlate(&self.job).await? else {
+            let mut correlation = investigation.correlate(&self.job).await?;
+            if correlation.is_none()
+                && let Some(meant) = job_meant(&engine, &self.job).await?
+            {
+                correlation = investigation.correlate(&meant).await?;
+            }
+            let Some(correlation) = correlation else {
                 return Err(unknown_job(&engine, &self.job).await?);
             };
             show(options, &correlation, write_correlation)?;

@@ -1,12 +1,13 @@
+use std::io::{BufRead as _, BufWriter, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::Args;
 
-use emp_findings::Verdict;
+use emp_findings::{Diagnosis, Verdict};
 use emp_investigate::Investigation;
 use emp_render::{write_diagnosis, write_judged};
 
-use super::answer::{AsOf, engine, moment, runtime, show};
+use super::answer::{AsOf, engine, job_meant, moment, runtime, show, show_list};
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::{FormatOption, Options};
 
@@ -17,51 +18,138 @@ use crate::cli::options::{FormatOption, Options};
 /// worker_silent, waiting, claimed_not_started, stuck, running_slow, running, webhook_undelivered,
 /// done_slow, done.
 #[derive(Debug, Args)]
-#[command(after_help = "\
+#[command(
+    override_usage = "emp-events diagnose [OPTIONS] <JOB>...\n       emp-events diagnose [OPTIONS] --all",
+    after_help = "\
 Examples:
   emp-events diagnose job_123
+  emp-events diagnose job_123 job_456
   emp-events diagnose --all --last 1h
-  emp-events diagnose job_123 --format json --now 2025-09-27T14:00Z")]
+  emp-events search --errors --last 1h --format json | jq -r '.[].job_id' | emp-events diagnose -
+  emp-events diagnose job_123 --exit-code || echo somebody should look
+  emp-events diagnose job_123 --format json --now 2025-09-27T14:00Z"
+)]
 pub(crate) struct Diagnose {
-    /// The job's id
-    #[arg(required_unless_present = "all", conflicts_with = "all")]
-    job: Option<String>,
+    /// The jobs' ids, or their beginnings where no other job begins so; `-` reads them from stdin, one a line
+    #[arg(value_name = "JOB", conflicts_with = "all")]
+    jobs: Vec<String>,
     /// Every job with which something is wrong, grouped by cause
     #[arg(long)]
     all: bool,
     /// With --all: jobs of the last 30m, 1h, 2d
     #[arg(long, value_name = "DURATION", default_value = "1h", requires = "all")]
     last: String,
+    /// Exit with 1 where something is wrong
+    #[arg(long)]
+    exit_code: bool,
     #[command(flatten)]
     as_of: AsOf,
 }
 
 impl Diagnose {
     pub fn run(self, options: &Options) -> Outcome {
+        let jobs = if self.all { Vec::new() } else { self.jobs()? };
         runtime()?.block_on(async {
             let engine = engine(options)?;
             let investigation = self.as_of.investigation(options, &engine).await?;
-            match &self.job {
-                Some(job) => one(options, &investigation, job).await,
-                None => all(options, &investigation, &self.last).await,
-            }
+            let is_well = match &jobs[..] {
+                [] => all(options, &investigation, &self.last).await?,
+                [job] => one(options, &investigation, job).await?,
+                jobs => several(options, &investigation, jobs).await?,
+            };
+            Ok(match is_well {
+                Found::Nothing => ExitCode::FAILURE,
+                Found::Unwell if self.exit_code => ExitCode::FAILURE,
+                Found::Unwell | Found::Well => ExitCode::SUCCESS,
+            })
         })
+    }
+
+    /// Those that were named, or that are piped in.
+    fn jobs(&self) -> Result<Vec<String>, Failure> {
+        let is_piped = self.jobs.is_empty() && !std::io::stdin().is_terminal();
+        let mut jobs = Vec::new();
+        for job in self.jobs.iter().map(String::as_str).chain(is_piped.then_some("-")) {
+            if job != "-" {
+                jobs.push(job.to_owned());
+                continue;
+            }
+            for line in std::io::stdin().lock().lines() {
+                jobs.extend(Some(line?.trim().to_owned()).filter(|line| !line.is_empty() && line != "null"));
+            }
+        }
+        if jobs.is_empty() {
+            return Err(Failure::Usage("name a job, such as `diagnose job_123`, or look at `--all`".to_owned()));
+        }
+        let mut seen = std::collections::HashSet::new();
+        jobs.retain(|job| seen.insert(job.clone()));
+        Ok(jobs)
     }
 }
 
-async fn one(options: &Options, investigation: &Investigation<'_>, job: &str) -> Outcome {
+/// What was found.
+enum Found {
+    Well,
+    Unwell,
+    /// No such job.
+    Nothing,
+}
+
+fn found(diagnosis: &Diagnosis) -> Found {
+    match diagnosis.verdict {
+        Verdict::NotFound => Found::Nothing,
+        _ if diagnosis.is_unwell() => Found::Unwell,
+        _ => Found::Well,
+    }
+}
+
+async fn diagnose(investigation: &Investigation<'_>, job: &str) -> Result<Diagnosis, Failure> {
     let diagnosis = investigation.diagnose(job).await?;
-    let is_found = diagnosis.verdict != Verdict::NotFound;
-    if !is_found && !matches!(options.format, Some(FormatOption::Json | FormatOption::Ndjson)) {
+    if diagnosis.verdict == Verdict::NotFound
+        && let Some(meant) = job_meant(investigation.engine(), job).await?
+    {
+        return Ok(investigation.diagnose(&meant).await?);
+    }
+    Ok(diagnosis)
+}
+
+async fn one(options: &Options, investigation: &Investigation<'_>, job: &str) -> Result<Found, Failure> {
+    let diagnosis = diagnose(investigation, job).await?;
+    let is_for_programs = matches!(options.format, Some(FormatOption::Json | FormatOption::Ndjson));
+    if diagnosis.verdict == Verdict::NotFound && !is_for_programs {
         return Err(Failure::Failed(anyhow::anyhow!(diagnosis.reason)));
     }
     show(options, &diagnosis, write_diagnosis)?;
-    Ok(if is_found { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(found(&diagnosis))
 }
 
-async fn all(options: &Options, investigation: &Investigation<'_>, last: &str) -> Outcome {
+/// One after the other, a line between them; for a program a list.
+async fn several(options: &Options, investigation: &Investigation<'_>, jobs: &[String]) -> Result<Found, Failure> {
+    let mut diagnoses = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        diagnoses.push(diagnose(investigation, job).await?);
+    }
+    show_list(options, &diagnoses, |out, screen| {
+        let mut out = BufWriter::new(out);
+        for (index, diagnosis) in diagnoses.iter().enumerate() {
+            if index > 0 {
+                writeln!(out)?;
+            }
+            write_diagnosis(&mut out, screen, diagnosis)?;
+        }
+        out.flush()
+    })?;
+    let of_all = diagnoses.iter().map(found);
+    Ok(of_all.fold(Found::Well, |worst, one| match (worst, one) {
+        (Found::Nothing, _) | (_, Found::Nothing) => Found::Nothing,
+        (Found::Unwell, _) | (_, Found::Unwell) => Found::Unwell,
+        _ => Found::Well,
+    }))
+}
+
+async fn all(options: &Options, investigation: &Investigation<'_>, last: &str) -> Result<Found, Failure> {
     let since_ms = moment(options, last, investigation.now_ms())?;
     let judged = investigation.diagnose_all(since_ms).await?;
     show(options, &judged, write_judged)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(if judged.groups.is_empty() { Found::Well } else { Found::Unwell })
 }

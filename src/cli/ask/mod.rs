@@ -12,6 +12,7 @@ mod filters;
 mod forward_again;
 mod gaps;
 mod handoffs;
+mod json;
 mod options;
 mod perf;
 mod query;

@@ -5,6 +5,7 @@ use std::time::Instant;
 use clap::Args;
 
 use emp_investigate::{Investigation, PerfQuestion, perf};
+use emp_job::{Named, vocabulary};
 use emp_render::write_answer;
 
 use super::answer::{TimeRange, engine, format, note_failures_without_level, now_ms, runtime, screen};
@@ -46,7 +47,8 @@ impl Perf {
             let question =
                 PerfQuestion { by: self.by, since_ms, until_ms, against_ms: None, now_ms, limit: self.limit };
             let mut batch = perf(&engine, &question).await?;
-            if let Some(since_ms) = since_ms.filter(|_| matches!(question.by.as_str(), "worker_id" | "connectorType")) {
+            let is_judged = question.by == "worker_id" || vocabulary().is_key(Named::Connector, &question.by);
+            if let Some(since_ms) = since_ms.filter(|_| is_judged) {
                 let investigation = Investigation::open(&engine, until_ms.unwrap_or(now_ms)).await?;
                 batch = investigation.with_speeds(batch, &question.by, since_ms).await?;
             }

@@ -5,9 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, ValueEnum};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
-use serde_json::{Value, json};
 
-use emp_findings::Moment;
 use emp_job::JobEvent;
 use emp_render::{EventLines, Format};
 use emp_store::StoreWriter;
@@ -17,6 +15,7 @@ use emp_units as units;
 use super::answer::{format, runtime, screen};
 use super::end_signals::EndSignals;
 use super::filters::Filters;
+use super::json::event_as_json;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::Options;
 
@@ -157,30 +156,11 @@ impl Shown {
         let events = std::mem::take(&mut self.held_back);
         match &mut self.lines {
             Some(lines) => lines.write(&mut self.out, &events)?,
-            None => events.iter().try_for_each(|event| writeln!(self.out, "{}", as_json(event)))?,
+            None => events.iter().try_for_each(|event| writeln!(self.out, "{}", event_as_json(event)))?,
         }
         self.out.flush()?;
         Ok(())
     }
-}
-
-/// The columns of the table `events`.
-fn as_json(event: &JobEvent) -> Value {
-    json!({
-        "id": event.id.to_string(),
-        "timestamp": Moment(event.timestamp_ms),
-        "ingested_at": Moment(event.arrived_ms),
-        "service": event.service,
-        "event_type": event.event_type,
-        "level": event.level,
-        "trace_id": event.trace_id,
-        "job_id": event.job_id,
-        "worker_id": event.worker_id,
-        "machine_id": event.machine_id,
-        "user_id": event.user_id,
-        "duration_ms": event.duration_ms,
-        "data": serde_json::to_string(&event.data).unwrap_or_default(),
-    })
 }
 
 /// Watches the keyboard, where there is one; lets it be as it was when dropped.

@@ -1,6 +1,7 @@
 use std::io::{BufWriter, Write as _};
 use std::process::ExitCode;
 
+use arrow::record_batch::RecordBatch;
 use clap::Args;
 
 use emp_findings::ComparedStep;
@@ -11,8 +12,10 @@ use emp_render::{Format, write_answer, write_comparison, write_job};
 use emp_units::parse_duration;
 
 use super::answer::{
-    AsOf, canned, clocks, engine, format, gather, parameter, runtime, screen, show_list, unknown_job, warn,
+    AsOf, canned, clocks, engine, format, gather, job_meant, parameter, runtime, screen, show_list, unknown_job, warn,
+    write_json,
 };
+use super::json::timeline_as_json;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::Options;
 
@@ -54,7 +57,9 @@ impl Timeline {
             let engine = engine(options)?;
             match (&self.job, &self.compare) {
                 (Some(job), Some(other)) => self.beside(options, &engine, job, other).await?,
-                (Some(job), None) if format(options) != Format::Table => self.rows(options, &engine, job).await?,
+                (Some(job), None) if !matches!(format(options), Format::Table | Format::Json) => {
+                    self.rows(options, &engine, job).await?;
+                }
                 _ => self.screen(options, &engine).await?,
             }
             Ok(ExitCode::SUCCESS)
@@ -66,13 +71,22 @@ impl Timeline {
         self.as_of.say_what_is_missing(options, engine).await?;
         let queries = canned()?;
         let query = find(&queries, "timeline")?;
-        let job_id = parameter("job_id", Some(job.to_owned()));
-        let parameters = job_id.into_iter().chain(parameter("min_gap", self.min_gap.clone()));
-        let parameters: Vec<_> = parameters.chain(clocks(self.raw_clocks)).collect();
-        let answer = engine.canned(query, &parameters).await?;
-        let schema = answer.schema.clone();
-        let batches = gather(answer).await?;
-        if batches.iter().all(|batch| batch.num_rows() == 0) {
+        let ask = async |job: &str| {
+            let job_id = parameter("job_id", Some(job.to_owned()));
+            let parameters = job_id.into_iter().chain(parameter("min_gap", self.min_gap.clone()));
+            let parameters: Vec<_> = parameters.chain(clocks(self.raw_clocks)).collect();
+            let answer = engine.canned(query, &parameters).await?;
+            let schema = answer.schema.clone();
+            Ok::<_, Failure>((schema, gather(answer).await?))
+        };
+        let is_empty = |batches: &[RecordBatch]| batches.iter().all(|batch| batch.num_rows() == 0);
+        let (mut schema, mut batches) = ask(job).await?;
+        if is_empty(&batches)
+            && let Some(meant) = job_meant(engine, job).await?
+        {
+            (schema, batches) = ask(&meant).await?;
+        }
+        if is_empty(&batches) {
             return Err(unknown_job(engine, job).await?);
         }
         let mut out = BufWriter::new(std::io::stdout().lock());
@@ -80,7 +94,7 @@ impl Timeline {
         Ok(out.flush()?)
     }
 
-    /// For a person: judged by what is typical.
+    /// For a person, or with all that a person sees: judged by what is typical.
     async fn screen(&self, options: &Options, engine: &Engine) -> Result<(), Failure> {
         let min_gap = self.min_gap.as_deref().map(parse_duration).transpose();
         let min_gap = min_gap.map_err(|error| Failure::Usage(error.to_string()))?;
@@ -96,7 +110,13 @@ impl Timeline {
         };
         let judgement = investigation.judge_timeline(&history, min_gap_ms);
         let mut out = BufWriter::new(std::io::stdout().lock());
-        write_job(&mut out, &screen(options)?, &title, &history, &judgement)?;
+        if format(options) == Format::Json {
+            let what = if self.job.is_some() { "job_id" } else { "trace_id" };
+            let id = title.split_once(' ').map_or(title.as_str(), |(_, id)| id);
+            write_json(&mut out, options, &timeline_as_json((what, id), &history, &judgement))?;
+        } else {
+            write_job(&mut out, &screen(options)?, &title, &history, &judgement)?;
+        }
         out.flush()?;
         warn(WithoutLevel::among(history.events()).note().as_slice());
         Ok(())
@@ -113,7 +133,15 @@ impl Timeline {
     }
 
     async fn history(&self, investigation: &Investigation<'_>, job: &str) -> Result<History, Failure> {
-        match investigation.history(job).await? {
+        if let Some(history) = investigation.history(job).await? {
+            return Ok(history);
+        }
+        let meant = job_meant(investigation.engine(), job).await?;
+        let history = match &meant {
+            Some(meant) => investigation.history(meant).await?,
+            None => None,
+        };
+        match history {
             Some(history) => Ok(history),
             None => Err(unknown_job(investigation.engine(), job).await?),
         }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::{FormatOption, Options, runtime};
-use emp_simulate::{Feed, Incident, IncidentKind, Progress, Settings, Summary, feed_stream, into_store};
+use emp_simulate::{Feed, Incident, IncidentKind, Progress, Settings, Summary, World, feed_stream, into_store};
 use emp_store::{Hour, Layout};
 use emp_stream::{Connection, Producer};
 use emp_units::parse_positive_duration;
@@ -25,6 +25,7 @@ Examples:
   emp-events simulate --rate 200 --for 1m
   emp-events simulate --into /tmp/year --hours 8760 --jobs-per-hour 147 --seed 1
   emp-events simulate --into /tmp/day --healthy --incident silent-worker
+  emp-events simulate --into /tmp/tasks --world celery --incident lost-job
   emp-events simulate --into /tmp/day --from 2025-09-27T00:00:00Z --incident slow-connector@2025-09-27T14:00:00Z")]
 pub(crate) struct Simulate {
     /// Events a second, about, into Redis
@@ -45,15 +46,19 @@ pub(crate) struct Simulate {
     /// How many hours to write
     #[arg(long, requires = "into", default_value_t = 24)]
     hours: u32,
-    /// Jobs created in an hour, on average
-    #[arg(long, requires = "into", value_name = "JOBS", default_value_t = 147.0)]
-    jobs_per_hour: f64,
+    /// Jobs created in an hour, on average [default: as the world has them, 147 where none is named]
+    #[arg(long, requires = "into", value_name = "JOBS")]
+    jobs_per_hour: Option<f64>,
+    /// What kind of system: emp, plain, bullmq, celery, temporal, sidekiq, sparse or farm; they differ in names, levels,
+    /// heartbeats, clocks, size and hours
+    #[arg(long, value_name = "NAME", value_parser = world, default_value = "emp")]
+    world: &'static World,
     /// When the first hour begins [default: so that the last one has just ended]
     #[arg(long, requires = "into", value_name = "TIME")]
     from: Option<Timestamp>,
     /// Plant this, and nothing else: stuck-job, silent-worker, slow-worker, slow-connector, full-queue,
-    /// retry-storm, lost-webhook, skewed-clock, new-error, missing-step, silent-service, error-burst, or
-    /// none; may be repeated [default time: three quarters into the hours; into Redis after 10 s]
+    /// retry-storm, lost-webhook, skewed-clock, new-error, missing-step, silent-service, error-burst,
+    /// lost-job, paused-queue, endpoint-down, or none; may be repeated [default time: three quarters into the hours; into Redis after 10 s]
     #[arg(long, value_name = "KIND[@TIME]", value_parser = incident)]
     incident: Vec<Wanted>,
     /// Without the slow worker, the clock that is ahead and the stuck jobs that there are else
@@ -80,8 +85,22 @@ fn incident(text: &str) -> Result<Wanted, String> {
     Ok(Wanted { kind: Some(kind), at })
 }
 
+fn world(name: &str) -> Result<&'static World, String> {
+    let known = || World::ALL.map(|world| format!("{} ({})", world.name, world.about)).join("; ");
+    World::named(name).ok_or_else(|| format!("there are {}", known()))
+}
+
 impl Simulate {
     pub fn run(self, options: &Options) -> Outcome {
+        let strange = self.incident.iter().filter_map(|wanted| wanted.kind).find(|kind| !self.world.can_have(*kind));
+        if let Some(kind) = strange {
+            let playable: Vec<&str> =
+                IncidentKind::ALL.iter().filter(|kind| self.world.can_have(**kind)).map(|kind| kind.as_str()).collect();
+            let (world, playable) = (self.world.name, playable.join(", "));
+            return Err(Failure::Usage(format!(
+                "nothing in the world {world} tells of {kind}; it can have {playable}"
+            )));
+        }
         match self.into.clone() {
             Some(store) => self.fill_store(options, &Layout::new(store)),
             None => self.feed_redis(options),
@@ -97,10 +116,10 @@ impl Simulate {
         let settings = Settings {
             seed: self.seed,
             from_ms,
-            jobs_per_hour: self.jobs_per_hour,
+            jobs_per_hour: self.jobs_per_hour.unwrap_or(self.world.jobs_per_hour),
             incidents: self.incidents(from_ms),
             lasting_faults: !self.healthy,
-            ..Settings::default()
+            ..Settings::of(self.world)
         };
         let summary = into_store(layout, settings, self.hours, &mut show_progress)?;
         let mut out = std::io::stdout().lock();
@@ -126,7 +145,7 @@ impl Simulate {
     /// What to plant in a store whose hours begin then.
     fn incidents(&self, from_ms: i64) -> Vec<Incident> {
         if self.incident.is_empty() {
-            return if self.healthy { Vec::new() } else { Incident::usual(from_ms, self.hours) };
+            return if self.healthy { Vec::new() } else { self.usual(from_ms) };
         }
         let usual_ms = from_ms + i64::from(self.hours) * 2_700_000;
         let wanted = self.incident.iter().filter_map(|wanted| {
@@ -135,8 +154,16 @@ impl Simulate {
         wanted.collect()
     }
 
+    /// The usual incidents, as far as the world can have them.
+    fn usual(&self, from_ms: i64) -> Vec<Incident> {
+        let mut usual = Incident::usual(from_ms, self.hours);
+        usual.retain(|incident| self.world.can_have(incident.kind));
+        usual
+    }
+
     fn feed_redis(&self, options: &Options) -> Outcome {
         let feed = Feed {
+            world: self.world,
             seed: self.seed,
             events_per_second: self.rate,
             duration: self.duration,

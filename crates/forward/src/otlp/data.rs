@@ -9,9 +9,9 @@ use emp_event::{Members, scalar_text};
 
 /// What the first of these keys that says anything says, in one line. Of `{"error": {"message": …}}` it is
 /// the message.
-pub fn line<'a>(members: &Members<'a>, keys: &[&str]) -> Option<Cow<'a, str>> {
+pub fn line<'a>(members: &Members<'a>, keys: &[impl AsRef<str>]) -> Option<Cow<'a, str>> {
     keys.iter().find_map(|key| {
-        let raw = value(members, |name| name == *key)?;
+        let raw = value(members, |name| name == key.as_ref())?;
         let text = match raw.get().as_bytes().first()? {
             b'{' => scalar_text(value(&Members::parse(raw.get()).ok()?, |name| matches!(name, "message" | "code"))?)?,
             _ => scalar_text(raw)?,

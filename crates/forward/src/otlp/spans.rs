@@ -12,7 +12,7 @@ use super::data::{cut, line, value};
 use super::ids::{TraceId, root_span_id, span_id, trace_id, trace_id_of_job};
 use super::{OwnedEvent, nanoseconds};
 use emp_event::{EntryId, Level, Members};
-use emp_job::{Attempt, Dialect, ERROR_KEYS, Meaning, OpenWork, Role, entity, happened_ms, role, span_name};
+use emp_job::{Attempt, Dialect, Meaning, Named, OpenWork, Role, entity, happened_ms, role, span_name, vocabulary};
 
 /// Dash0's quota for a span.
 const ATTRIBUTES_MAX: usize = 32;
@@ -272,7 +272,7 @@ fn attributes(trace: &Trace, attempt: u32, event: &OwnedEvent) -> Attributes {
 fn finished(service: String, mut span: Span, attributes: Attributes, event: &OwnedEvent) -> ServiceSpan {
     let members = Members::parse(&event.data).ok();
     if event.level == Level::Error {
-        let reason = members.as_ref().and_then(|members| line(members, &ERROR_KEYS));
+        let reason = members.as_ref().and_then(|members| line(members, vocabulary().keys(Named::Error)));
         let message = reason.map_or_else(|| event.event_type.as_ref().to_owned(), |line| cut(&line).0.into_owned());
         span.status = Some(Status { message, code: StatusCode::Error.into() });
     }

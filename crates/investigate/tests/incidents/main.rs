@@ -4,6 +4,7 @@
 
 mod event_names;
 mod timelines;
+mod worlds;
 
 use emp_findings::{Culprit, CulpritKind, Diagnosis, Judged, Verdict};
 use emp_investigate::Investigation;
@@ -24,19 +25,44 @@ struct World {
 }
 
 fn world(kind: IncidentKind, seed: u64) -> World {
+    plant(emp_simulate::World::named("emp").unwrap(), kind, seed)
+}
+
+/// One incident in a healthy system of that kind.
+fn plant(system: &'static emp_simulate::World, kind: IncidentKind, seed: u64) -> World {
+    simulate(system, seed, &[Incident { kind, at_ms: FROM_MS + 10 * HOUR_MS }])
+}
+
+/// Nothing goes wrong but by chance; what is planted is a skew of nobody.
+fn healthy(system: &'static emp_simulate::World, seed: u64) -> World {
+    simulate(system, seed, &[])
+}
+
+fn simulate(system: &'static emp_simulate::World, seed: u64, incidents: &[Incident]) -> World {
     let folder = tempfile::tempdir().unwrap();
     let layout = Layout::new(folder.path());
     let settings = emp_simulate::Settings {
         seed,
         from_ms: FROM_MS,
-        incidents: vec![Incident { kind, at_ms: FROM_MS + 10 * HOUR_MS }],
+        incidents: incidents.to_vec(),
         lasting_faults: false,
-        ..emp_simulate::Settings::default()
+        ..emp_simulate::Settings::of(system)
     };
     let summary = into_store(&layout, settings, 13, &mut |_| ()).unwrap();
-    let [planted] = summary.incidents.try_into().unwrap();
+    // What is wrong all the time belongs to the system.
+    let is_wanted = |planted: &Planted| incidents.iter().any(|incident| incident.kind == planted.kind);
+    let planted = summary.incidents.into_iter().filter(|planted| planted.at_ms > FROM_MS).find(is_wanted);
+    let nobody = Planted {
+        kind: IncidentKind::SkewedClock,
+        at_ms: FROM_MS,
+        until_ms: None,
+        culprit: ("job", String::new()),
+        jobs: Vec::new(),
+        subject: String::new(),
+    };
+    assert_eq!(planted.is_some(), !incidents.is_empty(), "it was planted");
     let engine = Engine::open_with(&layout, Settings::default()).unwrap();
-    World { _folder: folder, engine, planted }
+    World { _folder: folder, engine, planted: planted.unwrap_or(nobody) }
 }
 
 impl World {

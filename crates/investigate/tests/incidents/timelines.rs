@@ -15,6 +15,7 @@ fn event(after_ms: i64, event_type: &str, id: EntryId) -> JobEvent {
         id,
         timestamp_ms: FROM_MS + after_ms,
         arrived_ms: FROM_MS + after_ms,
+        behind_ms: 0,
         service: "worker".to_owned(),
         event_type: event_type.to_owned(),
         level: "info".to_owned(),

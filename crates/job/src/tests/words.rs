@@ -8,7 +8,9 @@ fn the_table_that_is_compiled_in_can_be_read_and_leaves_no_meaning_out() {
     for (section, key, meaning) in Meaning::ALL {
         assert!(!plain.own_types(meaning).is_empty(), "{section}.{key}");
         for event_type in plain.own_types(meaning) {
-            assert!(event_type.starts_with(&format!("{section}.")), "{event_type} stands in [{section}]");
+            // Workers of Celery say `worker-online`.
+            let is_of = event_type.strip_prefix(section).is_some_and(|rest| rest.starts_with(['.', '-']));
+            assert!(is_of, "{event_type} stands in [{section}]");
         }
     }
 }
@@ -60,4 +62,17 @@ fn webhooks_are_understood_by_their_last_word_and_others_are_not() {
     assert_eq!(vocabulary().meant_by("webhook.sent"), Some("webhook.delivered"));
     assert_eq!(vocabulary().meant_by("webhook.notification_sent"), Some("webhook.delivered"));
     assert_eq!(vocabulary().meant_by("mail.sent"), None);
+}
+
+/// Names without a dot are parted at hyphens and capitals.
+#[test]
+fn names_of_other_systems_are_parted_too() {
+    assert_eq!(
+        (entity("task-started"), entity("ActivityTaskStarted"), entity("job.created")),
+        ("task", "ActivityTask", "job")
+    );
+    assert_eq!(role("ActivityTaskStarted", Some(Meaning::Progressed)), Role::Opens(""));
+    assert_eq!(role("ActivityTaskFailed", Some(Meaning::AttemptFailed)), Role::Closes(""));
+    assert_eq!(role("task-started", Some(Meaning::Started)), Role::Neither, "a job is no span of its own");
+    assert_eq!(role("connector.processing_started", None), Role::Opens("processing"));
 }

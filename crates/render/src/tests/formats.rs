@@ -21,8 +21,8 @@ fn mixed() -> RecordBatch {
 #[test]
 fn json_is_one_array() {
     assert_snapshot!(answer(Format::Json, &Screen::plain(), &[mixed()]), @r#"
-[{"job_id":"job_1","at":"2025-09-27T12:03:05.120Z","count":1,"p95":2.0,"data":"{\"a\":1}"},
- {"job_id":null,"at":"2025-09-27T12:03:05.161Z","count":22,"p95":null,"data":"{}"},
+[{"job_id":"job_1","at":"2025-09-27T12:03:05.120Z","count":1,"p95":2.0,"data":{"a":1}},
+ {"job_id":null,"at":"2025-09-27T12:03:05.161Z","count":22,"p95":null,"data":{}},
  {"job_id":"a|b <i>\n\"c\"","at":"2025-09-27T12:03:06.000Z","count":333,"p95":0.125,"data":"日本語"}]
 "#);
 }
@@ -30,8 +30,8 @@ fn json_is_one_array() {
 #[test]
 fn ndjson_is_one_object_a_line() {
     assert_snapshot!(answer(Format::Ndjson, &Screen::plain(), &[mixed()]), @r#"
-{"job_id":"job_1","at":"2025-09-27T12:03:05.120Z","count":1,"p95":2.0,"data":"{\"a\":1}"}
-{"job_id":null,"at":"2025-09-27T12:03:05.161Z","count":22,"p95":null,"data":"{}"}
+{"job_id":"job_1","at":"2025-09-27T12:03:05.120Z","count":1,"p95":2.0,"data":{"a":1}}
+{"job_id":null,"at":"2025-09-27T12:03:05.161Z","count":22,"p95":null,"data":{}}
 {"job_id":"a|b <i>\n\"c\"","at":"2025-09-27T12:03:06.000Z","count":333,"p95":0.125,"data":"日本語"}
 "#);
 }

@@ -75,6 +75,7 @@ pub fn job_events(start_ms: i64, steps: &[Step]) -> Vec<JobEvent> {
         id: EntryId::new((stamp - step.ahead_ms) as u64, seq),
         timestamp_ms: stamp,
         arrived_ms: stamp - step.ahead_ms,
+        behind_ms: 0,
         service: step.service.to_owned(),
         event_type: step.event_type.to_owned(),
         level: step.level.to_owned(),

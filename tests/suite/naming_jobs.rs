@@ -1,0 +1,94 @@
+//! Jobs as people name them: several at once, from a pipe, by the beginnings of their ids.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::support::{Ended, emp_events, file, run};
+
+/// When the sample is looked at.
+const NOW: &str = "2025-09-27T10:10:00Z";
+
+fn ask(words: &[&str]) -> Command {
+    let mut command = emp_events();
+    command.arg("--store").arg(file("data/sample")).args(words).args(["--now", NOW]);
+    command
+}
+
+fn said(words: &[&str]) -> Ended {
+    run(&mut ask(words))
+}
+
+/// A job of the hour before, of which that is told.
+fn job(condition: &str) -> String {
+    let before = "ingested_at between '2025-09-27T09:00:00Z' and '2025-09-27T10:00:00Z'";
+    let sql = format!("select min(job_id) as job_id from events where {condition} and {before}");
+    let mut command = emp_events();
+    command.arg("--store").arg(file("data/sample")).args(["sql", &sql, "--format", "json"]);
+    let rows: Value = serde_json::from_str(&run(&mut command).stdout).unwrap();
+    rows[0]["job_id"].as_str().unwrap().to_owned()
+}
+
+fn failed() -> String {
+    job("event_type = 'job.failed'")
+}
+
+fn delivered() -> String {
+    job(
+        "event_type = 'webhook.delivered' and job_id not in (select job_id from events where level = 'error' and job_id is not null)",
+    )
+}
+
+#[test]
+fn several_jobs_are_diagnosed_one_after_the_other() {
+    let (failed, well) = (failed(), delivered());
+    let ended = said(&["diagnose", &failed, &well, "--format", "json"]);
+    let list: Value = serde_json::from_str(&ended.stdout).unwrap();
+    let ids: Vec<&str> = list.as_array().unwrap().iter().map(|one| one["job_id"].as_str().unwrap()).collect();
+    assert_eq!((ended.status, ids), (0, vec![failed.as_str(), well.as_str()]));
+    let screen = said(&["diagnose", &failed, &well]).stdout;
+    assert!(screen.contains(&failed) && screen.contains(&well) && screen.contains("\n\n"), "{screen}");
+    let lines = said(&["diagnose", &failed, &well, "--format", "ndjson"]).stdout;
+    assert_eq!(lines.lines().count(), 2, "{lines}");
+}
+
+#[test]
+fn ids_are_read_from_a_pipe() {
+    let (failed, well) = (failed(), delivered());
+    for words in [&["diagnose", "-", "--format", "ndjson"][..], &["diagnose", "--format", "ndjson"]] {
+        let mut command = ask(words);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        write!(stdin, "{failed}\n\n{well}\n{failed}\n").unwrap();
+        drop(stdin);
+        let ended = child.wait_with_output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&ended.stdout).lines().count(), 2, "each once");
+    }
+    let none = said(&["diagnose"]);
+    assert!(none.status == 2 && none.stderr.contains("name a job"), "{}", none.stderr);
+}
+
+#[test]
+fn a_beginning_that_only_one_job_has_is_taken_for_it_and_said() {
+    let failed = failed();
+    let beginning = &failed[..failed.len() - 2];
+    for words in [&["diagnose"][..], &["timeline"], &["timeline", "--format", "json"], &["correlate"]] {
+        let ended = said(&[&words[..1], &[beginning], &words[1..]].concat());
+        let told = format!("{beginning} is taken for {failed}");
+        assert!(ended.status == 0 && ended.stderr.contains(&told), "{words:?}: {}", ended.stderr);
+    }
+    let unclear = said(&["diagnose", "job_"]);
+    assert!(unclear.status == 1 && unclear.stderr.contains("no events of job"), "{}", unclear.stderr);
+}
+
+#[test]
+fn the_exit_code_tells_scripts_whether_something_is_wrong() {
+    let (failed, well) = (failed(), delivered());
+    let code = |words: &[&str]| said(words).status;
+    assert_eq!((code(&["diagnose", &failed]), code(&["diagnose", &failed, "--exit-code"])), (0, 1));
+    assert_eq!((code(&["diagnose", &well, "--exit-code"]), code(&["diagnose", &well, &failed, "--exit-code"])), (0, 1));
+    assert_eq!((code(&["diagnose", "--all", "--exit-code"]), code(&["anomalies", "--exit-code"])), (1, 1));
+    assert_eq!(code(&["anomalies"]), 0);
+}
