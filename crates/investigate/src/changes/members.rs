@@ -17,6 +17,10 @@ use crate::rows::Rows;
 const FIRST_PART: usize = 4;
 /// Where so many went in the earlier range already, workers come and go by themselves.
 const FLUX_MIN: usize = 3;
+/// One that was heard of in fewer slots has not lived there: a machine says what it is as it starts, and no more.
+const LIVED_SLOTS_MIN: u64 = 4;
+/// What is less likely by chance than this would have been told.
+const P_MAX: f64 = 1e-3;
 
 /// When one was heard of.
 #[derive(Debug, Clone)]
@@ -46,11 +50,19 @@ pub(super) async fn members(
             ChangeKind::Service => services(series, ranges),
             _ => ask(engine, column, ranges).await?,
         };
-        let (gone, note) = gone(kind, &members, ranges);
+        let gone = gone(kind, &members, ranges);
         let new = new(engine, (kind, column), &members, ranges, earlier).await?;
-        // Where they come and go by themselves those that came say as little.
-        found.extend(if note.is_some() { Vec::new() } else { [gone, new].concat() });
-        notes.extend(note);
+        let real = [&gone[..], &new].map(|found| found.iter().filter(|one| one.change.p_value < P_MAX).count());
+        match in_flux(&members, real, ranges) {
+            // Those that came or went since say nothing then.
+            Some(others) if real != [0, 0] => notes.push(format!(
+                "{}s come and go by themselves, {others} within the earlier range: those that came or went since are \
+                 not told",
+                kind.in_words()
+            )),
+            Some(_) => {}
+            None => found.extend([gone, new].concat()),
+        }
     }
     Ok((found, notes))
 }
@@ -93,28 +105,26 @@ async fn ask(engine: &Engine, column: &str, ranges: &Ranges) -> Result<Vec<Membe
     })
 }
 
+/// How many lived and went within the earlier range already, where these are half as many as came or went since, or
+/// more.
+fn in_flux(members: &[Member], [gone, new]: [usize; 2], ranges: &Ranges) -> Option<usize> {
+    let half = ranges.before.slots / 2;
+    let went = members.iter().filter(|one| one.active >= LIVED_SLOTS_MIN && one.last < half).count();
+    // These are among the gone.
+    let since = gone.saturating_sub(went).max(new);
+    (went >= FLUX_MIN && 2 * went >= since).then_some(went)
+}
+
 /// Those that nothing is heard of any more: the probability that none of the slots in which they were active is
-/// among those since. A note instead, where as many went before.
-fn gone(kind: ChangeKind, members: &[Member], ranges: &Ranges) -> (Vec<Candidate>, Option<String>) {
-    let slots = ranges.slots();
+/// among those since.
+fn gone(kind: ChangeKind, members: &[Member], ranges: &Ranges) -> Vec<Candidate> {
     let limit = ranges.before.slots + ranges.after.slots / FIRST_PART;
     let is_gone = |one: &&Member| one.before > 0 && one.last < limit;
-    let gone: Vec<&Member> =
-        members.iter().filter(is_gone).filter(|one| one.last + 1 >= ranges.before.slots / 2).collect();
-    let went_earlier = members.iter().filter(|one| one.last + 1 < ranges.before.slots / 2).count();
-    if went_earlier >= FLUX_MIN && 2 * went_earlier >= gone.len() {
-        let note = format!(
-            "{}s come and go by themselves: {} others were heard of in the first half of the earlier range alone; \
-             those that came or went since are not told",
-            kind.in_words(),
-            went_earlier
-        );
-        return (Vec::new(), Some(note));
-    }
     let told = members.iter().filter(is_gone).map(|one| {
         // What came and went within the earlier range is no sign of when it would come again.
-        let silent = (slots - (one.last + 1).max(ranges.before.slots)) as f64 / slots as f64;
-        let mut found = candidate(kind, Direction::Gone, one, ranges, absence(one.active as f64, silent));
+        let since_ms = end_of_slot(one.last, ranges).max(ranges.after.since_ms);
+        let silent = (ranges.after.until_ms - since_ms) as f64 / 3.6e6 / (ranges.before.hours() + ranges.after.hours());
+        let mut found = candidate(kind, Direction::Gone, one, ranges, absence(one.active as f64, silent.min(1.0)));
         found.change.words = format!(
             "{} {} is gone: last heard of before {}",
             kind.in_words(),
@@ -123,7 +133,7 @@ fn gone(kind: ChangeKind, members: &[Member], ranges: &Ranges) -> (Vec<Candidate
         );
         found
     });
-    (told.collect(), None)
+    told.collect()
 }
 
 /// Those of which nothing was heard before.

@@ -9,7 +9,7 @@ use crate::rows::Rows;
 
 /// The shorter range has so many slots: enough to see how bursty events are.
 const SLOTS: i64 = 24;
-/// Both have no more together, however different their lengths are.
+/// The longer one has slots of the same length, but no more than this.
 const SLOTS_MAX: i64 = 480;
 /// Slots without any event are an outage of the store where there are so many events a slot else, and so many
 /// of them follow each other.
@@ -114,10 +114,10 @@ impl Ranges {
 
     fn cut(&mut self) {
         let (before, after) = (self.before.length_ms().max(1), self.after.length_ms().max(1));
-        let slot_ms = (before.min(after) / SLOTS).max((before + after) / SLOTS_MAX).max(1);
+        let slot_ms = (before.min(after) / SLOTS).max(1);
         for side in [&mut self.before, &mut self.after] {
             // Slots are put together by two and by four.
-            side.slots = ((side.length_ms() / slot_ms / 4).max(1) * 4) as usize;
+            side.slots = ((side.length_ms() / slot_ms).clamp(4, SLOTS_MAX) / 4 * 4) as usize;
             side.covered = vec![true; side.slots];
         }
     }

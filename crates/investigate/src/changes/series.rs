@@ -12,7 +12,7 @@ use crate::rows::Rows;
 
 /// So many jobs of each range tell by how much there are more of them.
 const JOBS_MIN: u64 = 30;
-/// Where fewer jobs than that begin, the middle of so many types does, or more.
+/// Where no type of event begins jobs, the middle of so many types does, or of more.
 const TYPES_MIN: usize = 5;
 /// Of types with fewer events in a slot of others, what is expected in a slot is taken to be the same in all.
 const OTHERS_OF_SLOT_MIN: f64 = 5.0;
@@ -43,6 +43,12 @@ impl Series {
         2 * self.of_jobs >= self.all()
     }
 
+    /// How many times as many there are in the later range, where there are enough to tell.
+    fn ratio(&self, ranges: &Ranges) -> Option<f64> {
+        let (before, after) = self.totals(ranges);
+        (before >= JOBS_MIN && after >= JOBS_MIN).then(|| after as f64 / before as f64)
+    }
+
     /// How many there are in each range.
     pub fn totals(&self, ranges: &Ranges) -> (u64, u64) {
         let (before, after) = self.events.split_at(ranges.before.slots);
@@ -55,7 +61,7 @@ impl Series {
 pub(super) struct AllSeries {
     pub series: Vec<Series>,
     /// How many times as many jobs there are in the whole of the later range, by what the vocabulary says begins a
-    /// job, else by most types of events.
+    /// job, where there is no such type by most types of events; as many an hour where that is not known.
     pub jobs_ratio: f64,
     /// The series that jobs are counted by.
     pub begins: Option<usize>,
@@ -97,9 +103,9 @@ impl AllSeries {
 
     /// Those, with what they say about the number of jobs.
     pub fn new(series: Vec<Series>, ranges: &Ranges) -> Self {
-        let begins = beginning(&series, ranges);
+        let begins = beginning(&series);
         let by_time = ranges.after.hours() / ranges.before.hours();
-        let by_begins = begins.map(|at| series[at].totals(ranges)).map(|(before, after)| after as f64 / before as f64);
+        let by_begins = begins.and_then(|at| series[at].ratio(ranges));
         let by_most = middle_ratio(&series, ranges).filter(|_| begins.is_none());
         let jobs_ratio = by_begins.or(by_most).unwrap_or(by_time);
         let mut of_jobs = vec![0; ranges.slots()];
@@ -135,27 +141,23 @@ impl AllSeries {
     }
 }
 
-/// The series by which jobs are counted: of what creates them, else submits, queues or claims them.
-fn beginning(series: &[Series], ranges: &Ranges) -> Option<usize> {
-    let counted = |meaning: Meaning| {
-        let of_meaning = series.iter().enumerate().filter(move |(_, one)| one.meaning() == Some(meaning));
-        let enough = of_meaning.filter(|(_, one)| {
-            let (before, after) = one.totals(ranges);
-            before >= JOBS_MIN && after >= JOBS_MIN
-        });
-        enough.max_by_key(|(_, one)| one.all()).map(|(at, _)| at)
+/// The series by which jobs are counted: of what creates them, else submits or queues them. Claims are none, as a job
+/// that fails is claimed again.
+fn beginning(series: &[Series]) -> Option<usize> {
+    let most = |meaning: Meaning| {
+        let of_meaning = series.iter().enumerate().filter(|(_, one)| one.meaning() == Some(meaning));
+        of_meaning.max_by_key(|(_, one)| one.all()).map(|(at, _)| at)
     };
-    [Meaning::Created, Meaning::Submitted, Meaning::Queued, Meaning::Claimed].into_iter().find_map(counted)
+    [Meaning::Created, Meaning::Submitted, Meaning::Queued].into_iter().find_map(most)
 }
 
 /// The median of the ratios of all types of which there are enough events, as DESeq has it (Anders & Huber 2010):
 /// of what follows the number of jobs, whatever it is, most is as it was.
 fn middle_ratio(series: &[Series], ranges: &Ranges) -> Option<f64> {
-    let ratio = |one: &Series| {
-        let (before, after) = one.totals(ranges);
-        (before >= JOBS_MIN && after >= JOBS_MIN).then(|| after as f64 / before as f64)
+    let ratios = |series: &mut dyn Iterator<Item = &Series>| -> Vec<f64> {
+        series.filter_map(|one| one.ratio(ranges)).collect()
     };
-    let of_jobs: Vec<f64> = series.iter().filter(|one| one.is_of_jobs()).filter_map(ratio).collect();
-    let mut ratios = if of_jobs.len() >= TYPES_MIN { of_jobs } else { series.iter().filter_map(ratio).collect() };
+    let of_jobs = ratios(&mut series.iter().filter(|one| one.is_of_jobs()));
+    let mut ratios = if of_jobs.len() >= TYPES_MIN { of_jobs } else { ratios(&mut series.iter()) };
     (ratios.len() >= TYPES_MIN).then(|| emp_statistics::quantile(&mut ratios, 0.5)).flatten()
 }

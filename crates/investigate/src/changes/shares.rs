@@ -16,7 +16,7 @@ const POINTS_MIN: f64 = 0.01;
 /// and by so many events.
 const HITS_MIN: u64 = 3;
 /// Of fewer events a share says nothing.
-const EVENTS_MIN: u64 = 20;
+const EVENTS_MIN: u64 = 10;
 
 /// How jobs end, in words, and by which meanings.
 const OUTCOMES: [(&str, &[Meaning]); 4] = [
