@@ -131,7 +131,7 @@ fn share_spread(parts: &[Part]) -> f64 {
     let (hits, of) = parts.iter().fold((0.0, 0.0), |(hits, of), one| (hits + one.hits as f64, of + one.of as f64));
     let share: f64 = hits / of;
     let variance = share * (1.0 - share);
-    if !(variance > 0.0) {
+    if variance.is_nan() || variance <= 0.0 {
         return 1.0;
     }
     let at = |together: usize| {

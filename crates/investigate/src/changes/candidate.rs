@@ -74,6 +74,9 @@ pub(super) fn finite(factor: f64) -> Option<f64> {
 
 /// `×3.2`, `÷4`.
 pub(super) fn times(factor: f64) -> String {
+    if factor == 0.0 {
+        return "none any more".to_owned();
+    }
     if factor >= 1.0 { units::factor(factor) } else { units::factor(1.0 / factor).replace('×', "÷") }
 }
 

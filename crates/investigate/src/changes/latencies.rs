@@ -16,7 +16,7 @@ use crate::rows::Rows;
 const STEP: f64 = 1.02;
 const SMALLEST_MS: f64 = 0.01;
 /// Fewer durations on one side say nothing.
-const DURATIONS_MIN: u64 = 20;
+const DURATIONS_MIN: u64 = 10;
 /// A median is worth telling that is so many times as long,
 const TIMES_MIN: f64 = 1.2;
 /// and by so much longer, in ms.

@@ -5,6 +5,7 @@
 
 mod belongs;
 mod candidate;
+mod causes;
 mod earlier;
 mod fold;
 mod latencies;
