@@ -6,6 +6,7 @@
 mod anomaly;
 mod backtest;
 mod bucket;
+mod change;
 mod correlation;
 mod diagnosis;
 mod error_class;
@@ -18,6 +19,7 @@ mod worker;
 pub use anomaly::{Anomalies, Anomaly, AnomalyKind, Severity, Subject};
 pub use backtest::{Alert, Backtest, Compared, Hit, Incident, KnownCulprit, Truth};
 pub use bucket::Bucket;
+pub use change::{Change, ChangeKind, Changes, Direction, Implied, Jobs, Test};
 pub use correlation::{Correlation, OtherJob, SameError, SameWorker};
 pub use diagnosis::{
     BudgetPart, Completeness, Confidence, Culprit, CulpritKind, Diagnosis, Evidence, LastEvent, SameCause, Verdict,

@@ -8,6 +8,7 @@
 mod anomalies;
 mod attempts;
 mod backtest;
+mod changes;
 mod check_names;
 mod clocks;
 mod compare;
@@ -38,6 +39,7 @@ mod without_level;
 mod workers;
 mod workers_table;
 
+pub use changes::{ChangesQuestion, RangesError, changes, changes_table};
 pub use check_names::{NameCheck, check_names};
 pub use histogram::{histogram, why_nothing};
 pub use investigation::{Investigation, InvestigationError};

@@ -11,6 +11,7 @@
 mod anomalies;
 mod answer;
 mod cells;
+mod changes;
 mod columns;
 mod correlation;
 mod diagnosis;
@@ -34,6 +35,7 @@ use jiff::Timestamp;
 
 pub use anomalies::{write_anomalies, write_backtest};
 pub use answer::{AnswerWriter, write_answer};
+pub use changes::write_changes;
 pub use correlation::{write_comparison, write_correlation, write_why_slow};
 pub use diagnosis::{write_diagnosis, write_judged};
 pub use event_lines::{EventLines, write_histogram};

@@ -2,7 +2,7 @@
 
 use jiff::tz::TimeZone;
 
-use emp_findings::{Anomalies, ErrorClass, Judged, Judgement, Moment};
+use emp_findings::{Anomalies, Changes, ErrorClass, Judged, Judgement, Moment};
 use emp_job::History;
 use emp_units as units;
 
@@ -76,6 +76,8 @@ pub struct Report {
     /// What is wrong with the jobs of the last hour.
     pub(super) judged: Judged,
     pub(super) anomalies: Anomalies,
+    /// What is different from the earlier range.
+    pub(super) changes: Option<Changes>,
     pub(super) rates: Section<Rates>,
     pub(super) latencies: Section<Vec<Latency>>,
     pub(super) course: Section<Course>,

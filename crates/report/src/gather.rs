@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::tz::TimeZone;
 
-use emp_findings::ErrorClass;
-use emp_investigate::{Investigation, InvestigationError, PerfQuestion, Rows, WithoutLevel, perf};
+use emp_findings::{Changes, ErrorClass};
+use emp_investigate::{
+    ChangesQuestion, Investigation, InvestigationError, PerfQuestion, Rows, WithoutLevel, changes, perf,
+};
 use emp_job::{Meaning, vocabulary};
 use emp_query::{Engine, canned_queries, find, literal, moment_literal};
 use emp_units::bucket_ms;
@@ -49,6 +51,7 @@ impl Report {
             completeness: completeness(engine, &question, &rates.content).await?,
             judged: investigation.diagnose_all(investigation.now_ms() - HOUR_MS).await?,
             anomalies: investigation.anomalies().await?,
+            changes: what_changed(engine, &question).await?,
             course: course(engine, &question, &latencies.content).await?,
             handoffs: handoffs(engine, &question).await?,
             jobs: slow_jobs(investigation, &question).await?,
@@ -57,6 +60,15 @@ impl Report {
             rates,
             latencies,
         })
+    }
+}
+
+/// What is different from the earlier range; `None` where there is no such range.
+async fn what_changed(engine: &Engine, question: &ReportQuestion) -> Result<Option<Changes>, InvestigationError> {
+    let before = (question.against_ms, question.against_until_ms());
+    match ChangesQuestion::new((question.since_ms, question.until_ms), Some(before)) {
+        Ok(question) => Ok(Some(changes(engine, &question).await?)),
+        Err(_) => Ok(None),
     }
 }
 

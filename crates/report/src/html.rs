@@ -65,8 +65,9 @@ impl Report {
     }
 
     fn page(&self) -> Result<Markup, ChartError> {
-        let sections: [(&str, &str, Markup); 9] = [
+        let sections: [(&str, &str, Markup); 10] = [
             ("wrong", "What is wrong now", self.wrong()),
+            ("changed", "What changed", self.changed()),
             ("rates", "Events per minute", self.rates()?),
             ("latency", "Latency by event type", self.latency()?),
             ("handoffs", "Handoffs between services", self.handoffs()?),
@@ -134,6 +135,18 @@ impl Report {
                     p.soft { "More: " code { "emp-events diagnose " (visible(job)) } }
                 }
             }
+        }
+    }
+
+    fn changed(&self) -> Markup {
+        let changes = tables::changes(self);
+        html! {
+            @if changes.rows.is_empty() {
+                p.soft { "Nothing significant, compared with the earlier range." }
+            } @else {
+                (table(&changes))
+            }
+            @for note in tables::notes_on_changes(self) { p.warn { (note) } }
         }
     }
 

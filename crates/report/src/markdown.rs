@@ -26,6 +26,15 @@ impl Report {
             let (what, why) = tables::group(self, group);
             writeln!(out, "- **{}** {}", escaped(&what), escaped(&why))?;
         }
+        writeln!(out, "\n## What changed\n")?;
+        let changes = tables::changes(self);
+        match changes.rows.is_empty() {
+            true => writeln!(out, "Nothing significant.")?,
+            false => write_table(out, &changes)?,
+        }
+        for note in tables::notes_on_changes(self) {
+            writeln!(out, "\n- {}", escaped(&note))?;
+        }
         let sections = [
             ("Latency by event type", tables::latencies(self)),
             ("Handoffs between services", tables::handoffs(self)),

@@ -1,6 +1,6 @@
 //! The tables of a report, as both the page and the Markdown show them.
 
-use emp_findings::{Anomaly, Group, Severity, Subject};
+use emp_findings::{Anomaly, Change, Group, Severity, Subject};
 use emp_render::visible;
 use emp_units as units;
 
@@ -181,6 +181,31 @@ pub(super) fn anomalies(report: &Report) -> Table {
         ]
     });
     Table::new(&["", "kind", "of", "what", "#n", "#q"], rows.collect())
+}
+
+/// What is different from the earlier range, as `emp-events changes` says it.
+pub(super) fn changes(report: &Report) -> Table {
+    let of_change = |change: &Change| {
+        let of_kind = change.kind.in_words();
+        let also = change.implies.len();
+        let also =
+            if also > 0 { format!(", and with it {}", units::counted(also, "more", "more")) } else { String::new() };
+        vec![
+            format!("{} {of_kind}", change.change.as_str()),
+            format!("{}{also}", shown(&change.words)),
+            units::count(change.before_count),
+            units::count(change.after_count),
+            units::probability(change.q_value),
+        ]
+    };
+    let rows = report.changes.iter().flat_map(|changes| &changes.changes).map(of_change);
+    Table::new(&["", "what", "#before", "#after", "#q"], rows.collect())
+}
+
+/// What limits the comparison.
+pub(super) fn notes_on_changes(report: &Report) -> Vec<String> {
+    let notes = report.changes.iter().flat_map(|changes| &changes.notes);
+    notes.map(|note| shown(note)).collect()
 }
 
 fn subject(subject: &Subject) -> String {

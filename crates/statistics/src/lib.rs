@@ -3,8 +3,14 @@
 //! Each returns the probability of a difference this large or larger where there is none. The
 //! distributions are those of `statrs`; the values are compared with SciPy's in the tests.
 
+mod clusters;
+mod slots;
+
 use statrs::distribution::{ContinuousCDF as _, Normal, StudentsT};
 use statrs::function::factorial::ln_binomial;
+
+pub use clusters::{RankTest, clustered_rank_test};
+pub use slots::{Part, RatioTest, Slot, p_of_totals, ratio_test, share_test};
 
 /// How unusual the number of events of one bucket of time is among those of others.
 #[derive(Debug, Clone, Copy, PartialEq)]

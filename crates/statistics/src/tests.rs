@@ -55,3 +55,69 @@ fn quantiles_agree_with_numpy() {
     close(quantile(&mut values, 0.95).unwrap(), 7.95);
     assert_eq!(quantile(&mut [], 0.5), None);
 }
+
+fn slots(counts: &[f64]) -> Vec<Slot> {
+    counts.iter().map(|count| Slot { count: *count, exposure: 1.0 }).collect()
+}
+
+#[test]
+fn ratios_are_those_of_a_quasi_poisson_model() {
+    let before = [300.0, 310.0, 290.0, 305.0, 295.0, 300.0, 300.0, 300.0];
+    let calm = ratio_test(&slots(&before), &slots(&before)).unwrap();
+    assert_eq!((calm.factor, calm.spread, calm.p), (1.0, 1.0, 1.0));
+    let after: Vec<f64> = before.iter().map(|count| count * 2.0).collect();
+    let more = ratio_test(&slots(&before), &slots(&after)).unwrap();
+    close(more.factor, 2.0);
+    // D = 2 (2400 ln(2400/3600) + 4800 ln(4800/3600)), by Student's t of 14 degrees of freedom.
+    let deviance = 2.0 * (2400.0 * (2.0_f64 / 3.0).ln() + 4800.0 * (4.0_f64 / 3.0).ln());
+    close(more.p, student_p(deviance.sqrt(), 14.0));
+}
+
+#[test]
+fn one_burst_is_no_change_of_the_rate() {
+    let calm = slots(&[2.0; 24]);
+    let mut burst = vec![2.0; 24];
+    (burst[7], burst[8]) = (60.0, 40.0);
+    let test = ratio_test(&calm, &slots(&burst)).unwrap();
+    assert!(test.factor > 2.5 && test.spread > 10.0 && test.p > 0.001, "{test:?}");
+    let test = ratio_test(&calm, &slots(&[6.0; 24])).unwrap();
+    assert!(test.p < 1e-7, "{test:?}");
+}
+
+/// `scipy.stats.binomtest(5, 5, 0.5)` has 0.0625.
+#[test]
+fn few_events_are_tested_exactly() {
+    let none = slots(&[0.0; 12]);
+    let mut five = vec![0.0; 12];
+    [1, 3, 5, 7, 9].iter().for_each(|at| five[*at] = 1.0);
+    close(ratio_test(&none, &slots(&five)).unwrap().p, 0.0625);
+    assert_eq!(ratio_test(&none, &none), None);
+    assert_eq!(ratio_test(&slots(&[1.0]), &slots(&[9.0])), None);
+}
+
+#[test]
+fn shares_are_judged_by_how_much_they_vary_by_themselves() {
+    let steady = [Part { hits: 1, of: 100 }; 24];
+    let more = [Part { hits: 5, of: 100 }; 24];
+    assert!(share_test(&steady, &more) < 1e-9);
+    close(share_test(&steady, &steady), 1.0);
+    let mut bursts = [Part { hits: 0, of: 100 }; 24];
+    bursts[3] = Part { hits: 60, of: 100 };
+    assert!(share_test(&bursts, &more) > 0.01);
+    assert!(share_test(&[Part::default(); 3], &more) > 0.99);
+}
+
+#[test]
+fn what_is_slow_for_all_at_once_counts_once() {
+    let slot = |ms: f64| (0..20).map(|one| (ms + f64::from(one), 1)).collect::<Counted>();
+    let calm: Vec<Counted> = (0..12).map(|_| slot(100.0)).collect();
+    let slow: Vec<Counted> = (0..12).map(|at| slot(115.0 + f64::from(at % 3))).collect();
+    let test = clustered_rank_test(&calm, &slow).unwrap();
+    assert!(test.p < 1e-9 && test.larger > 0.9, "{test:?}");
+    // The same lengths in two rushes of otherwise calm hours.
+    let rushes: Vec<Counted> = (0..12).map(|at| slot(if at / 2 == 3 { 200.0 } else { 100.0 })).collect();
+    let test = clustered_rank_test(&calm, &rushes).unwrap();
+    assert!(test.p > 0.1, "{test:?}");
+    assert_eq!(clustered_rank_test(&calm[..3], &slow), None);
+    close(clustered_rank_test(&calm, &calm).unwrap().p, 1.0);
+}

@@ -176,6 +176,19 @@ pub(super) fn show_list<T: Serialize>(
     Ok(out.flush()?)
 }
 
+/// The same of a value that is a list besides: NDJSON has a line for each of its parts.
+pub(super) fn show_parts<T: Serialize, P: Serialize>(
+    options: &Options,
+    answer: &T,
+    parts: &[P],
+    for_person: impl FnOnce(&mut dyn Write, &Screen, &T) -> std::io::Result<()>,
+) -> Result<(), Failure> {
+    match options.format {
+        Some(FormatOption::Ndjson) => show_list(options, parts, |_, _| Ok(())),
+        _ => show(options, answer, for_person),
+    }
+}
+
 /// Asks for rows that are to be looked at as a whole.
 pub(super) async fn gather(answer: Answer) -> Result<Vec<RecordBatch>, Failure> {
     warn(&answer.warnings);

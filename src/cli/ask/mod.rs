@@ -2,6 +2,7 @@
 
 mod anomalies;
 mod answer;
+mod changes;
 mod check_events;
 mod check_names;
 mod correlate;
@@ -52,6 +53,7 @@ pub(super) enum Command {
     Handoffs(handoffs::Handoffs),
     Correlate(correlate::Correlate),
     Perf(perf::Perf),
+    Changes(changes::Changes),
     WhySlow(why_slow::WhySlow),
     Workers(workers::Workers),
     Report(report::Report),
@@ -73,6 +75,7 @@ impl Command {
             Self::Handoffs(command) => command.run(options),
             Self::Correlate(command) => command.run(options),
             Self::Perf(command) => command.run(options),
+            Self::Changes(command) => command.run(options),
             Self::WhySlow(command) => command.run(options),
             Self::Workers(command) => command.run(options),
             Self::Report(command) => command.run(options),

@@ -1,0 +1,160 @@
+//! What takes longer or less: types of events, each as a whole and by connector.
+
+use std::collections::BTreeMap;
+
+use emp_findings::{ChangeKind, Direction};
+use emp_query::{Engine, key_among};
+use emp_statistics::{Counted, clustered_rank_test};
+use emp_units as units;
+
+use super::candidate::{Candidate, finite, times};
+use super::ranges::Ranges;
+use crate::investigation::InvestigationError;
+use crate::rows::Rows;
+
+/// Durations are counted in steps of 2 %, from the smallest that is told apart on.
+const STEP: f64 = 1.02;
+const SMALLEST_MS: f64 = 0.01;
+/// Fewer durations on one side say nothing.
+const DURATIONS_MIN: u64 = 10;
+/// A median is worth telling that is so many times as long,
+const TIMES_MIN: f64 = 1.2;
+/// and by so much longer, in ms.
+const MS_MIN: f64 = 5.0;
+/// What explains how long something takes, beside its type.
+pub(super) const KEY: &str = "connectorType";
+
+/// Durations by slot, each with how often it occurs.
+#[derive(Debug, Clone)]
+pub(super) struct Lengths {
+    before: Vec<Vec<(f64, u64)>>,
+    after: Vec<Vec<(f64, u64)>>,
+}
+
+impl Lengths {
+    pub fn new(ranges: &Ranges) -> Self {
+        // Two slots at a time: a slot alone has few durations.
+        let slots = |slots: usize| vec![Vec::new(); slots / 2];
+        Self { before: slots(ranges.before.slots), after: slots(ranges.after.slots) }
+    }
+
+    /// Adds durations of a pair of slots, those of the earlier range first.
+    pub fn add(&mut self, slot: usize, value: f64, count: u64) {
+        let later = slot.checked_sub(self.before.len());
+        let into = match later {
+            Some(slot) => self.after.get_mut(slot),
+            None => self.before.get_mut(slot),
+        };
+        into.into_iter().for_each(|values| values.push((value, count)));
+    }
+
+    fn with(&mut self, other: &Self) {
+        let both = [(&mut self.before, &other.before), (&mut self.after, &other.after)];
+        for (own, others) in both {
+            own.iter_mut().zip(others).for_each(|(own, other)| own.extend_from_slice(other));
+        }
+    }
+
+    pub fn counted(&self) -> [Vec<Counted>; 2] {
+        [&self.before, &self.after].map(|slots| slots.iter().map(|values| values.iter().copied().collect()).collect())
+    }
+
+    /// All of each range.
+    pub fn wholes(&self) -> [Counted; 2] {
+        [&self.before, &self.after].map(|slots| slots.iter().flatten().copied().collect())
+    }
+
+    /// What the test says, where there are enough: with the medians of both ranges.
+    pub fn compared(&self, kind: ChangeKind, what: &str) -> Option<(Candidate, f64, f64)> {
+        let [before, after] = self.wholes();
+        if before.count() < DURATIONS_MIN || after.count() < DURATIONS_MIN {
+            return None;
+        }
+        let (median_before, median_after) = (before.quantile(0.5)?, after.quantile(0.5)?);
+        let [before_slots, after_slots] = self.counted();
+        let test = clustered_rank_test(&before_slots, &after_slots)?;
+        let factor = median_after / median_before;
+        let direction = if test.larger >= 0.5 { Direction::Slower } else { Direction::Faster };
+        let mut found = Candidate::new(kind, direction, what, test.p);
+        (found.change.before_count, found.change.after_count) = (before.count(), after.count());
+        found.change.factor = finite(factor);
+        let agree = (factor >= 1.0) == (direction == Direction::Slower);
+        found.is_large = agree && factor.max(1.0 / factor) >= TIMES_MIN;
+        Some((found, median_before, median_after))
+    }
+}
+
+/// How long each type of event takes, by connector; of those without one by `None`.
+pub(super) type ByType = BTreeMap<String, BTreeMap<Option<String>, Lengths>>;
+
+/// All durations of both ranges.
+pub(super) async fn durations(engine: &Engine, ranges: &Ranges) -> Result<ByType, InvestigationError> {
+    let sql = format!(
+        "select event_type, {key} as key, ({slot}) / 2 as slot, \
+         cast(floor(ln(greatest(duration_ms, {SMALLEST_MS})) / ln({STEP})) as bigint) as step, count(*) as events \
+         from events where duration_ms >= 0 and {condition} group by 1, 2, 3, 4",
+        key = key_among(&[], KEY),
+        slot = ranges.slot(),
+        condition = ranges.condition()
+    );
+    let mut found = ByType::new();
+    Rows::ask(engine, &sql).await?.map(|row| {
+        let by_key = found.entry(row.text("event_type")?).or_default();
+        let lengths = by_key.entry(row.optional_text("key")?).or_insert_with(|| Lengths::new(ranges));
+        let slot = usize::try_from(row.integer("slot")?).unwrap_or(0);
+        lengths.add(slot, middle_of_step(row.integer("step")?), row.integer("events")?.unsigned_abs());
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// In ms.
+fn middle_of_step(step: i64) -> f64 {
+    STEP.powf(step as f64 + 0.5)
+}
+
+/// Every type of event that has durations, tested as a whole and by connector.
+pub(super) fn latencies(by_type: &ByType, ranges: &Ranges) -> Vec<Candidate> {
+    let mut found = Vec::new();
+    for (event_type, by_key) in by_type {
+        let mut whole = Lengths::new(ranges);
+        by_key.values().for_each(|lengths| whole.with(lengths));
+        let of_key = |(key, lengths): (&Option<String>, &Lengths)| latency(lengths, event_type, key.as_deref());
+        let by_key: Vec<Candidate> = by_key.iter().filter(|_| by_key.len() > 1).filter_map(of_key).collect();
+        if let Some(mut whole) = latency(&whole, event_type, None) {
+            // Where a slow connector does less, the others' times are no shorter for it.
+            whole.is_large &= by_key.is_empty() || standardized(&by_key).max(1.0 / standardized(&by_key)) >= TIMES_MIN;
+            found.push(whole);
+        }
+        found.extend(by_key.into_iter().filter(|one| one.connector.is_some()));
+    }
+    found
+}
+
+/// How many times as long each connector takes, on average over the events of the earlier range.
+fn standardized(by_key: &[Candidate]) -> f64 {
+    let weighed = by_key.iter().filter_map(|one| {
+        let change = &one.change;
+        Some((change.before_count as f64, change.factor.filter(|factor| *factor > 0.0)?.ln()))
+    });
+    let (weights, sum) = weighed.fold((0.0, 0.0), |(all, sum), (weight, ln)| (all + weight, sum + weight * ln));
+    if weights > 0.0 { (sum / weights).exp() } else { 1.0 }
+}
+
+fn latency(lengths: &Lengths, event_type: &str, connector: Option<&str>) -> Option<Candidate> {
+    let kind = if connector.is_some() { ChangeKind::Connector } else { ChangeKind::Latency };
+    let (mut found, before, after) = lengths.compared(kind, connector.unwrap_or(event_type))?;
+    found.is_large &= (after - before).abs() >= MS_MIN;
+    found.change.before_p50_ms = Some(units::tenth(before));
+    found.change.after_p50_ms = Some(units::tenth(after));
+    found.event_type = Some(event_type.to_owned());
+    found.connector = connector.map(str::to_owned);
+    let of = connector.map(|connector| format!("{connector}: ")).unwrap_or_default();
+    found.change.words = format!(
+        "{of}{event_type} takes {} at the median, {} before ({})",
+        units::millis(after),
+        units::millis(before),
+        times(after / before)
+    );
+    Some(found)
+}

@@ -1,0 +1,201 @@
+//! Services, machines and workers that came or went.
+
+use std::collections::{BTreeMap, HashSet};
+
+use emp_findings::{ChangeKind, Direction};
+use emp_query::{Engine, literal};
+
+use super::candidate::{Candidate, rounded};
+use super::earlier::{Earlier, absence};
+use super::ranges::Ranges;
+use super::series::Series;
+use crate::investigation::InvestigationError;
+use crate::judge::clock;
+use crate::rows::Rows;
+
+/// One that is heard of in the first part of the later range alone is gone, too: one of so many parts.
+const FIRST_PART: usize = 4;
+/// Where so many went in the earlier range already, workers come and go by themselves.
+const FLUX_MIN: usize = 3;
+/// One that was heard of in fewer slots has not lived there: a machine says what it is as it starts, and no more.
+const LIVED_SLOTS_MIN: u64 = 4;
+/// What is less likely by chance than this would have been told.
+const P_MAX: f64 = 1e-3;
+
+/// When one was heard of.
+#[derive(Debug, Clone)]
+struct Member {
+    name: String,
+    before: u64,
+    after: u64,
+    /// In how many slots.
+    active: u64,
+    first: usize,
+    last: usize,
+}
+
+/// What came and went of each kind, with what there is to say about that.
+pub(super) async fn members(
+    engine: &Engine,
+    series: &[Series],
+    ranges: &Ranges,
+    earlier: &Earlier,
+) -> Result<(Vec<Candidate>, Vec<String>), InvestigationError> {
+    let mut found = Vec::new();
+    let mut notes = Vec::new();
+    for (kind, column) in
+        [(ChangeKind::Service, "service"), (ChangeKind::Machine, "machine_id"), (ChangeKind::Worker, "worker_id")]
+    {
+        let members = match kind {
+            ChangeKind::Service => services(series, ranges),
+            _ => ask(engine, column, ranges).await?,
+        };
+        let gone = gone(kind, &members, ranges);
+        let new = new(engine, (kind, column), &members, ranges, earlier).await?;
+        let real = [&gone[..], &new].map(|found| found.iter().filter(|one| one.change.p_value < P_MAX).count());
+        match in_flux(&members, real, ranges) {
+            // Those that came or went since say nothing then.
+            Some(others) if real != [0, 0] => notes.push(format!(
+                "{}s come and go by themselves, {others} within the earlier range: those that came or went since are \
+                 not told",
+                kind.in_words()
+            )),
+            Some(_) => {}
+            None => found.extend([gone, new].concat()),
+        }
+    }
+    Ok((found, notes))
+}
+
+fn services(series: &[Series], ranges: &Ranges) -> Vec<Member> {
+    let mut services: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
+    for one in series {
+        let events = services.entry(&one.service).or_insert_with(|| vec![0; ranges.slots()]);
+        events.iter_mut().zip(&one.events).for_each(|(sum, events)| *sum += events);
+    }
+    let member = |(name, events): (&str, Vec<u64>)| {
+        let is_active = |events: &u64| *events > 0;
+        Some(Member {
+            name: name.to_owned(),
+            before: events[..ranges.before.slots].iter().sum(),
+            after: events[ranges.before.slots..].iter().sum(),
+            active: events.iter().copied().filter(is_active).count() as u64,
+            first: events.iter().position(is_active)?,
+            last: events.iter().rposition(is_active)?,
+        })
+    };
+    services.into_iter().filter_map(member).collect()
+}
+
+async fn ask(engine: &Engine, column: &str, ranges: &Ranges) -> Result<Vec<Member>, InvestigationError> {
+    let slots = ranges.before.slots;
+    let sql = format!(
+        "select name, sum(events) filter (where slot < {slots}) as before, \
+         sum(events) filter (where slot >= {slots}) as after, count(*) as active, min(slot) as first, \
+         max(slot) as last from (select {column} as name, {} as slot, count(*) as events from events \
+         where {column} is not null and {} group by 1, 2) group by name order by name",
+        ranges.slot(),
+        ranges.condition()
+    );
+    Rows::ask(engine, &sql).await?.map(|row| {
+        let number = |name: &str| row.integer(name).map(i64::unsigned_abs);
+        let (first, last) = (number("first")? as usize, number("last")? as usize);
+        let (before, after, active) = (number("before")?, number("after")?, number("active")?);
+        Ok(Member { name: row.text("name")?, before, after, active, first, last })
+    })
+}
+
+/// How many lived and went within the earlier range already, where these are half as many as came or went since, or
+/// more.
+fn in_flux(members: &[Member], [gone, new]: [usize; 2], ranges: &Ranges) -> Option<usize> {
+    let half = ranges.before.slots / 2;
+    let went = members.iter().filter(|one| one.active >= LIVED_SLOTS_MIN && one.last < half).count();
+    // These are among the gone.
+    let since = gone.saturating_sub(went).max(new);
+    (went >= FLUX_MIN && 2 * went >= since).then_some(went)
+}
+
+/// Those that nothing is heard of any more: the probability that none of the slots in which they were active is
+/// among those since.
+fn gone(kind: ChangeKind, members: &[Member], ranges: &Ranges) -> Vec<Candidate> {
+    let limit = ranges.before.slots + ranges.after.slots / FIRST_PART;
+    let is_gone = |one: &&Member| one.before > 0 && one.last < limit;
+    let told = members.iter().filter(is_gone).map(|one| {
+        // What came and went within the earlier range is no sign of when it would come again.
+        let since_ms = end_of_slot(one.last, ranges).max(ranges.after.since_ms);
+        let silent = (ranges.after.until_ms - since_ms) as f64 / 3.6e6 / (ranges.before.hours() + ranges.after.hours());
+        let mut found = candidate(kind, Direction::Gone, one, ranges, absence(one.active as f64, silent.min(1.0)));
+        found.change.words = format!(
+            "{} {} is gone: last heard of before {}",
+            kind.in_words(),
+            one.name,
+            clock(end_of_slot(one.last, ranges))
+        );
+        found
+    });
+    told.collect()
+}
+
+/// Those of which nothing was heard before.
+async fn new(
+    engine: &Engine,
+    (kind, column): (ChangeKind, &str),
+    members: &[Member],
+    ranges: &Ranges,
+    earlier: &Earlier,
+) -> Result<Vec<Candidate>, InvestigationError> {
+    let new: Vec<&Member> = members.iter().filter(|one| one.before == 0).collect();
+    let known = known(engine, column, &new, earlier).await?;
+    let told = new.into_iter().map(|one| {
+        let is_known = known.contains(&one.name);
+        let before = ranges.before.hours() / (ranges.before.hours() + ranges.after.hours());
+        let share = if is_known { before } else { earlier.share_with(ranges) };
+        let mut found = candidate(kind, Direction::New, one, ranges, absence(one.active as f64, share));
+        let since = clock(start_of_slot(one.first, ranges));
+        found.change.words = match is_known {
+            true => format!("{} {} is back, since {since} or later", kind.in_words(), one.name),
+            false => format!("{} {} is new, since {since} or later", kind.in_words(), one.name),
+        };
+        found
+    });
+    Ok(told.collect())
+}
+
+async fn known(
+    engine: &Engine,
+    column: &str,
+    members: &[&Member],
+    earlier: &Earlier,
+) -> Result<HashSet<String>, InvestigationError> {
+    if members.is_empty() || earlier.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let names: Vec<String> = members.iter().map(|one| literal(&one.name)).collect();
+    let sql = format!(
+        "select {column} as name from events where {column} in ({}) and {} group by 1",
+        names.join(", "),
+        earlier.condition()
+    );
+    Ok(Rows::ask(engine, &sql).await?.map(|row| row.text("name"))?.into_iter().collect())
+}
+
+fn candidate(kind: ChangeKind, direction: Direction, one: &Member, ranges: &Ranges, p: f64) -> Candidate {
+    let mut found = Candidate::new(kind, direction, &one.name, p);
+    (found.change.before_count, found.change.after_count) = (one.before, one.after);
+    found.change.before_per_hour = Some(rounded(one.before as f64 / ranges.before.hours()));
+    found.change.after_per_hour = Some(rounded(one.after as f64 / ranges.after.hours()));
+    found.is_large = true;
+    found
+}
+
+fn start_of_slot(slot: usize, ranges: &Ranges) -> i64 {
+    let (side, slot) = match slot.checked_sub(ranges.before.slots) {
+        Some(slot) => (&ranges.after, slot),
+        None => (&ranges.before, slot),
+    };
+    side.since_ms + (slot as f64 * side.hours_of_slot() * 3.6e6) as i64
+}
+
+fn end_of_slot(slot: usize, ranges: &Ranges) -> i64 {
+    if slot + 1 == ranges.before.slots { ranges.before.until_ms } else { start_of_slot(slot + 1, ranges) }
+}

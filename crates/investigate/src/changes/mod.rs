@@ -1,0 +1,177 @@
+//! What changed from one range of time to another: what is new, gone, more, less, slower, faster.
+//!
+//! All is counted by the engine, in slots of time, so that no number of events is too many; here only the counts are
+//! compared. `docs/definitions.md` says what is taken for a change.
+
+mod belongs;
+mod candidate;
+mod causes;
+mod earlier;
+mod fold;
+mod latencies;
+mod members;
+mod new_types;
+mod ranges;
+mod rates;
+mod series;
+mod shares;
+mod speeds;
+mod table;
+mod texts;
+
+use emp_findings::{Changes, Jobs, Moment};
+use emp_query::Engine;
+use emp_statistics::benjamini_hochberg;
+
+use self::candidate::{Candidate, rounded};
+use self::earlier::Earlier;
+use self::ranges::{Ranges, Side};
+use self::series::AllSeries;
+use super::investigation::InvestigationError;
+use super::rows::Rows;
+
+pub use self::table::changes_table;
+
+/// Of the changes that are told this share is false, at most.
+const Q_MAX: f64 = 0.01;
+
+/// Two ranges of time, each from its first moment to before its last, in ms since the epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChangesQuestion {
+    after: (i64, i64),
+    before: (i64, i64),
+}
+
+/// Why two ranges cannot be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RangesError {
+    /// One of them has no time.
+    #[error("the range from {} to {} has no length", Moment(.0.0).time(), Moment(.0.1).time())]
+    Empty((i64, i64)),
+    /// Events would be in both, or the earlier one is the later.
+    #[error(
+        "the range to compare with ends at {}, after the other one begins at {}: it has to lie before",
+        Moment(*.until_ms).time(), Moment(*.since_ms).time()
+    )]
+    NotEarlier {
+        /// When the earlier range ends, ms since the epoch.
+        until_ms: i64,
+        /// When the later one begins.
+        since_ms: i64,
+    },
+}
+
+impl ChangesQuestion {
+    /// What is different `after` from `before`; without one, from the range of equal length right before.
+    ///
+    /// # Errors
+    /// [`RangesError`] where a range is empty, or `before` ends after `after` begins.
+    pub fn new(after: (i64, i64), before: Option<(i64, i64)>) -> Result<Self, RangesError> {
+        let before = before.unwrap_or((after.0.saturating_sub(after.1 - after.0), after.0));
+        if let Some(empty) = [before, after].into_iter().find(|(since_ms, until_ms)| since_ms >= until_ms) {
+            return Err(RangesError::Empty(empty));
+        }
+        if before.1 > after.0 {
+            return Err(RangesError::NotEarlier { until_ms: before.1, since_ms: after.0 });
+        }
+        Ok(Self { after, before })
+    }
+}
+
+/// What changed, the most important first.
+///
+/// # Errors
+/// [`InvestigationError`] where the store cannot be read.
+pub async fn changes(engine: &Engine, question: &ChangesQuestion) -> Result<Changes, InvestigationError> {
+    let (mut ranges, mut notes) = Ranges::within_store(engine, question.before, question.after).await?;
+    let series = AllSeries::ask(engine, &ranges).await?;
+    let mut events = vec![0; ranges.slots()];
+    for one in &series {
+        events.iter_mut().zip(&one.events).for_each(|(sum, events)| *sum += events);
+    }
+    notes.extend(ranges.cover(&events));
+    notes.extend(lost(engine, &ranges).await?);
+    for (side, name) in [(&ranges.before, "earlier"), (&ranges.after, "later")] {
+        if side.events == 0 {
+            notes.push(format!("the {name} range has no events: there is nothing to compare"));
+        }
+    }
+    let mut found = Changes {
+        after: range(&ranges.after),
+        before: range(&ranges.before),
+        after_hours: rounded(ranges.after.hours()),
+        before_hours: rounded(ranges.before.hours()),
+        after_events: ranges.after.events,
+        before_events: ranges.before.events,
+        jobs: None,
+        tests: 0,
+        q_max: Q_MAX,
+        changes: Vec::new(),
+        notes,
+    };
+    if found.before_events == 0 || found.after_events == 0 {
+        return Ok(found);
+    }
+    let all = AllSeries::new(series, &ranges);
+    found.jobs = jobs(&all, &ranges);
+    let (mut candidates, more) = candidates(engine, &all, &ranges).await?;
+    found.notes.extend(more);
+    found.tests = candidates.len();
+    judge(&mut candidates);
+    found.changes = fold::told(engine, candidates, &ranges).await?;
+    Ok(found)
+}
+
+fn range(side: &Side) -> [Moment; 2] {
+    [Moment(side.since_ms), Moment(side.until_ms)]
+}
+
+/// How many jobs there are, by what begins them.
+fn jobs(all: &AllSeries, ranges: &Ranges) -> Option<Jobs> {
+    let series = &all.series[all.begins?];
+    let (before, after) = series.totals(ranges);
+    Some(Jobs {
+        event_type: series.event_type.clone(),
+        before_per_hour: rounded(before as f64 / ranges.before.hours()),
+        after_per_hour: rounded(after as f64 / ranges.after.hours()),
+    })
+}
+
+/// What the store lacks of both ranges, in words.
+async fn lost(engine: &Engine, ranges: &Ranges) -> Result<Option<String>, InvestigationError> {
+    let condition = ranges.condition().replace("timestamp ", "noticed_at ");
+    let sql = format!("select coalesce(sum(lost), 0) as lost from losses where {condition}");
+    let lost = Rows::ask(engine, &sql).await?.map(|row| row.integer("lost"))?.first().copied().unwrap_or(0);
+    let events = emp_units::counted(lost.max(0) as usize, "event was", "events were");
+    Ok((lost > 0).then(|| format!("{events} lost in these ranges before they were stored")))
+}
+
+/// All differences that are looked for, tested, with what there is to say about them.
+async fn candidates(
+    engine: &Engine,
+    all: &AllSeries,
+    ranges: &Ranges,
+) -> Result<(Vec<Candidate>, Vec<String>), InvestigationError> {
+    let first = Rows::ask(engine, "select cast(min(timestamp) as bigint) as first from events").await?;
+    let first_ms = first.map(|row| row.integer("first"))?.first().copied().unwrap_or(ranges.before.since_ms);
+    let earlier = Earlier::of(ranges, first_ms);
+    let mut found = rates::rates(all, ranges);
+    new_types::judge(engine, &mut found, &all.series, ranges, &earlier).await?;
+    found.extend(shares::error_shares(&all.series, ranges));
+    found.extend(shares::outcomes(&all.series, ranges));
+    found.extend(texts::texts(engine, all, ranges, &earlier).await?);
+    let (members, notes) = members::members(engine, &all.series, ranges, &earlier).await?;
+    found.extend(members);
+    let durations = latencies::durations(engine, ranges).await?;
+    found.extend(latencies::latencies(&durations, ranges));
+    found.extend(speeds::speeds(engine, &durations, ranges).await?);
+    Ok((found, notes))
+}
+
+/// Gives each its q-value, over all of them.
+fn judge(found: &mut [Candidate]) {
+    let p_values: Vec<f64> = found.iter().map(|one| one.change.p_value).collect();
+    for (one, q) in found.iter_mut().zip(benjamini_hochberg(&p_values)) {
+        one.change.q_value = q;
+    }
+}

@@ -1,0 +1,92 @@
+use std::io::{BufWriter, Write as _};
+use std::process::ExitCode;
+
+use clap::Args;
+
+use emp_investigate::{ChangesQuestion, changes, changes_table};
+use emp_prompt::watched;
+use emp_render::{write_answer, write_changes};
+use emp_units::parse_positive_duration;
+
+use super::answer::{
+    AsOf, TimeRange, engine, format, moment, note_failures_without_level, runtime, screen, show_parts,
+};
+use crate::cli::failure::{Failure, Outcome};
+use crate::cli::options::{FormatOption, Options};
+
+/// Without a range it is the two hours that end now.
+const RANGE_MS: i64 = 2 * 3_600_000;
+const BEFORE: &str = "before";
+/// The event of this very moment belongs to a range that ends now.
+const NOW_MS: i64 = 1;
+
+/// Say what is new, gone, more, less, slower or faster than in an earlier range of time
+///
+/// Types of events, texts of errors, services, machines, workers, durations, and how jobs end; each with
+/// its counts and its test, the most important first. Of what is told no more than one in a hundred is
+/// false. Without a range it is the last two hours. What is compared is in docs/definitions.md.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  emp-events changes                                     the last two hours, and the two before
+  emp-events changes --since 14:00                       since the deploy, and as long before it
+  emp-events changes --last 2h --against 1d              the same hours of yesterday
+  emp-events changes --last 1h --against '8d..1d'        the week before, whose rates are per hour, too
+  emp-events changes --since 2025-09-27T12:00Z --until 2025-09-27T14:00Z \\
+      --against 2025-09-27T10:00Z..2025-09-27T12:00Z --format json")]
+pub(crate) struct Changes {
+    #[command(flatten)]
+    range: TimeRange,
+    /// What to compare with: `before`, the range as long right before; a duration, the same range that much
+    /// earlier (1d, 7d); or a range, FROM..TO
+    #[arg(long, value_name = "before|DURATION|FROM..TO", default_value = BEFORE)]
+    against: String,
+    #[command(flatten)]
+    as_of: AsOf,
+}
+
+impl Changes {
+    pub fn run(self, options: &Options) -> Outcome {
+        runtime()?.block_on(async {
+            let engine = engine(options)?;
+            self.as_of.say_what_is_missing(options, &engine).await?;
+            let now = self.as_of.ms(options, &engine)?;
+            let (since, until) = self.range.bounds(options, now)?;
+            let until = until.unwrap_or(now + NOW_MS);
+            let after = (since.unwrap_or(until - RANGE_MS), until);
+            let before = self.before(options, after, now)?;
+            let question = ChangesQuestion::new(after, before).map_err(|error| Failure::Usage(error.to_string()))?;
+            let found = watched(&engine, changes(&engine, &question)).await?;
+            match options.format {
+                Some(FormatOption::Csv | FormatOption::Markdown) => {
+                    let table = changes_table(&found)?;
+                    let mut out = BufWriter::new(std::io::stdout().lock());
+                    write_answer(&mut out, format(options), &screen(options)?, table.schema(), &[table], None)?;
+                    out.flush()?;
+                }
+                _ => show_parts(options, &found, &found.changes, write_changes)?,
+            }
+            note_failures_without_level(&engine, (Some(after.0), Some(after.1))).await?;
+            Ok(ExitCode::SUCCESS)
+        })
+    }
+
+    /// The range to compare with; `None` stands for the one right before.
+    fn before(&self, options: &Options, after: (i64, i64), now: i64) -> Result<Option<(i64, i64)>, Failure> {
+        let text = self.against.trim();
+        if text == BEFORE {
+            return Ok(None);
+        }
+        if let Some((from, to)) = text.split_once("..") {
+            return Ok(Some((moment(options, from, now)?, moment(options, to, now)?)));
+        }
+        let earlier = parse_positive_duration(text).map_err(|_| {
+            Failure::Usage(format!(
+                "--against {text} is neither `before`, nor a duration such as 1d, nor a range such as \
+                 2025-09-27T10:00Z..2025-09-27T12:00Z"
+            ))
+        })?;
+        let earlier_ms = i64::try_from(earlier.as_millis()).unwrap_or(i64::MAX);
+        Ok(Some((after.0.saturating_sub(earlier_ms), after.1.saturating_sub(earlier_ms))))
+    }
+}
