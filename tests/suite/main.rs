@@ -31,6 +31,7 @@ mod permissions;
 mod producers;
 mod prompt;
 mod proxy;
+mod ranges;
 mod read_only_store;
 mod report;
 mod servers;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use arrow::array::RecordBatch;
 use datafusion::catalog::memory::DataSourceExec;
@@ -63,6 +64,14 @@ pub(super) struct Clock {
     pub tz: TimeZone,
 }
 
+impl Clock {
+    /// As the session's own clock has it; nothing of interest happened before 1970.
+    fn system_time(&self) -> SystemTime {
+        let since_epoch = Duration::from_millis(self.now.as_millisecond().max(0).unsigned_abs());
+        SystemTime::UNIX_EPOCH + since_epoch
+    }
+}
+
 impl Engine {
     /// Looks at the store, and starts a session.
     ///
@@ -94,7 +103,8 @@ impl Engine {
         Ok(Self { source, context, limits, clock, running: Mutex::default(), planning: tokio::sync::Mutex::default() })
     }
 
-    /// The same engine with another clock and time zone for the parameters of canned queries.
+    /// The same engine with another clock, for `now()`, `since()` and the parameters of canned queries, and another time
+    /// zone for those.
     #[must_use]
     pub fn with_clock(self, now: Timestamp, tz: TimeZone) -> Self {
         Self { clock: Clock { now, tz }, ..self }
@@ -218,7 +228,8 @@ impl Engine {
     /// Where a file goes before the first rows are there, the collector has put its events into
     /// another one: the statement is planned anew over what is there then.
     async fn run_unboxed(&self, text: &str, values: Option<ParamValues>) -> Result<Answer, QueryError> {
-        let state = self.context.state();
+        let mut state = self.context.state();
+        state.execution_props_mut().query_execution_start_time = Some(self.clock.system_time().into());
         let asked = Asked { sql: text, limits: &self.limits, state: Some(&state) };
         let mut attempt = 1;
         loop {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anstyle::Style;
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, Field, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use emp_event::tells_of_failure;
 use emp_units as units;
@@ -122,7 +122,7 @@ impl<'a> Table<'a> {
             let name = header.get(column).copied().unwrap_or(1);
             let value = values.get(column).copied().unwrap_or(1);
             let is_empty = rows.len() > 1 && rows.iter().skip(1).all(|row| row[column].text == NULL);
-            want(field, name, value, is_empty)
+            want(&self.schema, field, name, value, is_empty)
         });
         plan(&wants.collect::<Vec<_>>(), self.screen.width)
     }
@@ -206,7 +206,7 @@ fn texts(row: &[Cell]) -> Vec<&str> {
 }
 
 /// Numbers and times are never cut, as half a number is a wrong one: only their name may be.
-fn want(field: &Field, name: usize, value: usize, is_empty: bool) -> Want {
+fn want(schema: &Schema, field: &Field, name: usize, value: usize, is_empty: bool) -> Want {
     let natural = name.max(value);
     let is_rigid = is_number(field.data_type())
         || matches!(field.data_type(), DataType::Timestamp(..) | DataType::Boolean | DataType::Date32);
@@ -222,8 +222,10 @@ fn want(field: &Field, name: usize, value: usize, is_empty: bool) -> Want {
         // The quantiles beside it say it in numbers.
         "histogram" => Worth::Repeated,
         "timestamp" | "service" | "event_type" | "level" | "job_id" => Worth::Telling,
-        "count" | "errors" | "handoffs" | "gaps" | "p50_ms" | "p95_ms" | "change" => Worth::Telling,
+        "count" | "errors" | "handoffs" | "gaps" | "gap_ms" | "p50_ms" | "p95_ms" | "change" => Worth::Telling,
         "from_event" | "to_event" => Worth::Telling,
+        // An event says whose it is; where there is none, the service does.
+        "from_service" | "to_service" if schema.column_with_name("from_event").is_none() => Worth::Telling,
         _ => Worth::Own,
     };
     Want { natural, least, ample, worth }

@@ -23,6 +23,8 @@ use emp_units::parse_moment;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::{FormatOption, Options};
 
+/// The event of this very moment belongs to a range that ends now.
+const NOW_MS: i64 = 1;
 /// Rows of a table on a terminal: more are cut in the middle, and the footer says so.
 const TERMINAL_ROWS_MAX: usize = 100;
 
@@ -42,10 +44,11 @@ pub(crate) struct TimeRange {
 
 impl TimeRange {
     /// As the first moment and the one after the last, ms since the epoch.
-    pub fn bounds(&self, options: &Options, now_ms: i64) -> Result<(Option<i64>, Option<i64>), Failure> {
+    /// It ends at `now_ms` where that was given by `--now`.
+    pub fn bounds(&self, options: &Options, as_of: &AsOf, now_ms: i64) -> Result<(Option<i64>, Option<i64>), Failure> {
         let parse = |text: &Option<String>| text.as_deref().map(|text| moment(options, text, now_ms)).transpose();
         let since = parse(&self.since)?.or(parse(&self.last)?);
-        let until = parse(&self.until)?;
+        let until = parse(&self.until)?.or(as_of.is_given().then_some(now_ms + NOW_MS));
         if since.zip(until).is_some_and(|(since, until)| since >= until) {
             return Err(Failure::Usage("--since is not before --until: no time lies between them".to_owned()));
         }
@@ -53,15 +56,24 @@ impl TimeRange {
     }
 
     /// When it begins and when it ends, ms since the epoch: it ends now, and has that length, where neither was said.
+    /// The moment of `--now` is its last.
     pub fn or_last(&self, options: &Options, now_ms: i64, length_ms: i64) -> Result<(i64, i64), Failure> {
-        let (since, until) = self.bounds(options, now_ms)?;
+        let (since, until) = self.bounds(options, &AsOf::default(), now_ms)?;
         let until = until.unwrap_or(now_ms);
         Ok((since.unwrap_or(until - length_ms), until))
     }
 
-    /// As parameters of a canned query.
-    pub fn parameters(self) -> [Option<(String, String)>; 2] {
-        [parameter("since", self.since.or(self.last)), parameter("until", self.until)]
+    /// When the range as long right before begins, which ends with `since_ms`.
+    pub fn right_before(since_ms: i64, until_ms: i64, now_ms: i64) -> i64 {
+        let end_ms = if until_ms == now_ms + NOW_MS { now_ms } else { until_ms };
+        since_ms - (end_ms - since_ms)
+    }
+
+    /// As parameters of a canned query that is asked by the clock of `as_of`.
+    pub fn parameters(self, options: &Options, as_of: &AsOf) -> Result<[Option<(String, String)>; 2], Failure> {
+        let now_ms = as_of.given_ms(options)?.map(|now_ms| now_ms + NOW_MS);
+        let until = self.until.or(now_ms.map(|ms| ms.to_string()));
+        Ok([parameter("since", self.since.or(self.last)), parameter("until", until)])
     }
 }
 
@@ -76,20 +88,20 @@ pub(super) fn parameter(name: &str, value: Option<String>) -> Option<(String, St
 }
 
 /// Runs the canned query of that name and shows its answer.
-pub(super) fn ask_canned(options: &Options, name: &str, parameters: &[(String, String)]) -> Outcome {
+pub(super) fn ask_canned(options: &Options, as_of: &AsOf, name: &str, parameters: &[(String, String)]) -> Outcome {
     let queries = canned()?;
     let query = find(&queries, name)?;
-    ask(options, async |engine| engine.canned(query, parameters).await)
+    ask(options, as_of, async |engine| engine.canned(query, parameters).await)
 }
 
 /// The same of a query about times between producers: says whose clocks are ahead in its range.
-pub(super) fn ask_by_clocks(options: &Options, name: &str, parameters: &[(String, String)]) -> Outcome {
+pub(super) fn ask_by_clocks(options: &Options, as_of: &AsOf, name: &str, parameters: &[(String, String)]) -> Outcome {
     let queries = canned()?;
     let (query, clocks) = (find(&queries, name)?, find(&queries, "clocks")?);
     let is_taken = |given: &&(String, String)| clocks.parameters.iter().any(|parameter| parameter.name == given.0);
     let of_clocks: Vec<(String, String)> = parameters.iter().filter(is_taken).cloned().collect();
     let are_raw = parameters.iter().any(|(name, _)| name == "clocks");
-    ask(options, async |engine| {
+    ask(options, as_of, async |engine| {
         let ahead = Rows(engine.canned(clocks, &of_clocks).await?.batches().await?);
         let ahead = ahead.map(|row| Ok((row.text("producer")?, row.integer("ahead_ms")?))).unwrap_or_default();
         warn(clocks_in_words(&ahead, are_raw).as_slice());
@@ -120,10 +132,14 @@ pub(super) fn canned() -> Result<Vec<CannedQuery>, Failure> {
 }
 
 /// Asks the engine and shows the answer as it comes.
-pub(super) fn ask(options: &Options, question: impl AsyncFnOnce(&Engine) -> Result<Answer, QueryError>) -> Outcome {
+pub(super) fn ask(
+    options: &Options,
+    as_of: &AsOf,
+    question: impl AsyncFnOnce(&Engine) -> Result<Answer, QueryError>,
+) -> Outcome {
     let begun = Instant::now();
     runtime()?.block_on(async {
-        let engine = engine(options)?;
+        let engine = as_of.engine(options)?;
         stream(options, &engine, begun, question(&engine)).await
     })?;
     Ok(ExitCode::SUCCESS)
@@ -195,7 +211,7 @@ pub(super) async fn gather(answer: Answer) -> Result<Vec<RecordBatch>, Failure> 
     Ok(answer.batches().await?)
 }
 
-/// The store of the options, asked by their clock.
+/// The store of the options, as of now.
 pub(super) fn engine(options: &Options) -> Result<Engine, Failure> {
     Ok(engine_in(options, time_zone(options)?)?)
 }
@@ -203,7 +219,9 @@ pub(super) fn engine(options: &Options) -> Result<Engine, Failure> {
 /// The same with a time zone that was understood before.
 pub(super) fn engine_in(options: &Options, zone: TimeZone) -> Result<Engine, QueryError> {
     let settings = Settings { memory_bytes: options.asking.memory, on_indexing: on_indexing(), ..Settings::default() };
-    Ok(Engine::open_with(&options.layout(), settings)?.with_clock(Timestamp::now(), zone))
+    let engine = Engine::open_with(&options.layout(), settings)?;
+    let now_ms = usual_now_ms(options, &engine)?;
+    Ok(engine.with_clock(Timestamp::from_millisecond(now_ms).unwrap_or(Timestamp::MAX), zone))
 }
 
 /// Says on a terminal why a first question about ids takes longer.
@@ -221,16 +239,21 @@ fn on_indexing() -> Option<OnIndexing> {
 /// The moment by which jobs are judged, ms since the epoch: the one that was given, else the real time
 /// where a collector writes to the store, else that of its newest event.
 pub(super) fn now_ms(options: &Options, given: Option<&str>, engine: &Engine) -> Result<i64, Failure> {
-    let real = Timestamp::now();
-    if let Some(given) = given {
-        return moment(options, given, real.as_millisecond());
+    match given {
+        Some(given) => moment(options, given, Timestamp::now().as_millisecond()),
+        None => Ok(usual_now_ms(options, engine)?),
     }
-    let is_live = StoreWriter::is_locked(&options.layout()).unwrap_or(false);
-    Ok(if is_live { None } else { engine.newest_ms()? }.unwrap_or(real.as_millisecond()))
 }
 
-/// As of when jobs are judged.
-#[derive(Debug, Args)]
+/// What now is where nobody says: the real time, or that of the newest event where no collector writes.
+fn usual_now_ms(options: &Options, engine: &Engine) -> Result<i64, QueryError> {
+    let is_live = StoreWriter::is_locked(&options.layout()).unwrap_or(false);
+    let newest_ms = if is_live { None } else { engine.newest_ms()? };
+    Ok(newest_ms.unwrap_or_else(|| Timestamp::now().as_millisecond()))
+}
+
+/// As of when a question is asked.
+#[derive(Debug, Default, Args)]
 pub(crate) struct AsOf {
     /// As of then [default: now, or the store's newest event where no collector writes to it]
     #[arg(long, value_name = "TIME")]
@@ -238,6 +261,27 @@ pub(crate) struct AsOf {
 }
 
 impl AsOf {
+    fn is_given(&self) -> bool {
+        self.now.is_some()
+    }
+
+    /// That moment, ms since the epoch, where it was said.
+    fn given_ms(&self, options: &Options) -> Result<Option<i64>, Failure> {
+        let real_ms = Timestamp::now().as_millisecond();
+        self.now.as_deref().map(|given| moment(options, given, real_ms)).transpose()
+    }
+
+    /// The store, whose clock stands at that moment.
+    pub fn engine(&self, options: &Options) -> Result<Engine, Failure> {
+        let engine = engine(options)?;
+        Ok(match self.given_ms(options)? {
+            Some(ms) => {
+                engine.with_clock(Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX), time_zone(options)?)
+            }
+            None => engine,
+        })
+    }
+
     /// That moment, ms since the epoch.
     pub fn ms(&self, options: &Options, engine: &Engine) -> Result<i64, Failure> {
         now_ms(options, self.now.as_deref(), engine)

@@ -51,10 +51,11 @@ impl Changes {
             let engine = engine(options)?;
             self.as_of.say_what_is_missing(options, &engine).await?;
             let now = self.as_of.ms(options, &engine)?;
-            let (since, until) = self.range.bounds(options, now)?;
+            let (since, until) = self.range.bounds(options, &self.as_of, now)?;
             let until = until.unwrap_or(now + NOW_MS);
             let after = (since.unwrap_or(until - RANGE_MS), until);
-            let before = self.before(options, after, now)?;
+            let right_before = (TimeRange::right_before(after.0, after.1, now), after.0);
+            let before = Some(self.before(options, after, now)?.unwrap_or(right_before));
             let question = ChangesQuestion::new(after, before).map_err(|error| Failure::Usage(error.to_string()))?;
             let found = watched(&engine, changes(&engine, &question)).await?;
             match options.format {

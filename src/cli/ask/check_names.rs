@@ -8,7 +8,7 @@ use emp_investigate::check_names;
 use emp_query::find;
 use emp_render::write_answer;
 
-use super::answer::{TimeRange, canned, engine, format, now_ms, parameter, runtime, screen, warn};
+use super::answer::{AsOf, TimeRange, canned, engine, format, parameter, runtime, screen, warn};
 use crate::cli::failure::Outcome;
 use crate::cli::options::Options;
 
@@ -28,9 +28,8 @@ Examples:
 pub(crate) struct CheckNames {
     #[command(flatten)]
     range: TimeRange,
-    /// What --last counts from [default: now, or the store's newest event where no collector writes to it]
-    #[arg(long, value_name = "TIME")]
-    now: Option<String>,
+    #[command(flatten)]
+    as_of: AsOf,
 }
 
 impl CheckNames {
@@ -38,8 +37,8 @@ impl CheckNames {
         let begun = Instant::now();
         runtime()?.block_on(async {
             let engine = engine(options)?;
-            let now_ms = now_ms(options, self.now.as_deref(), &engine)?;
-            let (since_ms, until_ms) = self.range.bounds(options, now_ms)?;
+            let now_ms = self.as_of.ms(options, &engine)?;
+            let (since_ms, until_ms) = self.range.bounds(options, &self.as_of, now_ms)?;
             let text = |ms: i64| ms.to_string();
             let range = [parameter("since", since_ms.map(text)), parameter("until", until_ms.map(text))];
             let range: Vec<_> = range.into_iter().flatten().collect();

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use super::answer::{engine, format, runtime, screen, warn};
+use super::answer::{AsOf, format, runtime, screen, warn};
 use super::whole_file::{WholeFile, failed, folder_of};
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::Options;
@@ -48,14 +48,14 @@ impl Kind {
 }
 
 /// Asks the store, and writes the answer to `path`: under another name until it is whole.
-pub(super) fn export(options: &Options, query: &str, path: &Path) -> Outcome {
+pub(super) fn export(options: &Options, as_of: &AsOf, query: &str, path: &Path) -> Outcome {
     let kind = Kind::of(path, options)?;
     refuse_store(options, path)?;
     let begun = Instant::now();
     let mut file = WholeFile::create(path)?;
     let written = runtime()?.block_on(async {
         tokio::select! {
-            written = write(options, query, kind, path, &mut file) => written.map(Some),
+            written = write((options, as_of), query, kind, path, &mut file) => written.map(Some),
             _ = tokio::signal::ctrl_c() => Ok(None),
         }
     })?;
@@ -70,8 +70,14 @@ pub(super) fn export(options: &Options, query: &str, path: &Path) -> Outcome {
 }
 
 /// Writes all rows; how many there were.
-async fn write(options: &Options, query: &str, kind: Kind, path: &Path, file: &mut WholeFile) -> Result<u64, Failure> {
-    let engine = engine(options)?;
+async fn write(
+    (options, as_of): (&Options, &AsOf),
+    query: &str,
+    kind: Kind,
+    path: &Path,
+    file: &mut WholeFile,
+) -> Result<u64, Failure> {
+    let engine = as_of.engine(options)?;
     let answer = watched(&engine, engine.sql(query)).await?;
     warn(&answer.warnings);
     let failed = |error: io::Error| failed(path, &error);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde_json::json;
 
-use super::answer::{TimeRange, engine, now_ms, runtime};
+use super::answer::{AsOf, TimeRange, engine, now_ms, runtime};
 use crate::cli::daemon::tell;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::Options;
@@ -96,7 +96,8 @@ impl FromStore {
 
     fn sql_condition(&self, options: &Options, engine: &Engine) -> Result<String, Failure> {
         let mut filter = Filter::default();
-        (filter.since_ms, filter.until_ms) = self.range.bounds(options, now_ms(options, None, engine)?)?;
+        (filter.since_ms, filter.until_ms) =
+            self.range.bounds(options, &AsOf::default(), now_ms(options, None, engine)?)?;
         let range = filter.sql();
         Ok(match &self.condition {
             Some(condition) => format!("({range}) and ({condition})"),

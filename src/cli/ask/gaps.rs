@@ -1,6 +1,6 @@
 use clap::{Args, ValueEnum};
 
-use super::answer::{TimeRange, ask_by_clocks, clocks, parameter};
+use super::answer::{AsOf, TimeRange, ask_by_clocks, clocks, parameter};
 use crate::cli::failure::Outcome;
 use crate::cli::options::Options;
 
@@ -17,6 +17,8 @@ pub(crate) struct Gaps {
     job_id: Option<String>,
     #[command(flatten)]
     range: TimeRange,
+    #[command(flatten)]
+    as_of: AsOf,
     /// Each gap, or all of a class (between the same events) in a row: how many, p50, p95, the worst job
     #[arg(long, value_enum, default_value = "gap")]
     by: By,
@@ -41,12 +43,12 @@ impl Gaps {
     pub fn run(self, options: &Options) -> Outcome {
         let own =
             [parameter("job_id", self.job_id), parameter("min_gap", self.min_gap), parameter("limit", self.limit)];
-        let range = self.range.parameters().into_iter().chain([clocks(self.raw_clocks)]);
+        let range = self.range.parameters(options, &self.as_of)?.into_iter().chain([clocks(self.raw_clocks)]);
         let parameters: Vec<_> = own.into_iter().chain(range).flatten().collect();
         let query = match self.by {
             By::Gap => "gaps",
             By::Class => "gap-classes",
         };
-        ask_by_clocks(options, query, &parameters)
+        ask_by_clocks(options, &self.as_of, query, &parameters)
     }
 }

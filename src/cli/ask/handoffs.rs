@@ -1,6 +1,6 @@
 use clap::Args;
 
-use super::answer::{TimeRange, ask_by_clocks, clocks, parameter};
+use super::answer::{AsOf, TimeRange, ask_by_clocks, clocks, parameter};
 use crate::cli::failure::Outcome;
 use crate::cli::options::Options;
 
@@ -20,6 +20,8 @@ pub(crate) struct Handoffs {
     job_id: Option<String>,
     #[command(flatten)]
     range: TimeRange,
+    #[command(flatten)]
+    as_of: AsOf,
     /// By the producers' clocks as they are, also where one is proven to be ahead
     #[arg(long)]
     raw_clocks: bool,
@@ -31,8 +33,8 @@ pub(crate) struct Handoffs {
 impl Handoffs {
     pub fn run(self, options: &Options) -> Outcome {
         let own = [parameter("job_id", self.job_id), parameter("limit", self.limit)];
-        let range = self.range.parameters().into_iter().chain([clocks(self.raw_clocks)]);
+        let range = self.range.parameters(options, &self.as_of)?.into_iter().chain([clocks(self.raw_clocks)]);
         let parameters: Vec<_> = own.into_iter().chain(range).flatten().collect();
-        ask_by_clocks(options, "handoffs", &parameters)
+        ask_by_clocks(options, &self.as_of, "handoffs", &parameters)
     }
 }

@@ -8,7 +8,7 @@ use emp_investigate::{Investigation, PerfQuestion, perf};
 use emp_job::{Named, vocabulary};
 use emp_render::write_answer;
 
-use super::answer::{TimeRange, engine, format, note_failures_without_level, now_ms, runtime, screen};
+use super::answer::{AsOf, TimeRange, engine, format, note_failures_without_level, runtime, screen};
 use crate::cli::failure::Outcome;
 use crate::cli::options::Options;
 
@@ -32,9 +32,8 @@ pub(crate) struct Perf {
     /// Rows at most
     #[arg(long, value_name = "ROWS", default_value_t = 50)]
     limit: usize,
-    /// What --last counts from [default: now, or the store's newest event where no collector writes to it]
-    #[arg(long, value_name = "TIME")]
-    now: Option<String>,
+    #[command(flatten)]
+    as_of: AsOf,
 }
 
 impl Perf {
@@ -42,8 +41,8 @@ impl Perf {
         let begun = Instant::now();
         runtime()?.block_on(async {
             let engine = engine(options)?;
-            let now_ms = now_ms(options, self.now.as_deref(), &engine)?;
-            let (since_ms, until_ms) = self.range.bounds(options, now_ms)?;
+            let now_ms = self.as_of.ms(options, &engine)?;
+            let (since_ms, until_ms) = self.range.bounds(options, &self.as_of, now_ms)?;
             let question =
                 PerfQuestion { by: self.by, since_ms, until_ms, against_ms: None, now_ms, limit: self.limit };
             let mut batch = perf(&engine, &question).await?;

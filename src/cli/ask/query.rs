@@ -5,7 +5,7 @@ use clap::Args;
 
 use emp_query::{CannedQuery, Need};
 
-use super::answer::{ask_canned, canned};
+use super::answer::{AsOf, ask_canned, canned};
 use crate::cli::failure::Outcome;
 use crate::cli::options::Options;
 
@@ -29,12 +29,14 @@ pub(crate) struct Query {
     /// List the queries with what they answer and take
     #[arg(long, conflicts_with = "name")]
     list: bool,
+    #[command(flatten)]
+    as_of: AsOf,
 }
 
 impl Query {
     pub fn run(self, options: &Options) -> Outcome {
         match self.name {
-            Some(name) => ask_canned(options, &name, &self.param),
+            Some(name) => ask_canned(options, &self.as_of, &name, &self.param),
             None => list(&canned()?),
         }
     }

@@ -73,12 +73,14 @@ impl Report {
     }
 
     fn question(&self, options: &Options, now_ms: i64) -> Result<ReportQuestion, Failure> {
-        let (since, until) = self.range.bounds(options, now_ms)?;
+        let (since, until) = self.range.bounds(options, &self.as_of, now_ms)?;
         // The event of this very moment belongs to it.
         let until_ms = until.unwrap_or(now_ms + 1);
         let since_ms = since.unwrap_or(until_ms - DAY_MS);
+        let before_ms = TimeRange::right_before(since_ms, until_ms, now_ms);
         let against = self.against.as_deref().map(|text| moment(options, text, now_ms)).transpose()?;
-        ReportQuestion::new(since_ms, until_ms, against).map_err(|error| Failure::Usage(error.to_string()))
+        ReportQuestion::new(since_ms, until_ms, Some(against.unwrap_or(before_ms)))
+            .map_err(|error| Failure::Usage(error.to_string()))
     }
 
     fn write(&self, form: Form, report: &Content) -> Result<(), Failure> {

@@ -11,7 +11,7 @@ use emp_render::{EventLines, Format, write_histogram};
 use emp_units as units;
 
 use super::answer::{
-    TimeRange, engine, format, gather, note_failures_without_level, now_ms, runtime, screen, show_list, stream,
+    AsOf, TimeRange, engine, format, gather, note_failures_without_level, runtime, screen, show_list, stream,
 };
 use super::filters::Filters;
 use crate::cli::failure::{Failure, Outcome};
@@ -39,9 +39,8 @@ pub(crate) struct Search {
     /// How many events there were over time instead
     #[arg(long)]
     histogram: bool,
-    /// What --last counts from [default: now, or the store's newest event where no collector writes to it]
-    #[arg(long, value_name = "TIME")]
-    now: Option<String>,
+    #[command(flatten)]
+    as_of: AsOf,
 }
 
 /// Events on a screen.
@@ -52,8 +51,8 @@ impl Search {
         let mut filter = self.filters.filter()?;
         runtime()?.block_on(async {
             let engine = engine(options)?;
-            let now = now_ms(options, self.now.as_deref(), &engine)?;
-            (filter.since_ms, filter.until_ms) = self.range.bounds(options, now)?;
+            let now = self.as_of.ms(options, &engine)?;
+            (filter.since_ms, filter.until_ms) = self.range.bounds(options, &self.as_of, now)?;
             if self.histogram {
                 over_time(options, &engine, &filter).await?;
             } else if format(options) == Format::Table {

@@ -7,7 +7,7 @@ use clap::Args;
 use emp_prompt::Prompt;
 use emp_render::Format;
 
-use super::answer::{ask, engine_in, format, runtime, screen};
+use super::answer::{AsOf, ask, engine_in, format, runtime, screen};
 use super::export::export;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::Options;
@@ -32,6 +32,8 @@ pub(crate) struct Sql {
     /// .json, .md
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    as_of: AsOf,
 }
 
 impl Sql {
@@ -42,8 +44,8 @@ impl Sql {
             None => from_stdin()?,
         };
         match self.output {
-            Some(path) => export(options, &query, &path),
-            None => ask(options, async |engine| engine.sql(&query).await),
+            Some(path) => export(options, &self.as_of, &query, &path),
+            None => ask(options, &self.as_of, async |engine| engine.sql(&query).await),
         }
     }
 }

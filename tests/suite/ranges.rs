@@ -1,0 +1,53 @@
+//! One range for every question: it ends at `--until`, else at `--now`, and `--last` counts from there.
+
+use serde_json::Value;
+
+use crate::support::{emp_events, file, run};
+
+fn rows(words: &[&str]) -> Vec<Value> {
+    let mut command = emp_events();
+    command.arg("--store").arg(file("data/sample")).args(["--format", "json"]).args(words);
+    let ended = run(&mut command);
+    assert_eq!(ended.status, 0, "{words:?}: {}", ended.stderr);
+    serde_json::from_str(&ended.stdout).unwrap()
+}
+
+const NOW: &str = "2025-09-27T10:10:00.000Z";
+const SINCE: &str = "2025-09-27T09:40:00.000Z";
+/// The event of `NOW` itself belongs to a range that ends now.
+const UNTIL: &str = "2025-09-27T10:10:00.001Z";
+
+#[test]
+fn the_last_minutes_before_now_are_the_same_in_every_command() {
+    for command in [&["perf"][..], &["search", "--oldest-first"], &["gaps"], &["gaps", "--by", "class"], &["handoffs"]]
+    {
+        let last = rows(&[command, &["--last", "30m", "--now", NOW]].concat());
+        let range = rows(&[command, &["--since", SINCE, "--until", UNTIL]].concat());
+        let keys = |rows: &[Value]| -> Vec<String> {
+            // What is compared with what came before looks back from another moment.
+            let text = |row: &Value, key: &str| row.get(key).map(Value::to_string).unwrap_or_default();
+            let keys = ["id", "event_type", "count", "job_id", "gap_ms", "from_event", "gaps", "handoffs", "p50_ms"];
+            rows.iter().map(|row| keys.map(|key| text(row, key)).join(" ")).collect()
+        };
+        assert!(!last.is_empty(), "{command:?}");
+        assert_eq!(keys(&last), keys(&range), "{command:?}");
+    }
+}
+
+#[test]
+fn sql_and_canned_queries_go_by_the_same_clock() {
+    let counted = |words: &[&str]| rows(words)[0]["events"].clone();
+    let by_now =
+        "select count(*) as events from events where timestamp >= now() - interval '30 minutes' and timestamp <= now()";
+    let by_hand =
+        format!("select count(*) as events from events where timestamp >= '{SINCE}' and timestamp <= '{NOW}'");
+    assert_eq!(counted(&["sql", by_now, "--now", NOW]), counted(&["sql", &by_hand]));
+    let by_since = "select count(*) as events from events where timestamp >= since('30m') and timestamp <= now()";
+    assert_eq!(counted(&["sql", by_since, "--now", NOW]), counted(&["sql", &by_hand]));
+    // Where no collector writes, now is just after the newest event.
+    assert_ne!(counted(&["sql", "select count(*) as events from events where timestamp >= since('1h')"]), 0);
+    assert_eq!(
+        rows(&["query", "gaps", "--param", "since=30m", "--param", &format!("until={UNTIL}"), "--now", NOW]).len(),
+        rows(&["gaps", "--last", "30m", "--now", NOW]).len()
+    );
+}
