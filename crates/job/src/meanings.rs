@@ -7,7 +7,7 @@ use super::vocabulary::Dialect;
 
 /// What tells of a step may be sent this much after what tells of the next one: a service says that it has queued a
 /// job once that has returned, and a worker may have begun by then.
-const LATE_MS_MAX: i64 = 1_000;
+pub(super) const LATE_MS_MAX: i64 = 1_000;
 
 /// What each of these events means, which are of one job and in order; `None` where it means nothing for the job. And
 /// which of them tell of a step that others have already built on: these are no part of its course.
