@@ -53,6 +53,10 @@ fn follow(job_id: &str, history: &History, living: &Living) -> Vec<(String, Opti
         let meaning = history.meaning(index);
         let by = event.worker_id.as_deref();
         if by.is_some() && by == holder.as_ref().map(|holder| holder.worker) {
+            if let (Some(before), Some(worker), true) = (&holder, by, begins_again(history, index)) {
+                // It was started anew meanwhile, or its lease ran out, and it took the job a second time.
+                lose(before, Some((worker, event.arrived_ms)));
+            }
             if meaning.is_some_and(gives_back) {
                 holder = None;
             } else if let Some(holder) = &mut holder {
@@ -78,6 +82,11 @@ fn follow(job_id: &str, history: &History, living: &Living) -> Vec<(String, Opti
         found.push((holder.worker.to_owned(), None));
     }
     found
+}
+
+/// Does another attempt begin with that event?
+fn begins_again(history: &History, index: usize) -> bool {
+    history.runs().iter().skip(1).any(|run| run.begun == index)
 }
 
 /// Does its worker give the job back with that event?

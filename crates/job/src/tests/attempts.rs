@@ -114,6 +114,11 @@ fn a_worker_that_says_a_moment_late_that_it_failed_has_not_lost_the_job() {
         assert!(seen(&done, 90_000).is_completed());
         assert!(matches!(seen(&[&begun[..], &[back, late.clone()]].concat(), 90_000).state(), State::Waiting(3)));
     }
+    // The claim that ends a delay is also what moves the job into the queue.
+    let waited = [late.clone(), (1_100, "job.claimed", "w2", json!({})), (1_101, "job.queued", "", json!({}))];
+    let history = seen(&[&begun[..], &waited].concat(), 90_000);
+    assert_eq!(history.losses().count(), 0);
+    assert_eq!((history.state(), history.holder()), (State::Claimed(3), Some("w2")));
     // A worker that asks its job to wait puts it back, whoever tells of it.
     let asked = [(500, "job.delayed", "", json!({ "until": 2_000 })), again(2_001, "w2")];
     assert_eq!(seen(&[&begun[..], &asked].concat(), 90_000).losses().count(), 0);
