@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use emp_findings::LostJob;
+use emp_findings::{LostJob, Moment};
 use emp_job::{History, JobEvent, Meaning, Role, role};
 
 use super::living::Living;
@@ -46,7 +46,7 @@ fn follow(job_id: &str, history: &History, living: &Living) -> Vec<(String, Opti
     let mut had: Vec<&str> = Vec::new();
     let mut lose = |of: &Holder<'_>, taken: Option<(&str, i64)>| {
         let (taken_by, after_ms) = taken.map(|(by, at_ms)| (by.to_owned(), at_ms - of.last.arrived_ms)).unzip();
-        let lost = LostJob { job_id: job_id.to_owned(), taken_by, after_ms };
+        let lost = LostJob { job_id: job_id.to_owned(), since: Moment(of.last.arrived_ms), taken_by, after_ms };
         found.push((of.worker.to_owned(), Some(lost)));
     };
     for (index, event) in history.events().iter().enumerate() {

@@ -10,6 +10,9 @@ export const OUTSIDE = `http://127.0.0.1:${env.OUTSIDE_PORT ?? 3001}`;
 export const LOCK_MS = Number(env.LOCK_MS ?? 30_000);
 export const STALLED_CHECK_MS = Number(env.STALLED_CHECK_MS ?? 30_000);
 
+/** How many jobs a worker has at once. */
+export const CONCURRENCY = Number(env.CONCURRENCY ?? 10);
+
 /** Jobs have ids of the application's own, which are no other job's in whichever queue. */
 export const jobId = ({ id }) => id;
 

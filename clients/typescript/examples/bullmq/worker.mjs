@@ -2,7 +2,9 @@
 import { runWithTrace, workerTelemetry } from '@emp/events';
 import { observeWorker } from '@emp/events/bullmq';
 import { Queue, Worker } from 'bullmq';
-import { LOCK_MS, QUEUE, STALLED_CHECK_MS, WEBHOOKS, connection, endWith, jobId, post } from './settings.mjs';
+import {
+  CONCURRENCY, LOCK_MS, QUEUE, STALLED_CHECK_MS, WEBHOOKS, connection, endWith, jobId, post,
+} from './settings.mjs';
 
 // The same again when it is started anew: so it is known who has died.
 const { WORKER_ID: workerId = 'w1', MACHINE_ID: machineId = 'm1' } = process.env;
@@ -22,16 +24,16 @@ const worker = new Worker(
     runWithTrace(data.traceparent, () =>
       events.withJob(id).track('connector.processing', { connectorType: data.connector }, () => callConnector(data)),
     ),
-  { connection, concurrency: 10, lockDuration: LOCK_MS, stalledInterval: STALLED_CHECK_MS },
+  { connection, concurrency: CONCURRENCY, lockDuration: LOCK_MS, stalledInterval: STALLED_CHECK_MS },
 );
 const observer = observeWorker(worker, { workerId, machineId, jobId });
 
+const complain = (error) => process.stderr.write(`${workerId}: ${error.message}\n`);
 worker.on('completed', ({ id, data }) => {
-  // Told once, though a job may be completed by two workers: BullMQ takes each id once.
-  const { traceparent } = data;
-  void webhooks.add('completed', { jobId: id, traceparent }, { jobId: id, attempts: 3, backoff: 200 });
+  const webhook = { jobId: id, traceparent: data.traceparent };
+  webhooks.add('completed', webhook, { jobId: id, attempts: 3, backoff: 200 }).catch(complain);
 });
-worker.on('error', (error) => process.stderr.write(`${workerId}: ${error.message}\n`));
+worker.on('error', complain);
 worker.on('ready', () => process.stdout.write('ready\n'));
 
 endWith(
