@@ -116,7 +116,9 @@ impl Lost {
             assert_eq!(culprit["id"], **worker, "{said:#}");
         }
         eventually("the frozen worker is silent", || state(app, "workers", &self.frozen)["life"] == "silent");
+        let anomalies = app.store.run(&["anomalies", "--format", "json"]).stdout;
         for (job, worker) in self.jobs.iter().zip([&self.killed, &self.frozen]) {
+            assert!(anomalies.contains(&format!("it lost {job}")), "{anomalies}");
             assert_eq!(state(app, "workers", worker)["lost"][0]["job_id"], **job);
             assert_eq!(state(app, "diagnose --all", worker)["lost"][0]["job_id"], **job);
         }
