@@ -2,4 +2,4 @@
 
 mod aged;
 mod app;
-mod faults;
+mod run;
