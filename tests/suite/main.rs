@@ -5,6 +5,7 @@
 mod accounting;
 mod addresses;
 mod answers;
+mod bullmq;
 mod changes;
 mod check_names;
 mod collecting;

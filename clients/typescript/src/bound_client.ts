@@ -1,3 +1,4 @@
+import { failure } from './failure.js';
 import type { GivenIds, Pipeline } from './pipeline.js';
 import { startTimer } from './timer.js';
 import type { EventContext, EventData, Ids } from './types.js';
@@ -103,17 +104,4 @@ function observe<T>(run: () => T, completed: () => void, failed: (error: unknown
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
-}
-
-/** What an event says of an error. Whatever was thrown, this does not throw. */
-function failure(error: unknown): EventData {
-  try {
-    if (!(error instanceof Error)) {
-      return { error: String(error) };
-    }
-    const { code } = error as { code?: unknown };
-    return { error: error.message, errorName: error.name, errorCode: code, stack: error.stack };
-  } catch {
-    return { error: '[unreadable]' };
-  }
 }

@@ -1,11 +1,11 @@
-import { clearTimer, setTimer } from './clock.js';
+import { giveUpAfter } from './give_up.js';
 
 /** Resolves with what is answered in time, or else with `late`. */
 export function inTime<T>(answers: Promise<T>, late: T, timeoutMs: number): Promise<T> {
   return new Promise((resolve) => {
-    const timer = setTimer(() => resolve(late), timeoutMs).unref();
+    const done = giveUpAfter(timeoutMs, () => resolve(late));
     void answers.then((answered) => {
-      clearTimer(timer);
+      done();
       resolve(answered);
     });
   });

@@ -1,6 +1,7 @@
 import type { RedisClientType } from '@redis/client';
 import { clearTimer, setTimer } from './clock.js';
 import { execute } from './execute.js';
+import { giveUpAfter } from './give_up.js';
 import { type Target, newRedis } from './own_redis.js';
 import { type Answer, RedisRefusal } from './reply.js';
 import type { Timeouts } from './transport.js';
@@ -45,9 +46,9 @@ export class OwnConnection {
 
   /** Sends commands. The connection is closed where they are not all answered in time. Never rejects. */
   async send(commands: readonly (readonly string[])[]): Promise<Answer[]> {
-    const timer = setTimer(() => this.close(), this.#timeouts.answerMs).unref();
+    const done = giveUpAfter(this.#timeouts.answerMs, () => this.close());
     const answers = this.#redis ? await execute(this.#redis, commands) : [];
-    clearTimer(timer);
+    done();
     return answers;
   }
 

@@ -19,6 +19,11 @@ export interface EventContext extends Ids {
   level?: Level | undefined;
   /** The producer's clock in ms since the epoch. Default: now. */
   timestamp?: number | undefined;
+  /**
+   * Of all events with the same text here, whichever processes emit them within ten minutes, the first one is written
+   * and the others count as sent. Redis keeps a key for each that long, and needs to permit `+eval` and `+set`.
+   */
+  once?: string | undefined;
 }
 
 /** Why an event was dropped. */
@@ -70,6 +75,8 @@ export interface PendingEvent {
   machineId: string | undefined;
   userId: string | undefined;
   level: Level;
+  /** What it has in common with the same event of other processes. */
+  once: string | undefined;
   /** A JSON object as text. */
   data: string;
   /** What it takes of the queue's memory. */

@@ -1,3 +1,4 @@
+import { addOnceCommand } from './once.js';
 import type { PendingEvent } from './types.js';
 
 /** The fields of the stream entry, name after value, in the order that every client keeps. */
@@ -20,7 +21,11 @@ function appendId(fields: string[], name: string, id: string | undefined): void 
 
 /** The command that adds an event to the stream. */
 export function addCommand(service: string, event: PendingEvent, stream: StreamSettings): string[] {
-  return ['XADD', stream.name, 'MAXLEN', '~', String(stream.maxLength), '*', ...entryFields(service, event)];
+  const fields = entryFields(service, event);
+  if (event.once !== undefined) {
+    return addOnceCommand(event.once, fields, stream);
+  }
+  return ['XADD', stream.name, 'MAXLEN', '~', String(stream.maxLength), '*', ...fields];
 }
 
 /** Where events go. */

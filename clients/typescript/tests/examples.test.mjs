@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -31,4 +32,15 @@ test('the example produces whole lives of jobs, each in one trace', async (t) =>
     assert.ok(types.has(type), type);
   }
   assert.ok(!entries.some(({ level }) => level === 'error'));
+});
+
+test('the guide shows lines of the application that uses BullMQ', () => {
+  const read = (path) => readFileSync(new URL(path, import.meta.url), 'utf8');
+  const guide = read('../../../docs/producers.md');
+  const files = ['api', 'worker', 'webhook'].map((name) => read(`../examples/bullmq/${name}.mjs`));
+  const shown = [...guide.matchAll(/^```js\n(.*?)^```/gms)].map(([, code]) => code);
+  assert.ok(shown.length >= 6);
+  for (const code of shown) {
+    assert.ok(files.some((file) => file.includes(code)), code);
+  }
 });

@@ -1,6 +1,8 @@
 // Compiled by `npm test`, never run: what applications hand over must fit the declared types.
 import type { IncomingMessage } from 'node:http';
 import { EventClient, type KnownEventType, apiTelemetry, runWithTrace, startTimer, traceFromHeaders } from '@emp/events';
+import { observeQueue, observeWorker } from '@emp/events/bullmq';
+import { type Job, QueueEvents, Worker } from 'bullmq';
 import { Cluster, Redis } from 'ioredis';
 import { createClient } from 'redis';
 import { createClient as createClientOf4 } from 'redis-4';
@@ -32,4 +34,21 @@ export async function handle(request: IncomingMessage): Promise<number> {
   const traceId: string | undefined = traceFromHeaders(request.headers) ?? traceFromHeaders(new Headers());
   const seven: number = await runWithTrace(traceId, async () => apiTelemetry.track('job.processing', {}, async () => 7));
   return seven + durationMs;
+}
+
+/** What a job of theirs holds. */
+interface Order {
+  orderId: string;
+}
+
+export async function observe(): Promise<void> {
+  const worker = new Worker<Order, number, 'ship'>('orders', async (job: Job<Order, number>) => job.data.orderId.length, {
+    connection: { port: 6379 },
+  });
+  const observers = [
+    observeWorker(worker, { workerId: 'w1', machineId: 'm1', traceId: ({ data }) => String(data), heartbeatMs: 0 }),
+    observeWorker(new Worker('mails')),
+    observeQueue(new QueueEvents('orders'), { client: new EventClient('orders'), jobId: ({ id }) => id }),
+  ];
+  await Promise.all(observers.map((observer) => observer.stop()));
 }

@@ -38,6 +38,13 @@ pub struct WorkerState {
     pub clock: Option<ClockAhead>,
 }
 
+impl WorkerState {
+    /// When it started again after it had lost a job: it had died. One that froze and went on has not.
+    pub fn started_without_its_jobs(&self) -> Option<Moment> {
+        self.restarted.filter(|restarted| self.lost.iter().any(|lost| lost.since.0 <= restarted.0))
+    }
+}
+
 /// Does a worker live?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -66,6 +73,8 @@ impl Life {
 pub struct LostJob {
     /// The job.
     pub job_id: String,
+    /// The worker's last word about it.
+    pub since: Moment,
     /// Who took it; nobody so far where there is none.
     pub taken_by: Option<String>,
     /// How long after the worker's last word about it, in ms.

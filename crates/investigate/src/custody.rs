@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use emp_findings::LostJob;
+use emp_findings::{LostJob, Moment};
 use emp_job::{History, JobEvent, Meaning, Role, role};
 
 use super::living::Living;
@@ -46,13 +46,17 @@ fn follow(job_id: &str, history: &History, living: &Living) -> Vec<(String, Opti
     let mut had: Vec<&str> = Vec::new();
     let mut lose = |of: &Holder<'_>, taken: Option<(&str, i64)>| {
         let (taken_by, after_ms) = taken.map(|(by, at_ms)| (by.to_owned(), at_ms - of.last.arrived_ms)).unzip();
-        let lost = LostJob { job_id: job_id.to_owned(), taken_by, after_ms };
+        let lost = LostJob { job_id: job_id.to_owned(), since: Moment(of.last.arrived_ms), taken_by, after_ms };
         found.push((of.worker.to_owned(), Some(lost)));
     };
     for (index, event) in history.events().iter().enumerate() {
         let meaning = history.meaning(index);
         let by = event.worker_id.as_deref();
         if by.is_some() && by == holder.as_ref().map(|holder| holder.worker) {
+            if let (Some(before), Some(worker), true) = (&holder, by, begins_again(history, index)) {
+                // It was started anew meanwhile, or its lease ran out, and it took the job a second time.
+                lose(before, Some((worker, event.arrived_ms)));
+            }
             if meaning.is_some_and(gives_back) {
                 holder = None;
             } else if let Some(holder) = &mut holder {
@@ -78,6 +82,11 @@ fn follow(job_id: &str, history: &History, living: &Living) -> Vec<(String, Opti
         found.push((holder.worker.to_owned(), None));
     }
     found
+}
+
+/// Does another attempt begin with that event?
+fn begins_again(history: &History, index: usize) -> bool {
+    history.runs().iter().skip(1).any(|run| run.begun == index)
 }
 
 /// Does its worker give the job back with that event?

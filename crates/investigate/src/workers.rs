@@ -53,8 +53,8 @@ pub(super) fn missed(around: &Surroundings) -> Vec<WorkerState> {
     let mut states = states(around);
     states.retain(|state| {
         let Some(worker) = around.living.worker(&state.worker_id) else { return false };
-        let has_restarted = state.restarted.is_some_and(|at| around.living.now_ms() - at.0 <= HOUR_MS);
-        let died_with_a_job = has_restarted && !state.lost.is_empty();
+        let is_recent = |at: Moment| around.living.now_ms() - at.0 <= HOUR_MS;
+        let died_with_a_job = state.started_without_its_jobs().is_some_and(is_recent);
         let had_work = !state.jobs.is_empty() || !state.lost.is_empty();
         died_with_a_job || around.living.is_missed(worker, had_work)
     });
@@ -87,7 +87,7 @@ pub(super) fn in_words(state: &WorkerState, now_ms: i64) -> String {
     let habit = state.habit_ms.map(|ms| format!(", and mostly says something within {}", units::millis(ms)));
     let silent = lasting(now_ms - state.last_heard.0);
     let at = clock(state.last_heard.0);
-    let mut said = match (state.life, state.restarted) {
+    let mut said = match (state.life, state.started_without_its_jobs()) {
         (Life::Silent, _) => {
             format!(
                 "{}{on} has been silent for {silent}, since {at}, while others speak{}",

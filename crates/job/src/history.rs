@@ -68,7 +68,7 @@ impl History {
         let (meanings, late) = meanings(&events);
         let course = (0..events.len()).filter(|index| !late[*index]).collect();
         let runs = Runs::new(&events, &meanings);
-        let terminal = terminal(&events, &meanings, &runs.runs);
+        let terminal = terminal(&events, &meanings, &runs);
         let spans = spans(&events, &meanings, &runs);
         // Asked for with each gap, and a job may have a hundred thousand of them.
         let job_type = job_type(&events, &meanings);
@@ -242,7 +242,8 @@ impl History {
             match self.meanings[index] {
                 Some(Meaning::Claimed) => return State::Claimed(index),
                 Some(Meaning::Started | Meaning::Progressed) if self.is_current(index) => return State::Working,
-                Some(meaning) if meaning.is_wait() => {
+                // An attempt that another one has followed says nothing of what the job does now.
+                Some(meaning) if meaning.is_wait() && !self.runs.is_of_former(index) => {
                     return match event.due_ms().filter(|due_ms| self.now_ms < *due_ms) {
                         Some(until_ms) => State::Deferred { event: index, until_ms },
                         None => State::Waiting(index),
@@ -284,13 +285,18 @@ fn job_type(events: &[JobEvent], meanings: &[Option<Meaning>]) -> String {
 }
 
 /// The event that ended the job: the first that does so after it was last begun or put back.
-fn terminal(events: &[JobEvent], meanings: &[Option<Meaning>], runs: &[Run]) -> Option<usize> {
+fn terminal(events: &[JobEvent], meanings: &[Option<Meaning>], runs: &Runs) -> Option<usize> {
     let mut terminal = None;
     for (index, meaning) in meanings.iter().enumerate() {
         let Some(meaning) = meaning else { continue };
         if meaning.is_end() {
             terminal = terminal.or(Some(index));
-        } else if meaning.is_put_back() || *meaning == Meaning::Claimed || runs.iter().any(|run| run.begun == index) {
+        } else if meaning.is_put_back() && runs.is_of_former(index) {
+            // Another attempt has followed, and this one's worker tells of it a moment late.
+        } else if meaning.is_put_back()
+            || *meaning == Meaning::Claimed
+            || runs.runs.iter().any(|run| run.begun == index)
+        {
             terminal = None;
         }
     }

@@ -7,7 +7,7 @@ use super::vocabulary::Dialect;
 
 /// What tells of a step may be sent this much after what tells of the next one: a service says that it has queued a
 /// job once that has returned, and a worker may have begun by then.
-const LATE_MS_MAX: i64 = 1_000;
+pub(super) const LATE_MS_MAX: i64 = 1_000;
 
 /// What each of these events means, which are of one job and in order; `None` where it means nothing for the job. And
 /// which of them tell of a step that others have already built on: these are no part of its course.
@@ -24,23 +24,23 @@ pub(super) fn meanings(events: &[JobEvent]) -> (Vec<Option<Meaning>>, Vec<bool>)
     (meanings, late)
 }
 
-/// Does this event tell of a step that others have already built on? It is the first to tell of it, another producer
-/// told of a later step a moment before, and nothing has gone wrong that could have led back to it.
+/// Does this event tell of a step that others have already built on? It is the first to tell of it since something led
+/// back to it, if anything did, and another producer told of a later step a moment before.
 fn is_late(events: &[JobEvent], meanings: &[Option<Meaning>], index: usize) -> bool {
     let Some(step) = meanings[index].and_then(step) else { return false };
     let own = &events[index];
-    let mut later = None;
+    let (mut is_told, mut later) = (false, None);
     for (event, meaning) in events.iter().zip(meanings).take(index) {
         let Some(meaning) = meaning.filter(|meaning| meaning.is_of_job()) else { continue };
         let is_other = event.service != own.service || event.worker_id != own.worker_id;
         match step_or_end(meaning) {
-            None => return false,
-            Some(earlier) if earlier == step || (meaning == Meaning::Submitted && step == 1) => return false,
+            None => (is_told, later) = (false, None),
+            Some(earlier) if earlier == step || (meaning == Meaning::Submitted && step == 1) => is_told = true,
             Some(earlier) if earlier > step && is_other => later = later.or(Some(event)),
             Some(_) => {}
         }
     }
-    later.is_some_and(|later| own.happened_ms() - later.happened_ms() <= LATE_MS_MAX)
+    !is_told && later.is_some_and(|later| own.happened_ms() - later.happened_ms() <= LATE_MS_MAX)
 }
 
 /// The steps that follow each other in every job.

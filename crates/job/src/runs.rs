@@ -3,6 +3,7 @@
 use super::event::JobEvent;
 use super::joining::is_begun;
 use super::meaning::Meaning;
+use super::meanings::LATE_MS_MAX;
 use super::words::{Role, role};
 
 /// One attempt at a job.
@@ -61,6 +62,11 @@ impl Runs {
         self.of_event.get(index).copied().unwrap_or_default()
     }
 
+    /// Does an event come from an attempt that another one has followed?
+    pub fn is_of_former(&self, index: usize) -> bool {
+        self.of_event(index) + 1 < self.runs.len()
+    }
+
     fn is_begun(&self, before: Option<&str>, event: &JobEvent, meaning: Option<Meaning>) -> bool {
         match meaning {
             Some(Meaning::Claimed) => is_begun(before, &event.event_type, meaning),
@@ -87,11 +93,18 @@ impl Runs {
         self.of_event.push(self.runs.len() - 1);
     }
 
+    /// The attempt of that worker's that an event is about: the one whose number it states, else the worker's last.
+    fn of_worker(&self, worker: &str, event: &JobEvent) -> Option<usize> {
+        let is_of_worker = |run: &Run| run.worker.as_deref() == Some(worker);
+        let stated = event.number("attempt").map(|stated| stated as u32);
+        let is_stated = |run: &Run| is_of_worker(run) && Some(run.attempt) == stated;
+        self.runs.iter().rposition(is_stated).or_else(|| self.runs.iter().rposition(is_of_worker))
+    }
+
     fn follow(&mut self, events: &[JobEvent], index: usize, meaning: Option<Meaning>) {
         let event = &events[index];
         let worker = event.worker_id.as_deref();
-        let of_worker =
-            worker.and_then(|worker| self.runs.iter().rposition(|run| run.worker.as_deref() == Some(worker)));
+        let of_worker = worker.and_then(|worker| self.of_worker(worker, event));
         let place = of_worker.unwrap_or(self.runs.len().saturating_sub(1));
         self.of_event.push(place);
         let Some(run) = self.runs.get_mut(place) else { return };
@@ -99,11 +112,15 @@ impl Runs {
             run.worker = event.worker_id.clone();
         }
         let is_own = worker.map_or(event.service == events[run.begun].service, |_| event.worker_id == run.worker);
+        if is_own && meaning.is_some_and(Meaning::is_between_attempts) {
+            run.was_not_lost(events, index);
+        }
         match meaning {
             Some(meaning) if meaning.is_end() || meaning == Meaning::AttemptFailed => run.finish(index, meaning),
             Some(meaning) if meaning.is_put_back() && run.is_open() => {
-                // What a worker puts back itself, or has failed at, is not lost.
-                if meaning == Meaning::Stalled || (!is_own && !run.is_through(events)) {
+                // What a worker puts back itself, or has failed at, is not lost; nor is what somebody asks to wait.
+                let is_given_back = is_own || meaning == Meaning::Delayed || run.is_through(events);
+                if meaning == Meaning::Stalled || !is_given_back {
                     run.loss = Some(Loss { last: run.last, noticed: index, taken: None });
                 } else {
                     run.finish(index, meaning);
@@ -131,6 +148,15 @@ impl Run {
     fn finish(&mut self, index: usize, meaning: Meaning) {
         if self.end.is_none() {
             self.end = Some((index, meaning));
+        }
+    }
+
+    /// Its own word of how it ended comes a moment after it was noticed that the job was put back: a queue has a job
+    /// again, and may have handed it out, before the call that gave it back has returned.
+    fn was_not_lost(&mut self, events: &[JobEvent], index: usize) {
+        let moment = |index: usize| events[index].happened_ms();
+        if self.loss.is_some_and(|loss| moment(index) - moment(loss.noticed) <= LATE_MS_MAX) {
+            self.loss = None;
         }
     }
 

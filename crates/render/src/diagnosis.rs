@@ -147,7 +147,7 @@ pub fn write_judged(out: &mut dyn Write, screen: &Screen, judged: &Judged) -> io
 /// A worker of which nothing is heard any more, or that died with a job.
 fn write_worker(page: &mut Page<'_>, screen: &Screen, worker: &WorkerState) -> io::Result<()> {
     let at = clock(screen, worker.last_heard.0, "%Y-%m-%d %H:%M:%S");
-    let said = match (worker.life, worker.restarted) {
+    let said = match (worker.life, worker.started_without_its_jobs()) {
         (Life::Silent, _) | (_, None) => format!("✗ worker {} silent since {at}", worker.worker_id),
         (_, Some(again)) => {
             let again = clock(screen, again.0, "%Y-%m-%d %H:%M:%S");

@@ -97,6 +97,33 @@ fn what_is_told_a_moment_late_decides_nothing() {
     assert_eq!(plain(&again, 90_000).state(), State::Waiting(3));
 }
 
+/// BullMQ's queue says at once that a job is back, and its worker once the call that gave it back has returned.
+#[test]
+fn a_worker_that_says_a_moment_late_that_it_failed_has_not_lost_the_job() {
+    let begun = [(0, "job.created", "", json!({})), (3, "job.claimed", "w1", json!({ "attempt": 1 }))];
+    let again = |at_ms, worker| (at_ms, "job.claimed", worker, json!({ "attempt": 2 }));
+    let late = (1_002, "job.retry_scheduled", "w1", json!({ "attempt": 1 }));
+    for (back, worker) in [("job.queued", "w2"), ("job.queued", "w1"), ("job.delayed", "w2")] {
+        let back = (1_000, back, "", json!({}));
+        let running = [&begun[..], &[back.clone(), again(1_001, worker), late.clone()]].concat();
+        let history = seen(&running, 90_000);
+        assert_eq!(history.losses().count(), 0, "{back:?}");
+        assert_eq!((history.state(), history.holder()), (State::Claimed(3), Some(worker)));
+        let done = (1_001, "job.completed", worker, json!({ "attempt": 2 }));
+        let done = [&begun[..], &[back.clone(), again(1_001, worker), done, late.clone()]].concat();
+        assert!(seen(&done, 90_000).is_completed());
+        assert!(matches!(seen(&[&begun[..], &[back, late.clone()]].concat(), 90_000).state(), State::Waiting(3)));
+    }
+    // The claim that ends a delay is also what moves the job into the queue.
+    let waited = [late.clone(), (1_100, "job.claimed", "w2", json!({})), (1_101, "job.queued", "", json!({}))];
+    let history = seen(&[&begun[..], &waited].concat(), 90_000);
+    assert_eq!(history.losses().count(), 0);
+    assert_eq!((history.state(), history.holder()), (State::Claimed(3), Some("w2")));
+    // A worker that asks its job to wait puts it back, whoever tells of it.
+    let asked = [(500, "job.delayed", "", json!({ "until": 2_000 })), again(2_001, "w2")];
+    assert_eq!(seen(&[&begun[..], &asked].concat(), 90_000).losses().count(), 0);
+}
+
 #[test]
 fn a_failure_after_which_another_attempt_is_allowed_ends_no_job() {
     let cases = [

@@ -1,0 +1,232 @@
+//! One run of the application with all the faults, and what is said of each while it lasts and after it.
+
+use serde_json::{Value, json};
+
+use super::aged::Aged;
+use super::app::App;
+use crate::support::eventually;
+
+/// What happened to the jobs of a run.
+struct Run {
+    /// Nothing. The first of them before any fault.
+    healthy: Vec<String>,
+    before: usize,
+    /// It waits for an hour, as it was asked to.
+    delayed: String,
+    refused: String,
+    poisoned: String,
+    lost: Lost,
+    /// Their connector took two seconds.
+    slow: Vec<String>,
+}
+
+/// Two jobs whose workers were killed and frozen.
+struct Lost {
+    jobs: [String; 2],
+    killed: String,
+    frozen: String,
+}
+
+#[test]
+fn each_fault_is_named_and_the_healthy_jobs_are_left_alone() {
+    let mut app = App::start();
+    let run = all_that_may_go_wrong(&mut app);
+    app.stop();
+    each_event_of_the_queue_was_told_once(&app);
+    let aged = Aged::of(&app.redis, &run.healthy[..run.before]);
+    all_jobs_are_judged(&run, &aged.ask(&["diagnose", "--all"]));
+    anomalies_tell_of(&run, &aged.ask(&["anomalies"]));
+}
+
+fn all_that_may_go_wrong(app: &mut App) -> Run {
+    let mut healthy = some_jobs(app, 30);
+    let before = healthy.len();
+    healthy.extend(deployed(app));
+    let refused = out_of_memory(app);
+    let lost = lost(app);
+    let (delayed, waited) = delayed(app);
+    healthy.push(waited);
+    paused(app);
+    let poisoned = poisoned(app);
+    let slow = slow_connector(app);
+    lost.are_blamed_on_their_workers(app);
+    healthy.extend(some_jobs(app, 10));
+    for job in &healthy {
+        let said = app.diagnose(job);
+        assert_eq!(said["verdict"], "done", "{said:#}");
+    }
+    Run { healthy, before, delayed, refused, poisoned, lost, slow }
+}
+
+/// Jobs that are done, and of which the customer knows.
+fn some_jobs(app: &App, count: usize) -> Vec<String> {
+    let jobs = app.submit_all(count, &json!({}));
+    app.until(&jobs, "webhook.delivered");
+    jobs
+}
+
+/// All workers are told to end while they have work.
+fn deployed(app: &mut App) -> Vec<String> {
+    app.pace("comfyui", 200);
+    let jobs = app.submit_all(12, &json!({}));
+    app.until(&jobs[..1], "job.claimed");
+    app.redeploy();
+    app.until(&jobs, "webhook.delivered");
+    app.pace("comfyui", 40);
+    jobs
+}
+
+fn out_of_memory(app: &App) -> String {
+    let _: () = app.redis.command("CONFIG SET maxmemory 1");
+    let (status, job) = app.submit(&json!({}));
+    assert_eq!(status, 503);
+    let health = app.store.run(&["health"]);
+    assert_ne!(health.status, 0);
+    assert!(health.stdout.contains("maxmemory"), "{}", health.stdout);
+    let _: () = app.redis.command("CONFIG SET maxmemory 0");
+    app.until(std::slice::from_ref(&job), "job.creation_failed");
+    let said = app.diagnose(&job);
+    assert_eq!(said["verdict"], "failed", "{said:#}");
+    assert!(said["reason"].as_str().unwrap().contains("OOM"), "{said:#}");
+    job
+}
+
+fn lost(app: &mut App) -> Lost {
+    app.pace("held", 3_600_000);
+    let held = json!({ "connector": "held" });
+    let of_killed = app.submit(&held).1;
+    let killed = app.holder(&of_killed);
+    app.kill(&killed);
+    let of_frozen = app.submit(&held).1;
+    let frozen = app.holder(&of_frozen);
+    app.signal(&frozen, "STOP");
+    app.pace("held", 40);
+    // As PM2 does, or Kubernetes.
+    app.start_worker(&killed);
+    Lost { jobs: [of_killed, of_frozen], killed, frozen }
+}
+
+impl Lost {
+    fn are_blamed_on_their_workers(&self, app: &App) {
+        app.until(&self.jobs, "webhook.delivered");
+        for (job, worker) in self.jobs.iter().zip([&self.killed, &self.frozen]) {
+            let said = app.diagnose(job);
+            let culprit = &said["culprit"];
+            assert_eq!((&said["verdict"], &culprit["kind"]), (&json!("done_slow"), &json!("worker")), "{said:#}");
+            assert_eq!(culprit["id"], **worker, "{said:#}");
+        }
+        eventually("the frozen worker is silent", || state(app, "workers", &self.frozen)["life"] == "silent");
+        let anomalies = app.store.run(&["anomalies", "--format", "json"]).stdout;
+        for (job, worker) in self.jobs.iter().zip([&self.killed, &self.frozen]) {
+            assert!(anomalies.contains(&format!("it lost {job}")), "{anomalies}");
+            assert_eq!(state(app, "workers", worker)["lost"][0]["job_id"], **job);
+            assert_eq!(state(app, "diagnose --all", worker)["lost"][0]["job_id"], **job);
+        }
+        app.signal(&self.frozen, "CONT");
+        // Its work comes too late, and BullMQ takes none of it.
+        let refused = format!(
+            "select count(*) from events where event_type = 'worker.error' and worker_id = '{}' and data->>'error' like 'Missing lock%'",
+            self.frozen
+        );
+        eventually("what it brings is refused", || app.store.number(&refused) > 0);
+    }
+}
+
+/// What a command says of a worker.
+fn state(app: &App, command: &str, worker: &str) -> Value {
+    let words: Vec<&str> = command.split(' ').chain(["--format", "json"]).collect();
+    let said: Value = serde_json::from_str(&app.store.run(&words).stdout).unwrap();
+    let found = said["workers"].as_array().unwrap().iter().find(|one| one["worker_id"] == worker);
+    found.cloned().unwrap_or_else(|| panic!("{command}: {said:#}"))
+}
+
+/// A job that is to wait for an hour, and one that has waited.
+fn delayed(app: &App) -> (String, String) {
+    let waits = app.submit(&json!({ "delayMs": 3_600_000 })).1;
+    let waited = app.submit(&json!({ "delayMs": 1_500 })).1;
+    app.until(&[waits.clone(), waited.clone()], "job.delayed");
+    let said = app.diagnose(&waits);
+    assert_eq!(said["verdict"], "waiting", "{said:#}");
+    assert!(said["reason"].as_str().unwrap().contains("as asked"), "{said:#}");
+    app.until(std::slice::from_ref(&waited), "webhook.delivered");
+    (waits, waited)
+}
+
+fn paused(app: &App) {
+    app.queue("pause");
+    let jobs = app.submit_all(3, &json!({}));
+    app.until(&jobs, "job.queued");
+    let said = app.diagnose(&jobs[0]);
+    assert_eq!((&said["verdict"], &said["culprit"]["kind"]), (&json!("waiting"), &json!("queue")), "{said:#}");
+    assert!(said["reason"].as_str().unwrap().contains("paused"), "{said:#}");
+    app.queue("resume");
+    app.until(&jobs, "webhook.delivered");
+}
+
+fn poisoned(app: &App) -> String {
+    let job = app.submit(&json!({ "prompt": "", "attempts": 5 })).1;
+    app.until(std::slice::from_ref(&job), "job.failed");
+    let said = app.diagnose(&job);
+    assert_eq!(said["verdict"], "failed", "{said:#}");
+    assert!(said["reason"].as_str().unwrap().contains("5 attempts"), "{said:#}");
+    job
+}
+
+fn slow_connector(app: &App) -> Vec<String> {
+    app.pace("comfyui", 2_000);
+    let jobs = app.submit_all(30, &json!({}));
+    app.until(&jobs, "webhook.delivered");
+    app.pace("comfyui", 40);
+    jobs
+}
+
+/// Two servers observe it.
+fn each_event_of_the_queue_was_told_once(app: &App) {
+    let of_queue = "from events where service = 'bullmq' and event_type";
+    let added = app.store.number("select count(distinct job_id) from events where event_type = 'job.completed'");
+    let created = app.store.number(&format!("select count(*) {of_queue} = 'job.created'"));
+    // The one that waits, and the one that failed.
+    assert_eq!(created, added + 2);
+    assert_eq!(app.store.number(&format!("select count(*) {of_queue} in ('queue.paused', 'queue.resumed')")), 2);
+    assert_eq!(app.store.number(&format!("select count(*) {of_queue} = 'job.stalled'")), 2);
+    app.store.output(&["check-names"]);
+}
+
+fn all_jobs_are_judged(run: &Run, said: &Value) {
+    let unhealthy = said["unhealthy"].as_array().unwrap();
+    let of = |job: &String| unhealthy.iter().find(|one| one["job_id"] == **job);
+    for (job, error) in [(&run.refused, "OOM"), (&run.poisoned, "422")] {
+        let said = of(job).unwrap();
+        assert_eq!(said["verdict"], "failed");
+        assert!(said["reason"].as_str().unwrap().contains(error), "{said:#}");
+    }
+    for (job, worker) in run.lost.jobs.iter().zip([&run.lost.killed, &run.lost.frozen]) {
+        assert_eq!(of(job).unwrap()["culprit"]["id"], **worker);
+    }
+    let connector = json!({ "kind": "connector", "id": "comfyui" });
+    let blamed = run.slow.iter().filter(|job| of(job).expect("it took two seconds")["culprit"] == connector);
+    // A busy machine may make some of them wait longer for something else.
+    assert!(2 * blamed.count() > run.slow.len(), "{:#}", said["groups"]);
+    assert_eq!(of(&run.delayed), None);
+    for said in run.healthy.iter().filter_map(of) {
+        // Nor is it wrong to name one that such a machine has made slow.
+        let took_ms: i64 = said["budget"].as_array().unwrap().iter().map(|part| part["ms"].as_i64().unwrap()).sum();
+        assert!(said["verdict"] == "done_slow" && took_ms >= 1_000, "{said:#}");
+    }
+}
+
+fn anomalies_tell_of(run: &Run, said: &Value) {
+    let all = said.as_array().unwrap();
+    let tells = |kind: &str, words: &str| {
+        let is_it = |one: &&Value| one["kind"] == kind && one["message"].as_str().unwrap().contains(words);
+        assert!(all.iter().any(|one| is_it(&one)), "{kind}, {words}: {said:#}");
+    };
+    tells("latency", "the connector comfyui takes");
+    tells("silence", &format!("{} on", run.lost.killed));
+    tells("new_error", "OOM command not allowed");
+    tells("new_error", "comfyui answers 422");
+    tells("new_error", "Missing lock for job");
+    for job in run.healthy.iter().chain([&run.delayed]) {
+        assert!(!said.to_string().contains(job.as_str()), "{job}: {said:#}");
+    }
+}
