@@ -1,5 +1,5 @@
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use tokio::runtime::Runtime;
@@ -12,12 +12,16 @@ use emp_event::Level;
 use emp_store::{Layout, Retention};
 use emp_stream::{DEFAULT_STREAM, RedisAddress};
 
+const STORE: &str = "EMP_EVENTS_STORE";
+/// The store of a project in whose folder the command runs.
+const USUAL_STORE: &str = "data/events";
+
 /// Options that every command takes, before or after its name.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of every command")]
 pub(super) struct Options {
     /// The store's folder
-    #[arg(long, global = true, value_name = "PATH", env = "EMP_EVENTS_STORE", default_value = "data/events")]
+    #[arg(long, global = true, value_name = "PATH", env = STORE, default_value = USUAL_STORE)]
     pub store: PathBuf,
     /// Redis, as redis://[user:password@]host:port[/db], or rediss:// for TLS [env: REDIS_URL] [default: REDIS_HOST and
     /// REDIS_PORT, else redis://127.0.0.1:6379]
@@ -70,6 +74,14 @@ impl Options {
             format!("redis://{host}:{}", variable("REDIS_PORT").unwrap_or_else(|| "6379".to_owned()))
         });
         RedisAddress::parse(&url).map_err(|error| Failure::Usage(error.to_string()))
+    }
+
+    /// The store's path, where a command has to name it to ask the same one.
+    #[cfg_attr(not(feature = "query"), expect(dead_code, reason = "only questions name commands to type next"))]
+    pub fn named_store(&self) -> Option<String> {
+        let is_usual = self.store == Path::new(USUAL_STORE)
+            || std::env::var_os(STORE).is_some_and(|store| store == self.store.as_os_str());
+        (!is_usual).then(|| self.store.display().to_string())
     }
 
     /// The store's places.

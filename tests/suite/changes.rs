@@ -14,7 +14,7 @@ const DAY_MS: i64 = 1_757_894_400_000;
 const HOUR_MS: i64 = 3_600_000;
 
 fn ask(store: &Path, words: &[&str]) -> Ended {
-    run(emp_events().arg("--store").arg(store).args(["--tz", "UTC", "changes"]).args(words))
+    run(emp_events().env("EMP_EVENTS_STORE", store).args(["--tz", "UTC", "changes"]).args(words))
 }
 
 /// What is answered as JSON.
@@ -315,7 +315,7 @@ fn every_format_has_the_same_changes() {
     ];
     let of = |format: &str| {
         let mut command = emp_events();
-        command.arg("--store").arg(&store).args(["--tz", "UTC", "changes"]).args(words);
+        command.env("EMP_EVENTS_STORE", &store).args(["--tz", "UTC", "changes"]).args(words);
         let ended = run(command.args(["--format", format]).env("COLUMNS", "80"));
         assert_eq!(ended.status, 0, "{}", ended.stderr);
         ended.stdout

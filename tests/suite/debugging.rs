@@ -13,7 +13,8 @@ const TRACE: &str = "af7becab784527f28521b597f25e32f5";
 
 fn ask(columns: &str, words: &[&str]) -> Ended {
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample");
-    run(emp_events().arg("--store").arg(sample).args(["--tz", "UTC"]).args(words).env("COLUMNS", columns))
+    // By the environment, so that what is typed next need not name it.
+    run(emp_events().env("EMP_EVENTS_STORE", sample).args(["--tz", "UTC"]).args(words).env("COLUMNS", columns))
 }
 
 #[track_caller]

@@ -92,3 +92,30 @@ fn the_exit_code_tells_scripts_whether_something_is_wrong() {
     assert_eq!((code(&["diagnose", "--all", "--exit-code"]), code(&["anomalies", "--exit-code"])), (1, 1));
     assert_eq!(code(&["anomalies"]), 0);
 }
+
+/// What is named to be typed next asks the same store, as of the same moment.
+#[test]
+fn each_command_to_type_next_runs_and_is_about_the_same() {
+    let failed = failed();
+    for words in [&["diagnose", &failed][..], &["diagnose", "--all"], &["correlate", &failed]] {
+        let list: Value = serde_json::from_str(&said(&[words, &["--format", "json"]].concat()).stdout).unwrap();
+        let said: Vec<String> = match list["next"].as_array() {
+            Some(next) => next.iter().map(|command| command.as_str().unwrap().to_owned()).collect(),
+            None => list["unhealthy"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter_map(|one| one["next"][0].as_str())
+                .map(str::to_owned)
+                .collect(),
+        };
+        assert!(!said.is_empty(), "{words:?}");
+        for command in said {
+            let typed = command.strip_prefix("emp-events ").unwrap();
+            assert!(typed.starts_with("health") || typed.ends_with("--now 2025-09-27T10:10:00Z"), "{command}");
+            let program = env!("CARGO_BIN_EXE_emp-events");
+            let ended = run(Command::new("sh").arg("-c").arg(format!("{program} {typed}")));
+            assert!(typed.starts_with("health") || ended.status == 0, "{command}: {}", ended.stderr);
+        }
+    }
+}

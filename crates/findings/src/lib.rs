@@ -7,6 +7,7 @@ mod anomaly;
 mod backtest;
 mod bucket;
 mod change;
+mod command;
 mod correlation;
 mod diagnosis;
 mod error_class;
@@ -20,6 +21,7 @@ pub use anomaly::{Anomalies, Anomaly, AnomalyKind, Severity, Subject};
 pub use backtest::{Alert, Backtest, Compared, Hit, Incident, KnownCulprit, Truth};
 pub use bucket::Bucket;
 pub use change::{Change, ChangeKind, Changes, Direction, Implied, Jobs, Test};
+pub use command::{Carried, carry, command, moment_word};
 pub use correlation::{Correlation, OtherJob, SameError, SameWorker};
 pub use diagnosis::{
     BudgetPart, Completeness, Confidence, Culprit, CulpritKind, Diagnosis, Evidence, LastEvent, SameCause, Verdict,

@@ -4,6 +4,7 @@ use emp_findings::{Confidence, Culprit, CulpritKind, Evidence, SameCause, Verdic
 use emp_job::{History, Loss, Meaning, Run};
 
 use super::judge::{Case, Finding, lasting};
+use super::silence::words_of;
 use super::slow;
 
 /// Less than that nobody notices.
@@ -56,10 +57,7 @@ fn lost(case: &Case<'_>, verdict: Verdict, beginning: &str) -> Option<Finding> {
     }
     if let Some(worker) = run.worker.as_deref() {
         finding.same_cause = SameCause::of(also_lost(case, worker), case.job_id);
-        finding.next.push(format!(
-            "emp-events search --worker-id {worker} --since {} --limit 20",
-            events[loss.last].timestamp_ms - 60_000
-        ));
+        finding.next.push(words_of(worker, events[loss.last].arrived_ms - 60_000));
     }
     Some(finding)
 }

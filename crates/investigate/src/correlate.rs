@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use emp_findings::{Correlation, Evidence, Moment, OtherJob, SameError, SameWorker};
+use emp_findings::{Correlation, Evidence, Moment, OtherJob, SameError, SameWorker, command};
 use emp_job::{History, JobEvent, error_text, fingerprint};
 use emp_query::literal;
 
@@ -47,10 +47,10 @@ impl Investigation<'_> {
             }
             SameError { jobs: others(same.into_iter(), job_id), error, workers }
         });
-        let mut next = vec![format!("emp-events diagnose {job_id}")];
+        let mut next = vec![command(&["diagnose", job_id])];
         let other = same_error.as_ref().and_then(|same| same.jobs.first());
-        next.extend(other.map(|other| format!("emp-events timeline {job_id} --compare {}", other.job_id)));
-        next.extend(history.last().trace_id.as_ref().map(|trace| format!("emp-events timeline --trace {trace}")));
+        next.extend(other.map(|other| command(&["timeline", job_id, "--compare", &other.job_id])));
+        next.extend(history.last().trace_id.as_ref().map(|trace| command(&["timeline", "--trace", trace])));
         let notes = super::judge::skews(&history);
         let window = [Moment(window.0), Moment(window.1)];
         Ok(Some(Correlation { job_id: job_id.to_owned(), window, trace, same_worker, same_error, notes, next }))

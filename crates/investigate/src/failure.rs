@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use emp_findings::{Confidence, Culprit, CulpritKind, Evidence, SameCause, Verdict};
+use emp_findings::{Confidence, Culprit, CulpritKind, Evidence, SameCause, Verdict, command};
 use emp_job::{History, JobEvent, Meaning, Run, entity, error_text, fingerprint};
 use emp_units as units;
 
@@ -192,7 +192,7 @@ fn explain_error(case: &Case<'_>, finding: &mut Finding, said: Option<&str>) {
             .ruled_out
             .push(format!("not this job alone: {} had this error", units::counted(others, "other", "others")));
     }
-    finding.next.push(format!("emp-events correlate {}", case.job_id));
+    finding.next.push(command(&["correlate", case.job_id]));
 }
 
 /// That nobody else had an error says whose it is where it came again and again, or where others had the chance.

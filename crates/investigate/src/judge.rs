@@ -2,7 +2,7 @@
 
 use emp_findings::{
     BudgetPart, Completeness, Confidence, Culprit, Diagnosis, Evidence, LastEvent, MissingStep, Moment, SameCause,
-    Verdict,
+    Verdict, command,
 };
 use emp_job::{History, JobEvent, Meaning, Part, PartKind, budget};
 use emp_query::no_such_job;
@@ -146,7 +146,7 @@ pub(super) fn judge(job_id: &str, history: &History, typical: &Typical, around: 
     let finding = checks.iter().find_map(|check| check(&case)).unwrap_or_else(|| nothing_wrong(&case));
     let last = history.last();
     let mut next = finding.next;
-    next.insert(0, format!("emp-events timeline {job_id}"));
+    next.insert(0, command(&["timeline", job_id]));
     let mut evidence = finding.evidence;
     if !evidence.iter().any(|shown| shown.id == last.id) {
         evidence.push(Evidence::new(last, "the last that was heard of the job"));
@@ -190,7 +190,7 @@ pub(super) fn not_found(job_id: &str, similar: &[String]) -> Diagnosis {
         ruled_out: Vec::new(),
         completeness: Completeness { complete: true, notes: Vec::new() },
         cause: None,
-        next: similar.iter().map(|job| format!("emp-events diagnose {job}")).collect(),
+        next: similar.iter().map(|job| command(&["diagnose", job])).collect(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Jobs of which nothing is heard any more.
 
-use emp_findings::{Confidence, Culprit, CulpritKind, Evidence, Life, SameCause, Verdict};
+use emp_findings::{Confidence, Culprit, CulpritKind, Evidence, Life, SameCause, Verdict, command, moment_word};
 use emp_job::{History, JobEvent, Meaning, Role, State, role, vocabulary};
 use emp_units as units;
 
@@ -30,7 +30,7 @@ pub(super) fn no_data(case: &Case<'_>) -> Option<Finding> {
     );
     let mut finding = Finding::new(Verdict::NoData, Confidence::Likely, reason);
     finding.since_ms = Some(lost.from_ms);
-    finding.next = vec!["emp-events sql \"select * from losses\"".to_owned(), "emp-events health".to_owned()];
+    finding.next = vec![command(&["sql", "select * from losses"]), command(&["health"])];
     Some(finding)
 }
 
@@ -72,11 +72,8 @@ pub(super) fn worker_silent(case: &Case<'_>) -> Option<Finding> {
     finding.evidence.extend(started.map(|event| Evidence::new(event, format!("{worker} starts again"))));
     finding.same_cause = SameCause::of(left_behind(case.around, worker, last), case.job_id);
     finding.ruled_out.push(others_alive(case.around, worker));
-    finding.next = vec![
-        "emp-events workers".to_owned(),
-        format!("emp-events search --worker-id {worker} --since {} --limit 20", last.timestamp_ms - 60_000),
-        format!("emp-events correlate {}", case.job_id),
-    ];
+    finding.next =
+        vec![command(&["workers"]), words_of(worker, last.arrived_ms - 60_000), command(&["correlate", case.job_id])];
     Some(finding)
 }
 
@@ -110,7 +107,7 @@ pub(super) fn claimed_not_started(case: &Case<'_>) -> Option<Finding> {
     finding.evidence.push(Evidence::new(claim, "claimed, and nothing after that"));
     finding.ruled_out.extend(alive(case, claim));
     finding.next =
-        worker.map(|worker| format!("emp-events search --worker-id {worker} --last 1h")).into_iter().collect();
+        worker.map(|worker| command(&["search", "--worker-id", worker, "--last", "1h"])).into_iter().collect();
     Some(finding)
 }
 
@@ -155,10 +152,8 @@ pub(super) fn stuck(case: &Case<'_>) -> Option<Finding> {
     finding.evidence.push(Evidence::new(last, "the last that was heard of the job"));
     finding.same_cause = SameCause::of(also.iter().map(String::as_str), case.job_id);
     finding.ruled_out.extend(alive(case, last));
-    finding.next.extend(
-        history.holder().map(|worker| format!("emp-events search --worker-id {worker} --since {}", last.timestamp_ms)),
-    );
-    finding.next.push(format!("emp-events timeline {} --compare typical", case.job_id));
+    finding.next.extend(history.holder().map(|worker| words_of(worker, last.arrived_ms)));
+    finding.next.push(command(&["timeline", case.job_id, "--compare", "typical"]));
     Some(finding)
 }
 
@@ -228,4 +223,10 @@ fn culprit_of_stuck(case: &Case<'_>, also: &[String]) -> Culprit {
     } else {
         Culprit::new(CulpritKind::Job, Some(case.job_id))
     }
+}
+
+/// The command that shows what a worker said since then.
+pub(super) fn words_of(worker: &str, since_ms: i64) -> String {
+    let since = moment_word(since_ms);
+    command(&["search", "--worker-id", worker, "--since", &since, "--oldest-first", "--limit", "20"])
 }

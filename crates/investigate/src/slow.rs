@@ -1,6 +1,6 @@
 //! Jobs that take, or took, unusually long.
 
-use emp_findings::{Confidence, Culprit, CulpritKind, Evidence, SameCause, Verdict};
+use emp_findings::{Confidence, Culprit, CulpritKind, Evidence, SameCause, Verdict, command};
 use emp_job::{History, Part, PartKind, Span, budget};
 use emp_typical::{Sketch, Typical};
 use emp_units as units;
@@ -81,8 +81,8 @@ fn slow(case: &Case<'_>, verdict: Verdict, beginning: &str) -> Option<Finding> {
     let at = at.min(history.events().len() - 1);
     finding.evidence.push(Evidence::new(&history.events()[at], format!("{} begins", worst.kind.label())));
     blame(case, worst, &mut finding);
-    finding.next.push(format!("emp-events timeline {} --compare typical", case.job_id));
-    finding.next.push("emp-events why-slow --last 2h".to_owned());
+    finding.next.push(command(&["timeline", case.job_id, "--compare", "typical"]));
+    finding.next.push(command(&["why-slow", "--last", "2h"]));
     Some(finding)
 }
 
@@ -142,11 +142,11 @@ fn blame_by_speed(case: &Case<'_>, worst: &Part, worker: Option<&str>, finding: 
         (by_worker, Some(slow)) if by_worker.is_none_or(|other| slow.p <= other.p) => {
             put_down_to(case, slow, "as other connectors", finding);
             let key = case.history.connector_key().unwrap_or("connectorType");
-            finding.next.push(format!("emp-events perf --by {key} --last 2h"));
+            finding.next.push(command(&["perf", "--by", key, "--last", "2h"]));
         }
         (Some(slow), _) => {
             put_down_to(case, slow, "as its peers", finding);
-            finding.next.push("emp-events workers".to_owned());
+            finding.next.push(command(&["workers"]));
         }
         _ => {
             finding.culprit = Culprit::new(CulpritKind::Job, Some(case.job_id));

@@ -1,6 +1,6 @@
 //! Jobs that no worker has taken.
 
-use emp_findings::{Confidence, Culprit, CulpritKind, Evidence, SameCause, Verdict};
+use emp_findings::{Confidence, Culprit, CulpritKind, Evidence, SameCause, Verdict, command};
 use emp_job::{History, JobEvent, Meaning, State, error_text, is_claim, vocabulary};
 use emp_units as units;
 
@@ -52,11 +52,11 @@ pub(super) fn waiting(case: &Case<'_>) -> Option<Finding> {
         };
     }
     finding.ruled_out.push(taken_meanwhile(case, event));
-    finding.next.push("emp-events workers".to_owned());
+    finding.next.push(command(&["workers"]));
     // Workers that have ended may be missed.
     let is_end = |event: &&JobEvent| vocabulary().meaning(&event.event_type) == Some(Meaning::WorkerStopped);
     let ended = case.around.events().find(is_end);
-    finding.next.extend(ended.map(|event| format!("emp-events search --event-type {} --last 3h", event.event_type)));
+    finding.next.extend(ended.map(|event| command(&["search", "--event-type", &event.event_type, "--last", "3h"])));
     Some(finding)
 }
 

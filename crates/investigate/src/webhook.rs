@@ -1,6 +1,6 @@
 //! Jobs of whose end nobody was told.
 
-use emp_findings::{Confidence, Culprit, CulpritKind, Evidence, SameCause, Verdict};
+use emp_findings::{Confidence, Culprit, CulpritKind, Evidence, SameCause, Verdict, command, moment_word};
 use emp_job::{History, JobEvent, Meaning, entity, error_text, is_tried_again, vocabulary};
 use emp_units as units;
 
@@ -150,7 +150,15 @@ fn blame_service(case: &Case<'_>, service: &str, last: &JobEvent, finding: &mut 
         ),
     });
     finding.same_cause = SameCause::of(also_undelivered(case), case.job_id);
-    finding.next.push(format!("emp-events search --service {service} --since {} --limit 20", last.timestamp_ms));
+    finding.next.push(command(&[
+        "search",
+        "--service",
+        service,
+        "--since",
+        &moment_word(last.arrived_ms),
+        "--limit",
+        "20",
+    ]));
 }
 
 fn delivered(events: &[&JobEvent]) -> usize {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use emp_findings::{Anomalies, Anomaly, Backtest, Compared, Severity, Subject};
+use emp_findings::{Anomalies, Anomaly, Backtest, Compared, Severity, Subject, command};
 use emp_units as units;
 
 use super::page::{Heading, Page};
@@ -44,9 +44,9 @@ pub fn write_anomalies(
     }
     let job = anomalies.iter().find_map(|one| one.subject.job_id.as_deref());
     let worker = anomalies.iter().find_map(|one| one.subject.worker_id.as_deref());
-    let mut next = vec!["emp-events diagnose --all --last 1h".to_owned()];
-    next.extend(job.map(|job| format!("emp-events diagnose {job}")));
-    next.extend(worker.map(|worker| format!("emp-events search --worker-id {worker} --last 1h")));
+    let mut next = vec![command(&["diagnose", "--all", "--last", "1h"])];
+    next.extend(job.map(|job| command(&["diagnose", job])));
+    next.extend(worker.map(|worker| command(&["search", "--worker-id", worker, "--last", "1h"])));
     page.next(&next)?;
     out.flush()
 }

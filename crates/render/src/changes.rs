@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use emp_findings::{Change, ChangeKind, Changes, Direction, Implied};
+use emp_findings::{Change, ChangeKind, Changes, Direction, Implied, command, moment_word};
 use emp_units as units;
 
 use super::grid::fit;
@@ -96,19 +96,17 @@ fn implied(change: &Change) -> String {
 
 /// What to type next about the first changes.
 fn next(changes: &Changes) -> Vec<String> {
-    let [since, until] = changes.after.map(|moment| moment.0);
+    let [since, until] = changes.after.map(|moment| moment_word(moment.0));
     let mut next: Vec<String> = Vec::new();
     for change in &changes.changes {
-        let command = match change.kind {
-            ChangeKind::ErrorText | ChangeKind::ErrorShare => "search --errors".to_owned(),
+        let words = match change.kind {
+            ChangeKind::ErrorText | ChangeKind::ErrorShare => &["search", "--errors"][..],
             ChangeKind::Outcome => continue,
-            ChangeKind::Service | ChangeKind::Machine | ChangeKind::Worker | ChangeKind::WorkerSpeed => {
-                "workers".to_owned()
-            }
-            ChangeKind::Connector => "perf --by connectorType".to_owned(),
-            ChangeKind::Latency | ChangeKind::EventType | ChangeKind::Jobs => "perf".to_owned(),
+            ChangeKind::Service | ChangeKind::Machine | ChangeKind::Worker | ChangeKind::WorkerSpeed => &["workers"],
+            ChangeKind::Connector => &["perf", "--by", "connectorType"],
+            ChangeKind::Latency | ChangeKind::EventType | ChangeKind::Jobs => &["perf"],
         };
-        let command = format!("emp-events {command} --since {since} --until {until}");
+        let command = command(&[words, &["--since", &since, "--until", &until]].concat());
         if !next.contains(&command) {
             next.push(command);
         }

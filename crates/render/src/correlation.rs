@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use emp_findings::{ComparedStep, Correlation, Evidence, OtherJob, Speed, WhySlow};
+use emp_findings::{ComparedStep, Correlation, Evidence, OtherJob, Speed, WhySlow, command};
 use emp_units as units;
 
 use super::page::{Heading, Page};
@@ -107,8 +107,8 @@ pub fn write_why_slow(out: &mut dyn Write, screen: &Screen, why: &WhySlow) -> io
     ];
     page.table(&headings, &rows.collect::<Vec<_>>())?;
     page.next(&[
-        "emp-events diagnose --all --last 2h".to_owned(),
-        "emp-events perf --by worker_id --last 2h".to_owned(),
+        command(&["diagnose", "--all", "--last", "2h"]),
+        command(&["perf", "--by", "worker_id", "--last", "2h"]),
     ])?;
     out.flush()
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::Style;
 
-use emp_findings::{BudgetPart, Confidence, Diagnosis, Group, Judged, Life, Verdict, WorkerState};
+use emp_findings::{BudgetPart, Confidence, Diagnosis, Group, Judged, Life, Verdict, WorkerState, command};
 use emp_units as units;
 
 use super::page::{Heading, Page, bar};
@@ -140,7 +140,7 @@ pub fn write_judged(out: &mut dyn Write, screen: &Screen, judged: &Judged) -> io
         write_group(&mut page, group, judged)?;
     }
     let next: Vec<String> = judged.groups.iter().filter_map(|group| group.jobs.first()).take(3).cloned().collect();
-    page.next(&next.iter().map(|job| format!("emp-events diagnose {job}")).collect::<Vec<_>>())?;
+    page.next(&next.iter().map(|job| command(&["diagnose", job])).collect::<Vec<_>>())?;
     out.flush()
 }
 

@@ -13,6 +13,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use emp_collect::Lag;
+use emp_findings::Carried;
 use emp_investigate::{Investigation, Rows, WithoutLevel};
 use emp_prompt::{clear, watched};
 use emp_query::{Answer, CannedQuery, Engine, OnIndexing, QueryError, Settings, canned_queries, find, no_such_job};
@@ -282,8 +283,9 @@ impl AsOf {
         })
     }
 
-    /// That moment, ms since the epoch.
+    /// That moment, ms since the epoch. What is typed next is to ask the same store, as of the same moment.
     pub fn ms(&self, options: &Options, engine: &Engine) -> Result<i64, Failure> {
+        emp_findings::carry(Carried { store: options.named_store(), now_ms: self.given_ms(options)? });
         now_ms(options, self.now.as_deref(), engine)
     }
 

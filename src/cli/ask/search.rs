@@ -5,6 +5,7 @@ use std::time::Instant;
 use clap::Args;
 
 use emp_event::Level;
+use emp_findings::command;
 use emp_investigate::{histogram, why_nothing};
 use emp_query::{EVENT_COLUMNS, Engine, Filter, read_events};
 use emp_render::{EventLines, Format, write_histogram};
@@ -97,7 +98,7 @@ async fn on_screen(
         writeln!(out, "{count}")?;
     }
     if let Some(job) = events.iter().find_map(|event| event.job_id.as_deref()) {
-        writeln!(out, "next: emp-events diagnose {job}")?;
+        writeln!(out, "next: {}", command(&["diagnose", job]))?;
     }
     Ok(out.flush()?)
 }
