@@ -13,7 +13,7 @@ use emp_typical::Sketch;
 use emp_units as units;
 
 use super::investigation::{Investigation, InvestigationError};
-use super::judge::CASES_MIN;
+use super::judge::{CASES_MIN, last_word};
 use super::rows::Rows;
 
 /// A worker that said something within this time is never called silent.
@@ -31,6 +31,8 @@ const START_MS_MAX: i64 = 120_000;
 /// Workers of which nothing was heard for that long are no peers of a job that is looked at now.
 const RECENT_MS: i64 = 15 * 60_000;
 
+/// About so long after its last word about a job a worker that died is back.
+const NEAR_MS: i64 = 24 * 3_600_000;
 /// Heartbeats are listened for over that long.
 const BEATS_MS: i64 = 3 * 3_600_000;
 
@@ -192,16 +194,29 @@ impl Investigation<'_> {
         );
         let mut living = self.living(&range).await?;
         let Some(holder) = history.holder() else { return Ok(living) };
-        // What the holder said since it had the job, however long ago that was.
-        let condition = format!(
-            "worker_id = {} and ingested_at >= {} and ingested_at <= {}",
-            literal(holder),
-            moment_literal(history.start_ms()),
-            moment_literal(self.now_ms())
-        );
-        living.workers.extend(self.living(&condition).await?.workers);
+        living.workers.extend(self.holder_of(history, holder).await?.workers);
         self.add_beats(&mut living).await?;
         Ok(living)
+    }
+
+    /// What the holder said since it had the job, however long ago that was. A start shortly after its last word about
+    /// the job tells all: what lies between then and now is read only where there is none.
+    async fn holder_of(&self, history: &History, holder: &str) -> Result<Living, InvestigationError> {
+        let last = last_word(history, holder).unwrap_or(history.last());
+        let since = |from_ms: i64, until_ms: i64| {
+            format!("(ingested_at >= {} and ingested_at <= {})", moment_literal(from_ms), moment_literal(until_ms))
+        };
+        let of_holder = |range: String| format!("worker_id = {} and {range}", literal(holder));
+        let (start_ms, now_ms) = (history.start_ms(), self.now_ms());
+        if now_ms - last.arrived_ms > 2 * NEAR_MS {
+            let near = since(start_ms, last.arrived_ms + NEAR_MS);
+            let lately = since(now_ms - NEAR_MS, now_ms);
+            let living = self.living(&of_holder(format!("({near} or {lately})"))).await?;
+            if living.worker(holder).is_some_and(|worker| worker.start_after(last.id).is_some()) {
+                return Ok(living);
+            }
+        }
+        self.living(&of_holder(since(start_ms, now_ms))).await
     }
 
     async fn living(&self, condition: &str) -> Result<Living, InvestigationError> {
