@@ -56,6 +56,17 @@ pub(super) enum FormatOption {
     Markdown,
 }
 
+impl FormatOption {
+    /// The forms of an answer that is one value, and no rows.
+    pub const OF_VALUES: [Self; 3] = [Self::Table, Self::Json, Self::Ndjson];
+    /// The form of what is said for people alone.
+    pub const OF_SENTENCES: [Self; 1] = [Self::Table];
+
+    fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ColorOption {
     Auto,
@@ -64,6 +75,14 @@ enum ColorOption {
 }
 
 impl Options {
+    /// Refuses a format that an answer does not have: to show another one would pass for it.
+    pub fn allow_formats(&self, forms: &[FormatOption]) -> Result<(), Failure> {
+        let Some(format) = self.format.filter(|format| !forms.contains(format)) else { return Ok(()) };
+        let known: Vec<String> = forms.iter().map(|form| form.name()).collect();
+        let known = known.join(", ");
+        Err(Failure::Usage(format!("this answer has no form as {}; it has {known}", format.name())))
+    }
+
     /// Where Redis is: `--redis` or `REDIS_URL`, else `REDIS_HOST` and `REDIS_PORT`.
     pub fn redis(&self) -> Result<RedisAddress, Failure> {
         // A variable that is set to nothing, as compose files do, is not set.

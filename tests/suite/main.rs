@@ -30,6 +30,7 @@ mod naming_jobs;
 mod other_engines;
 mod permissions;
 mod producers;
+mod programs;
 mod prompt;
 mod proxy;
 mod ranges;

@@ -14,7 +14,7 @@ use emp_units::parse_duration;
 
 use super::answer::{AsOf, engine, moment, note_failures_without_level, runtime, show, show_list};
 use crate::cli::failure::{Failure, Outcome};
-use crate::cli::options::Options;
+use crate::cli::options::{FormatOption, Options};
 
 /// How far back what happens now reaches.
 const HOUR_MS: i64 = 3_600_000;
@@ -54,6 +54,7 @@ pub(crate) struct Anomalies {
 
 impl Anomalies {
     pub fn run(self, options: &Options) -> Outcome {
+        options.allow_formats(&FormatOption::OF_VALUES)?;
         runtime()?.block_on(async {
             let engine = engine(options)?;
             let now = self.as_of.ms(options, &engine)?;

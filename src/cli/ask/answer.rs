@@ -171,6 +171,7 @@ pub(super) fn show<T: Serialize>(
     answer: &T,
     for_person: impl FnOnce(&mut dyn Write, &Screen, &T) -> std::io::Result<()>,
 ) -> Result<(), Failure> {
+    options.allow_formats(&FormatOption::OF_VALUES)?;
     let mut out = BufWriter::new(std::io::stdout().lock());
     match options.format {
         Some(FormatOption::Json | FormatOption::Ndjson) => write_json(&mut out, options, answer)?,

@@ -6,7 +6,7 @@ use emp_render::write_correlation;
 
 use super::answer::{AsOf, engine, job_meant, runtime, show, unknown_job};
 use crate::cli::failure::Outcome;
-use crate::cli::options::Options;
+use crate::cli::options::{FormatOption, Options};
 
 /// Show what happened in connection with a job: by its trace, on its worker, with its error
 #[derive(Debug, Args)]
@@ -23,6 +23,7 @@ pub(crate) struct Correlate {
 
 impl Correlate {
     pub fn run(self, options: &Options) -> Outcome {
+        options.allow_formats(&FormatOption::OF_VALUES)?;
         runtime()?.block_on(async {
             let engine = engine(options)?;
             let investigation = self.as_of.investigation(options, &engine).await?;

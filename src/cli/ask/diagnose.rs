@@ -48,6 +48,7 @@ pub(crate) struct Diagnose {
 
 impl Diagnose {
     pub fn run(self, options: &Options) -> Outcome {
+        options.allow_formats(&FormatOption::OF_VALUES)?;
         let jobs = if self.all { Vec::new() } else { self.jobs()? };
         runtime()?.block_on(async {
             let engine = engine(options)?;

@@ -1,11 +1,13 @@
-use std::io::Write as _;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Args;
 
 use emp_query::{CannedQuery, Need};
 
-use super::answer::{AsOf, ask_canned, canned};
+use serde_json::{Value, json};
+
+use super::answer::{AsOf, ask_canned, canned, show_list};
 use crate::cli::failure::Outcome;
 use crate::cli::options::Options;
 
@@ -37,13 +39,30 @@ impl Query {
     pub fn run(self, options: &Options) -> Outcome {
         match self.name {
             Some(name) => ask_canned(options, &self.as_of, &name, &self.param),
-            None => list(&canned()?),
+            None => list(options, &canned()?),
         }
     }
 }
 
-fn list(queries: &[CannedQuery]) -> Outcome {
-    let mut out = std::io::stdout().lock();
+fn list(options: &Options, queries: &[CannedQuery]) -> Outcome {
+    let shown: Vec<Value> = queries.iter().map(as_json).collect();
+    show_list(options, &shown, |out, _| list_for_person(out, queries))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn as_json(query: &CannedQuery) -> Value {
+    let parameters = query.parameters.iter().map(|parameter| {
+        let (is_required, usual) = match &parameter.need {
+            Need::Required => (true, None),
+            Need::Optional => (false, None),
+            Need::Default(value) => (false, Some(value)),
+        };
+        json!({"name": parameter.name, "meaning": parameter.meaning, "required": is_required, "default": usual})
+    });
+    json!({"name": query.name, "summary": query.summary, "parameters": parameters.collect::<Vec<_>>()})
+}
+
+fn list_for_person(out: &mut dyn Write, queries: &[CannedQuery]) -> std::io::Result<()> {
     for query in queries {
         writeln!(out, "{}\n    {}", query.name, query.summary)?;
         for parameter in &query.parameters {
@@ -55,7 +74,7 @@ fn list(queries: &[CannedQuery]) -> Outcome {
             writeln!(out, "    --param {}=…  {need}: {}", parameter.name, parameter.meaning)?;
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn name_and_value(text: &str) -> Result<(String, String), String> {

@@ -21,7 +21,7 @@ use emp_units::parse_duration;
 use super::answer::{AsOf, engine, runtime, screen, time_zone, unknown_job};
 use super::end_signals::EndSignals;
 use crate::cli::failure::{Failure, Outcome};
-use crate::cli::options::Options;
+use crate::cli::options::{FormatOption, Options};
 
 /// Anomalies cost more than the rest, and change slowly.
 const ANOMALIES_EVERY: Duration = Duration::from_secs(15);
@@ -51,6 +51,7 @@ type Looked = Result<(Overview, StoreState), String>;
 
 impl Top {
     pub fn run(self, options: &Options) -> Outcome {
+        options.allow_formats(&FormatOption::OF_SENTENCES)?;
         let every = parse_duration(&self.every).map_err(|error| Failure::Usage(error.to_string()))?;
         if every < Duration::from_millis(100) {
             return Err(Failure::Usage(format!("--every {} is too short: 100ms at least", self.every)));

@@ -6,7 +6,7 @@ use emp_render::write_why_slow;
 
 use super::answer::{AsOf, engine, moment, runtime, show};
 use crate::cli::failure::Outcome;
-use crate::cli::options::Options;
+use crate::cli::options::{FormatOption, Options};
 
 /// Say what slow jobs have in common: worker, machine, connector, hour, a key of `data`
 ///
@@ -30,6 +30,7 @@ pub(crate) struct WhySlow {
 
 impl WhySlow {
     pub fn run(self, options: &Options) -> Outcome {
+        options.allow_formats(&FormatOption::OF_VALUES)?;
         runtime()?.block_on(async {
             let engine = engine(options)?;
             let investigation = self.as_of.investigation(options, &engine).await?;

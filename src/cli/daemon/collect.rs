@@ -10,7 +10,7 @@ use tracing::{error, info, warn};
 use super::forward::{settings_from_environment, source};
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::memory_options::MemoryOptions;
-use crate::cli::options::{Options, runtime};
+use crate::cli::options::{FormatOption, Options, runtime};
 use emp_store::Retention;
 use emp_units::{parse_bytes, parse_positive_duration};
 
@@ -69,6 +69,7 @@ pub(crate) struct Collect {
 
 impl Collect {
     pub fn run(self, options: &Options) -> Outcome {
+        options.allow_formats(&FormatOption::OF_SENTENCES)?;
         let mut settings = options.collect_settings(self.consumer.filter(|name| !name.is_empty()))?;
         settings.once = self.once;
         settings.adopt = self.adopt;

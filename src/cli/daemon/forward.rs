@@ -9,7 +9,7 @@ use super::collect::shutdown_on_signal;
 use crate::cli::ask::FromStore;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::level;
-use crate::cli::options::{Options, runtime};
+use crate::cli::options::{FormatOption, Options, runtime};
 use emp_event::Level;
 use emp_forward::{
     Asked, Counts, Ending, Sample, Settings, Sieve, Signals, Source, Target, forward, replay_dead_letters,
@@ -113,6 +113,7 @@ enum SignalsOption {
 
 impl Forward {
     pub fn run(self, options: &Options) -> Outcome {
+        options.allow_formats(&FormatOption::OF_SENTENCES)?;
         let settings = self.how.settings(self.once)?;
         if let Some(outcome) = self.again.run(options, &settings) {
             return outcome;

@@ -6,7 +6,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use crate::cli::failure::Outcome;
-use crate::cli::options::Options;
+use crate::cli::options::{FormatOption, Options};
 use emp_catalog::{IndexingPace, bring_up_to_date};
 use emp_store::{SUPERSEDED_GRACE, StoreError, StoreWriter, compact, remove_superseded_files};
 
@@ -24,6 +24,7 @@ pub(crate) struct Compact {}
 
 impl Compact {
     pub fn run(self, options: &Options) -> Outcome {
+        options.allow_formats(&FormatOption::OF_SENTENCES)?;
         let layout = options.existing_layout()?;
         let _lock = match StoreWriter::lock(&layout) {
             Err(StoreError::Locked { root }) => {

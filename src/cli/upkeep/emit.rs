@@ -4,7 +4,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use crate::cli::failure::{Failure, Outcome};
-use crate::cli::options::{Options, level, runtime};
+use crate::cli::options::{FormatOption, Options, level, runtime};
 use emp_event::{Draft, EntryId, Level, decode};
 use emp_stream::{Connection, Producer};
 
@@ -48,6 +48,7 @@ pub(crate) struct Emit {
 
 impl Emit {
     pub fn run(self, options: &Options) -> Outcome {
+        options.allow_formats(&FormatOption::OF_SENTENCES)?;
         let draft = Draft {
             timestamp: Timestamp::now().as_millisecond(),
             service: self.service,

@@ -35,6 +35,7 @@ const WATCH_EVERY: Duration = Duration::from_secs(2);
 
 impl Health {
     pub fn run(self, options: &Options) -> Outcome {
+        options.allow_formats(&FormatOption::OF_VALUES)?;
         loop {
             let status = look(options, &self)?;
             if !self.watch {

@@ -53,6 +53,7 @@ const PROGRESS_EVERY: u64 = 4 << 20;
 
 impl Import {
     pub fn run(self, options: &Options) -> Outcome {
+        options.allow_formats(&FormatOption::OF_VALUES)?;
         let format = self.from.as_deref().map(Format::named).transpose();
         let format = format.map_err(|error| Failure::Usage(error.to_string()))?.unwrap_or_default();
         if self.preview {

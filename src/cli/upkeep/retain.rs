@@ -5,7 +5,7 @@ use clap::Args;
 use jiff::Timestamp;
 
 use crate::cli::failure::Outcome;
-use crate::cli::options::Options;
+use crate::cli::options::{FormatOption, Options};
 use emp_store::{Retention, StoreError, StoreWriter, find_retired, remove_superseded_files, retain};
 use emp_units as units;
 use emp_units::{parse_bytes, parse_positive_duration};
@@ -37,6 +37,7 @@ pub(crate) struct Retain {
 
 impl Retain {
     pub fn run(self, options: &Options) -> Outcome {
+        options.allow_formats(&FormatOption::OF_SENTENCES)?;
         let layout = options.existing_layout()?;
         let retention = Retention { age: self.age, bytes: self.bytes, even_if_odd: self.even_if_odd };
         let now = Timestamp::now().as_millisecond();

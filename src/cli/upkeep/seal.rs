@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use crate::cli::failure::{Failure, Outcome};
-use crate::cli::options::Options;
+use crate::cli::options::{FormatOption, Options};
 use emp_catalog::{IndexingPace, bring_up_to_date};
 use emp_collect::collector_of;
 use emp_store::{Layout, StoreError, StoreWriter, request_seal};
@@ -26,6 +26,7 @@ pub(crate) struct Seal {}
 
 impl Seal {
     pub fn run(self, options: &Options) -> Outcome {
+        options.allow_formats(&FormatOption::OF_SENTENCES)?;
         let layout = options.existing_layout()?;
         match StoreWriter::open(&layout, &collector_of(&layout)) {
             Ok(store) => {

@@ -92,6 +92,7 @@ fn world(name: &str) -> Result<&'static World, String> {
 
 impl Simulate {
     pub fn run(self, options: &Options) -> Outcome {
+        options.allow_formats(&FormatOption::OF_VALUES)?;
         let strange = self.incident.iter().filter_map(|wanted| wanted.kind).find(|kind| !self.world.can_have(*kind));
         if let Some(kind) = strange {
             let playable: Vec<&str> =

@@ -33,6 +33,7 @@ pub(crate) struct Verify {
 
 impl Verify {
     pub fn run(self, options: &Options) -> Outcome {
+        options.allow_formats(&FormatOption::OF_VALUES)?;
         let layout = options.existing_layout()?;
         let report = verify(&layout, &mut show_progress)?;
         let repaired = match self.repair && !report.findings.is_empty() {
