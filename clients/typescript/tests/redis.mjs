@@ -13,13 +13,24 @@ import Redis from 'ioredis';
 // A client that is started by a test runner writes nothing unless it is asked to.
 process.env.TELEMETRY_ENABLED = 'true';
 
+let ports = 0;
+
+/**
+ * A port that nobody has, below those that the system gives to connections by itself, and low enough for a node of a
+ * cluster, which takes one 10,000 above it as well.
+ */
 export async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
+  for (;;) {
+    const port = 2_000 + ((process.pid * 101 + ports) % 4_000);
+    ports += 1;
+    const server = createServer().listen(port, '127.0.0.1');
+    const isFree = await once(server, 'listening').then(() => true, () => false);
+    if (isFree) {
+      server.close();
+      await once(server, 'close');
+      return port;
+    }
+  }
 }
 
 /** How long a test waits for what must come. Nothing is measured by it: a busy machine is slow, not wrong. */

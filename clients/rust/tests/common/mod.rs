@@ -4,6 +4,7 @@
 
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -26,13 +27,17 @@ pub struct Server {
 
 impl Server {
     pub fn start(options: &[&str]) -> Self {
-        let port = free_port();
         let folder = tempfile::tempdir().unwrap();
         let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
-        let child = spawn(port, &folder, &options);
-        let server = Self { child, port, folder, options };
-        server.wait_ready();
-        server
+        // Another program may take the port between its choice and its use: then another one is tried.
+        for _ in 0..10 {
+            let port = free_port();
+            let mut child = spawn(port, &folder, &options);
+            if is_up(port, &mut child) {
+                return Self { child, port, folder, options };
+            }
+        }
+        panic!("no redis-server could be started");
     }
 
     pub fn url(&self) -> String {
@@ -46,7 +51,7 @@ impl Server {
 
     pub fn restart(&mut self) {
         self.child = spawn(self.port, &self.folder, &self.options);
-        self.wait_ready();
+        assert!(is_up(self.port, &mut self.child), "it starts again");
     }
 
     /// Sends the process a signal, `STOP` or `CONT`.
@@ -76,13 +81,25 @@ impl Server {
     pub fn length(&self) -> u64 {
         self.query(&["XLEN", "emp:events"])
     }
+}
 
-    fn wait_ready(&self) {
-        wait_until("the server answers", || {
-            let client = redis::Client::open(self.url()).unwrap();
-            client.get_connection().is_ok_and(|mut it| redis::cmd("PING").exec(&mut it).is_ok())
-        });
+/// Does that very process answer on the port? It ends where another one has it.
+#[track_caller]
+fn is_up(port: u16, child: &mut Child) -> bool {
+    let own = format!("process_id:{}", child.id());
+    let info = || -> redis::RedisResult<String> {
+        let mut connection = redis::Client::open(format!("redis://127.0.0.1:{port}"))?.get_connection()?;
+        redis::cmd("INFO").arg("server").query(&mut connection)
+    };
+    let began = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if info().is_ok_and(|info| info.contains(&own)) {
+            return true;
+        }
+        assert!(began.elapsed() < PATIENCE, "not within {PATIENCE:?}: the server answers");
+        std::thread::sleep(Duration::from_millis(20));
     }
+    false
 }
 
 impl Drop for Server {
@@ -104,8 +121,17 @@ fn spawn(port: u16, folder: &TempDir, options: &[String]) -> Child {
         .unwrap()
 }
 
+/// A port that nobody has, below those that the system gives to connections by itself, and low enough for a node of a
+/// cluster, which takes one 10,000 above it as well.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let place = std::process::id().wrapping_mul(101).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = 9_000 + (place % 7_000) as u16;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 #[track_caller]
