@@ -318,35 +318,30 @@ fn whoever_reads_and_whatever_is_trimmed_the_sum_is_exact() {
     proptest!(config(100), |(steps in prop::collection::vec(step(3), 1..16))| check_sum(&redis, 3, &steps));
 }
 
+/// Random steps of one store, and of three that share a group: whatever is under way at the end is drained, and each
+/// store that has looked keeps the law.
+fn check_law_of_random_runs<S: Strategy<Value = Step>>(step_of: fn(usize) -> S, last: &Step) {
+    let redis = Redis::start();
+    for (stores, runs) in [(1, 100), (3, 50)] {
+        let steps = prop::collection::vec(step_of(stores), 4..20);
+        proptest!(config(runs), |(steps in steps)| {
+            let run = run_to_the_end(&redis, stores, &steps);
+            check_law_of_all(&run, last);
+        });
+    }
+}
+
 /// Fail-overs to a replica that is behind, by any number of steps: what the stream has forgotten is in no sum, and
 /// no event is stored twice.
 #[test]
 fn whichever_replica_goes_on_the_law_holds() {
-    let redis = Redis::start();
-    let steps = |stores| prop::collection::vec(step_of_replicas(stores), 4..20);
-    proptest!(config(100), |(steps in steps(1))| {
-        let run = run_to_the_end(&redis, 1, &steps);
-        check_law_of_all(&run, &Step::FailOver);
-    });
-    proptest!(config(50), |(steps in steps(3))| {
-        let run = run_to_the_end(&redis, 3, &steps);
-        check_law_of_all(&run, &Step::FailOver);
-    });
+    check_law_of_random_runs(step_of_replicas, &Step::FailOver);
 }
 
 /// Whatever somebody deletes by hand, each store that has looked since keeps the law.
 #[test]
 fn whatever_is_deleted_by_hand_the_law_holds() {
-    let redis = Redis::start();
-    let steps = |stores| prop::collection::vec(step_of_hands(stores), 4..20);
-    proptest!(config(100), |(steps in steps(1))| {
-        let run = run_to_the_end(&redis, 1, &steps);
-        check_law_of_all(&run, &Step::DeleteAccounts);
-    });
-    proptest!(config(50), |(steps in steps(3))| {
-        let run = run_to_the_end(&redis, 3, &steps);
-        check_law_of_all(&run, &Step::DeleteAccounts);
-    });
+    check_law_of_random_runs(step_of_hands, &Step::DeleteAccounts);
 }
 
 /// How many times as many random runs there are to be: `make chaos` sets it.

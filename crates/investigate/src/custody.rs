@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use emp_findings::{LostJob, Moment};
-use emp_job::{History, JobEvent, Meaning, Role, role};
+use emp_job::{History, JobEvent, Meaning, begins_work};
 
 use super::living::Living;
 use super::surroundings::Surroundings;
@@ -96,7 +96,6 @@ fn gives_back(meaning: Meaning) -> bool {
 
 /// Does a worker begin to have the job with that event? One that froze and goes on does not take it back.
 fn takes(event: &JobEvent, meaning: Option<Meaning>, had: &[&str], worker: &str) -> bool {
-    let is_of_webhook = meaning.is_some_and(Meaning::is_of_webhook);
-    let begins = matches!(role(&event.event_type, meaning), Role::Opens(_)) && !is_of_webhook;
+    let begins = begins_work(&event.event_type, meaning);
     meaning == Some(Meaning::Claimed) || ((begins || meaning == Some(Meaning::Started)) && !had.contains(&worker))
 }

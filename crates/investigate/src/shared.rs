@@ -61,16 +61,16 @@ fn is_told(message: &str, text: &str) -> bool {
 
 fn of_latency(anomaly: &Anomaly, around: &Surroundings, windows: &Windows) -> Option<String> {
     let event_type = anomaly.subject.event_type.as_deref()?;
-    let of_type = |event: &&JobEvent| event.arrived_ms >= windows.begins_ms() && event.event_type == event_type;
-    let mut events: Vec<&JobEvent> =
-        around.events().filter(of_type).filter(|event| event.duration_ms.is_some()).collect();
-    events.sort_by(|a, b| b.duration_ms.partial_cmp(&a.duration_ms).unwrap_or(std::cmp::Ordering::Equal));
-    let (cases, others) = events.split_at(events.len() / SLOW_SHARE);
     if vocabulary().meaning_anywhere(event_type) == Some(Meaning::Claimed)
         && let Some(paused) = paused(around, windows)
     {
         return Some(paused);
     }
+    let of_type = |event: &&JobEvent| event.arrived_ms >= windows.begins_ms() && event.event_type == event_type;
+    let mut events: Vec<&JobEvent> =
+        around.events().filter(of_type).filter(|event| event.duration_ms.is_some()).collect();
+    events.sort_by(|a, b| b.duration_ms.partial_cmp(&a.duration_ms).unwrap_or(std::cmp::Ordering::Equal));
+    let (cases, others) = events.split_at(events.len() / SLOW_SHARE);
     shared(cases, others, around)
 }
 

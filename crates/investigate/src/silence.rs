@@ -1,7 +1,7 @@
 //! Jobs of which nothing is heard any more.
 
 use emp_findings::{Confidence, Culprit, CulpritKind, Evidence, Life, SameCause, Verdict, command, moment_word};
-use emp_job::{History, JobEvent, Meaning, Role, State, role, vocabulary};
+use emp_job::{History, JobEvent, Meaning, State, begins_work, vocabulary};
 use emp_units as units;
 
 use super::judge::{CASES_MIN, Case, Finding, clock, last_word, lasting};
@@ -117,9 +117,7 @@ fn claims_are_all(case: &Case<'_>) -> bool {
     let (typical, job_type) = (case.typical, case.job_type());
     let is_step = |event_type: &str| {
         let meaning = vocabulary().meaning_anywhere(event_type);
-        let is_of_webhook = meaning.is_some_and(Meaning::is_of_webhook);
-        let begins = matches!(role(event_type, meaning), Role::Opens(_)) && !is_of_webhook;
-        begins || matches!(meaning, Some(Meaning::Started | Meaning::Progressed))
+        begins_work(event_type, meaning) || matches!(meaning, Some(Meaning::Started | Meaning::Progressed))
     };
     typical.completed(job_type) >= CASES_MIN
         && !typical.usual_events(job_type, 0.5).into_iter().any(|(event_type, _)| is_step(event_type))

@@ -165,14 +165,15 @@ fn pieces<'a>(around: &'a Surroundings, typical: &Typical) -> Vec<Piece<'a>> {
             let worker = by.worker_id.as_deref();
             pieces.push(Piece { job, worker, connector, queue: None, class, start_ms: span.start_ms, ms, factor: 1.0 });
         }
-        for part in untold_work(history) {
+        let parts = budget(history);
+        for part in parts.iter().filter(|part| is_untold_work(history, part)) {
             let connector = history.connector();
             let class = class_of(&mut classes, (job_type, UNTOLD, connector));
             let (start_ms, ms) = (part.start_ms, part.ms() as f64);
             let worker = history.worker_at(start_ms);
             pieces.push(Piece { job, worker, connector, queue: None, class, start_ms, ms, factor: 1.0 });
         }
-        for wait in budget(history).iter().filter(|part| part.kind == PartKind::QueueWait) {
+        for wait in parts.iter().filter(|part| part.kind == PartKind::QueueWait) {
             let queue = Some(history.queue().unwrap_or("default"));
             let class = class_of(&mut classes, (job_type, WAIT, queue));
             let (start_ms, ms) = (wait.start_ms, wait.ms() as f64);
@@ -185,12 +186,6 @@ fn pieces<'a>(around: &'a Surroundings, typical: &Typical) -> Vec<Piece<'a>> {
         piece.factor = piece.ms.max(1.0) / usual[piece.class].max(1.0);
     }
     pieces
-}
-
-/// What workers did of a job of which no work is told.
-fn untold_work(history: &History) -> Vec<Part> {
-    let parts = if tells_of_work(history) { Vec::new() } else { budget(history) };
-    parts.into_iter().filter(|part| is_untold_work(history, part)).collect()
 }
 
 fn tells_of_work(history: &History) -> bool {

@@ -32,7 +32,7 @@ pub use runs::{Loss, Run};
 pub use spans::Span;
 pub use tries::is_tried_again;
 pub use vocabulary::{Dialect, Named, Vocabulary, VocabularyError, is_claim, speak, vocabulary};
-pub use words::{Role, closes, entity, job_type_of, role, span_name};
+pub use words::{Role, begins_work, closes, entity, job_type_of, role, span_name};
 
 #[cfg(test)]
 mod tests;

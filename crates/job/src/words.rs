@@ -60,6 +60,11 @@ pub fn role(event_type: &str, meaning: Option<Meaning>) -> Role<'_> {
     }
 }
 
+/// Does an event of that type and meaning begin a piece of work, and none on telling somebody of the job's end?
+pub fn begins_work(event_type: &str, meaning: Option<Meaning>) -> bool {
+    matches!(role(event_type, meaning), Role::Opens(_)) && !meaning.is_some_and(Meaning::is_of_webhook)
+}
+
 /// The name of a span: `connector.processing`, or `webhook` alone.
 pub fn span_name(entity: &str, name: &str) -> String {
     if name.is_empty() { entity.to_owned() } else { format!("{entity}.{name}") }

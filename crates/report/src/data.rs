@@ -39,13 +39,12 @@ pub enum QuestionError {
 
 impl ReportQuestion {
     /// About the range from `since_ms` to before `until_ms`, ms since the epoch, compared with the one that
-    /// begins at `against_ms`, else with the one right before.
+    /// begins at `against_ms` and is as long.
     ///
     /// # Errors
     /// [`QuestionError::NotEarlier`] where the range that it is compared with ends after `since_ms`.
-    pub fn new(since_ms: i64, until_ms: i64, against_ms: Option<i64>) -> Result<Self, QuestionError> {
+    pub fn new(since_ms: i64, until_ms: i64, against_ms: i64) -> Result<Self, QuestionError> {
         let length_ms = until_ms - since_ms;
-        let against_ms = against_ms.unwrap_or(since_ms - length_ms);
         if against_ms + length_ms > since_ms + NOW_MS {
             return Err(QuestionError::NotEarlier { against_ms, since_ms, length_ms });
         }

@@ -66,7 +66,7 @@ impl Report {
 /// What is different from the earlier range; `None` where there is no such range.
 async fn what_changed(engine: &Engine, question: &ReportQuestion) -> Result<Option<Changes>, InvestigationError> {
     let before = (question.against_ms, question.against_until_ms());
-    match ChangesQuestion::new((question.since_ms, question.until_ms), Some(before)) {
+    match ChangesQuestion::new((question.since_ms, question.until_ms), before) {
         Ok(question) => Ok(Some(changes(engine, &question).await?)),
         Err(_) => Ok(None),
     }

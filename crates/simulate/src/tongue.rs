@@ -52,6 +52,23 @@ pub(super) static BULLMQ: Tongue = Tongue {
     services: ["api", "webhooks", "monitor", "worker", "machine"],
 };
 
+/// Every type of the plan: what such a system tells, it has its own words for.
+const ALL_OF_THE_PLAN: [&str; 13] = [
+    "job.",
+    "connector.",
+    "webhook.",
+    "queue.",
+    "redis_function.",
+    "health_check.",
+    "monitor.",
+    "machine.",
+    "pm2.",
+    "worker.",
+    "api.",
+    "server.",
+    "websocket.",
+];
+
 pub(super) static CELERY: Tongue = Tongue {
     words: &[
         ("job.created", "task-sent"),
@@ -64,21 +81,7 @@ pub(super) static CELERY: Tongue = Tongue {
         ("worker.heartbeat", "worker-heartbeat"),
         ("worker.shutting_down", "worker-offline"),
     ],
-    untold: &[
-        "job.",
-        "connector.",
-        "webhook.",
-        "queue.",
-        "redis_function.",
-        "health_check.",
-        "monitor.",
-        "machine.",
-        "pm2.",
-        "worker.",
-        "api.",
-        "server.",
-        "websocket.",
-    ],
+    untold: &ALL_OF_THE_PLAN,
     keys: &[("error", "exception"), ("attempt", "retries"), ("jobType", "task"), ("queueName", "routing_key")],
     services: ["django", "django", "django", "celery", "celery"],
 };
@@ -118,21 +121,7 @@ pub(super) static SIDEKIQ: Tongue = Tongue {
         ("job.failed", "retry_stopped.active_job"),
         ("job.retry_scheduled", "enqueue_retry.active_job"),
     ],
-    untold: &[
-        "job.",
-        "connector.",
-        "webhook.",
-        "queue.",
-        "redis_function.",
-        "health_check.",
-        "monitor.",
-        "machine.",
-        "pm2.",
-        "worker.",
-        "api.",
-        "server.",
-        "websocket.",
-    ],
+    untold: &ALL_OF_THE_PLAN,
     keys: &[("attempt", "executions"), ("queueName", "queue"), ("jobType", "job_class")],
     services: ["rails", "rails", "rails", "sidekiq", "sidekiq"],
 };

@@ -222,7 +222,7 @@ pub(super) fn engine(options: &Options) -> Result<Engine, Failure> {
 pub(super) fn engine_in(options: &Options, zone: TimeZone) -> Result<Engine, QueryError> {
     let settings = Settings { memory_bytes: options.asking.memory, on_indexing: on_indexing(), ..Settings::default() };
     let engine = Engine::open_with(&options.layout(), settings)?;
-    let now_ms = usual_now_ms(options, &engine)?;
+    let now_ms = now_ms(options, &engine)?;
     Ok(engine.with_clock(Timestamp::from_millisecond(now_ms).unwrap_or(Timestamp::MAX), zone))
 }
 
@@ -238,17 +238,9 @@ fn on_indexing() -> Option<OnIndexing> {
     std::io::stderr().is_terminal().then(|| Arc::new(tell) as OnIndexing)
 }
 
-/// The moment by which jobs are judged, ms since the epoch: the one that was given, else the real time
-/// where a collector writes to the store, else that of its newest event.
-pub(super) fn now_ms(options: &Options, given: Option<&str>, engine: &Engine) -> Result<i64, Failure> {
-    match given {
-        Some(given) => moment(options, given, Timestamp::now().as_millisecond()),
-        None => Ok(usual_now_ms(options, engine)?),
-    }
-}
-
-/// What now is where nobody says: the real time, or that of the newest event where no collector writes.
-fn usual_now_ms(options: &Options, engine: &Engine) -> Result<i64, QueryError> {
+/// What now is where nobody says, ms since the epoch: the real time, or that of the newest event where no collector
+/// writes.
+pub(super) fn now_ms(options: &Options, engine: &Engine) -> Result<i64, QueryError> {
     let is_live = StoreWriter::is_locked(&options.layout()).unwrap_or(false);
     let newest_ms = if is_live { None } else { engine.newest_ms()? };
     Ok(newest_ms.unwrap_or_else(|| Timestamp::now().as_millisecond()))
@@ -286,8 +278,9 @@ impl AsOf {
 
     /// That moment, ms since the epoch. What is typed next is to ask the same store, as of the same moment.
     pub fn ms(&self, options: &Options, engine: &Engine) -> Result<i64, Failure> {
-        emp_findings::carry(Carried { store: options.named_store(), now_ms: self.given_ms(options)? });
-        now_ms(options, self.now.as_deref(), engine)
+        let given_ms = self.given_ms(options)?;
+        emp_findings::carry(Carried { store: options.named_store(), now_ms: given_ms });
+        Ok(given_ms.map_or_else(|| now_ms(options, engine), Ok)?)
     }
 
     /// The store as of then. What it lacks of its stream is said first.

@@ -54,8 +54,7 @@ impl Changes {
             let (since, until) = self.range.bounds(options, &self.as_of, now)?;
             let until = until.unwrap_or(now + NOW_MS);
             let after = (since.unwrap_or(until - RANGE_MS), until);
-            let right_before = (TimeRange::right_before(after.0, after.1, now), after.0);
-            let before = Some(self.before(options, after, now)?.unwrap_or(right_before));
+            let before = self.before(options, after, now)?;
             let question = ChangesQuestion::new(after, before).map_err(|error| Failure::Usage(error.to_string()))?;
             let found = watched(&engine, changes(&engine, &question)).await?;
             match options.format {
@@ -72,14 +71,14 @@ impl Changes {
         })
     }
 
-    /// The range to compare with; `None` stands for the one right before.
-    fn before(&self, options: &Options, after: (i64, i64), now: i64) -> Result<Option<(i64, i64)>, Failure> {
+    /// The range to compare with.
+    fn before(&self, options: &Options, after: (i64, i64), now: i64) -> Result<(i64, i64), Failure> {
         let text = self.against.trim();
         if text == BEFORE {
-            return Ok(None);
+            return Ok((TimeRange::right_before(after.0, after.1, now), after.0));
         }
         if let Some((from, to)) = text.split_once("..") {
-            return Ok(Some((moment(options, from, now)?, moment(options, to, now)?)));
+            return Ok((moment(options, from, now)?, moment(options, to, now)?));
         }
         let earlier = parse_positive_duration(text).map_err(|_| {
             Failure::Usage(format!(
@@ -88,6 +87,6 @@ impl Changes {
             ))
         })?;
         let earlier_ms = i64::try_from(earlier.as_millis()).unwrap_or(i64::MAX);
-        Ok(Some((after.0.saturating_sub(earlier_ms), after.1.saturating_sub(earlier_ms))))
+        Ok((after.0.saturating_sub(earlier_ms), after.1.saturating_sub(earlier_ms)))
     }
 }

@@ -12,7 +12,7 @@ use crate::cli::options::Options;
 pub(crate) fn check_events(options: &Options) -> Vec<Check> {
     let ask = async || {
         let engine = engine(options)?;
-        let now = now_ms(options, None, &engine)?;
+        let now = now_ms(options, &engine)?;
         let anomalies = Investigation::open(&engine, now).await?.anomalies().await?;
         Ok::<_, Failure>(anomalies.found)
     };

@@ -96,8 +96,7 @@ impl FromStore {
 
     fn sql_condition(&self, options: &Options, engine: &Engine) -> Result<String, Failure> {
         let mut filter = Filter::default();
-        (filter.since_ms, filter.until_ms) =
-            self.range.bounds(options, &AsOf::default(), now_ms(options, None, engine)?)?;
+        (filter.since_ms, filter.until_ms) = self.range.bounds(options, &AsOf::default(), now_ms(options, engine)?)?;
         let range = filter.sql();
         Ok(match &self.condition {
             Some(condition) => format!("({range}) and ({condition})"),

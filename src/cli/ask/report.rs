@@ -79,7 +79,7 @@ impl Report {
         let since_ms = since.unwrap_or(until_ms - DAY_MS);
         let before_ms = TimeRange::right_before(since_ms, until_ms, now_ms);
         let against = self.against.as_deref().map(|text| moment(options, text, now_ms)).transpose()?;
-        ReportQuestion::new(since_ms, until_ms, Some(against.unwrap_or(before_ms)))
+        ReportQuestion::new(since_ms, until_ms, against.unwrap_or(before_ms))
             .map_err(|error| Failure::Usage(error.to_string()))
     }
 

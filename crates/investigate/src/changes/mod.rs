@@ -62,12 +62,11 @@ pub enum RangesError {
 }
 
 impl ChangesQuestion {
-    /// What is different `after` from `before`; without one, from the range of equal length right before.
+    /// What is different `after` from `before`: first moments, and those after the last, in ms since the epoch.
     ///
     /// # Errors
     /// [`RangesError`] where a range is empty, or `before` ends after `after` begins.
-    pub fn new(after: (i64, i64), before: Option<(i64, i64)>) -> Result<Self, RangesError> {
-        let before = before.unwrap_or((after.0.saturating_sub(after.1 - after.0), after.0));
+    pub fn new(after: (i64, i64), before: (i64, i64)) -> Result<Self, RangesError> {
         if let Some(empty) = [before, after].into_iter().find(|(since_ms, until_ms)| since_ms >= until_ms) {
             return Err(RangesError::Empty(empty));
         }
