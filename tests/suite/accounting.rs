@@ -74,7 +74,8 @@ enum Step {
         length: usize,
         exactly: bool,
     },
-    /// Entries are read, and the process dies before it has stored them.
+    /// Entries are read, and the process dies before it has stored them. One that finds no group looks at the new
+    /// stream before it reads.
     ReadAndDie {
         store: usize,
         entries: usize,
@@ -130,6 +131,8 @@ struct Run {
     replica: Option<[Vec<u8>; 2]>,
     /// Which of the stores have looked at the stream since it went back.
     has_looked: Vec<bool>,
+    /// Which of them have looked at it since it was deleted.
+    has_met: Vec<bool>,
 }
 
 impl Run {
@@ -152,8 +155,8 @@ impl Run {
             };
             (folder, settings)
         };
-        let (has_looked, stores) = (vec![true; stores], (0..stores).map(store).collect());
-        Self { redis: redis.connection(), stream, stores, replica: None, has_looked }
+        let (looked, stores) = (vec![true; stores], (0..stores).map(store).collect());
+        Self { redis: redis.connection(), stream, stores, replica: None, has_looked: looked.clone(), has_met: looked }
     }
 
     fn take(&mut self, step: &Step) {
@@ -167,6 +170,7 @@ impl Run {
                 }
                 pipeline.query::<()>(&mut self.redis).unwrap();
             }
+            Step::ReadAndDie { store, .. } if !self.has_met[*store] => {}
             Step::ReadAndDie { store, entries } => {
                 let mut read = redis::cmd("XREADGROUP");
                 let consumer = collector_of(&self.stores[*store].1.layout);
@@ -178,6 +182,7 @@ impl Run {
                 let (_sender, shutdown) = tokio::sync::watch::channel(false);
                 block_on(collect(&self.stores[*store].1, shutdown)).unwrap();
                 self.has_looked[*store] = true;
+                self.has_met[*store] = true;
             }
             Step::Replicate => {
                 let keys = self.keys();
@@ -196,6 +201,7 @@ impl Run {
                 let gone = if *accounts { &keys[..] } else { &keys[..1] };
                 redis::cmd("DEL").arg(gone).query::<()>(&mut self.redis).unwrap();
                 self.has_looked.fill(false);
+                self.has_met.fill(false);
             }
             Step::DeleteAccounts => {
                 redis::cmd("DEL").arg(&self.keys()[1]).query::<()>(&mut self.redis).unwrap();
@@ -309,6 +315,18 @@ fn losses_of_the_life_before_a_fail_over_are_of_that_life() {
         [add(55, true), read(2), read(0), Step::Replicate, add(1, false), Step::Collect { store: 1 }, Step::FailOver];
     let run = run_to_the_end(&redis, 3, &steps);
     check_law_of_all(&run, &Step::FailOver);
+}
+
+/// A store that has not looked since its stream was deleted does not take the new one, which another store has met and
+/// whose accounts were deleted as well, for its own.
+#[test]
+fn a_stream_whose_accounts_are_gone_is_told_from_the_one_before() {
+    let redis = Redis::start();
+    let add = || Step::Add { events: 1, length: 1, exactly: false };
+    let (delete, collect) = (Step::DeleteStream { accounts: false }, |store| Step::Collect { store });
+    let steps = [add(), collect(0), delete, add(), collect(1), Step::DeleteAccounts];
+    let run = run_to_the_end(&redis, 3, &steps);
+    check_law_of_all(&run, &Step::DeleteAccounts);
 }
 
 /// The same with three stores that share one group.

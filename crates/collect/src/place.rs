@@ -31,11 +31,11 @@ impl Reading<'_> {
         let mut names = self.desk.intake().store.others()?;
         names.push(self.own.clone());
         let has_accounts = self.reader.has_accounts_of(&names).await?;
-        if !has_accounts && self.has_come_back(accounts.position().unwrap_or(state.added)).await? {
+        if !has_accounts && self.has_come_back(&state, &accounts, &names).await? {
             return Ok(());
         }
-        // Else they began after our last look.
-        let is_known = accounts.position().is_none() || has_accounts;
+        // Else they began after our last look, or are to begin.
+        let is_known = has_accounts;
         let epoch = self.reader.epoch_of(&names).await?;
         let watermark = self.desk.intake().store.watermark();
         let has_gone_back =
@@ -49,10 +49,15 @@ impl Reading<'_> {
     }
 
     /// Has somebody deleted the accounts of a stream that is still the same, whose group was given what was seen last?
-    /// Then they begin anew in the middle of its life, and are told of this consumer and of what it holds.
-    async fn has_come_back(&mut self, position: u64) -> Result<bool, CollectError> {
-        let seen = self.seen();
-        if !self.reader.has_delivered(seen).await? {
+    /// Then they begin anew in the middle of its life, and are told of this consumer and of what it holds. `names` are
+    /// the consumers that work on this store.
+    async fn has_come_back(
+        &mut self,
+        state: &StreamState,
+        accounts: &Accounts,
+        names: &[String],
+    ) -> Result<bool, CollectError> {
+        if !self.reader.notice_deleted_accounts().await? || !self.is_still_the_same(state, names).await? {
             return Ok(false);
         }
         let held = self.held()?;
@@ -60,12 +65,28 @@ impl Reading<'_> {
         // Stored by a process that died before it could acknowledge them: the accounts know them as pending.
         let pending = self.reader.pending_ids(&self.own).await?.iter().filter(|id| **id <= watermark).count() as u64;
         let stored = (held.stored + held.quarantined).saturating_sub(pending);
-        let has_come_back = self.reader.come_back(stored, held.lost).await?;
-        if has_come_back {
-            self.desk.intake().begin_where_new(position)?;
-            self.agree(None).await?;
+        self.reader.come_back(stored, held.lost).await?;
+        self.desk.intake().begin_where_new(accounts.position().unwrap_or(state.added))?;
+        self.agree(None).await?;
+        Ok(true)
+    }
+
+    /// Is this the stream in which we have seen what we saw last? A group goes with its stream, and that of another one
+    /// does not know us before we have read there; and what we saw was there, or is among what is gone.
+    async fn is_still_the_same(&mut self, state: &StreamState, names: &[String]) -> Result<bool, CollectError> {
+        let (seen, position) = {
+            let intake = self.desk.intake();
+            (intake.seen(), intake.store.position())
+        };
+        if !self.reader.has_delivered(seen).await? {
+            return Ok(false);
         }
-        Ok(has_come_back)
+        if seen == EntryId::ZERO {
+            return Ok(true);
+        }
+        let knows_us = self.reader.consumers().await?.iter().any(|consumer| names.contains(&consumer.name));
+        let may_be_gone = state.removed() > 0 && position.is_none_or(|position| state.added >= position);
+        Ok(knows_us && (may_be_gone || self.reader.holds(seen).await?))
     }
 
     /// Are stream and accounts older than what we had seen of them? So it is after a fail-over to a replica that was
@@ -164,7 +185,8 @@ impl Reading<'_> {
     pub async fn begin_epoch_where_reset(&mut self, poll: &Poll) -> Result<(), CollectError> {
         let Poll { state, accounts, .. } = poll;
         let is_unknown = accounts.position().is_some() && !accounts.is_known;
-        let is_other = is_unknown && !self.has_come_back(accounts.position().unwrap_or(state.added)).await?;
+        let own = std::slice::from_ref(&self.own).to_owned();
+        let is_other = is_unknown && !self.has_come_back(state, accounts, &own).await?;
         if is_other || state.last.is_some_and(|last| last < self.seen()) {
             self.begin_life(state, accounts, accounts.is_known).await?;
         }

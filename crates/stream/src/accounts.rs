@@ -194,19 +194,24 @@ redis.call('HSET', KEYS[1], 'base', ARGV[2])
 if ARGV[1] == '-' then redis.call('HSET', KEYS[1], 'begun', ARGV[2]) end
 return 1";
 
+/// Notices accounts that somebody has deleted, and notes that they were: those that begin with a group know who made it,
+/// and those that begin since the stream went back say so. Answers 1 where they were deleted, now or before.
+///
+/// KEYS: hash.
+pub(super) const NOTICE_DELETED: &str = r"#!lua flags=allow-oom
+if redis.call('HEXISTS', KEYS[1], 'deleted') == 1 then return 1 end
+for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
+  if field == 'went-back' or string.find(field, '^acknowledged:') then return 0 end
+end
+redis.call('HSET', KEYS[1], 'deleted', 1)
+return 1";
+
 /// Gives accounts that somebody has deleted back what they knew of a consumer: what they are about begins before what it
-/// holds. Answers 0 where nobody has: accounts that begin with a group know who made it, and those that begin since the
-/// stream went back say so.
+/// holds.
 ///
 /// KEYS: hash. ARGV: consumer, how many entries it holds that are not pending, how many it has stored as lost.
 pub(super) const COME_BACK: &str = r"#!lua flags=allow-oom
-if redis.call('HEXISTS', KEYS[1], 'deleted') == 0 then
-  for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
-    if field == 'went-back' or string.find(field, '^acknowledged:') then return 0 end
-  end
-  redis.call('HSET', KEYS[1], 'deleted', 1)
-end
-if redis.call('HSETNX', KEYS[1], 'acknowledged:' .. ARGV[1], ARGV[2]) == 0 then return 1 end
+if redis.call('HSETNX', KEYS[1], 'acknowledged:' .. ARGV[1], ARGV[2]) == 0 then return 0 end
 redis.call('HINCRBY', KEYS[1], 'acknowledged', ARGV[2])
 redis.call('HINCRBY', KEYS[1], 'lost', ARGV[3])
 redis.call('HINCRBY', KEYS[1], 'lost:' .. ARGV[1], ARGV[3])

@@ -105,6 +105,14 @@ impl GroupReader {
         Ok(self.last_delivered().await? >= id)
     }
 
+    /// Does the stream still hold the entry of that ID?
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn holds(&mut self, id: EntryId) -> Result<bool, StreamError> {
+        Ok(self.count(id.to_string(), id.to_string()).await?.count > 0)
+    }
+
     /// Does the stream still hold an entry at or below that ID?
     ///
     /// # Errors

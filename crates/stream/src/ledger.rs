@@ -56,14 +56,22 @@ impl GroupReader {
         Ok(())
     }
 
-    /// Makes this consumer known to accounts that somebody has deleted, with the entries that it holds and that are not
-    /// pending, and with those that it has stored as lost; tells whether somebody has.
+    /// Has somebody deleted the accounts? That is noted in them, for those who look later.
     ///
     /// # Errors
     /// Any [`StreamError`].
-    pub async fn come_back(&mut self, held: u64, lost: u64) -> Result<bool, StreamError> {
+    pub async fn notice_deleted_accounts(&mut self) -> Result<bool, StreamError> {
+        Ok(self.amend(accounts::NOTICE_DELETED, &[]).await? == Value::Int(1))
+    }
+
+    /// Makes this consumer known to accounts that somebody has deleted, with the entries that it holds and that are not
+    /// pending, and with those that it has stored as lost.
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn come_back(&mut self, held: u64, lost: u64) -> Result<(), StreamError> {
         let consumer = self.consumer.clone();
-        Ok(self.amend(accounts::COME_BACK, &[consumer, held.to_string(), lost.to_string()]).await? == Value::Int(1))
+        self.amend(accounts::COME_BACK, &[consumer, held.to_string(), lost.to_string()]).await.map(drop)
     }
 
     /// The stream went back, as after a fail-over: begins the accounts anew there, where they still are as the
