@@ -7,7 +7,7 @@ mod overview;
 mod screen;
 mod state;
 
-pub use overview::{Overview, ServiceRate, SlowType, StoreState};
+pub use overview::{Overview, ServiceRate, SlowType, StoreState, Trends};
 pub use state::{Dashboard, Request};
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use emp_findings::{Anomalies, ErrorClass, Judged};
-use emp_investigate::{Investigation, InvestigationError, Rows, WithoutLevel};
+use emp_findings::{Anomalies, Changes, ErrorClass, Judged};
+use emp_investigate::{ChangesQuestion, Investigation, InvestigationError, Rows, WithoutLevel, changes};
 use emp_query::moment_literal;
 
 const MINUTE_MS: i64 = 60_000;
@@ -29,8 +29,17 @@ pub struct Overview {
     pub slow_types: Vec<SlowType>,
     /// The jobs of the last hour.
     pub judged: Judged,
+    /// What is unusual, and what changed.
+    pub trends: Trends,
+}
+
+/// What costs more than the rest of a look, and changes slowly.
+#[derive(Debug, Clone)]
+pub struct Trends {
     /// What is unusual.
     pub anomalies: Anomalies,
+    /// What is different in the last two hours from the two before.
+    pub changes: Changes,
 }
 
 /// How much a service sends.
@@ -67,11 +76,11 @@ pub struct StoreState {
 }
 
 impl Overview {
-    /// Looks at the store. `known` are anomalies that were found a moment ago, where they are good enough.
+    /// Looks at the store. `known` is what was found a moment ago, where it is good enough.
     ///
     /// # Errors
     /// [`InvestigationError`] where the store cannot be read.
-    pub async fn look(investigation: &Investigation<'_>, known: Option<Anomalies>) -> Result<Self, InvestigationError> {
+    pub async fn look(investigation: &Investigation<'_>, known: Option<Trends>) -> Result<Self, InvestigationError> {
         let now_ms = investigation.now_ms();
         Ok(Self {
             now_ms,
@@ -81,9 +90,12 @@ impl Overview {
                 .await?,
             slow_types: slow_types(investigation).await?,
             judged: investigation.diagnose_all(now_ms - HOUR_MS).await?,
-            anomalies: match known {
+            trends: match known {
                 Some(known) => known,
-                None => investigation.anomalies().await?,
+                None => Trends {
+                    anomalies: investigation.anomalies().await?,
+                    changes: changes(investigation.engine(), &ChangesQuestion::recent(now_ms)).await?,
+                },
             },
         })
     }

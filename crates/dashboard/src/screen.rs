@@ -7,7 +7,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Clear, Paragraph, Row, Table, TableState, Wrap};
 
-use emp_findings::{Severity, Verdict};
+use emp_findings::{Changes, Severity, Verdict};
 use emp_render::visible;
 use emp_units as units;
 
@@ -16,13 +16,18 @@ use super::state::{Dashboard, View};
 
 /// From so many columns on two panels stand side by side.
 const WIDE: u16 = 78;
+/// From so many lines on there is room for more than one change.
+const TALL: u16 = 32;
+const CHANGES_MAX: usize = 8;
 const HELP: &str = "\
 ↑ ↓  j k     choose a job          Enter  t   its timeline
 /            a job by its id       d          what is wrong with it
-p  Space     stop and go on        r          look now
-q  Esc       back, or end          ?          this
+c            all that changed      r          look now
+p  Space     stop and go on        ?          this
+q  Esc       back, or end
 
-Rates are of the last 30 minutes, the rest of the last hour.";
+Rates are of the last 30 minutes, changes of the last two hours
+beside the two before, the rest is of the last hour.";
 
 impl Dashboard {
     /// Draws all of it.
@@ -32,15 +37,15 @@ impl Dashboard {
                 .areas(frame.area());
         frame.render_widget(self.title(), title);
         match (&self.view, &self.overview) {
-            (View::Job { job_id, text, scroll }, _) => {
-                let block = self.panel(format!("{}  line {} of {}", visible(job_id), scroll + 1, text.lines.len()));
+            (View::Text { title, text, scroll, .. }, _) => {
+                let block = self.panel(format!("{}  line {} of {}", visible(title), scroll + 1, text.lines.len()));
                 frame.render_widget(Paragraph::new(text.clone()).scroll((*scroll, 0)).block(block), body);
             }
             (_, Some(overview)) => self.draw_overview(frame, body, overview),
             (_, None) => frame.render_widget(Paragraph::new(" looking at the store …"), body),
         }
         if matches!(self.view, View::Help) {
-            let area = centered(body, 62, 9);
+            let area = centered(body, 65, 11);
             frame.render_widget(Clear, area);
             frame.render_widget(Paragraph::new(HELP).block(self.panel("keys".to_owned())), area);
         }
@@ -91,8 +96,9 @@ impl Dashboard {
     fn keys(&self) -> Paragraph<'static> {
         let words = match &self.view {
             View::Asking(typed) => return Paragraph::new(format!(" job: {}▏", visible(typed))),
-            View::Job { .. } => " ↑↓ scroll   t timeline   d diagnosis   q back",
-            _ => " ↑↓ choose  Enter timeline  d diagnosis  / job by id  p pause  ? help  q quit",
+            View::Text { job_id: Some(_), .. } => " ↑↓ scroll   t timeline   d diagnosis   q back",
+            View::Text { .. } => " ↑↓ scroll   q back",
+            _ => " ↑↓ choose  Enter timeline  d diagnosis  / job by id  c changes  ? help  q quit",
         };
         Paragraph::new(words).style(self.dim())
     }
@@ -102,8 +108,10 @@ impl Dashboard {
         let slow = overview.slow_types.len().clamp(1, 7) as u16 + 2;
         let is_wide = area.width >= WIDE;
         let (upper, middle) = if is_wide { (services, slow) } else { (services + 5, slow + 4) };
-        let rows = [Constraint::Max(upper), Constraint::Max(middle), Constraint::Min(6)];
-        let [upper, middle, lower] = Layout::vertical(rows).areas(area);
+        let most = if area.height >= TALL { CHANGES_MAX } else { 1 };
+        let changed = overview.trends.changes.changes.len().min(most) as u16 + 1;
+        let rows = [Constraint::Max(upper), Constraint::Max(middle), Constraint::Length(changed), Constraint::Min(6)];
+        let [upper, middle, changes, lower] = Layout::vertical(rows).areas(area);
         let halves = |area: Rect| -> [Rect; 2] {
             let even = [Constraint::Fill(1), Constraint::Fill(1)];
             if is_wide { Layout::horizontal(even).spacing(1).areas(area) } else { Layout::vertical(even).areas(area) }
@@ -114,6 +122,7 @@ impl Dashboard {
         self.draw_errors(frame, errors, overview);
         self.draw_slow_types(frame, slow, overview);
         self.draw_anomalies(frame, anomalies, overview);
+        self.draw_changes(frame, changes, &overview.trends.changes);
         self.draw_jobs(frame, lower, overview);
     }
 
@@ -173,7 +182,7 @@ impl Dashboard {
     }
 
     fn draw_anomalies(&self, frame: &mut Frame<'_>, area: Rect, overview: &Overview) {
-        let found = &overview.anomalies.found;
+        let found = &overview.trends.anomalies.found;
         let alerts = found.iter().filter(|one| one.severity == Severity::Alert).count();
         let lines: Vec<Line<'_>> = found
             .iter()
@@ -185,10 +194,29 @@ impl Dashboard {
                 Line::from(vec![head, Span::raw(visible(&one.message).into_owned())])
             })
             .collect();
-        let nothing = overview.anomalies.lack.clone().unwrap_or_else(|| "nothing unusual".to_owned());
+        let nothing = overview.trends.anomalies.lack.clone().unwrap_or_else(|| "nothing unusual".to_owned());
         let text = if lines.is_empty() { vec![Line::styled(nothing, self.dim())] } else { lines };
         let title = units::counted(alerts, "alert", "alerts");
         frame.render_widget(Paragraph::new(text).wrap(Wrap { trim: true }).block(self.panel(title)), area);
+    }
+
+    /// One line for each, the most important first.
+    fn draw_changes(&self, frame: &mut Frame<'_>, area: Rect, changes: &Changes) {
+        let lines: Vec<Line<'_>> = changes
+            .changes
+            .iter()
+            .map(|one| {
+                let color = if one.is_bad() { Color::Red } else { Color::Yellow };
+                let head = Span::styled(format!("{} {} ", one.change.as_str(), one.kind.in_words()), self.style(color));
+                Line::from(vec![head, Span::raw(visible(&one.words).into_owned())])
+            })
+            .collect();
+        let title = match changes.changes.len() {
+            0 if changes.can_compare() => "nothing significant changed in two hours".to_owned(),
+            0 => "what changed: there is nothing to compare with".to_owned(),
+            count => format!("{} in two hours", units::counted(count, "change", "changes")),
+        };
+        frame.render_widget(Paragraph::new(lines).block(self.panel(title)), area);
     }
 
     fn draw_jobs(&self, frame: &mut Frame<'_>, area: Rect, overview: &Overview) {
@@ -214,7 +242,11 @@ impl Dashboard {
             .highlight_symbol("▶ ")
             .row_highlight_style(Style::new().add_modifier(Modifier::REVERSED));
         // The chosen one's reason as a whole, where there is room.
-        let chosen = if area.height >= 9 { 3 } else { 0 };
+        let chosen = match area.height {
+            0..=6 => 0,
+            7..=8 => 2,
+            _ => 3,
+        };
         let rows = [Constraint::Max(judged.unhealthy.len() as u16 + 1), Constraint::Length(chosen)];
         let [area, below] = Layout::vertical(rows).areas(area);
         let reason = judged.unhealthy.get(self.selected).map(|one| format!("{}: {}", one.job_id, one.reason));

@@ -20,6 +20,8 @@ pub enum Request {
         /// The verdict, not the timeline.
         is_diagnosis: bool,
     },
+    /// To say all that changed, and [`Dashboard::open_changes`] that.
+    Changes,
     /// To end.
     Quit,
 }
@@ -44,8 +46,10 @@ pub(super) enum View {
     Overview,
     /// The name of a job is being typed.
     Asking(String),
-    Job {
-        job_id: String,
+    Text {
+        title: String,
+        /// The job that it is about.
+        job_id: Option<String>,
         text: Text<'static>,
         scroll: u16,
     },
@@ -84,7 +88,12 @@ impl Dashboard {
 
     /// Shows what was asked about a job.
     pub fn open(&mut self, job_id: String, text: Text<'static>) {
-        self.view = View::Job { job_id, text, scroll: 0 };
+        self.view = View::Text { title: job_id.clone(), job_id: Some(job_id), text, scroll: 0 };
+    }
+
+    /// Shows all that changed.
+    pub fn open_changes(&mut self, text: Text<'static>) {
+        self.view = View::Text { title: "what changed".to_owned(), job_id: None, text, scroll: 0 };
     }
 
     /// Was it stopped, so that it can be read?
@@ -113,7 +122,7 @@ impl Dashboard {
                 }
                 Request::Show
             }
-            View::Job { job_id, text, scroll } => {
+            View::Text { job_id, text, scroll, .. } => {
                 let last = u16::try_from(text.lines.len()).unwrap_or(u16::MAX).saturating_sub(1);
                 match key.code {
                     KeyCode::Up | KeyCode::Char('k') => *scroll = scroll.saturating_sub(1),
@@ -123,7 +132,9 @@ impl Dashboard {
                     KeyCode::Home | KeyCode::Char('g') => *scroll = 0,
                     KeyCode::End | KeyCode::Char('G') => *scroll = last,
                     KeyCode::Char(which @ ('t' | 'd')) => {
-                        return Request::Job { job_id: job_id.clone(), is_diagnosis: which == 'd' };
+                        if let Some(job_id) = job_id {
+                            return Request::Job { job_id: job_id.clone(), is_diagnosis: which == 'd' };
+                        }
                     }
                     KeyCode::Esc | KeyCode::Char('q') | KeyCode::Backspace | KeyCode::Left => {
                         self.view = View::Overview
@@ -154,6 +165,7 @@ impl Dashboard {
             KeyCode::Char('/') => self.view = View::Asking(String::new()),
             KeyCode::Char('p' | ' ') => self.is_paused = !self.is_paused,
             KeyCode::Char('r') => return Request::Look,
+            KeyCode::Char('c') => return Request::Changes,
             KeyCode::Char('?' | 'h') => self.view = View::Help,
             KeyCode::Char('q') | KeyCode::Esc => return Request::Quit,
             _ => {}

@@ -70,6 +70,19 @@ async fn keys_lead_to_a_job_and_back() {
 }
 
 #[tokio::test]
+async fn a_key_leads_to_all_that_changed() {
+    let mut dashboard = dashboard().await;
+    assert!(screen(&dashboard, (140, 40)).contains("connect ECONNREFUSED 127.0.0.1:8188"));
+    assert_eq!(press(&mut dashboard, KeyCode::Char('c')), Request::Changes);
+    dashboard.open_changes(Text::raw("1 change"));
+    assert!(screen(&dashboard, (80, 24)).contains("what changed"));
+    // There is no job to be diagnosed.
+    assert_eq!(press(&mut dashboard, KeyCode::Char('d')), Request::Show);
+    assert_eq!(press(&mut dashboard, KeyCode::Esc), Request::Show);
+    assert!(screen(&dashboard, (80, 24)).contains("need a look"));
+}
+
+#[tokio::test]
 async fn a_job_is_asked_for_by_its_id() {
     let mut dashboard = dashboard().await;
     press(&mut dashboard, KeyCode::Char('/'));

@@ -31,6 +31,13 @@ pub struct Changes {
     pub notes: Vec<String>,
 }
 
+impl Changes {
+    /// Has each of the ranges an event at all?
+    pub const fn can_compare(&self) -> bool {
+        self.after_events > 0 && self.before_events > 0
+    }
+}
+
 /// How many jobs began in both ranges.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Jobs {
@@ -82,6 +89,18 @@ pub struct Change {
     pub words: String,
     /// What goes with it, and is not told again.
     pub implies: Vec<Implied>,
+}
+
+impl Change {
+    /// Is it one for the worse, whatever its size?
+    pub const fn is_bad(&self) -> bool {
+        matches!(
+            (self.kind, self.change),
+            (ChangeKind::ErrorText | ChangeKind::ErrorShare, Direction::New | Direction::More)
+                | (ChangeKind::Service | ChangeKind::Machine | ChangeKind::Worker, Direction::Gone)
+                | (ChangeKind::Outcome, _)
+        )
+    }
 }
 
 /// A change that follows from another one.

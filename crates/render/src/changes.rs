@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use emp_findings::{Change, ChangeKind, Changes, Direction, Implied, command, moment_word};
+use emp_findings::{Change, ChangeKind, Changes, Implied, command, moment_word};
 use emp_units as units;
 
 use super::grid::fit;
@@ -26,7 +26,7 @@ pub fn write_changes(out: &mut dyn Write, screen: &Screen, changes: &Changes) ->
         format!("{from} → {}", clock(screen, until.0, "%Y-%m-%d %H:%M:%S"))
     };
     let headline = match changes.changes.len() {
-        0 if changes.after_events == 0 || changes.before_events == 0 => "Nothing to compare".to_owned(),
+        0 if !changes.can_compare() => "Nothing to compare".to_owned(),
         0 => "Nothing significant has changed".to_owned(),
         count => units::counted(count, "change", "changes"),
     };
@@ -51,13 +51,7 @@ pub fn write_changes(out: &mut dyn Write, screen: &Screen, changes: &Changes) ->
 }
 
 fn write_change(page: &mut Page<'_>, screen: &Screen, change: &Change) -> io::Result<()> {
-    let is_bad = matches!(
-        (change.kind, change.change),
-        (ChangeKind::ErrorText | ChangeKind::ErrorShare, Direction::New | Direction::More)
-            | (ChangeKind::Service | ChangeKind::Machine | ChangeKind::Worker, Direction::Gone)
-            | (ChangeKind::Outcome, _)
-    );
-    let how = (if is_bad { ERROR } else { WARN }, change.change.as_str().to_owned());
+    let how = (if change.is_bad() { ERROR } else { WARN }, change.change.as_str().to_owned());
     let statistics = statistics(change);
     let taken = how.1.chars().count() + statistics.chars().count() + GAPS;
     let subject = format!("{} {}", change.kind.in_words(), change.what);

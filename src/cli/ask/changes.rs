@@ -14,8 +14,6 @@ use super::answer::{
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::{FormatOption, Options};
 
-/// Without a range it is the two hours that end now.
-const RANGE_MS: i64 = 2 * 3_600_000;
 const BEFORE: &str = "before";
 /// The event of this very moment belongs to a range that ends now.
 const NOW_MS: i64 = 1;
@@ -53,7 +51,7 @@ impl Changes {
             let now = self.as_of.ms(options, &engine)?;
             let (since, until) = self.range.bounds(options, &self.as_of, now)?;
             let until = until.unwrap_or(now + NOW_MS);
-            let after = (since.unwrap_or(until - RANGE_MS), until);
+            let after = (since.unwrap_or(until - ChangesQuestion::RECENT_MS), until);
             let before = self.before(options, after, now)?;
             let question = ChangesQuestion::new(after, before).map_err(|error| Failure::Usage(error.to_string()))?;
             let found = watched(&engine, changes(&engine, &question)).await?;

@@ -13,9 +13,9 @@ use ratatui::text::Text;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use emp_collect::{Status, check_health};
-use emp_dashboard::{Dashboard, Overview, Request, StoreState};
-use emp_findings::Anomalies;
-use emp_render::{Screen, write_diagnosis, write_job};
+use emp_dashboard::{Dashboard, Overview, Request, StoreState, Trends};
+use emp_investigate::{ChangesQuestion, changes};
+use emp_render::{Screen, write_changes, write_diagnosis, write_job};
 use emp_units::parse_duration;
 
 use super::answer::{AsOf, engine, runtime, screen, time_zone, unknown_job};
@@ -23,14 +23,14 @@ use super::end_signals::EndSignals;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::{FormatOption, Options};
 
-/// Anomalies cost more than the rest, and change slowly.
-const ANOMALIES_EVERY: Duration = Duration::from_secs(15);
+/// Trends cost more than the rest, and change slowly.
+const TRENDS_EVERY: Duration = Duration::from_secs(15);
 /// What is drawn where there is no terminal.
 const PRINTED: (u16, u16) = (120, 40);
 
-/// Watch the system: rates, lag, errors, slow types, anomalies, and the jobs that need a look
+/// Watch the system: rates, lag, errors, slow types, anomalies, changes, and the jobs that need a look
 ///
-/// Enter shows the timeline of the chosen job, d what is wrong with it, ? all keys. In a pipe it prints
+/// Enter shows the timeline of the chosen job, d what is wrong with it, c what changed, ? all keys. In a pipe it prints
 /// one look and ends.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -96,7 +96,7 @@ impl Top {
         every: Duration,
     ) -> Result<(), Failure> {
         let mut events = input();
-        let mut known: Option<(Instant, Anomalies)> = None;
+        let mut known: Option<(Instant, Trends)> = None;
         let mut looking: Option<Pin<Box<dyn Future<Output = Looked> + '_>>> = None;
         let mut next_look = tokio::time::Instant::now();
         loop {
@@ -117,10 +117,14 @@ impl Top {
                             let text = self.about(options, &job_id, is_diagnosis, width).await;
                             dashboard.open(job_id, text);
                         }
+                        Request::Changes => {
+                            let width = terminal.size()?.width;
+                            dashboard.open_changes(self.changes(options, width).await);
+                        }
                     }
                 }
                 () = tokio::time::sleep_until(next_look), if looking.is_none() && !dashboard.is_paused() => {
-                    let fresh = known.clone().filter(|(at, _)| at.elapsed() < ANOMALIES_EVERY).map(|(_, known)| known);
+                    let fresh = known.clone().filter(|(at, _)| at.elapsed() < TRENDS_EVERY).map(|(_, known)| known);
                     if fresh.is_none() {
                         known = None;
                     }
@@ -132,7 +136,7 @@ impl Top {
                     looking = None;
                     next_look = tokio::time::Instant::now() + every;
                     if let (Ok((overview, _)), None) = (&looked, &known) {
-                        known = Some((Instant::now(), overview.anomalies.clone()));
+                        known = Some((Instant::now(), overview.trends.clone()));
                     }
                     dashboard.update(looked);
                 }
@@ -140,7 +144,7 @@ impl Top {
         }
     }
 
-    async fn look(&self, options: &Options, known: Option<Anomalies>) -> Looked {
+    async fn look(&self, options: &Options, known: Option<Trends>) -> Looked {
         let looked = async {
             // A new engine sees new events.
             let engine = engine(options)?;
@@ -156,9 +160,7 @@ impl Top {
         let written = async {
             let engine = engine(options)?;
             let investigation = self.as_of.investigation_quietly(options, &engine).await?;
-            let color = options.colors(&io::stdout());
-            let screen =
-                Screen { width: Some(usize::from(width)), color, time_zone: time_zone(options)?, rows_max: None };
+            let screen = screen_of(options, width)?;
             let mut out = Vec::new();
             if is_diagnosis {
                 write_diagnosis(&mut out, &screen, &investigation.diagnose(job_id).await?)?;
@@ -171,10 +173,33 @@ impl Top {
             }
             Ok::<_, Failure>(out)
         };
-        match written.await {
-            Ok(out) => out.into_text().unwrap_or_else(|_| Text::raw(String::from_utf8_lossy(&out).into_owned())),
-            Err(failure) => Text::raw(failure.to_string()),
-        }
+        as_text(written.await)
+    }
+
+    /// What `changes` says as of now.
+    async fn changes(&self, options: &Options, width: u16) -> Text<'static> {
+        let written = async {
+            let engine = engine(options)?;
+            let question = ChangesQuestion::recent(self.as_of.ms(options, &engine)?);
+            let mut out = Vec::new();
+            write_changes(&mut out, &screen_of(options, width)?, &changes(&engine, &question).await?)?;
+            Ok::<_, Failure>(out)
+        };
+        as_text(written.await)
+    }
+}
+
+/// A screen as wide as the terminal.
+fn screen_of(options: &Options, width: u16) -> Result<Screen, Failure> {
+    let color = options.colors(&io::stdout());
+    Ok(Screen { width: Some(usize::from(width)), color, time_zone: time_zone(options)?, rows_max: None })
+}
+
+/// What was written, with its colors; else why it was not.
+fn as_text(written: Result<Vec<u8>, Failure>) -> Text<'static> {
+    match written {
+        Ok(out) => out.into_text().unwrap_or_else(|_| Text::raw(String::from_utf8_lossy(&out).into_owned())),
+        Err(failure) => Text::raw(failure.to_string()),
     }
 }
 

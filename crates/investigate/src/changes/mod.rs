@@ -62,6 +62,16 @@ pub enum RangesError {
 }
 
 impl ChangesQuestion {
+    /// How long each of the ranges is where nobody says otherwise, in ms.
+    pub const RECENT_MS: i64 = 2 * 3_600_000;
+
+    /// What is different in the time up to that moment, the event of which belongs to it, from as long before.
+    pub const fn recent(now_ms: i64) -> Self {
+        let until_ms = now_ms + 1;
+        let since_ms = until_ms - Self::RECENT_MS;
+        Self { after: (since_ms, until_ms), before: (since_ms - Self::RECENT_MS, since_ms) }
+    }
+
     /// What is different `after` from `before`: first moments, and those after the last, in ms since the epoch.
     ///
     /// # Errors
