@@ -3,6 +3,7 @@
 //! stdout holds only the answer; everything else goes to stderr. Exit status: 0 answered,
 //! 1 failed, 2 wrong usage.
 
+mod arguments;
 #[cfg(feature = "query")]
 mod ask;
 #[cfg(not(feature = "query"))]
@@ -12,12 +13,13 @@ mod daemon;
 mod failure;
 mod memory_options;
 mod options;
+mod shell;
 mod upkeep;
 mod vocabulary;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use failure::{Failure, Outcome};
 use options::Options;
@@ -47,6 +49,8 @@ enum Command {
     Ask(ask::Command),
     #[command(flatten)]
     Upkeep(upkeep::Command),
+    #[command(flatten)]
+    Shell(shell::Command),
 }
 
 impl Command {
@@ -55,13 +59,18 @@ impl Command {
             Self::Daemon(command) => command.run(options),
             Self::Ask(command) => command.run(options),
             Self::Upkeep(command) => command.run(options),
+            Self::Shell(command) => command.run(options),
         }
     }
 }
 
 /// Reads the command line, runs the command, and reports what went wrong, in one line.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    shell::complete_where_asked(|| ask::with_candidates(arguments::with_manners(Cli::command())));
+    let mut command = arguments::with_manners(Cli::command());
+    let parsed =
+        command.try_get_matches_from_mut(std::env::args_os()).and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = parsed.unwrap_or_else(|error| arguments::exit(&error, &command));
     let spoken = vocabulary::load(&cli.options);
     spoken.and_then(|()| cli.command.run(&cli.options)).unwrap_or_else(Failure::report)
 }

@@ -1,3 +1,4 @@
+use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
@@ -88,11 +89,11 @@ impl Options {
         // A variable that is set to nothing, as compose files do, is not set.
         let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         let given = self.redis.clone().filter(|url| !url.is_empty()).or_else(|| variable("REDIS_URL"));
-        let url = given.unwrap_or_else(|| {
-            let host = variable("REDIS_HOST").unwrap_or_else(|| "127.0.0.1".to_owned());
-            format!("redis://{host}:{}", variable("REDIS_PORT").unwrap_or_else(|| "6379".to_owned()))
-        });
-        RedisAddress::parse(&url).map_err(|error| Failure::Usage(error.to_string()))
+        let address = match given {
+            Some(url) => RedisAddress::parse(&url),
+            None => RedisAddress::from_parts(variable("REDIS_HOST").as_deref(), variable("REDIS_PORT").as_deref()),
+        };
+        address.map_err(|error| Failure::Usage(error.to_string()))
     }
 
     /// The store's path, where a command has to name it to ask the same one.
@@ -163,6 +164,16 @@ impl Options {
 /// A runtime for commands that wait for Redis: one thread is enough, and another one to sync.
 pub(super) fn runtime() -> std::io::Result<Runtime> {
     tokio::runtime::Builder::new_current_thread().max_blocking_threads(2).enable_all().build()
+}
+
+/// Which store a command line means that is still being typed.
+#[cfg_attr(not(feature = "query"), expect(dead_code, reason = "only what the store has is completed"))]
+pub(super) fn store_in(words: impl Iterator<Item = OsString>) -> PathBuf {
+    let words: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
+    let behind = words.iter().position(|word| word == "--store").and_then(|at| words.get(at + 1)).map(String::as_str);
+    let given = behind.or_else(|| words.iter().find_map(|word| word.strip_prefix("--store=")));
+    let variable = std::env::var_os(STORE).filter(|store| !store.is_empty());
+    given.map(PathBuf::from).or(variable.map(PathBuf::from)).unwrap_or_else(|| USUAL_STORE.into())
 }
 
 /// A level by its name.

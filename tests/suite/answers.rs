@@ -63,6 +63,35 @@ fn an_unknown_job_is_answered_with_those_that_are_near() {
 }
 
 #[test]
+fn an_empty_answer_says_what_may_have_been_meant() {
+    let said = |words: &[&str]| {
+        let ended = ask(words);
+        assert_eq!((ended.status, ended.stdout.trim()), (0, ""), "{words:?}");
+        ended.stderr
+    };
+    insta::assert_snapshot!(said(&["search", "--service", "webhok"]), @"emp-events: no event matches: there is no service `webhok`; did you mean `webhook-service`?");
+    insta::assert_snapshot!(said(&["search", "-f", "connectorTyp=openai"]), @"emp-events: no event matches: there is no column and no key of data `connectorTyp`; did you mean `connectorType`?");
+    insta::assert_snapshot!(said(&["perf", "--by", "connector"]), @"emp-events: there is no column and no key of data `connector`; did you mean `connectorType`?");
+    insta::assert_snapshot!(said(&["perf", "--by", "nothing_like_it"]), @"emp-events: there is no column and no key of data `nothing_like_it`");
+    insta::assert_snapshot!(said(&["perf", "--by", "worker_id", "--since", "2020-01-01", "--until", "2020-01-02"]), @"emp-events: no event of that time has a worker_id");
+    let histogram = ask(&["search", "--histogram", "--service", "webhok", "--format", "json"]);
+    assert_eq!((histogram.status, histogram.stdout.as_str()), (0, "[]\n"));
+    assert_eq!(histogram.stderr, said(&["search", "--service", "webhok"]));
+}
+
+#[test]
+fn the_job_of_gaps_and_handoffs_has_to_be_there() {
+    for command in ["gaps", "handoffs"] {
+        let unknown = ask(&[command, "--job-id", "job_ed79husvrxkx"]);
+        assert_eq!((unknown.status, unknown.stdout.as_str()), (1, ""));
+        assert!(unknown.stderr.contains("did you mean job_ed79husvrxkm?"), "{}", unknown.stderr);
+        let short = ask(&[command, "--job-id", "job_ed79husvr"]);
+        assert_eq!(short.stdout, ask(&[command, "--job-id", "job_ed79husvrxkm"]).stdout);
+        assert!(short.stderr.contains("job_ed79husvr is taken for job_ed79husvrxkm"), "{}", short.stderr);
+    }
+}
+
+#[test]
 fn mistakes_in_sql_are_answered_in_one_clear_line() {
     let said = |query: &str| {
         let ended = ask(&["sql", query]);
@@ -77,6 +106,11 @@ fn mistakes_in_sql_are_answered_in_one_clear_line() {
     ");
     insta::assert_snapshot!(said("delete from events"), @"emp-events: `DELETE FROM` is refused: a store is only read (SELECT, EXPLAIN, SHOW, DESCRIBE)");
     insta::assert_snapshot!(said("copy events to '/tmp/x.csv'"), @"emp-events: `COPY` is refused: a store is only read (SELECT, EXPLAIN, SHOW, DESCRIBE)");
+    insta::assert_snapshot!(said("select worker from events"), @"emp-events: there is no column `worker`; did you mean `worker_id`?");
+    insta::assert_snapshot!(said("select percentile(duration_ms, 0.5) from events"), @"emp-events: there is no function `percentile`; did you mean `percentile_cont`?");
+    insta::assert_snapshot!(said("select data->>'progress' + 1 from events"), @"emp-events: a text takes no part in arithmetic: write try_cast(data->>'progress' as double)");
+    insta::assert_snapshot!(said("select data.userId from events"), @"emp-events: `data` is JSON in a text and has no field `userId`: write data->>'userId'");
+    insta::assert_snapshot!(said("select cast(data->>'jobType' as int) from events"), @"emp-events: `image_generation` is no int: try_cast(… as int) makes a null of it");
     insta::assert_snapshot!(said("select * from '/etc/passwd'"), @"emp-events: `/etc/passwd` is refused: a query reads the store's own tables (events, files, losses, quarantine, dead_letters), not files");
 }
 

@@ -10,15 +10,21 @@ fn sample() -> std::process::Command {
     command
 }
 
-#[test]
-fn every_command_explains_itself_with_examples() {
+/// The commands, as the overview lists them.
+fn commands() -> Vec<String> {
     let overview = run(emp_events().arg("--help")).stdout;
     let (_, commands) = overview.split_once("Commands:\n").unwrap();
     let commands = commands.lines().take_while(|line| !line.is_empty());
-    let commands: Vec<&str> = commands.filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).collect();
+    let commands = commands.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    let commands: Vec<String> = commands.filter(|it| !it.is_empty() && *it != "help").map(str::to_owned).collect();
     assert!(commands.len() > 20, "{overview}");
-    for command in commands.into_iter().filter(|command| !command.is_empty() && *command != "help") {
-        let help = run(emp_events().args([command, "--help"]));
+    commands
+}
+
+#[test]
+fn every_command_explains_itself_with_examples() {
+    for command in commands() {
+        let help = run(emp_events().args([&command, "--help"]));
         assert_eq!(help.status, 0);
         let (_, examples) =
             help.stdout.split_once("Examples:\n").unwrap_or_else(|| panic!("{command}: {}", help.stdout));
@@ -115,4 +121,103 @@ fn colour_only_where_it_is_wanted() {
     assert!(!colored(&["perf", "--format", "table"], false), "a pipe has no colours");
     assert!(colored(&["perf", "--format", "table", "--color", "always"], true), "asked for by name");
     assert!(!colored(&["health", "--color", "never"], false));
+}
+
+#[test]
+fn an_empty_variable_is_not_set() {
+    let names = ["STORE", "STREAM", "TZ", "MEMORY", "VOCABULARY", "CONSUMER", "LOG", "RETAIN", "SQL"];
+    let mut command = emp_events();
+    command.args(["sql", "select 1 as one", "--format", "csv", "--store", "data/sample"]);
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    for name in names {
+        command.env(format!("EMP_EVENTS_{name}"), "");
+    }
+    let ended = run(&mut command);
+    assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("one\n1\n", ""));
+}
+
+#[test]
+fn a_variable_that_is_not_understood_is_named() {
+    let said = |name: &str, value: &str| {
+        let ended = run(emp_events().args(["collect", "--once"]).env_remove("REDIS_URL").env(name, value));
+        assert_eq!(ended.status, 2, "{}", ended.stderr);
+        ended.stderr
+    };
+    for (name, value) in [
+        ("DASH0_ENABLED", "perhaps"),
+        ("EMP_EVENTS_RETAIN", "for long"),
+        ("EMP_EVENTS_STREAM_WARN", "much"),
+        ("REDIS_PORT", "tcp://10.0.0.1:many"),
+        ("REDIS_PORT", "99999"),
+        ("REDIS_HOST", "a b"),
+    ] {
+        let said = said(name, value);
+        assert!(said.contains(name) && said.contains(value), "{name}={value}: {said}");
+    }
+}
+
+#[test]
+fn a_switch_is_on_in_many_words() {
+    for value in ["1", "TRUE", "yes", "On"] {
+        let ended = run(emp_events().args(["collect", "--once"]).env("DASH0_ENABLED", value));
+        assert!(ended.status == 2 && ended.stderr.contains("no endpoint to forward to"), "{value}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_time_may_begin_with_a_minus() {
+    let lines = |words: &[&str]| {
+        let ended = run(sample().args(words));
+        assert_eq!(ended.status, 0, "{}", ended.stderr);
+        ended.stdout.lines().count()
+    };
+    assert_eq!(lines(&["search", "--since", "-3h"]), lines(&["search", "--since", "3h"]));
+    assert_eq!(lines(&["perf", "--last=-3h"]), lines(&["perf", "--last", "3h"]));
+    // An option is none.
+    let ended = run(sample().args(["search", "--since", "--errors"]));
+    assert!(ended.status == 2 && ended.stderr.contains("--errors"), "{}", ended.stderr);
+    // A month has no length of its own.
+    for last in ["1M", "1mo"] {
+        assert_eq!(run(sample().args(["perf", "--last", last])).status, 2);
+    }
+}
+
+/// What bash offers for a line, as its user's own completion would.
+fn completed_in_bash(line: &[&str]) -> Vec<String> {
+    let script = "source <(emp-events completions bash)
+        COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); COMP_TYPE=9
+        _clap_complete_emp_events emp-events \"${COMP_WORDS[COMP_CWORD]}\" 2>/dev/null
+        printf '%s\\n' \"${COMPREPLY[@]}\"";
+    let binary = std::path::Path::new(env!("CARGO_BIN_EXE_emp-events"));
+    let path = format!("{}:{}", binary.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let mut bash = std::process::Command::new("bash");
+    bash.args(["-c", script, "bash", "emp-events"]).args(line).env("PATH", path).env_remove("EMP_EVENTS_STORE");
+    run(bash.current_dir(env!("CARGO_MANIFEST_DIR"))).stdout.lines().map(|word| word.trim().to_owned()).collect()
+}
+
+#[test]
+fn a_shell_completes_commands_options_and_what_the_store_has() {
+    assert_eq!(completed_in_bash(&["timel"]), ["timeline"]);
+    assert_eq!(completed_in_bash(&["search", "--histo"]), ["--histogram"]);
+    assert_eq!(completed_in_bash(&["query", "gap-"]), ["gap-classes"]);
+    assert_eq!(completed_in_bash(&["--store", "data/sample", "timeline", "job_ed79husvrxk"]), ["job_ed79husvrxkm"]);
+    assert_eq!(completed_in_bash(&["search", "--store", "data/sample", "--service", "web"]), ["webhook-service"]);
+    // Of a store that is not there nothing is known, and nothing is said.
+    assert_eq!(completed_in_bash(&["--store", "/nowhere", "timeline", "job_"]), [""]);
+    for shell in ["zsh", "fish"] {
+        let script = run(emp_events().args(["completions", shell]));
+        assert!(script.status == 0 && script.stdout.contains("EMP_EVENTS_COMPLETE"), "{shell}: {}", script.stdout);
+    }
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let pages = folder.path().join("man1");
+    assert_eq!(run(emp_events().arg("man").arg(&pages)).status, 0);
+    for command in commands() {
+        let page = std::fs::read_to_string(pages.join(format!("emp-events-{command}.1"))).unwrap();
+        assert!(page.contains(".SH SYNOPSIS") && page.contains("Examples"), "{command}: {page}");
+    }
+    assert!(run(emp_events().arg("man")).stdout.contains(".TH emp-events 1"));
 }

@@ -4,6 +4,7 @@
 
 mod accounting;
 mod addresses;
+mod advice;
 mod answers;
 mod bullmq;
 mod changes;

@@ -35,6 +35,14 @@ fn the_last_minutes_before_now_are_the_same_in_every_command() {
 }
 
 #[test]
+fn a_time_without_a_zone_is_of_the_one_that_is_asked_for() {
+    let of =
+        |zone: &str| rows(&["sql", "select since('2025-09-27 14:00') as moment", "--tz", zone])[0]["moment"].clone();
+    assert_eq!(of("UTC"), "2025-09-27T14:00:00.000Z");
+    assert_eq!(of("Asia/Tokyo"), "2025-09-27T05:00:00.000Z");
+}
+
+#[test]
 fn sql_and_canned_queries_go_by_the_same_clock() {
     let counted = |words: &[&str]| rows(words)[0]["events"].clone();
     let by_now =

@@ -5,7 +5,7 @@ use arrow::datatypes::{DataType, Int64Type};
 
 use emp_event::Level;
 use emp_findings::{Bucket, Moment};
-use emp_query::{Engine, Filter, any_of, column_as, nearest, suggestion};
+use emp_query::{EVENT_COLUMNS, Engine, Filter, any_of, column_as, nearest, suggestion};
 use emp_units::bucket_ms;
 
 use super::investigation::InvestigationError;
@@ -84,8 +84,20 @@ pub async fn why_nothing(engine: &Engine, filter: &Filter) -> Result<String, Inv
             return Ok(format!(": there is no {name} `{asked}`{}", suggestion(near.as_ref())));
         }
     }
+    if filter.data_keys().next().is_some() {
+        let known = engine.data_keys().await?;
+        if let Some(asked) = filter.data_keys().find(|asked| !known.iter().any(|key| key == asked)) {
+            return Ok(format!(": {}", no_such_key(asked, &known)));
+        }
+    }
     match filter.exactly("job_id") {
         Some(job) => Ok(any_of(&engine.similar_jobs(job).await?)),
         None => Ok(String::new()),
     }
+}
+
+/// That nothing is called so, neither a column nor a key of `data`, and which one is near.
+pub fn no_such_key(asked: &str, known: &[String]) -> String {
+    let near = nearest(asked, known.iter().map(String::as_str).chain(EVENT_COLUMNS.split(", ")));
+    format!("there is no column and no key of data `{asked}`{}", suggestion(near.as_ref()))
 }

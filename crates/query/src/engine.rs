@@ -28,7 +28,7 @@ use super::session::{self, Limits};
 use super::tables::Events;
 use super::translate::{Asked, translate, vanished};
 use super::view::{OnIndexing, Source};
-use super::{Answer, QueryError, statement, tables};
+use super::{Answer, QueryError, functions, statement, tables};
 
 /// Answers questions about one store, as it was when the engine was opened.
 ///
@@ -107,6 +107,7 @@ impl Engine {
     /// zone for those.
     #[must_use]
     pub fn with_clock(self, now: Timestamp, tz: TimeZone) -> Self {
+        self.context.register_udf(functions::since(tz.clone()));
         Self { clock: Clock { now, tz }, ..self }
     }
 

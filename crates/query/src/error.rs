@@ -75,6 +75,26 @@ pub enum QueryError {
         /// As it was written.
         name: String,
     },
+    /// A key of `data` written as a field.
+    #[error("`data` is JSON in a text and has no field `{key}`: write data->>'{key}'")]
+    KeyAsField {
+        /// The key.
+        key: String,
+    },
+    /// Arithmetic with a text.
+    #[error("a text takes no part in arithmetic: write try_cast(data->>'{key}' as double)")]
+    TextInArithmetic {
+        /// The key of `data` that the statement names first.
+        key: String,
+    },
+    /// A cast of a text that does not say what is wanted.
+    #[error("`{text}` is no {kind}: try_cast(… as {kind}) makes a null of it")]
+    NoNumber {
+        /// What it says.
+        text: String,
+        /// The type that was wanted.
+        kind: String,
+    },
     /// No function of that name.
     #[error("there is no function `{name}`{}", suggestion(nearest.as_ref()))]
     UnknownFunction {

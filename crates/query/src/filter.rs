@@ -54,6 +54,8 @@ pub enum FilterError {
 /// The columns that hold text. Any other key is one of `data`.
 const COLUMNS: [&str; 9] =
     ["id", "service", "event_type", "level", "trace_id", "job_id", "worker_id", "machine_id", "user_id"];
+/// The one that holds a number.
+const DURATION: &str = "duration_ms";
 const CAMEL: [(&str, &str); 6] = [
     ("eventType", "event_type"),
     ("traceId", "trace_id"),
@@ -127,6 +129,12 @@ impl Filter {
         all.find(|condition| matches!(condition.operator, Operator::Is)).map(|condition| condition.value.as_str())
     }
 
+    /// The keys of `data` that are asked for.
+    pub fn data_keys(&self) -> impl Iterator<Item = &str> {
+        let keys = self.conditions.iter().map(|condition| condition.key.as_str());
+        keys.filter(|key| !COLUMNS.contains(key) && *key != DURATION)
+    }
+
     /// As a condition in SQL.
     pub fn sql(&self) -> String {
         let mut parts: Vec<String> = self.conditions.iter().map(Condition::sql).collect();
@@ -155,7 +163,7 @@ impl Filter {
 impl Condition {
     fn sql(&self) -> String {
         let key = match self.key.as_str() {
-            "duration_ms" => "cast(duration_ms as varchar)".to_owned(),
+            DURATION => "cast(duration_ms as varchar)".to_owned(),
             key => key_among(&COLUMNS, key),
         };
         let value = literal(&self.value);
@@ -189,9 +197,7 @@ fn value_of(event: &JobEvent, key: &str) -> Option<String> {
         "worker_id" => event.worker_id.clone(),
         "machine_id" => event.machine_id.clone(),
         "user_id" => event.user_id.clone(),
-        "duration_ms" => {
-            event.duration_ms.map(|ms| if ms.fract() == 0.0 { format!("{ms:.1}") } else { ms.to_string() })
-        }
+        DURATION => event.duration_ms.map(|ms| if ms.fract() == 0.0 { format!("{ms:.1}") } else { ms.to_string() }),
         key => match event.data.get(key)? {
             Value::Null => None,
             Value::String(text) => Some(text.clone()),

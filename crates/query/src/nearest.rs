@@ -1,15 +1,42 @@
 //! "Did you mean": the name that the user had in mind.
 
-/// The candidate closest to `name`, where one is close enough to be meant.
+/// A word of a name shorter than this says too little.
+const WORD_LETTERS_MIN: usize = 3;
+/// A slip in a word shorter than this makes another word.
+const LONG_WORD_LETTERS: usize = 5;
+
+/// The candidate closest to `name`, where one is close enough to be meant: by a slip or two, else as one of its words,
+/// but for a slip, as `worker` is of `worker_id`.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let wanted = name.to_lowercase();
-    let distance_max = (wanted.chars().count() / 3).clamp(1, 4);
-    candidates
-        .into_iter()
-        .map(|candidate| (strsim::osa_distance(&wanted, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, _)| *distance <= distance_max)
-        .min()
-        .map(|(_, candidate)| candidate.to_owned())
+    let letters = wanted.chars().count();
+    let distance_max = (letters / 3).clamp(1, 4);
+    let slips_max = if letters < LONG_WORD_LETTERS { 0 } else { 1 };
+    let near = |candidate: &'a str| {
+        let lower = candidate.to_lowercase();
+        let distance = strsim::osa_distance(&wanted, &lower);
+        let is_near = |word: String| strsim::osa_distance(&wanted, &word) <= slips_max;
+        let is_word = letters >= WORD_LETTERS_MIN && words(candidate).into_iter().any(is_near);
+        (distance <= distance_max || is_word).then_some((distance > distance_max, distance, candidate))
+    };
+    candidates.into_iter().filter_map(near).min().map(|(.., candidate)| candidate.to_owned())
+}
+
+/// The words of a name, in lower case: `worker` and `id` of `worker_id`, `connector` and `type` of `connectorType`.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut before = '_';
+    for character in name.chars() {
+        let is_between = matches!(character, '_' | '.' | '-');
+        if is_between || (before.is_lowercase() && character.is_uppercase()) {
+            words.push(String::new());
+        }
+        if !is_between && let Some(word) = words.last_mut() {
+            word.extend(character.to_lowercase());
+        }
+        before = character;
+    }
+    words
 }
 
 /// That the store has no event of a job, and which ones are near.

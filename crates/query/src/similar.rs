@@ -14,6 +14,9 @@ const SEALED_BYTES_MAX: u64 = 32 << 20;
 /// Different jobs to compare with.
 const JOBS_MAX: usize = 200_000;
 
+/// Different keys of `data` to compare with.
+const KEYS_MAX: usize = 10_000;
+
 impl Engine {
     /// Up to three jobs of the newest part of the store whose ids begin like `job_id`, or
     /// differ from it by a slip or two; the closest first. The work is bounded, so a job that
@@ -46,16 +49,43 @@ impl Engine {
         if beginning.is_empty() {
             return Ok(None);
         }
+        let jobs = self.newest_jobs_like(beginning, 2).await?;
+        Ok(if let [only] = &jobs[..] { Some(only.clone()) } else { None })
+    }
+
+    /// Jobs of the newest part of the store whose ids begin so, that many at most.
+    ///
+    /// # Errors
+    /// As [`Engine::sql`].
+    pub async fn newest_jobs_like(&self, beginning: &str, most: usize) -> Result<Vec<String>, QueryError> {
         let since = self.newest_hours()?;
         let sql = format!(
             "select distinct job_id from events where starts_with(job_id, {}) and ingested_at >= timestamp '{since}' \
-             limit 2",
+             limit {most}",
             literal(beginning)
         );
         let batches = self.sql(&sql).await?.batches().await?;
-        let jobs: Vec<&str> =
-            batches.iter().flat_map(|batch| batch.column(0).as_string::<i32>().iter().flatten()).collect();
-        Ok(if let [only] = jobs[..] { Some(only.to_owned()) } else { None })
+        Ok(batches
+            .iter()
+            .flat_map(|batch| batch.column(0).as_string::<i32>().iter().flatten().map(str::to_owned))
+            .collect())
+    }
+
+    /// The keys of `data` in the newest part of the store.
+    ///
+    /// # Errors
+    /// As [`Engine::sql`].
+    pub async fn data_keys(&self) -> Result<Vec<String>, QueryError> {
+        let since = self.newest_hours()?;
+        let sql = format!(
+            "select distinct key from (select unnest(json_object_keys(data)) as key from events \
+             where ingested_at >= timestamp '{since}') limit {KEYS_MAX}"
+        );
+        let batches = self.sql(&sql).await?.batches().await?;
+        Ok(batches
+            .iter()
+            .flat_map(|batch| batch.column(0).as_string::<i32>().iter().flatten().map(str::to_owned))
+            .collect())
     }
 
     /// The beginning of the hour from which on the sealed files are few enough to look through.

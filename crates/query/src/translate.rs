@@ -67,9 +67,32 @@ pub(super) fn translate(error: &DataFusionError, asked: &Asked<'_>) -> QueryErro
         DataFusionError::Plan(message) | DataFusionError::Execution(message) | DataFusionError::Internal(message) => {
             planning(message, asked)
         }
-        DataFusionError::ArrowError(error, _) => QueryError::Failed(sentence(&error.to_string())),
+        DataFusionError::ArrowError(error, _) => arrow(&error.to_string()),
         root => QueryError::Failed(sentence(&root.message())),
     }
+}
+
+fn arrow(message: &str) -> QueryError {
+    let cast = message.split_once("Cannot cast string ").and_then(|(_, rest)| rest.split_once(" to value of "));
+    match cast {
+        Some((text, rest)) => {
+            let kind = rest.split_whitespace().next().unwrap_or_default();
+            QueryError::NoNumber { text: text.trim_matches('\'').to_owned(), kind: in_sql(kind) }
+        }
+        None => QueryError::Failed(sentence(message)),
+    }
+}
+
+/// A type by its name in SQL.
+fn in_sql(kind: &str) -> String {
+    let name = match kind {
+        "Int64" => "bigint",
+        "Int32" => "int",
+        "Float64" => "double",
+        "Float32" => "float",
+        other => return other.to_lowercase(),
+    };
+    name.to_owned()
 }
 
 fn schema(error: &SchemaError, sql: &str) -> QueryError {
@@ -125,10 +148,29 @@ fn planning(message: &str, asked: &Asked<'_>) -> QueryError {
             received.map_or_else(|| "these arguments".to_owned(), |received| format!("a value of type {received}"));
         return QueryError::Failed(format!("`{}` does not take {types}", quoted(before)));
     }
+    if message.contains("annot access field at argument")
+        && let Some(key) = after_dot("data", asked.sql)
+    {
+        return QueryError::KeyAsField { key };
+    }
+    if message.starts_with("Cannot coerce arithmetic expression") && message.contains("Utf8") {
+        let key = asked.sql.split("->>'").nth(1).and_then(|rest| rest.split('\'').next());
+        return QueryError::TextInArithmetic { key: key.unwrap_or("key").to_owned() };
+    }
     if message.starts_with("table '") && message.trim_end().ends_with("not found") {
         return unknown_table(quoted(message).rsplit('.').next().unwrap_or_default());
     }
     QueryError::Failed(sentence(message))
+}
+
+/// The name that stands behind `name.` in a statement.
+fn after_dot(name: &str, sql: &str) -> Option<String> {
+    let is_part = |character: char| character.is_alphanumeric() || character == '_';
+    let (_, rest) = sql
+        .match_indices(name)
+        .map(|(at, _)| (&sql[..at], &sql[at + name.len()..]))
+        .find(|(before, rest)| rest.starts_with('.') && !before.ends_with(is_part))?;
+    Some(rest[1..].trim_matches('"').chars().take_while(|character| is_part(*character)).collect())
 }
 
 /// There is no such table: a near name, or a file that cannot be one.

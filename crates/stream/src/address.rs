@@ -2,6 +2,8 @@ use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisConnec
 
 use super::StreamError;
 
+/// The port of a Redis that is named without one.
+const PORT: &str = "6379";
 /// The port of a sentinel that is named without one.
 const SENTINEL_PORT: u16 = 26_379;
 
@@ -35,6 +37,25 @@ impl RedisAddress {
             Some((scheme @ ("redis" | "rediss"), rest)) => Self::of_sentinels(scheme, rest).map_err(invalid),
             _ => Self::of_server(url).map_err(invalid),
         }
+    }
+
+    /// What `REDIS_HOST` and `REDIS_PORT` say, where they are set: this machine and the usual port else. Kubernetes sets
+    /// `REDIS_PORT` to `tcp://10.0.0.1:6379` for a service named redis.
+    ///
+    /// # Errors
+    /// [`StreamError::Parts`] where they make no address.
+    pub fn from_parts(host: Option<&str>, port: Option<&str>) -> Result<Self, StreamError> {
+        let given = port.unwrap_or(PORT);
+        let linked = given.strip_prefix("tcp://").and_then(|linked| linked.rsplit_once(':'));
+        let (linked_host, port) = linked.map_or((None, given), |(host, port)| (Some(host), port));
+        let host = host.or(linked_host).unwrap_or("127.0.0.1");
+        let invalid = |name, value: &str| StreamError::Parts { name, value: value.to_owned() };
+        if port.parse::<u16>().is_err() {
+            return Err(invalid("REDIS_PORT", given));
+        }
+        let is_bare = host.contains(':') && !host.starts_with('[');
+        let host_in_url = if is_bare { format!("[{host}]") } else { host.to_owned() };
+        Self::of_server(&format!("redis://{host_in_url}:{port}")).map_err(|_| invalid("REDIS_HOST", host))
     }
 
     fn of_server(url: &str) -> Result<Self, &'static str> {

@@ -9,6 +9,14 @@ pub enum StreamError {
         /// What is wrong with it.
         detail: String,
     },
+    /// A variable that should be part of the address makes no sense.
+    #[error("{name}={value} is no part of a Redis address; set it to a host name and a port number, or set REDIS_URL")]
+    Parts {
+        /// The variable.
+        name: &'static str,
+        /// What it is set to.
+        value: String,
+    },
     /// Nobody answers, or the connection broke.
     #[error("cannot reach Redis at {address} ({detail}); start it, or set --redis")]
     Unreachable {
@@ -113,7 +121,8 @@ impl StreamError {
     /// Will trying again not help? Then a person has to change something first.
     pub fn is_final(&self) -> bool {
         match self {
-            Self::Address { .. } | Self::Refused { .. } | Self::NotAStream { .. } | Self::NoCommand { .. } => true,
+            Self::Address { .. } | Self::Parts { .. } => true,
+            Self::Refused { .. } | Self::NotAStream { .. } | Self::NoCommand { .. } => true,
             Self::TooOld { .. } | Self::CrossSlot { .. } | Self::OtherNode { .. } | Self::TakenOver { .. } => true,
             Self::Unreachable { .. } | Self::NoGroup { .. } | Self::Unavailable { .. } => false,
             Self::Full { .. } | Self::Reply { .. } => false,

@@ -58,6 +58,10 @@ pub(crate) fn duration_ms(text: &str) -> Option<i64> {
         let after = after.trim_start();
         let letters = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
         let (unit, after) = after.split_at(letters);
+        // It may mean a month, which has no length of its own.
+        if unit == "M" {
+            return None;
+        }
         total += amount.parse::<f64>().ok()? * unit_ms(&unit.to_ascii_lowercase())?;
         rest = after.trim_start();
     }

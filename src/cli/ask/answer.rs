@@ -16,7 +16,9 @@ use emp_collect::Lag;
 use emp_findings::Carried;
 use emp_investigate::{Investigation, Rows, WithoutLevel};
 use emp_prompt::{clear, watched};
-use emp_query::{Answer, CannedQuery, Engine, OnIndexing, QueryError, Settings, canned_queries, find, no_such_job};
+use emp_query::{
+    Answer, CannedQuery, Engine, OnIndexing, QueryError, Settings, canned_queries, find, literal, no_such_job,
+};
 use emp_render::{AnswerWriter, Format, Screen};
 use emp_store::StoreWriter;
 use emp_units::parse_moment;
@@ -95,8 +97,16 @@ pub(super) fn ask_canned(options: &Options, as_of: &AsOf, name: &str, parameters
     ask(options, as_of, async |engine| engine.canned(query, parameters).await)
 }
 
-/// The same of a query about times between producers: says whose clocks are ahead in its range.
-pub(super) fn ask_by_clocks(options: &Options, as_of: &AsOf, name: &str, parameters: &[(String, String)]) -> Outcome {
+/// The same of a query about times between producers, of all jobs or of one: says whose clocks are ahead in its range.
+pub(super) fn ask_by_clocks(
+    options: &Options,
+    as_of: &AsOf,
+    name: &str,
+    job: Option<String>,
+    parameters: Vec<Option<(String, String)>>,
+) -> Outcome {
+    let job = job.map(|job| known_job(options, as_of, job)).transpose()?;
+    let parameters: Vec<_> = parameters.into_iter().chain([parameter("job_id", job)]).flatten().collect();
     let queries = canned()?;
     let (query, clocks) = (find(&queries, name)?, find(&queries, "clocks")?);
     let is_taken = |given: &&(String, String)| clocks.parameters.iter().any(|parameter| parameter.name == given.0);
@@ -106,7 +116,7 @@ pub(super) fn ask_by_clocks(options: &Options, as_of: &AsOf, name: &str, paramet
         let ahead = Rows(engine.canned(clocks, &of_clocks).await?.batches().await?);
         let ahead = ahead.map(|row| Ok((row.text("producer")?, row.integer("ahead_ms")?))).unwrap_or_default();
         warn(clocks_in_words(&ahead, are_raw).as_slice());
-        engine.canned(query, parameters).await
+        engine.canned(query, &parameters).await
     })
 }
 
@@ -146,23 +156,26 @@ pub(super) fn ask(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Shows the answer to a question that was begun then, as it comes.
+/// Shows the answer to a question that was begun then, as it comes: how many rows.
 pub(super) async fn stream(
     options: &Options,
     engine: &Engine,
     begun: Instant,
     question: impl Future<Output = Result<Answer, QueryError>>,
-) -> Result<(), Failure> {
+) -> Result<usize, Failure> {
     let screen = screen(options)?;
     let mut out = BufWriter::new(std::io::stdout().lock());
     let mut answer = watched(engine, question).await?;
     warn(&answer.warnings);
     let mut writer = AnswerWriter::new(&mut out, format(options), &screen, answer.schema.clone());
+    let mut rows = 0;
     while let Some(batch) = watched(engine, answer.next()).await? {
+        rows += batch.num_rows();
         writer.write(&batch)?;
     }
     writer.finish(Some(begun.elapsed()))?;
-    Ok(out.flush()?)
+    out.flush()?;
+    Ok(rows)
 }
 
 /// Shows an answer that is one value: as JSON where that was asked for, else for a person.
@@ -336,6 +349,21 @@ pub(super) fn write_json(out: &mut impl Write, options: &Options, answer: &impl 
 pub(super) async fn unknown_job(engine: &Engine, job: &str) -> Result<Failure, Failure> {
     let similar = engine.similar_jobs(job).await?;
     Ok(Failure::Failed(anyhow::anyhow!(no_such_job(job, &similar))))
+}
+
+/// That job, or the only one whose id begins so.
+fn known_job(options: &Options, as_of: &AsOf, job: String) -> Result<String, Failure> {
+    runtime()?.block_on(async {
+        let engine = as_of.engine(options)?;
+        let mut of_job = engine.sql(&format!("select 1 from events where job_id = {} limit 1", literal(&job))).await?;
+        if of_job.next().await?.is_some_and(|batch| batch.num_rows() > 0) {
+            return Ok(job);
+        }
+        match job_meant(&engine, &job).await? {
+            Some(meant) => Ok(meant),
+            None => Err(unknown_job(&engine, &job).await?),
+        }
+    })
 }
 
 /// The one job whose id begins so, which is said; `None` where there is none, or several.

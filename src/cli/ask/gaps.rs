@@ -41,14 +41,12 @@ enum By {
 
 impl Gaps {
     pub fn run(self, options: &Options) -> Outcome {
-        let own =
-            [parameter("job_id", self.job_id), parameter("min_gap", self.min_gap), parameter("limit", self.limit)];
-        let range = self.range.parameters(options, &self.as_of)?.into_iter().chain([clocks(self.raw_clocks)]);
-        let parameters: Vec<_> = own.into_iter().chain(range).flatten().collect();
+        let own = [parameter("min_gap", self.min_gap), parameter("limit", self.limit), clocks(self.raw_clocks)];
+        let parameters = self.range.parameters(options, &self.as_of)?.into_iter().chain(own).collect();
         let query = match self.by {
             By::Gap => "gaps",
             By::Class => "gap-classes",
         };
-        ask_by_clocks(options, &self.as_of, query, &parameters)
+        ask_by_clocks(options, &self.as_of, query, self.job_id, parameters)
     }
 }

@@ -32,9 +32,8 @@ pub(crate) struct Handoffs {
 
 impl Handoffs {
     pub fn run(self, options: &Options) -> Outcome {
-        let own = [parameter("job_id", self.job_id), parameter("limit", self.limit)];
-        let range = self.range.parameters(options, &self.as_of)?.into_iter().chain([clocks(self.raw_clocks)]);
-        let parameters: Vec<_> = own.into_iter().chain(range).flatten().collect();
-        ask_by_clocks(options, &self.as_of, "handoffs", &parameters)
+        let own = [parameter("limit", self.limit), clocks(self.raw_clocks)];
+        let parameters = self.range.parameters(options, &self.as_of)?.into_iter().chain(own).collect();
+        ask_by_clocks(options, &self.as_of, "handoffs", self.job_id, parameters)
     }
 }

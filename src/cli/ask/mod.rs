@@ -2,6 +2,7 @@
 
 mod anomalies;
 mod answer;
+mod candidates;
 mod changes;
 mod check_events;
 mod check_names;
@@ -31,6 +32,7 @@ use clap::Subcommand;
 
 use emp_query::QueryError::{BadInteger, BadMoment, MissingParameter, UnknownParameter, UnknownQuery};
 
+pub(super) use candidates::with_candidates;
 pub(super) use check_events::check_events;
 pub(super) use forward_again::FromStore;
 pub(super) use options::AskOptions;

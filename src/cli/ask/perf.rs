@@ -4,12 +4,13 @@ use std::time::Instant;
 
 use clap::Args;
 
-use emp_investigate::{Investigation, PerfQuestion, perf};
+use emp_investigate::{Investigation, PerfQuestion, no_such_key, perf};
 use emp_job::{Named, vocabulary};
+use emp_query::{EVENT_COLUMNS, Engine};
 use emp_render::write_answer;
 
-use super::answer::{AsOf, TimeRange, engine, format, note_failures_without_level, runtime, screen};
-use crate::cli::failure::Outcome;
+use super::answer::{AsOf, TimeRange, engine, format, note_failures_without_level, runtime, screen, warn};
+use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::Options;
 
 /// Show how often things happen, how long they take and how much fails, and whether that has changed
@@ -44,7 +45,7 @@ impl Perf {
             let now_ms = self.as_of.ms(options, &engine)?;
             let (since_ms, until_ms) = self.range.bounds(options, &self.as_of, now_ms)?;
             let question =
-                PerfQuestion { by: self.by, since_ms, until_ms, against_ms: None, now_ms, limit: self.limit };
+                PerfQuestion { by: self.by.clone(), since_ms, until_ms, against_ms: None, now_ms, limit: self.limit };
             let mut batch = perf(&engine, &question).await?;
             let is_judged = question.by == "worker_id" || vocabulary().is_key(Named::Connector, &question.by);
             if let Some(since_ms) = since_ms.filter(|_| is_judged) {
@@ -53,10 +54,31 @@ impl Perf {
             }
             let mut out = BufWriter::new(std::io::stdout().lock());
             let (schema, screen) = (batch.schema(), screen(options)?);
-            write_answer(&mut out, format(options), &screen, schema, &[batch], Some(begun.elapsed()))?;
+            write_answer(
+                &mut out,
+                format(options),
+                &screen,
+                schema,
+                std::slice::from_ref(&batch),
+                Some(begun.elapsed()),
+            )?;
             out.flush()?;
+            if batch.num_rows() == 0 {
+                warn(&[self.why_nothing(&engine).await?]);
+            }
             note_failures_without_level(&engine, (since_ms, until_ms)).await?;
             Ok(ExitCode::SUCCESS)
+        })
+    }
+
+    /// Why no event of that time has what it is grouped by.
+    async fn why_nothing(&self, engine: &Engine) -> Result<String, Failure> {
+        let is_column = EVENT_COLUMNS.split(", ").any(|column| column == self.by);
+        let known = if is_column { Vec::new() } else { engine.data_keys().await? };
+        Ok(if is_column || known.contains(&self.by) {
+            format!("no event of that time has a {}", self.by)
+        } else {
+            no_such_key(&self.by, &known)
         })
     }
 }

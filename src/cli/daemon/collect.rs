@@ -3,6 +3,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
@@ -46,9 +47,8 @@ pub(crate) struct Collect {
     /// store, gone for good (`health` names it)
     #[arg(long, value_name = "CONSUMER")]
     adopt: Option<String>,
-    /// Forward to Dash0 as well, set by the environment: see `emp-events forward --help` [env:
-    /// DASH0_ENABLED=true]
-    #[arg(long)]
+    /// Forward to Dash0 as well, set by the environment: see `emp-events forward --help`
+    #[arg(long, env = "DASH0_ENABLED", value_parser = BoolishValueParser::new())]
     forward: bool,
     /// Write one JSON line an event to this file [default: logs/telemetry-events.log where
     /// NODE_ENV=development]
@@ -70,17 +70,15 @@ pub(crate) struct Collect {
 impl Collect {
     pub fn run(self, options: &Options) -> Outcome {
         options.allow_formats(&FormatOption::OF_SENTENCES)?;
-        let mut settings = options.collect_settings(self.consumer.filter(|name| !name.is_empty()))?;
+        let mut settings = options.collect_settings(self.consumer)?;
         settings.once = self.once;
         settings.adopt = self.adopt;
         settings.retention = Retention { age: self.retain, bytes: self.retain_bytes, even_if_odd: false };
         settings.seal_every = self.seal_every;
         settings.memory = self.memory.limits();
         let in_development = std::env::var("NODE_ENV").is_ok_and(|value| value == "development");
-        let log_events = self.log_events.filter(|path| !path.as_os_str().is_empty());
-        settings.event_log = log_events.or_else(|| in_development.then(|| DEVELOPMENT_LOG.into()));
-        let forwards = self.forward || std::env::var("DASH0_ENABLED").is_ok_and(|value| value == "true");
-        let forwarding = forwards.then(|| settings_from_environment(self.once)).transpose()?;
+        settings.event_log = self.log_events.or_else(|| in_development.then(|| DEVELOPMENT_LOG.into()));
+        let forwarding = self.forward.then(|| settings_from_environment(self.once)).transpose()?;
         options.start_log();
         runtime()?.block_on(async {
             let shutdown = shutdown_on_signal()?;

@@ -3,9 +3,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::builder::BoolishValueParser;
-use clap::{Args, Parser, ValueEnum};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, ValueEnum};
 
 use super::collect::shutdown_on_signal;
+use crate::cli::arguments::{first_line, variable_of, with_manners};
 use crate::cli::ask::FromStore;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::level;
@@ -159,16 +160,13 @@ pub(super) fn settings_from_environment(once: bool) -> Result<Settings, Failure>
         #[command(flatten)]
         how: How,
     }
-    let parsed = NoWords::try_parse_from(["collect"]);
-    let parsed = parsed.map_err(|error| Failure::Usage(format!("a DASH0_ variable: {}", first_line(&error))))?;
+    let mut command = with_manners(NoWords::command());
+    let matches = command.try_get_matches_from_mut(["collect"]);
+    let parsed = matches.and_then(|matches| NoWords::from_arg_matches(&matches)).map_err(|error| {
+        let variable = variable_of(&error, &command).unwrap_or_else(|| "a DASH0_ variable".to_owned());
+        Failure::Usage(format!("{variable}: {}", first_line(&error).trim_start_matches("error: ")))
+    })?;
     parsed.how.settings(once)
-}
-
-/// What clap says without its advice about a command line that there is not.
-fn first_line(error: &clap::Error) -> String {
-    let text = error.to_string();
-    let line = text.lines().next().unwrap_or_default();
-    line.strip_prefix("error: ").unwrap_or(line).to_owned()
 }
 
 impl How {

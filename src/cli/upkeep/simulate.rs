@@ -26,7 +26,7 @@ Examples:
   emp-events simulate --into /tmp/year --hours 8760 --jobs-per-hour 147 --seed 1
   emp-events simulate --into /tmp/day --healthy --incident silent-worker
   emp-events simulate --into /tmp/tasks --world celery --incident lost-job
-  emp-events simulate --into /tmp/day --from 2025-09-27T00:00:00Z --incident slow-connector@2025-09-27T14:00:00Z")]
+  emp-events simulate --into /tmp/d --from 2025-09-27T00:00Z --incident full-queue@2025-09-27T14:00Z")]
 pub(crate) struct Simulate {
     /// Events a second, about, into Redis
     #[arg(long, value_name = "EVENTS", default_value_t = 100.0, conflicts_with = "into")]

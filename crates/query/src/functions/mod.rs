@@ -13,10 +13,16 @@ use datafusion::error::Result;
 use datafusion::execution::{FunctionRegistry as _, SessionState};
 use datafusion::functions::datetime::date_bin;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
+use jiff::tz::TimeZone;
+
+/// `since()`, whose times are of that zone where they name none.
+pub(super) fn since(zone: TimeZone) -> ScalarUDF {
+    ScalarUDF::from(since::Since::in_zone(zone))
+}
 
 /// Makes the functions known to a session.
 pub(super) fn register(state: &mut SessionState) -> Result<()> {
-    state.register_udf(Arc::new(ScalarUDF::from(since::Since::new())))?;
+    state.register_udf(Arc::new(since(TimeZone::system())))?;
     state.register_udf(Arc::new(ScalarUDF::from(duration::FormatDuration::new())))?;
     state.register_udf(Arc::new(ScalarUDF::from(error::ErrorText::plain())))?;
     state.register_udf(Arc::new(ScalarUDF::from(error::ErrorText::masked())))?;

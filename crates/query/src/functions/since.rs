@@ -1,5 +1,7 @@
 //! `since('1h')`: the time that a person means.
 
+use std::hash::{Hash, Hasher};
+
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::{ScalarValue, exec_err, plan_datafusion_err};
 use datafusion::error::Result;
@@ -11,14 +13,22 @@ use jiff::tz::TimeZone;
 use emp_units::parse_moment;
 
 /// Becomes a constant while a statement is planned, so that it rules files out as a time does.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Since {
     signature: Signature,
+    zone: TimeZone,
 }
 
 impl Since {
-    pub fn new() -> Self {
-        Self { signature: Signature::exact(vec![DataType::Utf8], Volatility::Stable) }
+    /// What names no zone is of this one.
+    pub fn in_zone(zone: TimeZone) -> Self {
+        Self { signature: Signature::exact(vec![DataType::Utf8], Volatility::Stable), zone }
+    }
+}
+
+impl Hash for Since {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.signature.hash(state);
     }
 }
 
@@ -40,7 +50,7 @@ impl ScalarUDFImpl for Since {
         let Some(Some(text)) = text.try_as_str() else { return Ok(ExprSimplifyResult::Original(args)) };
         let begun = info.query_execution_start_time().map(|time| time.timestamp_millis());
         let now = begun.and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or_else(Timestamp::now);
-        let ms = parse_moment(text, now, &TimeZone::system()).map_err(|error| plan_datafusion_err!("{error}"))?;
+        let ms = parse_moment(text, now, &self.zone).map_err(|error| plan_datafusion_err!("{error}"))?;
         Ok(ExprSimplifyResult::Simplified(lit(ScalarValue::TimestampMillisecond(Some(ms), Some("UTC".into())))))
     }
 

@@ -17,7 +17,7 @@ fn durations_have_units() {
     assert_eq!(ms("2 days"), Ok(172_800_000));
     assert_eq!(ms("0"), Ok(0));
     assert_snapshot!(ms("5").unwrap_err(), @"`5` is not a duration: try `500ms`, `5s`, `1m30s`, `2h` or `3d`");
-    for text in ["", "s", "-5s", "5 apples", "1..5s", "9999999999999w", "5s30"] {
+    for text in ["", "s", "-5s", "5 apples", "1..5s", "9999999999999w", "5s30", "1M", "1mo"] {
         assert!(ms(text).is_err(), "{text}");
     }
 }
