@@ -176,6 +176,24 @@ pub(super) fn store_in(words: impl Iterator<Item = OsString>) -> PathBuf {
     given.map(PathBuf::from).or(variable.map(PathBuf::from)).unwrap_or_else(|| USUAL_STORE.into())
 }
 
+/// How many places a line of stdout has: those of its terminal, else what COLUMNS says; `None` where nothing is known.
+pub(super) fn screen_width() -> Option<usize> {
+    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|width| *width > 0);
+    let terminal = terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0));
+    terminal.or(columns)
+}
+
+/// A text over as many lines as it takes on such a screen, those behind the first that far in; `begun` places of the first
+/// are taken.
+pub(super) fn wrapped(text: &str, begun: usize, indent: usize) -> String {
+    /// Texts are never squeezed further than this.
+    const TEXT_WIDTH_MIN: usize = 24;
+    let Some(width) = screen_width() else { return text.to_owned() };
+    let (before, behind) = (" ".repeat(begun), " ".repeat(indent));
+    let wide = textwrap::Options::new(width.max(indent + TEXT_WIDTH_MIN)).break_words(false);
+    textwrap::fill(text, wide.initial_indent(&before).subsequent_indent(&behind)).split_off(begun)
+}
+
 /// A level by its name.
 pub(super) fn level(text: &str) -> Result<Level, String> {
     Level::parse(text).ok_or_else(|| "expected debug, info, warn or error".to_owned())

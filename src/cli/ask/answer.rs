@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use clap::Args;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -24,7 +25,7 @@ use emp_store::StoreWriter;
 use emp_units::parse_moment;
 
 use crate::cli::failure::{Failure, Outcome};
-use crate::cli::options::{FormatOption, Options};
+use crate::cli::options::{FormatOption, Options, screen_width};
 
 /// The event of this very moment belongs to a range that ends now.
 const NOW_MS: i64 = 1;
@@ -148,10 +149,35 @@ pub(super) fn ask(
     as_of: &AsOf,
     question: impl AsyncFnOnce(&Engine) -> Result<Answer, QueryError>,
 ) -> Outcome {
+    ask_in(options, as_of, question, begin_flat)
+}
+
+/// The same with rows that stand upright, and texts that are not cut.
+pub(super) fn ask_tall(
+    options: &Options,
+    as_of: &AsOf,
+    question: impl AsyncFnOnce(&Engine) -> Result<Answer, QueryError>,
+) -> Outcome {
+    ask_in(options, as_of, question, |out, _, screen, schema| AnswerWriter::tall(out, screen, schema))
+}
+
+/// How an answer is begun.
+type Begin = for<'a> fn(&'a mut dyn Write, Format, &'a Screen, SchemaRef) -> AnswerWriter<'a>;
+
+fn begin_flat<'a>(out: &'a mut dyn Write, format: Format, screen: &'a Screen, schema: SchemaRef) -> AnswerWriter<'a> {
+    AnswerWriter::new(out, format, screen, schema)
+}
+
+fn ask_in(
+    options: &Options,
+    as_of: &AsOf,
+    question: impl AsyncFnOnce(&Engine) -> Result<Answer, QueryError>,
+    begin: Begin,
+) -> Outcome {
     let begun = Instant::now();
     runtime()?.block_on(async {
         let engine = as_of.engine(options)?;
-        stream(options, &engine, begun, question(&engine)).await
+        write_as_it_comes(options, &engine, begun, question(&engine), begin).await
     })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -163,11 +189,21 @@ pub(super) async fn stream(
     begun: Instant,
     question: impl Future<Output = Result<Answer, QueryError>>,
 ) -> Result<usize, Failure> {
+    write_as_it_comes(options, engine, begun, question, begin_flat).await
+}
+
+async fn write_as_it_comes(
+    options: &Options,
+    engine: &Engine,
+    begun: Instant,
+    question: impl Future<Output = Result<Answer, QueryError>>,
+    begin: Begin,
+) -> Result<usize, Failure> {
     let screen = screen(options)?;
     let mut out = BufWriter::new(std::io::stdout().lock());
     let mut answer = watched(engine, question).await?;
     warn(&answer.warnings);
-    let mut writer = AnswerWriter::new(&mut out, format(options), &screen, answer.schema.clone());
+    let mut writer = begin(&mut out, format(options), &screen, answer.schema.clone());
     let mut rows = 0;
     while let Some(batch) = watched(engine, answer.next()).await? {
         rows += batch.num_rows();
@@ -396,10 +432,8 @@ pub(super) fn format(options: &Options) -> Format {
 /// What it is shown on. In a pipe nothing is cut, unless COLUMNS says how wide it is.
 pub(super) fn screen(options: &Options) -> Result<Screen, Failure> {
     let stdout = std::io::stdout();
-    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).filter(|width| *width > 0);
-    let terminal = terminal_size::terminal_size_of(&stdout).map(|(width, _)| usize::from(width.0));
     Ok(Screen {
-        width: terminal.or(columns),
+        width: screen_width(),
         color: options.colors(&stdout),
         time_zone: time_zone(options)?,
         rows_max: stdout.is_terminal().then_some(TERMINAL_ROWS_MAX),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::answer::{AsOf, ask_canned, canned, show_list};
 use crate::cli::failure::Outcome;
-use crate::cli::options::Options;
+use crate::cli::options::{Options, wrapped};
 
 /// Run a canned query, or list them
 ///
@@ -64,14 +64,15 @@ fn as_json(query: &CannedQuery) -> Value {
 
 fn list_for_person(out: &mut dyn Write, queries: &[CannedQuery]) -> std::io::Result<()> {
     for query in queries {
-        writeln!(out, "{}\n    {}", query.name, query.summary)?;
+        writeln!(out, "{}\n    {}", query.name, wrapped(&query.summary, 4, 4))?;
         for parameter in &query.parameters {
             let need = match &parameter.need {
                 Need::Required => "required".to_owned(),
                 Need::Optional => "optional".to_owned(),
                 Need::Default(value) => format!("default {value}"),
             };
-            writeln!(out, "    --param {}=…  {need}: {}", parameter.name, parameter.meaning)?;
+            let line = format!("--param {}=…  {need}: {}", parameter.name, parameter.meaning);
+            writeln!(out, "    {}", wrapped(&line, 4, 8))?;
         }
     }
     Ok(())

@@ -16,7 +16,7 @@ use super::answer::{
 };
 use super::filters::Filters;
 use crate::cli::failure::{Failure, Outcome};
-use crate::cli::options::Options;
+use crate::cli::options::{FormatOption, Options};
 
 /// Find events, the newest first
 #[derive(Debug, Args)]
@@ -109,8 +109,11 @@ async fn over_time(options: &Options, engine: &Engine, filter: &Filter) -> Resul
     match histogram(engine, filter).await? {
         Some(buckets) => show_list(options, &buckets, |out, screen| write_histogram(out, screen, &buckets)),
         None => {
-            warn(&[format!("no event matches{}", why_nothing(engine, filter).await?)]);
-            show_list::<Bucket>(options, &[], |_, _| Ok(()))
+            let nothing = format!("no event matches{}", why_nothing(engine, filter).await?);
+            if options.format.is_some_and(|format| format != FormatOption::Table) {
+                warn(std::slice::from_ref(&nothing));
+            }
+            show_list::<Bucket>(options, &[], |out, _| writeln!(out, "{nothing}"))
         }
     }
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use emp_prompt::Prompt;
 use emp_render::Format;
 
-use super::answer::{AsOf, ask, engine_in, format, runtime, screen};
+use super::answer::{AsOf, ask, ask_tall, engine_in, format, runtime, screen};
 use super::export::export;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::Options;
@@ -23,6 +23,7 @@ Examples:
   emp-events sql \"select data->>'connectorType' as connector, count(*) from events group by 1\"
   emp-events sql --format csv \"select service, count(*) from events group by 1\" > services.csv
   emp-events sql -o errors.parquet \"select * from events where level='error'\"
+  emp-events sql --wrap \"select * from events where level='error' limit 3\"
   emp-events sql < query.sql
   emp-events sql                                 a prompt, on a terminal")]
 pub(crate) struct Sql {
@@ -32,6 +33,9 @@ pub(crate) struct Sql {
     /// .json, .md
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Show each row upright, a column a line, and every text as a whole
+    #[arg(long, conflicts_with_all = ["output", "format"])]
+    wrap: bool,
     #[command(flatten)]
     as_of: AsOf,
 }
@@ -45,6 +49,7 @@ impl Sql {
         };
         match self.output {
             Some(path) => export(options, &self.as_of, &query, &path),
+            None if self.wrap => ask_tall(options, &self.as_of, async |engine| engine.sql(&query).await),
             None => ask(options, &self.as_of, async |engine| engine.sql(&query).await),
         }
     }

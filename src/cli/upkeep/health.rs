@@ -10,7 +10,7 @@ use super::health_forwarding::check_forwarding;
 use crate::cli::ask::check_events;
 use crate::cli::failure::Outcome;
 use crate::cli::memory_options::MemoryOptions;
-use crate::cli::options::{FormatOption, Options, runtime};
+use crate::cli::options::{FormatOption, Options, runtime, wrapped};
 use emp_collect::{Check, Status, check_health};
 
 /// Say whether events get from Redis into the store
@@ -79,6 +79,9 @@ fn as_json(check: &Check) -> serde_json::Value {
     line
 }
 
+/// Where the details of a check begin.
+const DETAIL: usize = 15;
+
 fn write_line(out: &mut impl std::io::Write, check: &Check, colors: bool) -> std::io::Result<()> {
     let (mark, color) = match check.status {
         Status::Good => ("[✓]", AnsiColor::Green),
@@ -86,7 +89,8 @@ fn write_line(out: &mut impl std::io::Write, check: &Check, colors: bool) -> std
         Status::Bad => ("[✗]", AnsiColor::Red),
     };
     let style = if colors { Style::new().fg_color(Some(color.into())) } else { Style::new() };
-    writeln!(out, "{style}{mark}{style:#} {:<10} {}", check.name, check.detail)?;
+    let detail = wrapped(&check.detail, DETAIL, DETAIL);
+    writeln!(out, "{style}{mark}{style:#} {:<10} {detail}", check.name)?;
     match &check.remedy {
         Some(remedy) => writeln!(out, "               → {remedy}"),
         None => Ok(()),
