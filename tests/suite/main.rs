@@ -17,6 +17,7 @@ mod disk_faults;
 mod engines;
 mod fail_over;
 mod faults;
+mod formats;
 mod forwarding;
 mod full_redis;
 mod health;

@@ -59,3 +59,29 @@ fn sql_and_canned_queries_go_by_the_same_clock() {
         rows(&["gaps", "--last", "30m", "--now", NOW]).len()
     );
 }
+
+#[test]
+fn a_screen_has_one_time_zone() {
+    let of_utc = regex::Regex::new(r" \d\d:\d\d:\d\d(\.\d+)?Z").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("report.md");
+    let report_of = ["report", "--last", "6h", "-o", report.to_str().unwrap()];
+    for words in [
+        &["diagnose", "job_dusxqtkwu3q9"][..],
+        &["diagnose", "--all"],
+        &["anomalies"],
+        &["correlate", "job_dusxqtkwu3q9"],
+        &["why-slow", "--last", "6h"],
+        &["top"],
+        &report_of,
+    ] {
+        let mut command = emp_events();
+        command.arg("--store").arg(file("data/sample")).args(words).args(["--now", "2025-09-27T12:00:00Z"]);
+        command.args(["--tz", "Europe/Berlin"]).env("COLUMNS", "200");
+        let ended = run(&mut command);
+        let shown = if words[0] == "report" { std::fs::read_to_string(&report).unwrap() } else { ended.stdout };
+        assert!(shown.contains("12:47:34") || words[0] == "why-slow", "{words:?}: {}{shown}", ended.stderr);
+        let others: Vec<&str> = shown.lines().filter(|line| of_utc.is_match(line)).collect();
+        assert!(others.is_empty(), "{words:?}: {others:?}");
+    }
+}

@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Clear, Paragraph, Row, Table, TableState, Wrap};
 
 use emp_findings::{Changes, Severity, Verdict};
-use emp_render::visible;
+use emp_render::{said, visible};
 use emp_units as units;
 
 use super::overview::Overview;
@@ -191,7 +191,7 @@ impl Dashboard {
                 let mark = if one.severity == Severity::Alert { "✗" } else { "·" };
                 let kind = one.kind.as_str().replace('_', " ");
                 let head = Span::styled(format!("{mark} {kind} "), self.style(color));
-                Line::from(vec![head, Span::raw(visible(&one.message).into_owned())])
+                Line::from(vec![head, Span::raw(said(&one.message, &self.zone))])
             })
             .collect();
         let nothing = overview.trends.anomalies.lack.clone().unwrap_or_else(|| "nothing unusual".to_owned());
@@ -208,7 +208,7 @@ impl Dashboard {
             .map(|one| {
                 let color = if one.is_bad() { Color::Red } else { Color::Yellow };
                 let head = Span::styled(format!("{} {} ", one.change.as_str(), one.kind.in_words()), self.style(color));
-                Line::from(vec![head, Span::raw(visible(&one.words).into_owned())])
+                Line::from(vec![head, Span::raw(said(&one.words, &self.zone))])
             })
             .collect();
         let title = match changes.changes.len() {
@@ -234,7 +234,7 @@ impl Dashboard {
             Row::new([
                 Line::styled(one.verdict.as_str().replace('_', " "), self.style(color)),
                 Line::raw(visible(&one.job_id).into_owned()),
-                Line::raw(visible(&one.reason).into_owned()),
+                Line::raw(said(&one.reason, &self.zone)),
             ])
         });
         let table = Table::new(rows, [Constraint::Length(19), Constraint::Max(24), Constraint::Fill(1)])
@@ -250,7 +250,7 @@ impl Dashboard {
         let rows = [Constraint::Max(judged.unhealthy.len() as u16 + 1), Constraint::Length(chosen)];
         let [area, below] = Layout::vertical(rows).areas(area);
         let reason = judged.unhealthy.get(self.selected).map(|one| format!("{}: {}", one.job_id, one.reason));
-        let reason = visible(&reason.unwrap_or_default()).into_owned();
+        let reason = said(&reason.unwrap_or_default(), &self.zone);
         frame.render_widget(Paragraph::new(reason).wrap(Wrap { trim: true }), below);
         frame.render_stateful_widget(table, area, &mut TableState::new().with_selected(self.selected));
     }

@@ -92,7 +92,7 @@ pub fn write_why_slow(out: &mut dyn Write, screen: &Screen, why: &WhySlow) -> io
             (BOLD, format!("{}={}", one.key, one.value)),
             (WARN, share(one.slow_with, one.with)),
             (PLAIN, share(one.slow_without, one.without)),
-            (WARN, speed(one.speed.as_ref())),
+            (WARN, speed(screen, one.speed.as_ref())),
             (DIM, units::probability(one.p)),
             (DIM, units::probability(one.q)),
         ]
@@ -114,8 +114,8 @@ pub fn write_why_slow(out: &mut dyn Write, screen: &Screen, why: &WhySlow) -> io
 }
 
 /// `×5.0 since 01:03:10`.
-fn speed(speed: Option<&Speed>) -> String {
-    let since = |speed: &Speed| speed.since.time().strftime("%H:%M:%SZ").to_string();
+fn speed(screen: &Screen, speed: Option<&Speed>) -> String {
+    let since = |speed: &Speed| clock(screen, speed.since.0, "%H:%M:%S");
     speed.map(|speed| format!("{} since {}", units::factor(speed.factor), since(speed))).unwrap_or_default()
 }
 

@@ -2,6 +2,12 @@
 
 use std::borrow::Cow;
 
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
+/// How many letters `2025-09-27 10:47:34` has.
+const TIME_LENGTH: usize = 19;
+
 /// Text in which everything is visible: line breaks and tabs as `\n` and `\t`, and other
 /// characters that a terminal would obey or not show (escape, carriage return, the marks that
 /// turn the direction of writing) as `\u{1b}`. What comes out is one line that moves no cursor.
@@ -18,6 +24,33 @@ pub fn visible(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(shown)
+}
+
+/// A sentence for a person: [`visible`], and the times in it, `2025-09-27 10:47:34Z`, as the clocks of that zone show them,
+/// like all others on the screen.
+pub fn said(sentence: &str, zone: &TimeZone) -> String {
+    let visible = visible(sentence);
+    let mut said = String::with_capacity(visible.len());
+    let mut rest = visible.as_ref();
+    while let Some(end) = rest.find('Z') {
+        let time = end.checked_sub(TIME_LENGTH).and_then(|begin| rest.get(begin..end));
+        match time.and_then(|time| in_zone(time, zone)) {
+            Some(local) => {
+                said.push_str(&rest[..end - TIME_LENGTH]);
+                said.push_str(&local);
+            }
+            None => said.push_str(&rest[..=end]),
+        }
+        rest = &rest[end + 1..];
+    }
+    said + rest
+}
+
+/// `2025-09-27 10:47:34`, which is of UTC, by another zone's clocks; `None` where it is no time, or the clocks agree.
+fn in_zone(time: &str, zone: &TimeZone) -> Option<String> {
+    let utc = DateTime::strptime("%Y-%m-%d %H:%M:%S", time).ok()?.in_tz("UTC").ok()?;
+    let local = utc.with_time_zone(zone.clone());
+    (local.offset() != utc.offset()).then(|| local.strftime("%Y-%m-%d %H:%M:%S").to_string())
 }
 
 /// Zero-width joiners stay: emoji and some scripts are spelt with them, and they move nothing.
