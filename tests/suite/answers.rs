@@ -80,6 +80,18 @@ fn an_empty_answer_says_what_may_have_been_meant() {
 }
 
 #[test]
+fn a_piece_of_an_id_leads_to_its_job_and_one_that_is_not_there_yet_is_said() {
+    let piece = ask(&["diagnose", "d79husv"]);
+    assert!(piece.status == 1 && piece.stderr.contains("did you mean job_ed79husvrxkm?"), "{}", piece.stderr);
+    let pattern = ask(&["diagnose", "job_ed79husv*"]);
+    assert!(pattern.status == 0 && pattern.stderr.contains("is taken for job_ed79husvrxkm"), "{}", pattern.stderr);
+    let early = ask(&["diagnose", "job_ed79husvrxkm", "--now", "2025-09-26T01:00:00Z"]);
+    let expected =
+        "emp-events: job `job_ed79husvrxkm` has no event before 2025-09-27T10:00:00Z: set --now to a later time\n";
+    assert_eq!((early.status, early.stderr.as_str()), (1, expected));
+}
+
+#[test]
 fn the_job_of_gaps_and_handoffs_has_to_be_there() {
     for command in ["gaps", "handoffs"] {
         let unknown = ask(&[command, "--job-id", "job_ed79husvrxkx"]);

@@ -150,7 +150,8 @@ impl<'a> Investigation<'a> {
     /// As [`Self::open`].
     pub async fn diagnose(&self, job_id: &str) -> Result<Diagnosis, InvestigationError> {
         let Some(history) = self.history(job_id).await? else {
-            return Ok(not_found(job_id, &self.engine.similar_jobs(job_id).await?));
+            let similar = self.engine.similar_jobs(job_id).await?;
+            return Ok(not_found(job_id, self.engine.why_no_job(job_id, &similar).await?, &similar));
         };
         let surroundings = self.surroundings(&history).await?;
         let mut diagnosis = judge(job_id, &history, &self.typical, &surroundings);

@@ -5,7 +5,6 @@ use emp_findings::{
     Verdict, command,
 };
 use emp_job::{History, JobEvent, Meaning, Part, PartKind, budget};
-use emp_query::no_such_job;
 use emp_typical::{Sketch, Typical};
 use emp_units as units;
 
@@ -175,12 +174,12 @@ pub(super) fn judge(job_id: &str, history: &History, typical: &Typical, around: 
 }
 
 /// What is said about a job of which the store has no event.
-pub(super) fn not_found(job_id: &str, similar: &[String]) -> Diagnosis {
+pub(super) fn not_found(job_id: &str, reason: String, similar: &[String]) -> Diagnosis {
     Diagnosis {
         job_id: job_id.to_owned(),
         verdict: Verdict::NotFound,
         confidence: Confidence::Proven,
-        reason: no_such_job(job_id, similar),
+        reason,
         culprit: Culprit::default(),
         since: None,
         last_event: None,

@@ -35,5 +35,5 @@ pub use fetch::{EVENT_COLUMNS, column_as, read_events};
 pub use filter::{Filter, FilterError};
 pub use literal::{key_among, literal, moment_literal};
 pub use names::Names;
-pub use nearest::{any_of, nearest, no_such_job, suggestion};
+pub use nearest::{any_of, nearest, suggestion};
 pub use view::OnIndexing;

@@ -1,10 +1,12 @@
 //! "No events of job X; did you mean …".
 
 use arrow::array::AsArray as _;
+use arrow::datatypes::TimestampMillisecondType;
 use jiff::Timestamp;
 
 use emp_store::Hour;
 
+use super::nearest::no_such_job;
 use super::{Engine, QueryError, literal};
 
 /// Names at most.
@@ -14,6 +16,8 @@ const SEALED_BYTES_MAX: u64 = 32 << 20;
 /// Different jobs to compare with.
 const JOBS_MAX: usize = 200_000;
 
+/// A piece of an id shorter than this is of too many.
+const PIECE_LETTERS_MIN: usize = 5;
 /// Different keys of `data` to compare with.
 const KEYS_MAX: usize = 10_000;
 
@@ -39,6 +43,23 @@ impl Engine {
             near.truncate(NAMES_MAX);
         }
         Ok(near.into_iter().map(|(_, job)| job).collect())
+    }
+
+    /// Why nothing was found of a job, and which ones are near, in a sentence.
+    ///
+    /// # Errors
+    /// As [`Engine::sql`].
+    pub async fn why_no_job(&self, job_id: &str, similar: &[String]) -> Result<String, QueryError> {
+        let sql = format!("select min(timestamp) from events where job_id = {}", literal(job_id));
+        let batches = self.sql(&sql).await?.batches().await?;
+        let first = batches.iter().find_map(|batch| {
+            let firsts = batch.column(0).as_primitive_opt::<TimestampMillisecondType>()?;
+            Timestamp::from_millisecond(firsts.iter().next()??).ok()
+        });
+        Ok(match first {
+            Some(first) => format!("job `{job_id}` has no event before {first}: set --now to a later time"),
+            None => no_such_job(job_id, similar),
+        })
     }
 
     /// The one job of the newest part of the store whose id begins so; `None` where there is none, or several.
@@ -110,6 +131,10 @@ fn distance(asked: &str, job: &str) -> Option<usize> {
     let (asked, job) = (asked.to_lowercase(), job.to_lowercase());
     if job.starts_with(&asked) {
         return Some(0);
+    }
+    // A piece out of the middle, as people read it to each other.
+    if asked.chars().count() >= PIECE_LETTERS_MIN && job.contains(&asked) {
+        return Some(1);
     }
     let slips_max = (asked.chars().count() / 4).clamp(1, 3);
     let slips = strsim::osa_distance(&asked, &job);

@@ -17,9 +17,7 @@ use emp_collect::Lag;
 use emp_findings::Carried;
 use emp_investigate::{Investigation, Rows, WithoutLevel};
 use emp_prompt::{clear, watched};
-use emp_query::{
-    Answer, CannedQuery, Engine, OnIndexing, QueryError, Settings, canned_queries, find, literal, no_such_job,
-};
+use emp_query::{Answer, CannedQuery, Engine, OnIndexing, QueryError, Settings, canned_queries, find, literal};
 use emp_render::{AnswerWriter, Format, Screen};
 use emp_store::StoreWriter;
 use emp_units::parse_moment;
@@ -384,7 +382,7 @@ pub(super) fn write_json(out: &mut impl Write, options: &Options, answer: &impl 
 /// Says that a job is not there, and which ones are near.
 pub(super) async fn unknown_job(engine: &Engine, job: &str) -> Result<Failure, Failure> {
     let similar = engine.similar_jobs(job).await?;
-    Ok(Failure::Failed(anyhow::anyhow!(no_such_job(job, &similar))))
+    Ok(Failure::Failed(anyhow::anyhow!(engine.why_no_job(job, &similar).await?)))
 }
 
 /// That job, or the only one whose id begins so.
@@ -404,7 +402,8 @@ fn known_job(options: &Options, as_of: &AsOf, job: String) -> Result<String, Fai
 
 /// The one job whose id begins so, which is said; `None` where there is none, or several.
 pub(super) async fn job_meant(engine: &Engine, job: &str) -> Result<Option<String>, Failure> {
-    let meant = engine.only_job_like(job).await?.filter(|meant| meant != job);
+    let beginning = job.strip_suffix('*').unwrap_or(job);
+    let meant = engine.only_job_like(beginning).await?.filter(|meant| meant != job);
     if let Some(meant) = &meant {
         eprintln!("{job} is taken for {meant}, the only job whose id begins so");
     }

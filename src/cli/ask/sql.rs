@@ -15,7 +15,7 @@ use crate::cli::options::Options;
 /// Ask the store in SQL
 ///
 /// Reads sealed hours and journal together, each event once. The tables are events, losses,
-/// quarantine and files; `describe events` names their columns. Nothing can be changed.
+/// quarantine, dead_letters and files; `describe events` names their columns. Nothing can be changed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
