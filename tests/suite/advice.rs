@@ -178,3 +178,40 @@ fn what_answers_say_to_type_next_has_an_answer() {
         assert!(words.iter().any(|word| word == SAMPLE), "{words:?}");
     }
 }
+
+/// The options that have a variable, in the help of every command: the option, and the variable.
+fn options_with_variables() -> BTreeSet<(String, String)> {
+    let option = Regex::new(r"(?m)^ +(?:-\w, )?(--[a-z][a-z-]*)").unwrap();
+    let variable = Regex::new(r"\[env: ([A-Z0-9_]+)=").unwrap();
+    let mut all = BTreeSet::new();
+    for command in ["collect", "forward", "sql", "health"] {
+        let help = run(emp_events().args([command, "--help"])).stdout;
+        let options: Vec<(usize, String)> =
+            option.captures_iter(&help).map(|found| (found.get(1).unwrap().start(), found[1].to_owned())).collect();
+        for found in variable.captures_iter(&help) {
+            let at = found.get(0).unwrap().start();
+            let (_, of) = options.iter().rfind(|(begin, _)| *begin < at).unwrap();
+            all.insert((of.clone(), found[1].to_owned()));
+        }
+    }
+    all
+}
+
+#[test]
+fn every_variable_is_documented_beside_its_option() {
+    let documents = ["README.md", "docs/dash0.md"].map(|path| std::fs::read_to_string(file(path)).unwrap());
+    let lines: Vec<&str> = documents.iter().flat_map(|text| text.lines()).collect();
+    let known = options_with_variables();
+    assert!(known.len() > 15, "{known:?}");
+    for (option, variable) in &known {
+        let is_there =
+            lines.iter().any(|line| line.contains(option.as_str()) && line.contains(&format!("`{variable}`")));
+        assert!(is_there, "{option} has {variable}, which no table says");
+    }
+    // And none that the program does not read.
+    let read = [sources(&file("src")), sources(&file("crates"))].concat();
+    let read: String = read.into_iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    for found in Regex::new(r"`((?:EMP_EVENTS|DASH0)_[A-Z0-9_]+)`").unwrap().captures_iter(&documents.concat()) {
+        assert!(read.contains(&found[1]), "{} is read by nothing", &found[1]);
+    }
+}
