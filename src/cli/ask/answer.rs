@@ -156,11 +156,12 @@ pub(super) async fn stream(
     let screen = screen(options)?;
     let mut out = BufWriter::new(std::io::stdout().lock());
     let mut answer = watched(engine, question).await?;
-    warn(&answer.warnings);
+    warn(&answer.new_warnings());
     let mut writer = AnswerWriter::new(&mut out, format(options), &screen, answer.schema.clone());
     while let Some(batch) = watched(engine, answer.next()).await? {
         writer.write(&batch)?;
     }
+    warn(&answer.new_warnings());
     writer.finish(Some(begun.elapsed()))?;
     Ok(out.flush()?)
 }
@@ -208,9 +209,10 @@ pub(super) fn show_parts<T: Serialize, P: Serialize>(
 }
 
 /// Asks for rows that are to be looked at as a whole.
-pub(super) async fn gather(answer: Answer) -> Result<Vec<RecordBatch>, Failure> {
-    warn(&answer.warnings);
-    Ok(answer.batches().await?)
+pub(super) async fn gather(mut answer: Answer) -> Result<Vec<RecordBatch>, Failure> {
+    let batches = answer.rest().await;
+    warn(&answer.new_warnings());
+    Ok(batches?)
 }
 
 /// The store of the options, as of now.
