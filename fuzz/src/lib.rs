@@ -21,10 +21,12 @@ pub fn new_folder() -> TempDir {
 /// Every event that the store holds, by ID; doubles stay doubled.
 ///
 /// # Errors
-/// As reading a store.
+/// As reading a store; also where a damaged file was left out.
 pub fn events(layout: &Layout) -> Result<Vec<Event<'static>>, StoreError> {
     let mut range = EventRange::open(layout, EntryId::ZERO, EntryId::new(u64::MAX, u64::MAX))?;
-    std::iter::from_fn(|| range.next_event().transpose()).collect()
+    let events: Result<Vec<Event<'static>>, StoreError> =
+        std::iter::from_fn(|| range.next_event().transpose()).collect();
+    range.take_skipped().pop().map_or(events, Err)
 }
 
 /// Is it a JSON object, to a reader that takes its values as they stand?

@@ -24,8 +24,9 @@ pub(super) struct Options {
     /// The store's folder
     #[arg(long, global = true, value_name = "PATH", env = STORE, default_value = USUAL_STORE)]
     pub store: PathBuf,
-    /// Redis, as redis://[user:password@]host:port[/db], or rediss:// for TLS [env: REDIS_URL] [default: REDIS_HOST and
-    /// REDIS_PORT, else redis://127.0.0.1:6379]
+    /// Redis, as redis://[user:password@]host:port[/db], or rediss:// for TLS; also unix://, redis+cluster://host:port and
+    /// redis+sentinel://host:port,host:port/master [env: REDIS_URL] [default: REDIS_HOST and REDIS_PORT, else
+    /// redis://127.0.0.1:6379]
     #[arg(long, global = true, value_name = "URL")]
     redis: Option<String>,
     /// The stream's key

@@ -148,6 +148,21 @@ fn a_torn_and_a_foreign_file_are_named_and_the_rest_is_answered() {
 }
 
 #[test]
+fn the_same_fault_of_many_files_is_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    for hour in 0..20 {
+        let hour = folder.path().join(format!("date=2025-09-26/hour={hour:02}"));
+        fs::create_dir_all(&hour).unwrap();
+        fs::write(hour.join("notes.txt"), "mine").unwrap();
+        fs::write(hour.join("w1_1758855600001-0_1758855600002-0.parquet"), "torn").unwrap();
+    }
+    let ended = ask_store(folder.path(), &["sql", "select count(*) from events"]);
+    let lines: Vec<&str> = ended.stderr.lines().collect();
+    assert_eq!((ended.status, lines.len()), (0, 2), "{lines:#?}");
+    assert!(lines.iter().all(|line| line.contains("skipped 20 files, such as ")), "{lines:#?}");
+}
+
+#[test]
 fn a_users_own_queries_are_found_beside_ours() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(

@@ -1,6 +1,7 @@
 //! The collector at its daily work.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use crate::support::{Redis, Store, eventually};
 
@@ -118,6 +119,7 @@ fn the_development_log_has_one_json_line_an_event() {
     command.env("NODE_ENV", "development");
     assert!(command.output().unwrap().status.success());
     let log = store.path().parent().unwrap().join("logs/telemetry-events.log");
+    assert_eq!(fs::metadata(&log).unwrap().permissions().mode() & 0o777, 0o600, "for its owner alone, as the store");
     let line: serde_json::Value = serde_json::from_str(fs::read_to_string(log).unwrap().trim_end()).unwrap();
     assert_eq!(
         (&line["service"], &line["eventType"], &line["jobId"], &line["n"]),
@@ -160,4 +162,13 @@ fn health_says_why_entries_are_no_events_and_what_to_do() {
     redis.add(5, 1_000);
     eventually("events are stored again", || store.events() == 205);
     assert_eq!(collector.stop(), 0);
+}
+
+#[test]
+fn an_event_that_is_emitted_by_hand_takes_no_other_out_of_the_stream() {
+    let redis = Redis::start();
+    let store = Store::of(&redis);
+    redis.add(12_000, 100_000);
+    store.output(&["emit", "job.created", "--service", "api-server"]);
+    assert_eq!(redis.command::<u64>("XLEN emp:events"), 12_001);
 }

@@ -2,8 +2,11 @@
 
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use crate::proxy::{self, Line};
 use crate::support::{Ended, Lines, Persistence, Redis, Store, beside, emp_events, run, type_into};
 
 const STUCK: &str = "job_n6kuhz4kghuv";
@@ -363,6 +366,65 @@ fn a_tail_of_the_store_shows_what_an_import_stores_beside_the_collector() {
     let (older, newer): (Vec<&String>, Vec<&String>) = ids[10..].iter().partition(|id| id.starts_with("1758970"));
     assert_eq!((older.len(), newer.len()), (20, 10), "{ids:?}");
     assert_eq!(collector.stop(), 0);
+}
+
+#[test]
+fn a_tail_of_the_store_says_where_an_import_added_among_what_was_there() {
+    let redis = Redis::start();
+    let store = Store::of(&redis);
+    let folder = tempfile::tempdir().unwrap();
+    let import = |seconds: std::ops::Range<u32>| {
+        let file = folder.path().join("lines.ndjson");
+        let line = |second: u32| {
+            format!("{{\"timestamp\":17589708{second:02}000,\"service\":\"worker\",\"eventType\":\"job.created\"}}\n")
+        };
+        std::fs::write(&file, seconds.map(line).collect::<String>()).unwrap();
+        store.output(&["import", file.to_str().unwrap()]);
+    };
+    import(10..30);
+    let ids = tailed(&store, &["--from", "store"], 12, |said| {
+        import(5..8);
+        while !said.next().expect("it says so").contains("an import put 3 events among earlier ones") {}
+        // In place of the file that was there, whose name says the same.
+        import(8..9);
+        while !said.next().expect("it says so").contains("an import put 1 event among earlier ones") {}
+        import(40..42);
+    });
+    let seconds: Vec<&str> = ids.iter().map(|id| &id[8..10]).collect();
+    assert_eq!(seconds[10..], ["40", "41"], "{ids:?}");
+}
+
+/// Counts the bytes to the client.
+struct Counted(Arc<AtomicUsize>);
+
+impl Line for Counted {
+    fn to_client(&self, bytes: Vec<u8>) -> Vec<u8> {
+        self.0.fetch_add(bytes.len(), Relaxed);
+        bytes
+    }
+}
+
+#[test]
+fn a_tail_of_redis_reads_no_more_than_it_shows_and_as_far_back_as_its_filter_needs() {
+    let redis = Redis::start();
+    redis.add(20, 100_000);
+    redis.command::<String>("XADD emp:events * service worker eventType job.rare jobId old");
+    redis.add(20_000, 100_000);
+    let carried = Arc::new(AtomicUsize::new(0));
+    let store = Store::at(proxy::before(redis.port(), Counted(Arc::clone(&carried))));
+    let ids = tailed(&store, &["--from", "redis"], 15, |_| redis.add(5, 100_000));
+    let all = redis.ids();
+    assert_eq!(ids, all[all.len() - 15..]);
+    assert!(carried.load(Relaxed) < 100_000, "{} bytes", carried.load(Relaxed));
+    let rare = ["--from", "redis", "--event-type", "job.rare"];
+    redis.command::<String>("XADD emp:events * service worker eventType job.rare jobId new");
+    let mut tail = store.command(&[&["tail", "--format", "ndjson", "--last", "2"][..], &rare].concat());
+    let mut tail = tail.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let shown = Lines::of(tail.stdout.take().unwrap());
+    let jobs = ["old", "new"].map(|job| shown.next().unwrap().contains(&format!("\"job_id\":\"{job}\"")));
+    tail.kill().unwrap();
+    tail.wait().unwrap();
+    assert_eq!(jobs, [true, true]);
 }
 
 #[test]

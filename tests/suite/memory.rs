@@ -1,7 +1,11 @@
 //! Memory: of Redis, which is watched before it is full, and the collector's own, which is bounded by bytes.
 
+use std::process::{Command, Stdio};
+
+use crate::forwarding::scene::Scene;
+use crate::forwarding::stub::Answer;
 use crate::proxy::{self, Line};
-use crate::support::{Ended, Redis, Store, eventually, run};
+use crate::support::{Ended, Lines, Redis, Store, eventually, run};
 
 const WARNING: &str = "a full Redis refuses events";
 
@@ -47,13 +51,14 @@ fn a_redis_that_is_nearly_full_is_said() {
     assert_eq!(collector.stop(), 0);
 }
 
-/// Adds so many events of half a megabyte.
+/// Adds so many events of half a megabyte, of two jobs in turn.
 fn add_large(redis: &Redis, events: usize) {
     let data = format!(r#"{{"text":"{}"}}"#, "x".repeat(512 << 10));
     let mut connection = redis.connection();
-    for _ in 0..events {
+    for number in 0..events {
         let mut add = redis::cmd("XADD");
         add.arg("emp:events").arg("*").arg("service").arg("worker").arg("eventType").arg("job.completed");
+        add.arg("jobId").arg(format!("job_{}", number % 2));
         add.arg("data").arg(&data).query::<()>(&mut connection).unwrap();
     }
 }
@@ -95,4 +100,66 @@ fn large_entries_get_through_a_line_that_breaks_again_and_again() {
     eventually("all is stored", || store.path().exists() && redis.has_read_all() && redis.pending() == 0);
     drop(collector);
     store.assert_accounts_for(40);
+}
+
+/// What the events of these tests take together, in kB. Whoever has them all in memory needs more than that.
+const LARGE_KB: u64 = 400 << 9;
+
+#[test]
+fn a_tail_that_begins_with_many_large_events_has_few_of_them_in_memory() {
+    let redis = Redis::start();
+    let store = Store::of(&redis);
+    add_large(&redis, 400);
+    store.output(&["collect", "--once"]);
+    for from in ["store", "redis"] {
+        let mut tail = store.command(&["tail", "--from", from, "--last", "400", "--format", "ndjson"]);
+        let mut tail = tail.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let shown = Lines::of(tail.stdout.take().unwrap());
+        (0..400).for_each(|_| drop(shown.next().expect("it shows them all")));
+        let status = std::fs::read_to_string(format!("/proc/{}/status", tail.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let peak_kb: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+        tail.kill().unwrap();
+        tail.wait().unwrap();
+        assert!(peak_kb <= LARGE_KB * 3 / 4, "{from}: {peak_kb} kB");
+    }
+}
+
+#[test]
+fn jobs_with_large_data_are_compared_without_it() {
+    let redis = Redis::start();
+    let store = Store::of(&redis);
+    add_large(&redis, 400);
+    store.output(&["collect", "--once"]);
+    let peak_kb = peak_kb_of(&store.command(&["timeline", "job_0", "--compare", "job_1"]));
+    assert!(peak_kb <= LARGE_KB * 3 / 4, "{peak_kb} kB");
+}
+
+#[test]
+fn of_large_dead_letters_one_is_in_memory() {
+    let scene = Scene::new();
+    add_large(&scene.redis, 100);
+    scene.stub.answer(|_| Answer::Refuse(400));
+    scene.forward_all(&[]);
+    assert_eq!(scene.store.number("select count(*) from dead_letters"), 100);
+    let peak_kb = peak_kb_of(&scene.store.command(&["sql", "select id, length(event) from dead_letters"]));
+    assert!(peak_kb <= 96 << 10, "asked for: {peak_kb} kB");
+    scene.stub.answer(|_| Answer::Accept);
+    let peak_kb = peak_kb_of(&scene.forward(&["--replay-dead-letters"]));
+    assert!(peak_kb <= 40 << 10, "sent again: {peak_kb} kB");
+    assert_eq!(scene.store.number("select count(*) from dead_letters"), 0);
+}
+
+/// The most memory that a command used until its end, in kB, as the system says then.
+fn peak_kb_of(command: &Command) -> u64 {
+    const MEASURE: &str = "import resource, subprocess, sys\n\
+                           subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)\n\
+                           print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)";
+    let mut measured = Command::new("python3");
+    crate::support::without_settings(&mut measured);
+    measured.args(["-c", MEASURE]).arg(command.get_program()).args(command.get_args());
+    measured.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let ended = run(&mut measured);
+    assert_eq!(ended.status, 0, "{command:?}: {}", ended.stderr);
+    ended.stdout.trim().parse().unwrap()
 }

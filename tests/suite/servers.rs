@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::support::{REDIS_SERVER, Redis, Store, run};
 
 /// The tests of reading, of accounting, and of all that may happen to Redis and to the collector.
-const SUITES: [&str; 10] = [
+const SUITES: [&str; 11] = [
     "accounting::",
     "addresses::",
     "collecting::",
@@ -17,6 +17,7 @@ const SUITES: [&str; 10] = [
     "full_redis::",
     "large_entries::",
     "permissions::",
+    "tls::whichever_server_is_behind_a_line_over_tls_",
 ];
 
 #[track_caller]

@@ -1,7 +1,7 @@
 //! What a collector does for its store, and what can be done by hand.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::support::{Redis, Store, beside, eventually};
@@ -232,4 +232,52 @@ fn what_a_collector_elsewhere_left_is_adopted_on_demand() {
     redis.command::<redis::Value>(&read);
     here.output(&["collect", "--once", "--consumer", "here"]);
     assert_eq!(redis.pending(), 5);
+}
+
+/// Changes one bit in the middle of a file.
+fn damage(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn no_damaged_file_keeps_a_collector_from_collecting_or_a_question_from_its_answer() {
+    let redis = Redis::start();
+    let store = Store::of(&redis);
+    let into = store.path();
+    let hours = ["--hours", "3", "--jobs-per-hour", "4", "--from", "2025-09-27T00:00:00Z"];
+    store.output(&[&["simulate", "--into", into.to_str().unwrap()], &hours[..]].concat());
+    redis.add(20, 1_000);
+    store.output(&["collect", "--once"]);
+    redis.add(30, 10);
+    redis.command::<String>("XADD emp:events * no event");
+    store.output(&["collect", "--once"]);
+    store.output(&["retain", "--age", "1d"]);
+    let mut stored = store.events();
+    assert_eq!(stored, 30);
+    for folder in ["_losses", "_quarantine", "_retired"] {
+        let file = fs::read_dir(store.path().join(folder)).unwrap().next().unwrap().unwrap().path();
+        damage(&file);
+        redis.add(3, 1_000);
+        let ended = store.run(&["collect", "--once"]);
+        assert_eq!(ended.status, 0, "{folder}: {}", ended.stderr);
+        stored += 3;
+        assert_eq!(store.events(), stored, "{folder}");
+    }
+    // What was lost is recorded once more; what was damaged is what the law lacks.
+    assert_eq!(store.number("select sum(lost) from losses"), 20);
+    let said = store.run(&["verify", "--law"]).stdout;
+    assert!(said.contains("0  unaccounted for: the law holds"), "{said}");
+    // The footers are read where a group begins anew.
+    let first = "select path from files where kind = 'parquet' order by first_id limit 1";
+    let first = store.output(&["sql", "--format", "csv", first]);
+    fs::File::options().write(true).open(first.lines().nth(1).unwrap()).unwrap().set_len(100).unwrap();
+    redis.command::<i64>("XGROUP DESTROY emp:events emp-collector");
+    redis.add(3, 1_000);
+    let ended = store.run(&["collect", "--once"]);
+    assert_eq!(ended.status, 0, "{}", ended.stderr);
+    assert!(ended.stderr.contains("is damaged") && ended.stderr.contains("what it holds is not counted"));
+    assert_eq!(store.events(), stored - 20 + 3);
 }

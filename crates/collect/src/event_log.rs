@@ -1,6 +1,7 @@
 //! The development log: one JSON line an event, for `tail -f` and grep.
 
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use file_rotate::compression::Compression;
@@ -14,6 +15,8 @@ use emp_event::Event;
 
 /// A log file of this size is rotated.
 const FILE_BYTES_MAX: usize = 16 << 20;
+/// The rights to a file for its owner to read and to write.
+const OWNER_ALONE: u32 = 0o600;
 /// How many rotated files are kept.
 const FILES_KEPT: usize = 4;
 
@@ -62,10 +65,13 @@ fn try_open(path: &Path, file_bytes_max: usize) -> io::Result<FileRotate<AppendC
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
+    // It holds what the store holds, which is for its owner alone.
+    let mut options = std::fs::File::options();
+    options.read(true).create(true).append(true).mode(OWNER_ALONE);
     // The library panics where it cannot open the file, so this finds out first.
-    std::fs::File::options().create(true).append(true).open(path)?;
+    options.open(path)?;
     let limit = ContentLimit::BytesSurpassed(file_bytes_max);
-    Ok(FileRotate::new(path, AppendCount::new(FILES_KEPT), limit, Compression::None, None))
+    Ok(FileRotate::new(path, AppendCount::new(FILES_KEPT), limit, Compression::None, Some(options)))
 }
 
 /// `{"timestamp", "service", "eventType", ids, …data}`; the event's own fields win over keys

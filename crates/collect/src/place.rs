@@ -145,6 +145,9 @@ impl Reading<'_> {
     /// What this collector has dealt with in this life of the stream, as far as its own files tell.
     fn held(&self) -> Result<StoredCounts, StoreError> {
         let tally = Tally::of(&Snapshot::read(&self.settings.layout)?)?;
+        for damage in &tally.skipped {
+            warn!("{damage}; what it holds is not counted");
+        }
         Ok(tally.writers.get(&self.own).copied().unwrap_or(StoredCounts::NONE))
     }
 

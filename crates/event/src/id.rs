@@ -29,6 +29,25 @@ impl EntryId {
         Some(Self::new(digits(&text[..hyphen])?, digits(&text[hyphen + 1..])?))
     }
 
+    /// The ID just below; there is none below [`Self::ZERO`].
+    #[must_use]
+    pub const fn before(self) -> Self {
+        match (self.ms, self.seq) {
+            (0, 0) => Self::ZERO,
+            (ms, 0) => Self::new(ms - 1, u64::MAX),
+            (ms, seq) => Self::new(ms, seq - 1),
+        }
+    }
+
+    /// The ID just above.
+    #[must_use]
+    pub const fn after(self) -> Self {
+        match self.seq.checked_add(1) {
+            Some(seq) => Self::new(self.ms, seq),
+            None => Self::new(self.ms.saturating_add(1), 0),
+        }
+    }
+
     /// The arrival as ms since the epoch; `None` where a producer chose an ID that lies
     /// past the year 9999, which no calendar of the readers can show.
     pub fn ingested_at(self) -> Option<i64> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
+use tracing::warn;
 
 use super::ForwardError;
 use super::archive::StoreArchive;
@@ -104,7 +105,16 @@ pub async fn replay_dead_letters(layout: &Layout, settings: &Settings) -> Result
     let delivery = Arc::new(delivery(layout, &settings, &status)?);
     let letters = DeadLetters::of(layout);
     let mut total = Counts::default();
-    for letter in letters.list()?.into_iter().filter(|letter| letter.signal == Signals::Logs.as_str()) {
+    for letter in letters.iter()? {
+        let letter = match letter {
+            Ok(letter) if letter.signal == Signals::Logs.as_str() => letter,
+            Ok(_) => continue,
+            Err(error) => {
+                warn!("{error}; it stays where it is");
+                total.dead += 1;
+                continue;
+            }
+        };
         let fields = [("event", letter.event.as_str())];
         let Ok(event) = emp_event::decode(letter.id, &fields) else { continue };
         let mut again = Again::by(Arc::clone(&delivery), &settings, status.clone());

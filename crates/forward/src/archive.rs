@@ -1,9 +1,10 @@
 //! The store as the forwarder sees it.
 
-use super::otlp::OwnedEvent;
-use super::seams::{Archive, Events};
+use tracing::warn;
+
+use super::seams::{Archive, Entries};
 use emp_event::EntryId;
-use emp_store::{DeadLetter, DeadLetters, EventRange, Layout, StoreError, StoreWriter};
+use emp_store::{DeadLetter, DeadLetters, EventRange, Layout, StoreError, StoreWriter, Stored};
 
 /// The IDs of imported events have this bit of their sequence set (docs/format.md); Redis never counts that far.
 const IMPORTED: u64 = 1 << 63;
@@ -22,19 +23,15 @@ impl StoreArchive {
 }
 
 impl Archive for StoreArchive {
-    type Events = FromStream;
+    type Entries = FromStream;
 
-    fn events(&self, after: EntryId, before: EntryId) -> Result<FromStream, StoreError> {
+    fn entries(&self, after: EntryId, before: EntryId) -> Result<FromStream, StoreError> {
         Ok(FromStream(EventRange::open(&self.layout, after, before)?))
     }
 
     fn is_behind(&self, id: EntryId) -> Result<bool, StoreError> {
-        let below = match id.seq.checked_sub(1) {
-            Some(seq) => EntryId::new(id.ms, seq),
-            None => EntryId::new(id.ms.saturating_sub(1), u64::MAX),
-        };
         let is_stored =
-            || self.events(below, EntryId::new(u64::MAX, u64::MAX))?.next_event().map(|found| found.is_some());
+            || self.entries(id.before(), EntryId::new(u64::MAX, u64::MAX))?.next_entry().map(|found| found.is_some());
         Ok(StoreWriter::is_locked(&self.layout)? && !is_stored()?)
     }
 
@@ -43,20 +40,20 @@ impl Archive for StoreArchive {
     }
 }
 
-/// The events of a range that came by the stream: what was imported was never in it.
+/// The entries of a range that came by the stream: what was imported was never in it.
 pub(super) struct FromStream(EventRange);
 
-impl Events for FromStream {
-    fn next_event(&mut self) -> Result<Option<OwnedEvent>, StoreError> {
+impl Entries for FromStream {
+    fn next_entry(&mut self) -> Result<Option<Stored>, StoreError> {
         loop {
-            match self.0.next_event()? {
-                Some(event) if event.id.seq & IMPORTED != 0 => {}
+            let entry = self.0.next_entry()?;
+            for damage in self.0.take_skipped() {
+                warn!("{damage}; what it held is not forwarded");
+            }
+            match entry {
+                Some(entry) if entry.id().seq & IMPORTED != 0 => {}
                 other => return Ok(other),
             }
         }
-    }
-
-    fn quarantined(&self) -> u64 {
-        self.0.quarantined()
     }
 }

@@ -8,28 +8,28 @@ use tracing::{info, warn};
 
 use super::otlp::OwnedEvent;
 use super::outbox::{Fate, Queued};
-use super::seams::{Archive, Events, Group, Read, Receiver};
+use super::seams::{Archive, Entries, Group, Read, Receiver};
 use super::shutdown::Halt;
 use super::sieve::Sieve;
 use super::work::Session;
 use emp_event::EntryId;
+use emp_store::Stored;
 
 impl<G: Group, R: Receiver, A: Archive> Session<'_, G, R, A> {
     /// Takes what lies between what we have and `first`, else up to `last`: the stream has trimmed so many
     /// entries of it before the group was given them.
     pub async fn fill(&mut self, first: Option<EntryId>, last: EntryId, trimmed: u64) -> Result<(), Halt> {
-        let end = first.unwrap_or_else(|| after(last));
+        let end = first.unwrap_or_else(|| last.after());
         self.wait_for_store(first.unwrap_or(last)).await?;
-        let mut stored = self.forwarder.archive.events(self.work.taken, end)?;
+        let mut stored = self.forwarder.archive.entries(self.work.taken, end)?;
         let mut found = 0;
-        while let Some(event) = stored.next_event()? {
+        while let Some(entry) = stored.next_entry()? {
             found += 1;
-            let (id, fate) = (event.id, self.fate_of_old(event));
+            let (id, fate) = (entry.id(), self.fate_of_old(entry));
             self.push(Queued { id, is_pending: false, lost: 1, fate }).await?;
         }
         info!("the stream trimmed {trimmed} entries before they were read; the store had {found} of them");
-        let absent = trimmed.saturating_sub(found);
-        self.count_absent(before(end), Vec::new(), absent, stored.quarantined()).await
+        self.count_absent(end.before(), Vec::new(), trimmed.saturating_sub(found)).await
     }
 
     /// Takes entries that were given to us before, the first that we are told of first. The store has those
@@ -41,21 +41,21 @@ impl<G: Group, R: Receiver, A: Archive> Session<'_, G, R, A> {
         }
         let Some(last) = read.last_id() else { return Ok(()) };
         let mut pending = Pending::of(read);
-        let begin = pending.first().map_or(last, before).min(self.work.taken);
-        let stored = self.forwarder.archive.events(begin, after(last))?;
-        let mut stored = Peeked { events: stored, next: None };
+        let begin = pending.first().map_or(last, EntryId::before).min(self.work.taken);
+        let stored = self.forwarder.archive.entries(begin, last.after())?;
+        let mut stored = Peeked { entries: stored, next: None };
         let mut absent = Vec::new();
         while let Some((id, given)) = pending.next() {
-            while let Some(event) = stored.next_below(id)? {
-                if event.id > self.work.taken {
-                    let (id, fate) = (event.id, self.fate_of_old(event));
+            while let Some(entry) = stored.next_below(id)? {
+                if entry.id() > self.work.taken {
+                    let (id, fate) = (entry.id(), self.fate_of_old(entry));
                     self.push(Queued { id, is_pending: false, lost: 1, fate }).await?;
                 }
             }
             let kept = stored.next_at(id)?;
             let fate = match (given, kept) {
                 (Some(given), _) => fate_of(given, &self.forwarder.settings.sieve),
-                (None, Some(event)) => self.fate_of_old(event),
+                (None, Some(entry)) => self.fate_of_old(entry),
                 (None, None) => {
                     absent.push(id);
                     continue;
@@ -63,29 +63,17 @@ impl<G: Group, R: Receiver, A: Archive> Session<'_, G, R, A> {
             };
             self.push(Queued { id, is_pending: true, lost: 0, fate }).await?;
         }
-        self.count_absent(last, absent, 0, stored.events.quarantined()).await
+        self.count_absent(last, absent, 0).await
     }
 
     /// Counts what neither the stream nor the store has: these that are pending, and so many that never were.
-    async fn count_absent(
-        &mut self,
-        id: EntryId,
-        pending: Vec<EntryId>,
-        lost: u64,
-        quarantined: u64,
-    ) -> Result<(), Halt> {
-        let all = lost + pending.len() as u64;
-        if all == 0 {
+    async fn count_absent(&mut self, id: EntryId, pending: Vec<EntryId>, lost: u64) -> Result<(), Halt> {
+        let missing = lost + pending.len() as u64;
+        if missing == 0 {
             return Ok(());
         }
-        let not_events = quarantined.min(all);
-        let missing = all - not_events;
-        if missing > 0 {
-            warn!(
-                "{missing} entries were trimmed from the stream before they were forwarded, and are not in the store"
-            );
-        }
-        self.push(Queued { id, is_pending: false, lost, fate: Fate::Absent { pending, missing, not_events } }).await
+        warn!("{missing} entries were trimmed from the stream before they were forwarded, and are not in the store");
+        self.push(Queued { id, is_pending: false, lost, fate: Fate::Absent { pending, missing } }).await
     }
 
     /// Waits until a collector at work has stored that entry, a while at most.
@@ -99,15 +87,16 @@ impl<G: Group, R: Receiver, A: Archive> Session<'_, G, R, A> {
         Ok(())
     }
 
-    /// What is done with an event of the store.
-    fn fate_of_old(&self, event: OwnedEvent) -> Fate {
+    /// What is done with an entry of the store.
+    fn fate_of_old(&self, entry: Stored) -> Fate {
+        let Stored::Event(event) = entry else { return Fate::NotAnEvent };
         let settings = &self.forwarder.settings;
         let age_ms_max = i64::try_from(settings.age_max.as_millis()).unwrap_or(i64::MAX);
         let oldest_ms = Timestamp::now().as_millisecond().saturating_sub(age_ms_max);
         if event.id.ingested_at().is_none_or(|at| at < oldest_ms) {
             return Fate::TooOld;
         }
-        fate_of(Some(event), &settings.sieve)
+        fate_of(Some(*event), &settings.sieve)
     }
 }
 
@@ -117,22 +106,6 @@ pub(super) fn fate_of(event: Option<OwnedEvent>, sieve: &Sieve) -> Fate {
         Some(event) if sieve.keeps(&event) => Fate::Send(Box::new(event)),
         Some(_) => Fate::Skip,
         None => Fate::NotAnEvent,
-    }
-}
-
-/// The ID just below.
-pub(super) fn before(id: EntryId) -> EntryId {
-    match id.seq.checked_sub(1) {
-        Some(seq) => EntryId::new(id.ms, seq),
-        None => EntryId::new(id.ms.saturating_sub(1), if id.ms == 0 { 0 } else { u64::MAX }),
-    }
-}
-
-/// The ID just above.
-fn after(id: EntryId) -> EntryId {
-    match id.seq.checked_add(1) {
-        Some(seq) => EntryId::new(id.ms, seq),
-        None => EntryId::new(id.ms.saturating_add(1), 0),
     }
 }
 
@@ -164,27 +137,27 @@ impl Pending {
     }
 }
 
-/// Events of a store, of which the next one can be looked at.
+/// Entries of a store, of which the next one can be looked at.
 struct Peeked<E> {
-    events: E,
-    next: Option<OwnedEvent>,
+    entries: E,
+    next: Option<Stored>,
 }
 
-impl<E: Events> Peeked<E> {
+impl<E: Entries> Peeked<E> {
     fn peek(&mut self) -> Result<Option<EntryId>, Halt> {
         if self.next.is_none() {
-            self.next = self.events.next_event()?;
+            self.next = self.entries.next_entry()?;
         }
-        Ok(self.next.as_ref().map(|event| event.id))
+        Ok(self.next.as_ref().map(Stored::id))
     }
 
-    /// The next event, where its ID lies below this one.
-    fn next_below(&mut self, id: EntryId) -> Result<Option<OwnedEvent>, Halt> {
+    /// The next entry, where its ID lies below this one.
+    fn next_below(&mut self, id: EntryId) -> Result<Option<Stored>, Halt> {
         Ok(self.peek()?.filter(|next| *next < id).and_then(|_| self.next.take()))
     }
 
-    /// The next event, where it has this ID.
-    fn next_at(&mut self, id: EntryId) -> Result<Option<OwnedEvent>, Halt> {
+    /// The next entry, where it has this ID.
+    fn next_at(&mut self, id: EntryId) -> Result<Option<Stored>, Halt> {
         Ok(self.peek()?.filter(|next| *next == id).and_then(|_| self.next.take()))
     }
 }

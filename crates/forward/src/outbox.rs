@@ -46,12 +46,10 @@ pub(super) enum Fate {
     NotAnEvent,
     /// Settled before.
     Known,
-    /// The end of what was trimmed: these were pending, and like the `lost` of the entry they are in no store
-    /// as events.
+    /// The end of what was trimmed: these were pending, and like the `lost` of the entry they are in no store.
     Absent {
         pending: Vec<EntryId>,
         missing: u64,
-        not_events: u64,
     },
 }
 
@@ -83,10 +81,9 @@ impl Settlement {
             Fate::TooOld => self.counts.too_old += 1,
             Fate::NotAnEvent => self.counts.not_events += 1,
             Fate::Known => {}
-            Fate::Absent { pending, missing, not_events } => {
+            Fate::Absent { pending, missing } => {
                 self.pending.extend(pending);
                 self.counts.missing += missing;
-                self.counts.not_events += not_events;
             }
         }
         None

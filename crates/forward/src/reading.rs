@@ -2,7 +2,7 @@
 
 use tracing::{info, warn};
 
-use super::gap::{before, fate_of};
+use super::gap::fate_of;
 use super::outbox::{Fate, Queued};
 use super::seams::{Archive, Group, Read, Receiver, Standing};
 use super::shutdown::Halt;
@@ -36,7 +36,7 @@ impl<G: Group, R: Receiver, A: Archive> Session<'_, G, R, A> {
             Some(Seen { position: Some(position), .. }) => Start::At(position),
             _ => Start::Now,
         };
-        let front = standing.first.map_or(standing.last, before);
+        let front = standing.first.map_or(standing.last, EntryId::before);
         let work = &mut *self.work;
         (work.progress.lost_settled, work.lost_taken) = (0, 0);
         if standing.last < work.taken {
@@ -120,7 +120,7 @@ impl<G: Group, R: Receiver, A: Archive> Session<'_, G, R, A> {
         let Standing { last, .. } = read.standing;
         if last < self.work.taken {
             warn!("the stream went back; forwarding goes on with its new life");
-            self.work.taken = read.entries.first().map_or(last, |(id, _)| before(*id));
+            self.work.taken = read.entries.first().map_or(last, |(id, _)| id.before());
         }
         if self.work.seen.is_some_and(|seen| read.lost < seen.lost) {
             self.drain().await?;

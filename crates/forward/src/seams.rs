@@ -11,7 +11,7 @@ use super::post::Signal;
 use super::progress::Progress;
 use super::status::Trouble;
 use emp_event::EntryId;
-use emp_store::{DeadLetter, StoreError};
+use emp_store::{DeadLetter, StoreError, Stored};
 use emp_stream::{Lease, Start};
 
 /// Where connections to the consumer group come from.
@@ -101,20 +101,18 @@ pub(super) trait Receiver: Send + Sync + 'static {
 
 /// The store beside the stream.
 pub(super) trait Archive: Send + Sync + 'static {
-    type Events: Events;
+    type Entries: Entries;
 
-    /// The events above one ID and below another that came by the stream, lowest first.
-    fn events(&self, after: EntryId, before: EntryId) -> Result<Self::Events, StoreError>;
+    /// The entries above one ID and below another that came by the stream, lowest first.
+    fn entries(&self, after: EntryId, before: EntryId) -> Result<Self::Entries, StoreError>;
     /// Is a collector at work that has not stored that entry yet?
     fn is_behind(&self, id: EntryId) -> Result<bool, StoreError>;
     /// Keeps, durably, what the receiver has refused for good.
     fn keep(&self, letter: &DeadLetter) -> Result<(), StoreError>;
 }
 
-/// Events of an [`Archive`], as they are read.
-pub(super) trait Events {
+/// Entries of an [`Archive`], as they are read.
+pub(super) trait Entries {
     /// The next one; `None` at the end.
-    fn next_event(&mut self) -> Result<Option<OwnedEvent>, StoreError>;
-    /// How many entries of the range were no events, as far as it has been read.
-    fn quarantined(&self) -> u64;
+    fn next_entry(&mut self) -> Result<Option<Stored>, StoreError>;
 }

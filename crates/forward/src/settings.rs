@@ -101,9 +101,9 @@ pub enum SettingsError {
         /// The system's answer.
         detail: String,
     },
-    /// The key holds what no header can.
-    #[error("the API key holds characters that no HTTP header can carry; check DASH0_API_KEY")]
-    Key,
+    /// What was set there, such as a variable, holds what no header can.
+    #[error("{0} holds characters that no HTTP header can carry")]
+    Header(&'static str),
     /// A variable's value.
     #[error("{name}: expected {expected}")]
     Variable {
@@ -192,21 +192,30 @@ fn shown(text: &str) -> String {
     if may_be_secret { "what is set (not shown: it may hold a password)".to_owned() } else { format!("`{text}`") }
 }
 
+const KEY: &str = "DASH0_API_KEY";
+const KEY_FILE: &str = "DASH0_API_KEY_FILE";
+const DATASET: &str = "DASH0_DATASET";
+
 fn headers(asked: &Asked, variables: Variables<'_>) -> Result<Headers, SettingsError> {
     let mut headers = Vec::new();
     if let Some(list) = variables("OTEL_EXPORTER_OTLP_HEADERS") {
         headers = listed_headers(&list)?;
     }
-    if let Some(key) = key(variables)? {
-        put(&mut headers, "authorization", format!("Bearer {key}"));
+    if let Some((key, name)) = key(variables)? {
+        put(&mut headers, "authorization", fit(format!("Bearer {key}"), name)?);
     }
-    if let Some(dataset) = asked.dataset.clone().or_else(|| variables("DASH0_DATASET")) {
-        put(&mut headers, "dash0-dataset", dataset);
+    let dataset = asked.dataset.clone().map(|dataset| (dataset, "--dataset"));
+    if let Some((dataset, name)) = dataset.or_else(|| Some((variables(DATASET)?, DATASET))) {
+        put(&mut headers, "dash0-dataset", fit(dataset, name)?);
     }
-    let is_fit = |value: &String| reqwest::header::HeaderValue::from_str(value).is_ok();
-    match headers.iter().all(|(_, value)| is_fit(value)) {
-        true => Ok(Headers(headers)),
-        false => Err(SettingsError::Key),
+    Ok(Headers(headers))
+}
+
+/// A value as it is, where a header can carry it; `name` is where it was set.
+fn fit(value: String, name: &'static str) -> Result<String, SettingsError> {
+    match reqwest::header::HeaderValue::from_str(&value) {
+        Ok(_) => Ok(value),
+        Err(_) => Err(SettingsError::Header(name)),
     }
 }
 
@@ -215,14 +224,15 @@ fn put(headers: &mut Vec<(String, String)>, name: &str, value: String) {
     headers.push((name.to_owned(), value));
 }
 
-fn key(variables: Variables<'_>) -> Result<Option<String>, SettingsError> {
-    if let Some(path) = variables("DASH0_API_KEY_FILE") {
+/// The key, and where it was set.
+fn key(variables: Variables<'_>) -> Result<Option<(String, &'static str)>, SettingsError> {
+    if let Some(path) = variables(KEY_FILE) {
         return match std::fs::read_to_string(&path) {
-            Ok(key) => Ok(Some(key.trim().to_owned())),
+            Ok(key) => Ok(Some((key.trim().to_owned(), KEY_FILE))),
             Err(error) => Err(SettingsError::KeyFile { path, detail: error.to_string() }),
         };
     }
-    Ok(variables("DASH0_API_KEY"))
+    Ok(variables(KEY).map(|key| (key, KEY)))
 }
 
 /// `name=value,name=value`, values percent-encoded, as the OpenTelemetry specification has it.
@@ -235,7 +245,7 @@ fn listed_headers(list: &str) -> Result<Vec<(String, String)>, SettingsError> {
         let name = name.trim().to_ascii_lowercase();
         reqwest::header::HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
         let value = percent_decode_str(value.trim()).decode_utf8().map_err(|_| wrong())?;
-        put(&mut headers, &name, value.into_owned());
+        put(&mut headers, &name, fit(value.into_owned(), NAME)?);
     }
     Ok(headers)
 }

@@ -44,8 +44,8 @@ struct Finding {
 ///
 /// # Errors
 /// [`InvestigationError`] where it cannot be read.
-pub async fn check_names(answer: Answer) -> Result<NameCheck, InvestigationError> {
-    let all = Rows(answer.batches().await?).map(|row| {
+pub async fn check_names(answer: &mut Answer) -> Result<NameCheck, InvestigationError> {
+    let all = Rows(answer.rest().await?).map(|row| {
         Ok(Seen {
             event_type: row.text("event_type")?,
             service: row.text("service")?,

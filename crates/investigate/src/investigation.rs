@@ -9,7 +9,7 @@ use arrow::error::ArrowError;
 use emp_event::EntryId;
 use emp_findings::{Diagnosis, Judged};
 use emp_job::{History, JobEvent, Meaning, Offsets, vocabulary};
-use emp_query::{EVENT_COLUMNS, Engine, QueryError, column_as, literal, moment_literal, read_events};
+use emp_query::{EVENT_COLUMNS, Engine, QueryError, column_as, event_columns, literal, moment_literal, read_events};
 use emp_typical::{Learning, Typical};
 
 use super::judge::{clock, judge, missing_steps, not_found};
@@ -38,6 +38,8 @@ pub struct Investigation<'a> {
     newest_ms: Option<i64>,
 }
 
+/// Larger data of an event says nothing about the order of a job's steps.
+const STEP_DATA_BYTES_MAX: usize = 64 << 10;
 const MINUTE_MS: i64 = 60_000;
 /// How long before a job and after it its surroundings reach.
 const MARGIN_MS: i64 = 30 * 60_000;
@@ -100,7 +102,19 @@ impl<'a> Investigation<'a> {
     /// # Errors
     /// As [`Self::open`].
     pub async fn history(&self, job_id: &str) -> Result<Option<History>, InvestigationError> {
-        let mut events = self.events(&format!("job_id = {}", literal(job_id)), usize::MAX).await?;
+        self.history_in(EVENT_COLUMNS, job_id).await
+    }
+
+    /// The same for whoever needs a job's steps alone: of events whose data is large it is left out.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn steps(&self, job_id: &str) -> Result<Option<History>, InvestigationError> {
+        self.history_in(&event_columns(STEP_DATA_BYTES_MAX), job_id).await
+    }
+
+    async fn history_in(&self, columns: &str, job_id: &str) -> Result<Option<History>, InvestigationError> {
+        let mut events = self.events_in(columns, &format!("job_id = {}", literal(job_id)), usize::MAX).await?;
         let is_suspicious = |event: &JobEvent| Offsets::is_suspicious(event.timestamp_ms, event.arrived_ms);
         if events.iter().any(is_suspicious) {
             let offsets = self.offsets(&events).await?;
@@ -136,11 +150,20 @@ impl<'a> Investigation<'a> {
     /// # Errors
     /// As [`Self::open`].
     pub async fn events(&self, condition: &str, most: usize) -> Result<Vec<JobEvent>, InvestigationError> {
+        self.events_in(EVENT_COLUMNS, condition, most).await
+    }
+
+    async fn events_in(
+        &self,
+        columns: &str,
+        condition: &str,
+        most: usize,
+    ) -> Result<Vec<JobEvent>, InvestigationError> {
         let limit = match most {
             usize::MAX => String::new(),
             most => format!(" order by ingested_at desc limit {most}"),
         };
-        let sql = format!("select {EVENT_COLUMNS} from events where {condition}{limit}");
+        let sql = format!("select {columns} from events where {condition}{limit}");
         Ok(read_events(&self.engine.sql(&sql).await?.batches().await?)?)
     }
 

@@ -163,9 +163,7 @@ impl Prompt<'_> {
             threads.spawn(async move { engine.sql(&statement).await })
         };
         let mut answer = watched(&engine, question).await??;
-        for warning in &answer.warnings {
-            eprintln!("{warning}");
-        }
+        tell(&answer.new_warnings());
         let mut paged = Paged::new(self.height);
         let format = settings.format;
         let is_tall = settings.tall && format == Format::Table;
@@ -183,7 +181,14 @@ impl Prompt<'_> {
         }
         writer.finish(settings.timing.then(|| begun.elapsed()))?;
         paged.finish()?;
+        tell(&answer.new_warnings());
         Ok(())
+    }
+}
+
+fn tell(warnings: &[String]) {
+    for warning in warnings {
+        eprintln!("{warning}");
     }
 }
 

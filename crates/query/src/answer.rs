@@ -1,5 +1,8 @@
 //! The answer to one statement.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::physical_plan::SendableRecordBatchStream;
@@ -8,14 +11,15 @@ use futures::StreamExt as _;
 use super::QueryError;
 use super::session::Limits;
 use super::translate::{Asked, translate};
+use super::view::View;
+use super::warning::{Warning, in_lines};
 
 /// Rows, as they are found.
 pub struct Answer {
     /// The columns.
     pub schema: SchemaRef,
-    /// One line for each file that was left out, with the reason. The answer is right for
-    /// all the others.
-    pub warnings: Vec<String>,
+    told: BTreeSet<Warning>,
+    view: Option<Arc<View>>,
     first: Option<RecordBatch>,
     stream: SendableRecordBatchStream,
     limits: Limits,
@@ -26,10 +30,19 @@ impl Answer {
     pub(super) fn new(
         first: Option<RecordBatch>,
         stream: SendableRecordBatchStream,
-        warnings: Vec<String>,
+        view: Option<Arc<View>>,
         limits: Limits,
     ) -> Self {
-        Self { schema: stream.schema(), warnings, first, stream, limits }
+        Self { schema: stream.schema(), told: BTreeSet::new(), view, first, stream, limits }
+    }
+
+    /// A line for each file and record that was left out, with the reason – one for all, where the same is the matter
+    /// with many – and that this has not told yet: what is
+    /// read later may be damaged, too. The answer is right for all the others.
+    pub fn new_warnings(&mut self) -> Vec<String> {
+        let mut warnings = self.view.as_ref().map(|view| view.warnings()).unwrap_or_default();
+        warnings.retain(|warning| self.told.insert(warning.clone()));
+        in_lines(&warnings)
     }
 
     /// The next rows; `None` at the end.
@@ -50,6 +63,14 @@ impl Answer {
     /// # Errors
     /// See [`Self::next`].
     pub async fn batches(mut self) -> Result<Vec<RecordBatch>, QueryError> {
+        self.rest().await
+    }
+
+    /// All rows that are left.
+    ///
+    /// # Errors
+    /// See [`Self::next`].
+    pub async fn rest(&mut self) -> Result<Vec<RecordBatch>, QueryError> {
         let mut batches = Vec::new();
         while let Some(batch) = self.next().await? {
             batches.push(batch);
@@ -60,6 +81,6 @@ impl Answer {
 
 impl std::fmt::Debug for Answer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Answer").field("schema", &self.schema).field("warnings", &self.warnings).finish_non_exhaustive()
+        f.debug_struct("Answer").field("schema", &self.schema).field("told", &self.told).finish_non_exhaustive()
     }
 }

@@ -25,7 +25,6 @@ use emp_typical::{Learning, Typical};
 use super::canned::CannedQuery;
 use super::optimize::CountsFromCatalog;
 use super::session::{self, Limits};
-use super::tables::Events;
 use super::translate::{Asked, translate, vanished};
 use super::view::{OnIndexing, Source};
 use super::{Answer, QueryError, functions, statement, tables};
@@ -55,6 +54,15 @@ pub struct Settings {
     /// Told while the ids of files are brought into the index, which a first question about ids
     /// has to wait for.
     pub on_indexing: Option<OnIndexing>,
+}
+
+/// What one writer has in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Kept {
+    /// The highest ID of its events.
+    pub newest: EntryId,
+    /// How many they are; those of a damaged file are not known.
+    pub events: u64,
 }
 
 /// What `1h` ago and `friday` are counted from.
@@ -144,48 +152,30 @@ impl Engine {
     /// # Errors
     /// As [`Self::open`].
     pub fn newest_id(&self) -> Result<Option<EntryId>, QueryError> {
-        Ok(self.newest_ids()?.into_values().max())
+        Ok(self.kept_by_writers()?.into_values().map(|kept| kept.newest).max())
     }
 
-    /// The highest ID of each writer that has events in the store. What one writer stores has ever higher
-    /// IDs; those of several may come in any order.
+    /// What each writer has in the store. What a collector stores has ever higher IDs, and so have the lines of a
+    /// spool; other imports add below, too. IDs of several writers may come in any order.
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub fn newest_ids(&self) -> Result<BTreeMap<Writer, EntryId>, QueryError> {
+    pub fn kept_by_writers(&self) -> Result<BTreeMap<Writer, Kept>, QueryError> {
         let view = self.source.view_or_failure()?;
         let sealed = view.sealed();
-        let sealed = sealed.files.iter().map(|file| (&file.partition.name.writer, file.partition.name.ids.last));
-        let journal = view.snapshot.segments.iter().map(|segment| (&segment.name.writer, segment.ids.last));
-        let mut newest: BTreeMap<Writer, EntryId> = BTreeMap::new();
-        for (writer, last) in sealed.chain(journal) {
-            match newest.get_mut(writer) {
-                Some(known) => *known = last.max(*known),
-                None => _ = newest.insert(writer.clone(), last),
-            }
-        }
-        Ok(newest)
-    }
-
-    /// The same store at the same moment, but only what one writer has stored, in the table `events` alone.
-    ///
-    /// # Errors
-    /// [`QueryError::Failed`] where no session can be started.
-    pub fn of_writer(&self, writer: &Writer) -> Result<Self, QueryError> {
-        let events = Arc::new(Events::of_writer(&self.source, writer));
-        let context = session::start(&self.limits).and_then(|state| {
-            state.schema_for_ref(tables::NAMES[0])?.register_table(tables::NAMES[0].to_owned(), events)?;
-            Ok(SessionContext::new_with_state(state))
+        let sealed = sealed.files.iter().map(|file| {
+            let name = &file.partition.name;
+            (&name.writer, name.ids.last, file.facts.as_ref().map_or(0, |facts| facts.rows))
         });
-        let asked = Asked { sql: "", limits: &self.limits, state: None };
-        Ok(Self {
-            source: Arc::clone(&self.source),
-            context: context.map_err(|error| translate(&error, &asked))?,
-            limits: self.limits,
-            clock: self.clock.clone(),
-            running: Mutex::default(),
-            planning: tokio::sync::Mutex::default(),
-        })
+        let segments = view.snapshot.segments.iter();
+        let journal = segments.map(|segment| (&segment.name.writer, segment.ids.last, segment.rows()));
+        let mut all: BTreeMap<Writer, Kept> = BTreeMap::new();
+        for (writer, last, events) in sealed.chain(journal) {
+            let kept = all.entry(writer.clone()).or_default();
+            kept.newest = last.max(kept.newest);
+            kept.events += events;
+        }
+        Ok(all)
     }
 
     /// What was typical in the store at that moment, ms since the epoch.
@@ -243,8 +233,7 @@ impl Engine {
             };
             match begun {
                 Ok((first, stream)) => {
-                    let warnings = self.source.seen().map(|view| view.warnings()).unwrap_or_default();
-                    return Ok(Answer::new(first, stream, warnings, self.limits));
+                    return Ok(Answer::new(first, stream, self.source.seen(), self.limits));
                 }
                 Err(error) if vanished(&error).is_some() && attempt < ATTEMPTS_MAX => self.source.refresh(),
                 Err(error) => return Err(self.source.failure().unwrap_or_else(|| translate(&error, &asked))),

@@ -12,6 +12,16 @@ use emp_job::JobEvent;
 pub const EVENT_COLUMNS: &str = "id, timestamp, ingested_at, service, event_type, level, job_id, trace_id, worker_id, \
      machine_id, user_id, duration_ms, data";
 
+/// The same columns, but for data that takes more bytes than that: it is left out.
+#[must_use]
+pub fn event_columns(data_bytes_max: usize) -> String {
+    let small = format!("case when octet_length(data) <= {data_bytes_max} then data else '{{}}' end as data");
+    match EVENT_COLUMNS.strip_suffix("data") {
+        Some(others) => format!("{others}{small}"),
+        None => EVENT_COLUMNS.to_owned(),
+    }
+}
+
 /// The events of these rows, which have the columns of [`EVENT_COLUMNS`].
 ///
 /// # Errors

@@ -26,12 +26,13 @@ mod statement;
 mod tables;
 mod translate;
 mod view;
+mod warning;
 
 pub use answer::Answer;
 pub use canned::{CannedQuery, Column, Kind, Need, Parameter, canned_queries, find};
-pub use engine::{Engine, Settings};
+pub use engine::{Engine, Kept, Settings};
 pub use error::QueryError;
-pub use fetch::{EVENT_COLUMNS, column_as, read_events};
+pub use fetch::{EVENT_COLUMNS, column_as, event_columns, read_events};
 pub use filter::{Filter, FilterError};
 pub use literal::{key_among, literal, moment_literal};
 pub use names::Names;

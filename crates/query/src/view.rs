@@ -11,6 +11,7 @@ use emp_catalog::{Catalog, IndexingPace, MissingFile, Sealed, SealedFiles};
 use emp_store::{Layout, Partition, Snapshot, StoreError};
 
 use super::QueryError;
+use super::warning::Warning;
 
 /// Looks in vain for a moment in which no file goes.
 const LOOKS_MAX: usize = 5;
@@ -146,8 +147,8 @@ pub(super) struct View {
     root: (PathBuf, PathBuf),
     catalog: Mutex<Catalog>,
     sealed: RwLock<Arc<SealedFiles>>,
-    /// Lines about files that queries have met and left out, or read in part.
-    met: Mutex<BTreeSet<String>>,
+    /// Files that queries have met and left out, or read in part.
+    met: Mutex<BTreeSet<Warning>>,
 }
 
 impl View {
@@ -215,17 +216,17 @@ impl View {
     }
 
     /// Which of these files can be read as events; of the others, and of those that differ from
-    /// ours, a line goes to the [`Self::warnings`].
+    /// ours, one goes to the [`Self::warnings`].
     pub fn usable<'a>(&self, files: Vec<&'a Sealed>) -> Vec<&'a Sealed> {
         let mut met = lock(&self.met);
         files
             .into_iter()
             .filter(|file| {
-                let path = file.partition.path.display();
+                let warning = |what, why: String| Warning { what, why, path: Some(file.partition.path.clone()) };
                 match &file.facts {
-                    Err(reason) => met.insert(format!("skipped {path}: {reason}")),
-                    Ok(facts) => facts.note.as_ref().is_some_and(|note| met.insert(format!("read {path}: {note}"))),
-                };
+                    Err(reason) => _ = met.insert(warning("skipped", reason.to_string())),
+                    Ok(facts) => met.extend(facts.note.as_ref().map(|note| warning("read", note.to_string()))),
+                }
                 file.facts.is_ok()
             })
             .collect()
@@ -233,22 +234,13 @@ impl View {
 
     /// Takes note that a record was left out.
     pub fn skip(&self, why: &StoreError) {
-        lock(&self.met).insert(skipped(why));
+        lock(&self.met).insert(Warning::of(why));
     }
 
-    /// A line for each file that was left out, as far as queries have met it.
-    pub fn warnings(&self) -> Vec<String> {
-        let mut warnings: Vec<String> = self.snapshot.skipped.iter().map(skipped).collect();
-        warnings.extend(lock(&self.met).iter().cloned());
-        warnings.sort();
-        warnings
-    }
-}
-
-fn skipped(why: &StoreError) -> String {
-    match why {
-        StoreError::Damaged { path, detail } => format!("skipped {}: {detail}", path.display()),
-        other => format!("skipped a file: {other}"),
+    /// Each file that was left out, as far as queries have met it.
+    pub fn warnings(&self) -> BTreeSet<Warning> {
+        let listed = self.snapshot.skipped.iter().map(Warning::of);
+        listed.chain(lock(&self.met).iter().cloned()).collect()
     }
 }
 

@@ -82,19 +82,23 @@ impl DeadLetters {
         sidecar::write(&self.layout, &folder, &writer, std::slice::from_ref(letter))
     }
 
-    /// All of them, by ID.
+    /// All of them, by ID; one is in memory at a time. One that cannot be read is an error, and the others follow.
     ///
     /// # Errors
-    /// [`StoreError`] where one cannot be read.
-    pub fn list(&self) -> Result<Vec<DeadLetter>, StoreError> {
-        let mut letters = Vec::new();
-        for (path, file_name) in list(&self.layout.dead_letters())? {
-            if SealedName::parse(&file_name, NDJSON).is_some() {
-                letters.extend(sidecar::read::<DeadLetter>(&path)?);
-            }
-        }
-        letters.sort_by_key(|letter| letter.id);
-        Ok(letters)
+    /// [`StoreError`] where the folder cannot be listed.
+    pub fn iter(&self) -> Result<impl Iterator<Item = Result<DeadLetter, StoreError>> + use<>, StoreError> {
+        let named = list(&self.layout.dead_letters())?.into_iter();
+        let mut files: Vec<(EntryId, PathBuf)> = named
+            .filter_map(|(path, file_name)| Some((SealedName::parse(&file_name, NDJSON)?.ids.first, path)))
+            .collect();
+        files.sort();
+        Ok(files.into_iter().flat_map(|(_, path)| {
+            let letters: Box<dyn Iterator<Item = _>> = match sidecar::records(&path) {
+                Ok(letters) => Box::new(letters),
+                Err(error) => Box::new(std::iter::once(Err(error))),
+            };
+            letters
+        }))
     }
 
     /// Takes one out: it has been taken in somewhere after all.

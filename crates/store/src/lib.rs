@@ -49,7 +49,7 @@ pub use lock::Lock;
 pub use losses::{RecordedLosses, newest_loss};
 pub use mend::KeptAside;
 pub use merge::{KnownNames, MergeWriter, Scope, known_names};
-pub use range::{EventRange, events_of};
+pub use range::{EventRange, Stored, events_of};
 pub use records::Records;
 pub use retain::{Refusal, Retention, Retired, find_retired, retain, retired_events};
 pub use schema::{file_schema, partition_fields};

@@ -47,7 +47,8 @@ pub fn newest_loss(layout: &Layout) -> Result<Option<i64>, StoreError> {
     Ok(losses(layout, |_| true)?.iter().map(|loss| loss.noticed_at).max())
 }
 
-/// From the sidecars, and from the journal's segments as far as they are not sealed.
+/// From the sidecars, and from the journal's segments as far as they are not sealed. A record that is damaged is left
+/// out: what it counted is claimed in the stream's accounts, and recorded anew.
 fn losses(layout: &Layout, of: impl Fn(&Writer) -> bool) -> Result<Vec<Loss>, StoreError> {
     // The segments first: one that is sealed meanwhile is then found in both, and counted once.
     let mut unsealed: Vec<(Writer, Loss)> = Vec::new();
@@ -66,7 +67,12 @@ fn losses(layout: &Layout, of: impl Fn(&Writer) -> bool) -> Result<Vec<Loss>, St
     let mut losses = Vec::new();
     for (path, file_name) in list(&layout.losses())? {
         let Some(name) = SealedName::parse(&file_name, NDJSON).filter(|name| of(&name.writer)) else { continue };
-        losses.extend(sidecar::read::<Loss>(&path)?);
+        for loss in sidecar::records::<Loss>(&path)? {
+            match loss {
+                Err(StoreError::Damaged { .. }) => {}
+                loss => losses.push(loss?),
+            }
+        }
         let ids = name.ids.first..=name.ids.last;
         unsealed.retain(|(writer, loss)| *writer != name.writer || !ids.contains(&loss.to));
     }

@@ -1,7 +1,8 @@
-//! The events of a range of IDs, in their order, from whichever files hold them.
+//! The entries of a range of IDs, in their order, from whichever files hold them.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,28 +14,53 @@ use parquet::errors::ParquetError;
 
 use super::error::IoContext as _;
 use super::journal::{Row, SegmentReader};
-use super::layout::{Hour, Layout, SealedName, SegmentName, Writer};
+use super::layout::{Hour, IdRange, Layout, SealedName, SegmentName, Writer};
 use super::listing::list;
 use super::sidecar::{self, NDJSON};
 use super::snapshot::{SegmentStart, counting_partitions};
-use super::{Partition, Quarantined, StoreError};
+use super::{Quarantined, StoreError};
 use emp_event::{EntryId, Event, Level};
 
 /// Rows decoded at once: few, since a row may hold much.
 const READ_ROWS: usize = 512;
 
-/// Events above one ID and below another, lowest first. Reads with little memory: one batch of
+/// Entries above one ID and below another, lowest first. Reads with little memory: one batch of
 /// each file whose range has been reached.
 pub struct EventRange {
     sources: Vec<Source>,
-    /// The sources that are not exhausted, by their next event.
+    /// The sources that are not exhausted, by their next entry.
     queue: BinaryHeap<Reverse<Next>>,
     after: EntryId,
     before: EntryId,
-    quarantined: u64,
+    skipped: Vec<StoreError>,
 }
 
-/// No event that a source still has lies below this ID.
+impl fmt::Debug for EventRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventRange").field("after", &self.after).field("before", &self.before).finish_non_exhaustive()
+    }
+}
+
+/// An entry as the store has it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Stored {
+    /// An event.
+    Event(Box<Event<'static>>),
+    /// What is no event: the quarantine has it.
+    NotAnEvent(EntryId),
+}
+
+impl Stored {
+    /// The entry's ID.
+    pub fn id(&self) -> EntryId {
+        match self {
+            Self::Event(event) => event.id,
+            Self::NotAnEvent(id) => *id,
+        }
+    }
+}
+
+/// No entry that a source still has lies below this ID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Next {
     id: EntryId,
@@ -44,18 +70,32 @@ struct Next {
 
 struct Source {
     path: PathBuf,
-    rows: Rows,
-    decoded: VecDeque<Event<'static>>,
+    content: Content,
+    decoded: VecDeque<Stored>,
 }
 
-enum Rows {
-    Closed,
+/// Opens a file that is at rest.
+type Open = fn(&Path) -> Result<Content, StoreError>;
+
+enum Content {
+    Unopened(Open),
     Sealed(Box<ParquetRecordBatchReader>),
-    Journal(Box<SegmentReader>),
+    Quarantine(Box<dyn Iterator<Item = Result<Quarantined, StoreError>> + Send>),
+    Journal(Box<Unsealed>),
+    Ended,
+}
+
+/// A segment of the journal, of which files at rest may hold a part.
+struct Unsealed {
+    reader: SegmentReader,
+    /// Does a sealed file hold its events?
+    has_sealed_events: bool,
+    /// The ranges of its writer's quarantine at rest.
+    at_rest: Vec<IdRange>,
 }
 
 impl EventRange {
-    /// Looks which files may hold such events, of whichever writer. Those that come to be later are
+    /// Looks which files may hold such entries, of whichever writer. Those that come to be later are
     /// not read.
     ///
     /// # Errors
@@ -64,7 +104,7 @@ impl EventRange {
         Self::of_writers(layout, after, before, |_| true)
     }
 
-    /// Like [`Self::open`], with the events of those writers only for which `is_wanted` holds. Whoever
+    /// Like [`Self::open`], with the entries of those writers only for which `is_wanted` holds. Whoever
     /// makes up for what the stream lost leaves imports out: they were never in the stream.
     ///
     /// # Errors
@@ -75,53 +115,83 @@ impl EventRange {
         before: EntryId,
         is_wanted: impl Fn(&Writer) -> bool,
     ) -> Result<Self, StoreError> {
-        let mut range = Self { sources: Vec::new(), queue: BinaryHeap::new(), after, before, quarantined: 0 };
+        let mut range = Self { sources: Vec::new(), queue: BinaryHeap::new(), after, before, skipped: Vec::new() };
         // The journal first: what is sealed meanwhile has left it, and is listed.
-        let journal = segments(layout)?;
+        let journal = segments(layout, &mut range.skipped)?;
         let partitions = counting_partitions(layout)?;
-        let touches = |file: &&Partition| file.name.ids.last > after && file.name.ids.first < before;
-        for file in partitions.iter().filter(touches).filter(|file| is_wanted(&file.name.writer)) {
-            range.add(file.name.ids.first, file.path.clone(), Rows::Closed);
-        }
-        for (path, start, reader) in journal {
-            if is_wanted(&start.writer) && !partitions.iter().any(|file| start.is_in(file)) {
-                range.add(start.first, path, Rows::Journal(Box::new(reader)));
+        let quarantine = list(&layout.quarantine())?.into_iter();
+        let quarantine: Vec<(PathBuf, SealedName)> =
+            quarantine.filter_map(|(path, file_name)| Some((path, SealedName::parse(&file_name, NDJSON)?))).collect();
+        let at_rest = partitions.iter().map(|file| (&file.path, &file.name, open_sealed as Open));
+        let at_rest = at_rest.chain(quarantine.iter().map(|(path, name)| (path, name, open_quarantine as Open)));
+        for (path, name, open) in at_rest {
+            if name.ids.last > after && name.ids.first < before && is_wanted(&name.writer) {
+                range.add(name.ids.first, path.clone(), Content::Unopened(open));
             }
         }
-        range.quarantined = quarantined(layout, after, before, is_wanted)?;
+        for segment in journal.into_iter().filter(|segment| is_wanted(&segment.writer)) {
+            let of_writer = quarantine.iter().filter(|(_, name)| name.writer == segment.writer);
+            let unsealed = Unsealed {
+                reader: segment.reader,
+                has_sealed_events: segment.start.is_some_and(|start| partitions.iter().any(|file| start.is_in(file))),
+                at_rest: of_writer.map(|(_, name)| name.ids).collect(),
+            };
+            range.add(segment.first, segment.path, Content::Journal(Box::new(unsealed)));
+        }
         Ok(range)
     }
 
-    fn add(&mut self, first: EntryId, path: PathBuf, rows: Rows) {
+    fn add(&mut self, first: EntryId, path: PathBuf, content: Content) {
         self.queue.push(Reverse(Next { id: first, source: self.sources.len() }));
-        self.sources.push(Source { path, rows, decoded: VecDeque::new() });
+        self.sources.push(Source { path, content, decoded: VecDeque::new() });
     }
 
-    /// How many entries of the range were no events, as far as it has been read.
-    pub fn quarantined(&self) -> u64 {
-        self.quarantined
+    /// The files and lines that were left out since this was asked last: each is damaged.
+    pub fn take_skipped(&mut self) -> Vec<StoreError> {
+        std::mem::take(&mut self.skipped)
     }
 
     /// The next event; `None` at the end.
     ///
     /// # Errors
-    /// [`StoreError`] where a file cannot be read.
+    /// As [`Self::next_entry`].
     pub fn next_event(&mut self) -> Result<Option<Event<'static>>, StoreError> {
+        loop {
+            match self.next_entry()? {
+                Some(Stored::Event(event)) => return Ok(Some(*event)),
+                Some(Stored::NotAnEvent(_)) => {}
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// The next entry, be it an event or not; `None` at the end. A file that is damaged costs what is damaged
+    /// of it, and is among the skipped.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] where the system refuses to read a file.
+    pub fn next_entry(&mut self) -> Result<Option<Stored>, StoreError> {
         while let Some(Reverse(next)) = self.queue.pop().filter(|Reverse(next)| next.id < self.before) {
             let source = &mut self.sources[next.source];
-            let event = source.decoded.pop_front();
-            let has_more = match &event {
+            let entry = source.decoded.pop_front();
+            let has_more = match &entry {
                 Some(_) => true,
-                None => source.refill(&mut self.quarantined, self.after, self.before)?,
+                None => match source.refill(&mut self.skipped) {
+                    Err(error @ StoreError::Damaged { .. }) => {
+                        self.skipped.push(error);
+                        false
+                    }
+                    refilled => refilled?,
+                },
             };
             if has_more {
-                let id = source.decoded.front().map_or(next.id, |event| event.id);
+                let id = source.decoded.front().map_or(next.id, Stored::id);
                 self.queue.push(Reverse(Next { id, ..next }));
             } else {
-                source.rows = Rows::Closed;
+                source.content = Content::Ended;
             }
-            if event.as_ref().is_some_and(|event| event.id > self.after) {
-                return Ok(event);
+            if entry.as_ref().is_some_and(|entry| entry.id() > self.after) {
+                return Ok(entry);
             }
         }
         Ok(None)
@@ -129,42 +199,90 @@ impl EventRange {
 }
 
 impl Source {
-    /// Decodes more; `false` at its end.
-    fn refill(&mut self, quarantined: &mut u64, after: EntryId, before: EntryId) -> Result<bool, StoreError> {
-        if matches!(self.rows, Rows::Closed) {
-            self.rows = Rows::Sealed(Box::new(open_sealed(&self.path)?));
+    /// Decodes more; `false` at its end. What is left out goes to `skipped`.
+    fn refill(&mut self, skipped: &mut Vec<StoreError>) -> Result<bool, StoreError> {
+        if let Content::Unopened(open) = self.content {
+            self.content = open(&self.path)?;
         }
-        match &mut self.rows {
-            Rows::Closed => {}
-            Rows::Sealed(reader) => {
+        match &mut self.content {
+            Content::Unopened(_) | Content::Ended => return Ok(false),
+            Content::Sealed(reader) => {
                 let Some(batch) = reader.next() else { return Ok(false) };
                 let batch = batch.map_err(|error| damaged(&self.path, &error.into()))?;
-                self.decoded = events_of(&batch, &self.path)?.into();
+                self.decoded = events_of(&batch, &self.path)?.into_iter().map(stored).collect();
             }
-            Rows::Journal(reader) => {
-                let Some(commit) = reader.next_commit()? else { return Ok(false) };
-                let is_within = |entry: &&Quarantined| entry.id > after && entry.id < before;
-                *quarantined += commit.quarantined.iter().filter(is_within).count() as u64;
-                self.decoded = commit.rows.iter().map(event_of).collect();
+            Content::Quarantine(lines) => {
+                let mut is_any = false;
+                for line in lines.take(READ_ROWS) {
+                    is_any = true;
+                    match line {
+                        Ok(entry) => self.decoded.push_back(Stored::NotAnEvent(entry.id)),
+                        Err(error @ StoreError::Damaged { .. }) => skipped.push(error),
+                        Err(error) => return Err(error),
+                    }
+                }
+                return Ok(is_any);
+            }
+            Content::Journal(segment) => {
+                let Some(commit) = segment.reader.next_commit()? else { return Ok(false) };
+                let is_at_rest = |id: EntryId| segment.at_rest.iter().any(|ids| ids.first <= id && id <= ids.last);
+                let not_events = commit.quarantined.iter().map(|entry| entry.id).filter(|id| !is_at_rest(*id));
+                let mut entries: Vec<Stored> = not_events.map(Stored::NotAnEvent).collect();
+                if !segment.has_sealed_events {
+                    entries.extend(commit.rows.iter().map(|row| stored(event_of(row))));
+                }
+                entries.sort_by_key(Stored::id);
+                self.decoded = entries.into();
             }
         }
         Ok(true)
     }
 }
 
-/// The segments that have events, where each begins, and a reader at their first commit.
-fn segments(layout: &Layout) -> Result<Vec<(PathBuf, SegmentStart, SegmentReader)>, StoreError> {
+fn stored(event: Event<'static>) -> Stored {
+    Stored::Event(Box::new(event))
+}
+
+/// A segment of the journal that holds entries, and a reader at its first commit.
+struct Segment {
+    path: PathBuf,
+    writer: Writer,
+    first: EntryId,
+    /// Where its events begin; `None` where it has none.
+    start: Option<SegmentStart>,
+    reader: SegmentReader,
+}
+
+/// The segments that hold entries; one that cannot be read is left out.
+fn segments(layout: &Layout, skipped: &mut Vec<StoreError>) -> Result<Vec<Segment>, StoreError> {
     let mut found = Vec::new();
     for (path, file_name) in list(&layout.journal())? {
         let Some(name) = SegmentName::parse(&file_name) else { continue };
-        let Some(first) = first_event(&path)? else { continue };
-        let start = SegmentStart { writer: name.writer, hour: first.0, first: first.1 };
-        match open_segment(&path)? {
-            Some(reader) => found.push((path, start, reader)),
-            None => continue,
+        match segment(path, name) {
+            Err(error @ StoreError::Damaged { .. }) => skipped.push(error),
+            segment => found.extend(segment?),
         }
     }
     Ok(found)
+}
+
+fn segment(path: PathBuf, name: SegmentName) -> Result<Option<Segment>, StoreError> {
+    let Some(mut reader) = open_segment(&path)? else { return Ok(None) };
+    let (mut first, mut start) = (None, None);
+    while start.is_none()
+        && let Some(commit) = reader.next_commit()?
+    {
+        let row = commit.rows.first();
+        let ids = row.map(|row| row.id).into_iter().chain(commit.quarantined.first().map(|entry| entry.id));
+        first = first.or(ids.min());
+        start = row.map(|row| SegmentStart {
+            writer: name.writer.clone(),
+            hour: Hour::of_ms(row.ingested_at()),
+            first: row.id,
+        });
+    }
+    let (Some(first), Some(reader)) = (first, open_segment(&path)?) else { return Ok(None) };
+    Ok(Some(Segment { path, writer: name.writer, first, start, reader }))
 }
 
 /// A reader behind the header; `None` where the segment was sealed and removed meanwhile.
@@ -179,41 +297,15 @@ fn open_segment(path: &Path) -> Result<Option<SegmentReader>, StoreError> {
     }
 }
 
-fn first_event(path: &Path) -> Result<Option<(Hour, EntryId)>, StoreError> {
-    let Some(mut reader) = open_segment(path)? else { return Ok(None) };
-    while let Some(commit) = reader.next_commit()? {
-        if let Some(row) = commit.rows.first() {
-            return Ok(Some((Hour::of_ms(row.ingested_at()), row.id)));
-        }
-    }
-    Ok(None)
+fn open_quarantine(path: &Path) -> Result<Content, StoreError> {
+    Ok(Content::Quarantine(Box::new(sidecar::records(path)?)))
 }
 
-/// Sealed entries of the range that are no events; those of the journal are counted as it is read.
-fn quarantined(
-    layout: &Layout,
-    after: EntryId,
-    before: EntryId,
-    is_wanted: impl Fn(&Writer) -> bool,
-) -> Result<u64, StoreError> {
-    let mut count = 0;
-    for (path, file_name) in list(&layout.quarantine())? {
-        let name = SealedName::parse(&file_name, NDJSON);
-        let touches = |name: &SealedName| name.ids.last > after && name.ids.first < before;
-        if name.is_some_and(|name| touches(&name) && is_wanted(&name.writer)) {
-            for entry in sidecar::records::<Quarantined>(&path)? {
-                let id = entry?.id;
-                count += u64::from(id > after && id < before);
-            }
-        }
-    }
-    Ok(count)
-}
-
-fn open_sealed(path: &Path) -> Result<ParquetRecordBatchReader, StoreError> {
+fn open_sealed(path: &Path) -> Result<Content, StoreError> {
     let file = File::open(path).doing("open", path)?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| damaged(path, &error))?;
-    builder.with_batch_size(READ_ROWS).build().map_err(|error| damaged(path, &error))
+    let reader = builder.with_batch_size(READ_ROWS).build().map_err(|error| damaged(path, &error))?;
+    Ok(Content::Sealed(Box::new(reader)))
 }
 
 fn damaged(path: &Path, error: &ParquetError) -> StoreError {

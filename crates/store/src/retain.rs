@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -209,12 +209,26 @@ pub(super) fn ranges(layout: &Layout) -> Result<Vec<(SealedName, PathBuf)>, Stor
 /// # Errors
 /// [`StoreError`] where a record cannot be read.
 pub fn retired_events(layout: &Layout) -> Result<Vec<(Writer, u64)>, StoreError> {
+    ranges(layout)?.into_iter().map(|(name, path)| Ok((name.writer, events_in(&path)?))).collect()
+}
+
+/// The same; a record that is damaged goes to `skipped`.
+pub(super) fn readable_retired_events(
+    layout: &Layout,
+    skipped: &mut Vec<StoreError>,
+) -> Result<Vec<(Writer, u64)>, StoreError> {
     let mut events = Vec::new();
     for (name, path) in ranges(layout)? {
-        let records = sidecar::read::<RetiredRange>(&path)?;
-        events.push((name.writer, records.iter().map(|range| range.events).sum()));
+        match events_in(&path) {
+            Err(error @ StoreError::Damaged { .. }) => skipped.push(error),
+            read => events.push((name.writer, read?)),
+        }
     }
     Ok(events)
+}
+
+fn events_in(path: &Path) -> Result<u64, StoreError> {
+    Ok(sidecar::read::<RetiredRange>(path)?.iter().map(|range| range.events).sum())
 }
 
 /// A record: events of one writer that are gone.

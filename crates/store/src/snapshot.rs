@@ -134,7 +134,7 @@ impl Snapshot {
                 segments.push(Segment { path, name, bytes: contents.bytes, hour, ids, batches: contents.batches });
             }
         }
-        let retired = retain::retired_events(layout)?;
+        let retired = retain::readable_retired_events(layout, &mut skipped)?;
         Ok(Self { partitions, segments, writers, quarantine, losses, dead_letters, retired, skipped })
     }
 }

@@ -15,6 +15,8 @@ use emp_event::EntryId;
 pub struct Tally {
     /// The writers.
     pub writers: BTreeMap<String, StoredCounts>,
+    /// A line for each file and record that is damaged: what it holds is not counted.
+    pub skipped: Vec<String>,
 }
 
 /// What a writer has stored.
@@ -51,19 +53,26 @@ impl Tally {
     /// and of the quarantine only the lines are counted.
     ///
     /// # Errors
-    /// [`StoreError`] where a footer, or a loss, cannot be read.
+    /// [`StoreError`] where the system refuses to read a footer, or a loss.
     pub fn of(snapshot: &Snapshot) -> Result<Self, StoreError> {
-        let mut tally = Self::default();
-        let Some(epoch) = newest_epoch(snapshot) else { return Ok(tally) };
+        let Self { mut writers, mut skipped } = Self::default();
+        let Some(epoch) = newest_epoch(snapshot) else { return Ok(Self::default()) };
         let mut add = |writer: &Writer, share: StoredCounts| {
             if writer.epoch() == epoch {
-                let sum = tally.writers.entry(writer.name().to_owned()).or_insert(StoredCounts::NONE);
+                let sum = writers.entry(writer.name().to_owned()).or_insert(StoredCounts::NONE);
                 *sum = sum.and(share);
             }
         };
         snapshot.writers.iter().for_each(|writer| add(writer, StoredCounts::NONE));
         for partition in snapshot.partitions.iter().filter(|file| file.name.writer.epoch() == epoch) {
-            let (stored, watermark) = (rows(partition)?, partition.name.ids.last);
+            let stored = match rows(partition) {
+                Err(error @ StoreError::Damaged { .. }) => {
+                    skipped.push(error.to_string());
+                    0
+                }
+                rows => rows?,
+            };
+            let watermark = partition.name.ids.last;
             add(&partition.name.writer, StoredCounts { stored, watermark, ..StoredCounts::NONE });
         }
         for segment in &snapshot.segments {
@@ -76,13 +85,18 @@ impl Tally {
             add(writer, StoredCounts { quarantined: count, watermark: last, ..StoredCounts::NONE });
         }
         for record in snapshot.losses.iter() {
-            let (writer, loss) = record?;
-            add(&writer, StoredCounts { lost: loss.lost, ..StoredCounts::NONE });
+            match record {
+                Err(error @ StoreError::Damaged { .. }) => skipped.push(error.to_string()),
+                record => {
+                    let (writer, loss) = record?;
+                    add(&writer, StoredCounts { lost: loss.lost, ..StoredCounts::NONE });
+                }
+            }
         }
         for (writer, stored) in &snapshot.retired {
             add(writer, StoredCounts { stored: *stored, ..StoredCounts::NONE });
         }
-        Ok(tally)
+        Ok(Self { writers, skipped })
     }
 
     /// All writers together.

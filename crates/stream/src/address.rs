@@ -139,7 +139,7 @@ fn has_stray_at(url: &str) -> bool {
 
 /// The text of an address as it may be shown to anybody: without user, password and query. Where it cannot be
 /// told what of it is a secret, nothing but the scheme is left.
-pub fn without_secrets(url: &str) -> String {
+pub(super) fn without_secrets(url: &str) -> String {
     let Some(last_at) = url.rfind('@') else {
         return match url.split_once(['?', '#']) {
             Some((before, _)) => format!("{before}?***"),

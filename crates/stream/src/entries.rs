@@ -125,13 +125,17 @@ impl Entries {
     /// Takes the answer of XREADGROUP about one stream out of a larger one, where it stands at
     /// that place.
     pub(super) fn take(answer: Answer, at: usize) -> Result<Taken, StreamError> {
-        let mut found = Found::default();
         // [[stream, [entry, …]]], or nil.
         let list = match answer.parts(at).as_slice() {
             [] => return Ok(Taken::default()),
             [stream, ..] => answer.parts(*stream).get(1).copied(),
         };
-        let list = list.ok_or_else(|| unexpected("a list of entries was expected"))?;
+        Self::take_list(answer, list.ok_or_else(|| unexpected("a list of entries was expected"))?)
+    }
+
+    /// Takes a list of entries, where it stands at that place of the answer.
+    pub(super) fn take_list(answer: Answer, list: usize) -> Result<Taken, StreamError> {
+        let mut found = Found::default();
         let Token::Array(length) = answer.token(list) else {
             return Err(unexpected("a list of entries was expected"));
         };
@@ -172,6 +176,12 @@ impl Entries {
     /// Every ID.
     pub fn ids(&self) -> impl Iterator<Item = EntryId> + '_ {
         self.found.iter().map(|entry| entry.id)
+    }
+
+    /// Each of them, as they were read.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Entry<'_>> {
+        let answer = &self.answer;
+        self.found.iter().map(move |&Place { id, first, pieces }| Entry { id, answer, first, pieces })
     }
 
     /// Those above an ID.

@@ -23,7 +23,7 @@ mod tail;
 mod tls;
 
 pub use accounts::Accounts;
-pub use address::{RedisAddress, without_secrets};
+pub use address::RedisAddress;
 pub use connection::Connection;
 pub use entries::{Entries, Entry};
 pub use error::StreamError;

@@ -6,16 +6,23 @@ use emp_event::{Draft, EntryId};
 /// Adds events to the stream.
 pub struct Producer {
     connection: Connection,
+    /// How many entries the stream is kept at, about; all where nothing is said.
+    length_max: Option<u64>,
 }
 
 impl Producer {
-    /// Writes over that connection.
+    /// Writes over that connection, and takes nothing out of the stream.
     pub fn new(connection: Connection) -> Self {
-        Self { connection }
+        Self { connection, length_max: None }
     }
 
-    /// Adds the events in one round trip and returns their IDs. The stream is kept at about
-    /// [`STREAM_LENGTH_MAX`] entries, as every producer does.
+    /// The same, which keeps the stream at about [`STREAM_LENGTH_MAX`] entries, as services do.
+    #[must_use]
+    pub fn that_trims(self) -> Self {
+        Self { length_max: Some(STREAM_LENGTH_MAX), ..self }
+    }
+
+    /// Adds the events in one round trip and returns their IDs.
     ///
     /// # Errors
     /// Any [`StreamError`]; how many were added is unknown then.
@@ -23,7 +30,11 @@ impl Producer {
         let mut pipeline = pipe();
         for draft in drafts {
             let mut add = cmd("XADD");
-            add.arg(&self.connection.stream).arg("MAXLEN").arg("~").arg(STREAM_LENGTH_MAX).arg("*");
+            add.arg(&self.connection.stream);
+            if let Some(length_max) = self.length_max {
+                add.arg("MAXLEN").arg("~").arg(length_max);
+            }
+            add.arg("*");
             for (name, value) in draft.fields() {
                 add.arg(name).arg(value.as_ref());
             }

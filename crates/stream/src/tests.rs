@@ -2,7 +2,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use redis::Value;
 
-use super::address::Place;
+use super::address::{Place, without_secrets};
 use super::entries::{Cut, Taken};
 use super::pace::Pace;
 use super::reply::{clients, consumers, entry_ids, last_delivered, numbers, pending_count, pending_ids, stream_state};

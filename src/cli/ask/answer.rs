@@ -200,13 +200,14 @@ async fn write_as_it_comes(
     let screen = screen(options)?;
     let mut out = BufWriter::new(std::io::stdout().lock());
     let mut answer = watched(engine, question).await?;
-    warn(&answer.warnings);
+    warn(&answer.new_warnings());
     let mut writer = begin(&mut out, format(options), &screen, answer.schema.clone());
     let mut rows = 0;
     while let Some(batch) = watched(engine, answer.next()).await? {
         rows += batch.num_rows();
         writer.write(&batch)?;
     }
+    warn(&answer.new_warnings());
     writer.finish(Some(begun.elapsed()))?;
     out.flush()?;
     Ok(rows)
@@ -255,9 +256,10 @@ pub(super) fn show_parts<T: Serialize, P: Serialize>(
 }
 
 /// Asks for rows that are to be looked at as a whole.
-pub(super) async fn gather(answer: Answer) -> Result<Vec<RecordBatch>, Failure> {
-    warn(&answer.warnings);
-    Ok(answer.batches().await?)
+pub(super) async fn gather(mut answer: Answer) -> Result<Vec<RecordBatch>, Failure> {
+    let batches = answer.rest().await;
+    warn(&answer.new_warnings());
+    Ok(batches?)
 }
 
 /// The store of the options, as of now.

@@ -43,9 +43,9 @@ impl CheckNames {
             let range = [parameter("since", since_ms.map(text)), parameter("until", until_ms.map(text))];
             let range: Vec<_> = range.into_iter().flatten().collect();
             let queries = canned()?;
-            let answer = engine.canned(find(&queries, "event-names")?, &range).await?;
-            warn(&answer.warnings);
-            let checked = check_names(answer).await?;
+            let mut answer = engine.canned(find(&queries, "event-names")?, &range).await?;
+            let checked = check_names(&mut answer).await?;
+            warn(&answer.new_warnings());
             let mut out = BufWriter::new(std::io::stdout().lock());
             let (findings, screen) = (checked.findings, screen(options)?);
             let count = findings.num_rows();

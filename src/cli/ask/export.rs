@@ -78,31 +78,32 @@ async fn write(
     file: &mut WholeFile,
 ) -> Result<u64, Failure> {
     let engine = as_of.engine(options)?;
-    let answer = watched(&engine, engine.sql(query)).await?;
-    warn(&answer.warnings);
+    let mut answer = watched(&engine, engine.sql(query)).await?;
+    warn(&answer.new_warnings());
     let failed = |error: io::Error| failed(path, &error);
     let mut out = BufWriter::new(file);
     let rows = match kind {
         Kind::Parquet => {
             let mut file = ParquetFile::new(&mut out, &answer.schema).map_err(failed)?;
-            let rows = each_batch(answer, |batch| file.write(batch).map_err(failed)).await?;
+            let rows = each_batch(&mut answer, |batch| file.write(batch).map_err(failed)).await?;
             file.finish().map_err(failed)?;
             rows
         }
         Kind::Text(format) => {
             let screen = screen(options)?;
             let mut writer = AnswerWriter::new(&mut out, format, &screen, answer.schema.clone());
-            let rows = each_batch(answer, |batch| writer.write(batch).map_err(failed)).await?;
+            let rows = each_batch(&mut answer, |batch| writer.write(batch).map_err(failed)).await?;
             writer.finish(None).map_err(failed)?;
             rows
         }
     };
+    warn(&answer.new_warnings());
     out.flush().map_err(failed)?;
     Ok(rows)
 }
 
 async fn each_batch(
-    mut answer: Answer,
+    answer: &mut Answer,
     mut write: impl FnMut(&arrow::array::RecordBatch) -> Result<(), anyhow::Error>,
 ) -> Result<u64, Failure> {
     let (mut rows, mut told) = (0, Instant::now());

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, ValueEnum};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use serde_json::Value;
 
 use emp_job::JobEvent;
 use emp_render::{EventLines, Format};
@@ -47,7 +48,7 @@ enum From {
 }
 
 enum Source {
-    Store(StoreTail),
+    Store(Box<StoreTail>),
     Redis(Box<RedisTail>),
 }
 
@@ -67,55 +68,54 @@ impl Tail {
     /// Shows events until it fails.
     async fn follow(&self, options: &Options, paused: Arc<AtomicBool>) -> Outcome {
         let mut shown = Shown::new(options, paused)?;
-        let (mut source, events) = self.open(options).await?;
-        shown.show(events)?;
+        let mut source = self.open(options).await?;
         let mut beat = tokio::time::interval(std::time::Duration::from_millis(50));
         loop {
             tokio::select! {
                 // What was held back is shown as soon as a key lets it go on.
                 _ = beat.tick(), if shown.is_holding() => shown.show(Vec::new())?,
-                events = next(&mut source) => shown.show(events?)?,
+                events = next(&mut source), if shown.has_room() => shown.show(events?)?,
             }
         }
     }
 
-    /// Where to read, and the last events that are there already.
-    async fn open(&self, options: &Options) -> Result<(Source, Vec<JobEvent>), Failure> {
+    /// Where to read, the last events that are there already first.
+    async fn open(&self, options: &Options) -> Result<Source, Failure> {
         let filter = self.filters.filter()?;
         let layout = options.layout();
         let is_live = StoreWriter::is_locked(&layout).unwrap_or(false);
         match self.from.unwrap_or(if is_live { From::Store } else { From::Redis }) {
             From::Store => {
                 eprintln!("following the store at {}", layout.root().display());
-                let (tail, events) = StoreTail::open(&layout, filter, self.last).await?;
-                Ok((Source::Store(tail), events))
+                Ok(Source::Store(Box::new(StoreTail::open(&layout, filter, self.last).await?)))
             }
             From::Redis => {
                 let address = options.redis()?;
                 let root = layout.root().display();
                 eprintln!("following {} at {address}: no collector writes to {root}", options.stream);
-                let (tail, events) = RedisTail::open(&address, &options.stream, filter, self.last).await?;
-                Ok((Source::Redis(Box::new(tail)), events))
+                Ok(Source::Redis(Box::new(RedisTail::open(&address, &options.stream, filter, self.last).await?)))
             }
         }
     }
 }
 
 async fn next(source: &mut Source) -> Result<Vec<JobEvent>, Failure> {
-    match source {
-        Source::Store(tail) => Ok(tail.next().await?),
-        Source::Redis(tail) => match tail.next().await {
-            Ok(events) => Ok(events),
-            Err(Notice::Connected) => {
-                eprintln!("connected again");
-                Ok(Vec::new())
+    let next = match source {
+        Source::Store(tail) => tail.next().await?,
+        Source::Redis(tail) => tail.next().await,
+    };
+    Ok(next.unwrap_or_else(|notice| {
+        match notice {
+            Notice::Connected => eprintln!("connected again"),
+            Notice::Disconnected(error) => eprintln!("{error}; trying again"),
+            Notice::Skipped(error) => eprintln!("{error}; the rest is shown"),
+            Notice::AddedAmong(events) => {
+                let events = units::counted(events as usize, "event", "events");
+                eprintln!("an import put {events} among earlier ones, which `search` shows");
             }
-            Err(Notice::Disconnected(error)) => {
-                eprintln!("{error}; trying again");
-                Ok(Vec::new())
-            }
-        },
-    }
+        }
+        Vec::new()
+    }))
 }
 
 /// Where events are shown.
@@ -124,7 +124,11 @@ struct Shown {
     lines: Option<EventLines>,
     paused: Arc<AtomicBool>,
     held_back: Vec<JobEvent>,
+    held_bytes: usize,
 }
+
+/// Bytes of events that are held back, about, before no more are read.
+const HELD_BYTES_MAX: usize = 16 << 20;
 
 impl Shown {
     fn new(options: &Options, paused: Arc<AtomicBool>) -> Result<Self, Failure> {
@@ -133,15 +137,21 @@ impl Shown {
             Format::Ndjson | Format::Json => None,
             other => return Err(Failure::Usage(format!("tail shows table, json or ndjson, not {other}"))),
         };
-        Ok(Self { out: BufWriter::new(std::io::stdout()), lines, paused, held_back: Vec::new() })
+        Ok(Self { out: BufWriter::new(std::io::stdout()), lines, paused, held_back: Vec::new(), held_bytes: 0 })
     }
 
     fn is_holding(&self) -> bool {
         !self.held_back.is_empty()
     }
 
+    /// May more be held back? What is not read stays where it is.
+    fn has_room(&self) -> bool {
+        self.held_bytes < HELD_BYTES_MAX
+    }
+
     fn show(&mut self, events: Vec<JobEvent>) -> Result<(), Failure> {
         let was_holding = self.is_holding();
+        self.held_bytes += events.iter().map(bytes_of).sum::<usize>();
         self.held_back.extend(events);
         if self.paused.load(Ordering::Relaxed) {
             if self.is_holding() {
@@ -154,12 +164,29 @@ impl Shown {
             eprint!("\r\x1b[K");
         }
         let events = std::mem::take(&mut self.held_back);
+        self.held_bytes = 0;
         match &mut self.lines {
             Some(lines) => lines.write(&mut self.out, &events)?,
             None => events.iter().try_for_each(|event| writeln!(self.out, "{}", event_as_json(event)))?,
         }
         self.out.flush()?;
         Ok(())
+    }
+}
+
+/// How much memory an event takes, about.
+fn bytes_of(event: &JobEvent) -> usize {
+    const BESIDE_DATA: usize = 400;
+    BESIDE_DATA + event.data.iter().map(|(name, value)| name.len() + bytes_of_value(value)).sum::<usize>()
+}
+
+fn bytes_of_value(value: &Value) -> usize {
+    const EACH: usize = 32;
+    EACH + match value {
+        Value::String(text) => text.len(),
+        Value::Array(values) => values.iter().map(bytes_of_value).sum(),
+        Value::Object(members) => members.iter().map(|(name, value)| name.len() + bytes_of_value(value)).sum(),
+        _ => 0,
     }
 }
 

@@ -5,7 +5,7 @@ use arrow::record_batch::RecordBatch;
 use clap::Args;
 
 use emp_findings::ComparedStep;
-use emp_investigate::{Investigation, WithoutLevel};
+use emp_investigate::{Investigation, InvestigationError, WithoutLevel};
 use emp_job::History;
 use emp_query::{Engine, find};
 use emp_render::{Format, write_answer, write_comparison, write_job};
@@ -124,21 +124,36 @@ impl Timeline {
 
     async fn beside(&self, options: &Options, engine: &Engine, job: &str, other: &str) -> Result<(), Failure> {
         let investigation = self.as_of.investigation(options, engine).await?;
-        let left = self.history(&investigation, job).await?;
+        let left = self.steps(&investigation, job).await?;
         let steps: Vec<ComparedStep> = match other {
             "typical" => investigation.compare_with_typical(&left),
-            other => investigation.compare(&left, &self.history(&investigation, other).await?),
+            other => investigation.compare(&left, &self.steps(&investigation, other).await?),
         };
         show_list(options, &steps, |out, screen| write_comparison(out, screen, (job, other), &steps))
     }
 
     async fn history(&self, investigation: &Investigation<'_>, job: &str) -> Result<History, Failure> {
-        if let Some(history) = investigation.history(job).await? {
+        self.found(investigation, job, async |job| investigation.history(job).await).await
+    }
+
+    /// What a comparison needs of it.
+    async fn steps(&self, investigation: &Investigation<'_>, job: &str) -> Result<History, Failure> {
+        self.found(investigation, job, async |job| investigation.steps(job).await).await
+    }
+
+    /// The history of the job of that id, or of the only one whose id begins so.
+    async fn found(
+        &self,
+        investigation: &Investigation<'_>,
+        job: &str,
+        of: impl AsyncFn(&str) -> Result<Option<History>, InvestigationError>,
+    ) -> Result<History, Failure> {
+        if let Some(history) = of(job).await? {
             return Ok(history);
         }
         let meant = job_meant(investigation.engine(), job).await?;
         let history = match &meant {
-            Some(meant) => investigation.history(meant).await?,
+            Some(meant) => of(meant).await?,
             None => None,
         };
         match history {

@@ -175,7 +175,7 @@ impl Simulate {
         let address = options.redis()?;
         eprintln!("simulating about {} events/s into {} at {address}; Ctrl-C ends it", self.rate, options.stream);
         let fed = runtime()?.block_on(async {
-            let mut producer = Producer::new(Connection::open(&address, &options.stream, "").await?);
+            let mut producer = Producer::new(Connection::open(&address, &options.stream, "").await?).that_trims();
             let stop = async { _ = tokio::signal::ctrl_c().await };
             Ok::<_, Failure>(feed_stream(&mut producer, &feed, stop).await?)
         })?;

@@ -124,6 +124,23 @@ fn a_bad_event_is_found_and_put_aside_until_it_is_sent_by_hand() {
 }
 
 #[test]
+fn a_damaged_dead_letter_does_not_hold_back_the_others() {
+    let scene = Scene::with_events(5);
+    scene.stub.answer(|_| Answer::Refuse(400));
+    scene.forward_all(&[]);
+    let folder = scene.store.path().join("_dead_letters");
+    let mut letters: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|letter| letter.unwrap().path()).collect();
+    letters.sort();
+    std::fs::write(&letters[1], "no letter\n").unwrap();
+    scene.stub.answer(|_| Answer::Accept);
+    let ended = run(&mut scene.forward(&["--replay-dead-letters"]));
+    assert_eq!(ended.status, 1, "{}", ended.stderr);
+    assert!(ended.stderr.contains("is damaged: line 1"), "{}", ended.stderr);
+    assert_eq!(scene.arrived(), ["job_0", "job_2", "job_3", "job_4"]);
+    assert!(letters[1].exists() && std::fs::read_dir(&folder).unwrap().count() == 1);
+}
+
+#[test]
 fn a_backend_that_breaks_is_given_time_before_an_event_is_taken_for_bad() {
     let scene = Scene::with_events(10);
     scene.stub.answer_next([500, 500, 501].map(Answer::Refuse));

@@ -15,5 +15,5 @@ pub mod scene;
 mod second_opinion;
 mod selection;
 mod settings;
-mod stub;
+pub mod stub;
 mod to_rotel;

@@ -177,3 +177,62 @@ fn what_was_imported_was_never_in_the_stream() {
     assert_eq!(scene.arrived(), [jobs(0..10), jobs(17..20)].concat());
     assert_eq!((scene.count("sent"), scene.count("missing")), (13, 7));
 }
+
+/// Adds so many entries that are no events.
+fn add_no_events(scene: &Scene, entries: usize) {
+    for _ in 0..entries {
+        let _: String = scene.redis.command("XADD emp:events * note hello");
+    }
+}
+
+#[test]
+fn what_is_no_event_is_not_missing_wherever_a_gap_is_interrupted() {
+    let scene = Scene::with_events(10);
+    scene.store.output(&["collect", "--once"]);
+    scene.forward_all(&[]);
+    for round in 0..8 {
+        scene.add(10 + round * 100..110 + round * 100, 1_000);
+        add_no_events(&scene, 1);
+        scene.store.output(&["collect", "--once"]);
+    }
+    let _: i64 = scene.redis.command("XTRIM emp:events MAXLEN 0");
+    // Stopped in the middle of what the store has.
+    scene.stub.answer_next(vec![Answer::Accept; 8]);
+    scene.stub.answer(|_| Answer::Refuse(503));
+    let words = ["--requests", "1", "--batch-events", "50"];
+    let forwarder = scene.start(&words);
+    eventually("half of it is sent", || scene.count("sent") == 410);
+    assert_eq!(forwarder.stop(), 0);
+    scene.stub.answer(|_| Answer::Accept);
+    scene.forward_all(&words);
+    scene.assert_arrived_in_order(0..810);
+    let counts = || ["sent", "not_events", "missing", "trimmed"].map(|name| scene.count(name));
+    assert_eq!((counts(), scene.pending()), ([810, 8, 0, 0], 0));
+    // As long as no event is with them the journal alone has them.
+    let collector = scene.store.collect(&[]);
+    add_no_events(&scene, 3);
+    eventually("they are in quarantine", || scene.store.number("select count(*) from quarantine") == 11);
+    collector.crash();
+    let _: i64 = scene.redis.command("XTRIM emp:events MAXLEN 0");
+    scene.forward_all(&words);
+    assert_eq!(counts(), [810, 11, 0, 0]);
+}
+
+#[test]
+fn a_damaged_file_in_a_gap_costs_itself_only() {
+    let scene = Scene::with_events(10);
+    scene.forward_all(&["--requests", "1"]);
+    for first in [10, 110, 210] {
+        scene.add(first..first + 100, 100);
+        scene.store.output(&["collect", "--once"]);
+    }
+    let path = "select path from files where rows = 100 order by first_id limit 1 offset 1";
+    let path = scene.store.output(&["sql", "--format", "csv", path]);
+    let path = path.lines().nth(1).unwrap();
+    let half = std::fs::metadata(path).unwrap().len() / 2;
+    std::fs::File::options().write(true).open(path).unwrap().set_len(half).unwrap();
+    let ended = scene.forward_all(&["--requests", "1"]);
+    assert_eq!(ended.stderr.matches("is damaged").count(), 1, "{}", ended.stderr);
+    assert_eq!(scene.arrived(), [jobs(0..110), jobs(210..310)].concat());
+    assert_eq!((scene.count("sent"), scene.count("missing"), scene.count("trimmed")), (210, 100, 0));
+}

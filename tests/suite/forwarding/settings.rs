@@ -62,8 +62,15 @@ fn nobody_but_the_backend_sees_the_key() {
     let help = run(&mut scene.forward(&["--help"]));
     assert_eq!(help.status, 0);
     assert!(help.stdout.contains("DASH0_API_KEY") && !help.stdout.contains(KEY), "{}", help.stdout);
-    // A key that no header can hold is refused, and not shown either.
-    refusal(scene.forward(&["--once"]).env("DASH0_API_KEY", format!("{KEY}\nmore")));
+    // What no header can hold is refused, and not shown either.
+    for (name, value) in [
+        ("DASH0_API_KEY", format!("{KEY}\nmore")),
+        ("DASH0_DATASET", "production\n".to_owned()),
+        ("OTEL_EXPORTER_OTLP_HEADERS", format!("x-key={KEY}%0A")),
+    ] {
+        let said = refusal(scene.forward(&["--once"]).env(name, value));
+        assert!(said.contains(&format!("{name} holds characters that no HTTP header can carry")), "{said}");
+    }
 }
 
 #[test]

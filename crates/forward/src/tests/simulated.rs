@@ -3,16 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::world::{Kind, World};
+use super::world::World;
 use crate::ForwardError;
 use crate::answer::Reply;
-use crate::otlp::OwnedEvent;
 use crate::post::Signal;
 use crate::progress::Progress;
-use crate::seams::{Archive, Events, Group, Read, Receiver, Redis, Standing};
+use crate::seams::{Archive, Entries, Group, Read, Receiver, Redis, Standing};
 use crate::status::Trouble;
 use emp_event::EntryId;
-use emp_store::{DeadLetter, StoreError};
+use emp_store::{DeadLetter, StoreError, Stored};
 use emp_stream::{Lease, Start};
 
 /// Redis, the receiver and the store of a world.
@@ -118,18 +117,20 @@ impl Receiver for Simulated {
     }
 }
 
-/// Events of a range, and how many of it are none.
-pub struct Range(std::vec::IntoIter<OwnedEvent>, u64);
+/// Entries of a range.
+pub struct Range(std::vec::IntoIter<Stored>);
 
 impl Archive for Simulated {
-    type Events = Range;
+    type Entries = Range;
 
-    fn events(&self, after: EntryId, before: EntryId) -> Result<Range, StoreError> {
+    fn entries(&self, after: EntryId, before: EntryId) -> Result<Range, StoreError> {
         let state = self.0.state();
-        let is_within = |id: &&EntryId| **id > after && **id < before;
-        let events: Vec<OwnedEvent> = state.stored.iter().filter(is_within).filter_map(|id| state.event(*id)).collect();
-        let quarantined = state.kinds.iter().filter(|(id, kind)| is_within(id) && **kind == Kind::NotAnEvent).count();
-        Ok(Range(events.into_iter(), quarantined as u64))
+        let within = state.stored.iter().filter(|id| **id > after && **id < before);
+        let entry = |id| match state.event(id) {
+            Some(event) => Stored::Event(Box::new(event)),
+            None => Stored::NotAnEvent(id),
+        };
+        Ok(Range(within.map(|id| entry(*id)).collect::<Vec<_>>().into_iter()))
     }
 
     fn is_behind(&self, _: EntryId) -> Result<bool, StoreError> {
@@ -143,12 +144,8 @@ impl Archive for Simulated {
     }
 }
 
-impl Events for Range {
-    fn next_event(&mut self) -> Result<Option<OwnedEvent>, StoreError> {
+impl Entries for Range {
+    fn next_entry(&mut self) -> Result<Option<Stored>, StoreError> {
         Ok(self.0.next())
-    }
-
-    fn quarantined(&self) -> u64 {
-        self.1
     }
 }

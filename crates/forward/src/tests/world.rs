@@ -237,7 +237,7 @@ impl State {
     /// The collector stores what there is, and an import adds something of its own.
     pub fn collect(&mut self) {
         for (id, kind) in &self.kinds {
-            if *kind == Kind::Event {
+            if *kind != Kind::Unseen {
                 self.stored.insert(*id);
             }
         }
@@ -329,6 +329,8 @@ impl State {
         let settled = counts.sent + counts.dead + counts.missing + counts.not_events;
         assert_eq!(settled, self.kinds.len() as u64, "{counts:?}, {:?}", self.group);
         assert_eq!(self.group.pending.len(), 0, "nothing is left");
+        let not_events = self.kinds.values().filter(|kind| **kind == Kind::NotAnEvent).count();
+        assert_eq!(counts.not_events, not_events as u64, "what is in quarantine is not missing");
         for (id, kind) in &self.kinds {
             assert!(self.is_out_of_our_hands(*id) || *kind == Kind::Unseen, "{id} was in the store, and was not sent");
         }

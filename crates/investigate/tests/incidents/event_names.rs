@@ -34,8 +34,8 @@ fn found(names: &[&str]) -> Vec<(String, String, Option<String>)> {
 
     let engine = Engine::open(&layout).unwrap();
     let queries = canned_queries(None).unwrap();
-    let answer = block_on(engine.canned(find(&queries, "event-names").unwrap(), &[])).unwrap();
-    let findings = block_on(check_names(answer)).unwrap().findings;
+    let mut answer = block_on(engine.canned(find(&queries, "event-names").unwrap(), &[])).unwrap();
+    let findings = block_on(check_names(&mut answer)).unwrap().findings;
     let column = |name: &str| findings.column_by_name(name).unwrap().as_string::<i32>().clone();
     let (types, problems, suggestions) = (column("event_type"), column("problem"), column("suggestion"));
     let finding = |row: usize| {

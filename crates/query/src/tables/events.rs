@@ -25,7 +25,7 @@ use datafusion::physical_plan::union::UnionExec;
 use datafusion::scalar::ScalarValue;
 
 use emp_catalog::{Sealed, SealedFiles};
-use emp_store::{Segment, Writer};
+use emp_store::Segment;
 
 use crate::prune::{Pruner, holding_ids};
 use crate::reader::{Located, Readers};
@@ -35,22 +35,11 @@ use crate::view::{Source, View};
 #[derive(Debug)]
 pub(crate) struct Events {
     source: Arc<Source>,
-    /// Whose events; everyone's where it is `None`.
-    writer: Option<Writer>,
 }
 
 impl Events {
     pub fn new(source: &Arc<Source>) -> Self {
-        Self { source: Arc::clone(source), writer: None }
-    }
-
-    /// What one writer has stored.
-    pub fn of_writer(source: &Arc<Source>, writer: &Writer) -> Self {
-        Self { source: Arc::clone(source), writer: Some(writer.clone()) }
-    }
-
-    fn has(&self, writer: &Writer) -> bool {
-        self.writer.as_ref().is_none_or(|only| only == writer)
+        Self { source: Arc::clone(source) }
     }
 }
 
@@ -98,13 +87,11 @@ impl TableProvider for Events {
             all = view.with_all_ids(&self.source.on_indexing).await;
             holding = holding_ids(&all, filters);
         }
-        let mut chosen = choose(&view, &all, &pruner, holding);
-        chosen.files.retain(|file| self.has(&file.partition.name.writer));
+        let chosen = choose(&view, &all, &pruner, holding);
         if !chosen.files.is_empty() {
             inputs.push(scan_sealed(state, &view, &all, &chosen, projection, limit, picks_few(filters))?);
         }
-        let mut segments = pruner.keep_segments(&view.snapshot.segments);
-        segments.retain(|segment| self.has(&segment.name.writer));
+        let segments = pruner.keep_segments(&view.snapshot.segments);
         if !segments.is_empty() {
             inputs.push(scan_segments(&schema, &segments, projection, limit)?);
         }

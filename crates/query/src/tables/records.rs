@@ -27,19 +27,28 @@ pub(crate) trait Record: Send + Sync + 'static {
 
 type Batches = Box<dyn Iterator<Item = Vec<ArrayRef>> + Send>;
 
-/// Rows in memory at once: few, since an entry may be large.
+/// Rows in memory at once, and the bytes of their entries: an entry may be large.
 const BATCH_ROWS: usize = 512;
+const BATCH_BYTES: usize = 4 << 20;
 
 /// The records of a kind in batches. Of one that is damaged a line goes to the view's warnings.
 fn in_batches<R: Send + 'static>(
     view: &Arc<View>,
     records: impl Iterator<Item = Result<(Writer, R), StoreError>> + Send + 'static,
+    bytes_of: fn(&R) -> usize,
     columns: fn(&[(Writer, R)]) -> Vec<ArrayRef>,
 ) -> Batches {
     let view = Arc::clone(view);
     let mut readable = records.filter_map(move |record| record.map_err(|error| view.skip(&error)).ok());
     Box::new(std::iter::from_fn(move || {
-        let rows: Vec<(Writer, R)> = readable.by_ref().take(BATCH_ROWS).collect();
+        let (mut rows, mut bytes) = (Vec::new(), 0);
+        while rows.len() < BATCH_ROWS
+            && bytes < BATCH_BYTES
+            && let Some((writer, record)) = readable.next()
+        {
+            bytes += bytes_of(&record);
+            rows.push((writer, record));
+        }
         (!rows.is_empty()).then(|| columns(&rows))
     }))
 }
@@ -155,7 +164,7 @@ impl Record for Losses {
     }
 
     fn batches(view: &Arc<View>) -> Batches {
-        in_batches(view, view.snapshot.losses.iter(), loss_columns)
+        in_batches(view, view.snapshot.losses.iter(), |_| 0, loss_columns)
     }
 }
 
@@ -178,7 +187,7 @@ impl Record for Quarantine {
     }
 
     fn batches(view: &Arc<View>) -> Batches {
-        in_batches(view, view.snapshot.quarantine.iter(), quarantine_columns)
+        in_batches(view, view.snapshot.quarantine.iter(), |entry| entry.entry.len(), quarantine_columns)
     }
 }
 
@@ -208,7 +217,7 @@ impl Record for DeadLetterRecords {
     }
 
     fn batches(view: &Arc<View>) -> Batches {
-        in_batches(view, view.snapshot.dead_letters.iter(), dead_letter_columns)
+        in_batches(view, view.snapshot.dead_letters.iter(), |letter| letter.event.len(), dead_letter_columns)
     }
 }
 

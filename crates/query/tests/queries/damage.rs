@@ -24,8 +24,8 @@ fn two_hours() -> TestStore {
 fn answer_and_warnings(store: &TestStore, sql: &str) -> String {
     let engine = store.engine();
     block_on(async {
-        let answer = engine.sql(sql).await.unwrap();
-        let warnings = answer.warnings.join("\n");
+        let mut answer = engine.sql(sql).await.unwrap();
+        let warnings = answer.new_warnings().join("\n");
         store.hide_path(&format!("{}\n{warnings}", rows(answer).await.unwrap()))
     })
 }

@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 
 use emp_event::EntryId;
-use emp_store::Loss;
+use emp_store::{Batch, Item, Loss, Quarantined, StoreWriter};
 
 use crate::support::*;
 
@@ -192,7 +192,7 @@ fn answers_come_in_batches() {
         assert_eq!(answer.schema.field(0).name(), "id");
         assert_eq!(answer.next().await.unwrap().unwrap().num_rows(), 3);
         assert!(answer.next().await.unwrap().is_none());
-        assert_eq!(answer.warnings, Vec::<String>::new());
+        assert_eq!(answer.new_warnings(), Vec::<String>::new());
     });
 }
 
@@ -211,8 +211,8 @@ fn a_damaged_record_is_told_of_where_records_are_asked_for() {
     let engine = store.engine();
     let ask = |sql: &str| {
         block_on(async {
-            let answer = engine.sql(sql).await.unwrap();
-            let warnings = answer.warnings.clone();
+            let mut answer = engine.sql(sql).await.unwrap();
+            let warnings = answer.new_warnings();
             (rows(answer).await.unwrap(), warnings)
         })
     };
@@ -221,4 +221,31 @@ fn a_damaged_record_is_told_of_where_records_are_asked_for() {
     let (events, warnings) = ask("select count(*) from quarantine");
     assert_eq!(events, "2");
     assert!(warnings.len() == 1 && warnings[0].ends_with("its checksum does not hold"), "{warnings:?}");
+}
+
+#[test]
+fn a_record_that_is_damaged_far_behind_is_told_of_once_it_was_met() {
+    let store = TestStore::new();
+    let id = |seq| EntryId::new(BASE as u64 + 9_000, seq);
+    let entry =
+        |seq| Quarantined { id: id(seq), reason: "no service".to_owned(), entry: "{}".to_owned(), noticed_at: BASE };
+    let items: Vec<Item<'_>> = (1..=3_000).map(|seq| Item::Quarantined(entry(seq))).collect();
+    let mut writer = StoreWriter::open(&store.layout, "c0").unwrap();
+    writer.commit(&Batch { items: &items, position: 0, loss: None }).unwrap();
+    drop(writer);
+    store.sealed(&[]);
+    let sidecar = std::fs::read_dir(store.layout.quarantine()).unwrap().next().unwrap().unwrap().path();
+    let mut lines: Vec<String> = std::fs::read_to_string(&sidecar).unwrap().lines().map(str::to_owned).collect();
+    let last = lines.last_mut().unwrap();
+    *last = last.replace("no service", "no servicE");
+    std::fs::write(&sidecar, lines.join("\n") + "\n").unwrap();
+    block_on(async {
+        let mut answer = store.engine().sql("select id from quarantine").await.unwrap();
+        assert_eq!(answer.new_warnings(), Vec::<String>::new());
+        let rows: usize = answer.rest().await.unwrap().iter().map(arrow::array::RecordBatch::num_rows).sum();
+        assert_eq!(rows, 2_999);
+        let warnings = answer.new_warnings();
+        assert!(warnings.len() == 1 && warnings[0].ends_with("its checksum does not hold"), "{warnings:?}");
+        assert_eq!(answer.new_warnings(), Vec::<String>::new(), "each is told once");
+    });
 }

@@ -62,3 +62,39 @@ proptest! {
         prop_assert_eq!(read(EventRange::of_writers(&layout, after, before, is_wanted).unwrap()), of_one);
     }
 }
+
+#[test]
+fn what_is_damaged_costs_itself_and_what_is_no_event_comes_in_its_turn() {
+    let (_folder, layout) = layout();
+    let mut store = open(&layout);
+    for hour in 0..4 {
+        let ids: Vec<EntryId> = (1..=10).map(|seq| at(hour, seq)).collect();
+        commit(&mut store, &ids[..5]);
+        quarantine(&mut store, ids[5]);
+        commit(&mut store, &ids[6..]);
+        if hour < 3 {
+            store.close_segment().unwrap();
+            seal_all(&mut store);
+        }
+    }
+    drop(store);
+    let first_of = |path: &Path| path.file_name().unwrap().to_string_lossy().contains(&at(1, 1).to_string());
+    let partitions = Snapshot::read(&layout).unwrap().partitions;
+    let second = partitions.iter().find(|file| first_of(&file.path)).unwrap();
+    std::fs::File::options().write(true).open(&second.path).unwrap().set_len(100).unwrap();
+    let mut sidecars: Vec<_> =
+        std::fs::read_dir(layout.quarantine()).unwrap().map(|file| file.unwrap().path()).collect();
+    sidecars.sort();
+    std::fs::write(&sidecars[2], "no record\n").unwrap();
+
+    let mut range = EventRange::open(&layout, EntryId::ZERO, at(9, 0)).unwrap();
+    let mut found = Vec::new();
+    while let Some(entry) = range.next_entry().unwrap() {
+        found.push((entry.id(), matches!(entry, Stored::Event(_))));
+    }
+    let is_left = |hour: u64, seq: u64| if seq == 6 { hour != 2 } else { hour != 1 };
+    let all = (0..4).flat_map(|hour| (1..=10).map(move |seq| (hour, seq)));
+    let left = all.filter(|(hour, seq)| is_left(*hour, *seq)).map(|(hour, seq)| (at(hour, seq), seq != 6));
+    assert_eq!(found, left.collect::<Vec<_>>());
+    assert_eq!(range.take_skipped().len(), 2);
+}
