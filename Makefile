@@ -34,6 +34,7 @@ chaos: ## a thousand kills each of collectors, forwarders and services, with all
 	@scripts/need.sh cc redis typescript
 	EMP_EVENTS_CHAOS_KILLS=$${EMP_EVENTS_CHAOS_KILLS:-1000} cargo test $(CARGO_FLAGS) --test chaos -- --nocapture
 	EMP_EVENTS_RANDOM_RUNS_TIMES=$${EMP_EVENTS_RANDOM_RUNS_TIMES:-10} cargo test $(CARGO_FLAGS) --test suite accounting
+	EMP_EVENTS_RANDOM_RUNS_TIMES=$${EMP_EVENTS_RANDOM_RUNS_TIMES:-10} cargo test $(CARGO_FLAGS) --test queries statements
 	$(MAKE) --no-print-directory fuzz
 
 fuzz: ## whatever bytes in place of a segment, an answer of Redis, a spool, a file to import: a minute each

@@ -10,6 +10,7 @@ mod index;
 mod pruning;
 mod read_only;
 mod similar;
+mod statements;
 mod support;
 mod tables;
 mod user_queries;

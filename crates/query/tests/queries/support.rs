@@ -165,7 +165,7 @@ pub async fn rows(answer: Answer) -> Result<String, QueryError> {
     Ok(answer.batches().await?.iter().flat_map(lines).collect::<Vec<_>>().join("\n"))
 }
 
-fn lines(batch: &RecordBatch) -> Vec<String> {
+pub fn lines(batch: &RecordBatch) -> Vec<String> {
     let options = FormatOptions::default().with_null("null");
     let columns: Vec<_> =
         batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).unwrap()).collect();
