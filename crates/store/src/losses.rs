@@ -47,8 +47,9 @@ pub fn newest_loss(layout: &Layout) -> Result<Option<i64>, StoreError> {
     Ok(losses(layout, |_| true)?.iter().map(|loss| loss.noticed_at).max())
 }
 
-/// From the sidecars, and from the journal's segments as far as they are not sealed. A record that is damaged is left
-/// out: what it counted is claimed in the stream's accounts, and recorded anew.
+/// From the sidecars, and from the journal's segments as far as they are not sealed. Of a record that is damaged
+/// the journal may have another copy; else it is left out: what it counted is claimed in the stream's accounts, and
+/// recorded anew.
 fn losses(layout: &Layout, of: impl Fn(&Writer) -> bool) -> Result<Vec<Loss>, StoreError> {
     // The segments first: one that is sealed meanwhile is then found in both, and counted once.
     let mut unsealed: Vec<(Writer, Loss)> = Vec::new();
@@ -70,11 +71,13 @@ fn losses(layout: &Layout, of: impl Fn(&Writer) -> bool) -> Result<Vec<Loss>, St
         for loss in sidecar::records::<Loss>(&path)? {
             match loss {
                 Err(StoreError::Damaged { .. }) => {}
-                loss => losses.push(loss?),
+                loss => {
+                    let loss = loss?;
+                    unsealed.retain(|(writer, other)| *writer != name.writer || other.to != loss.to);
+                    losses.push(loss);
+                }
             }
         }
-        let ids = name.ids.first..=name.ids.last;
-        unsealed.retain(|(writer, loss)| *writer != name.writer || !ids.contains(&loss.to));
     }
     losses.extend(unsealed.into_iter().map(|(_, loss)| loss));
     Ok(losses)
