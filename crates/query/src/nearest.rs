@@ -14,6 +14,9 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 
 /// That the store has no event of a job, and which ones are near.
 pub fn no_such_job(job: &str, similar: &[String]) -> String {
+    if similar.iter().any(|known| known == job) {
+        return format!("no event of job `{job}` had arrived by then: the store has it from later on");
+    }
     format!("the store has no events of job `{job}`{}", any_of(similar))
 }
 

@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
 /// Text in which everything is visible: line breaks and tabs as `\n` and `\t`, and other
 /// characters that a terminal would obey or not show (escape, carriage return, the marks that
 /// turn the direction of writing) as `\u{1b}`. What comes out is one line that moves no cursor.
@@ -17,6 +20,32 @@ pub fn visible(text: &str) -> Cow<'_, str> {
             shown.push(character);
         }
     }
+    Cow::Owned(shown)
+}
+
+/// Moments within a sentence, which say that they are UTC (`2025-09-27 14:00:00Z`), by the clock of a zone.
+pub fn in_zone<'a>(text: &'a str, zone: &TimeZone) -> Cow<'a, str> {
+    const FORM: &str = "0000-00-00 00:00:00Z";
+    if *zone == TimeZone::UTC || text.len() < FORM.len() {
+        return Cow::Borrowed(text);
+    }
+    let is_digit_where_due = |(of, form): (u8, u8)| if form == b'0' { of.is_ascii_digit() } else { of == form };
+    let (mut shown, mut rest) = (String::new(), text);
+    while let Some(end) = rest.find('Z').map(|at| at + 1) {
+        let (before, after) = rest.split_at(end);
+        let moment = before.len().checked_sub(FORM.len()).and_then(|at| before.get(at..));
+        let moment = moment.filter(|moment| moment.bytes().zip(FORM.bytes()).all(is_digit_where_due));
+        let known = moment.and_then(|moment| Some((moment, moment.parse::<Timestamp>().ok()?)));
+        match known {
+            Some((moment, at)) => {
+                shown += &before[..before.len() - moment.len()];
+                shown += &at.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string();
+            }
+            None => shown += before,
+        }
+        rest = after;
+    }
+    shown += rest;
     Cow::Owned(shown)
 }
 

@@ -119,7 +119,8 @@ impl Report {
         let alerts = self.anomalies.found.iter().filter(|one| one.severity == Severity::Alert);
         // An alert about a job repeats what its group says, and is left out.
         let said = |message: &str| self.judged.unhealthy.iter().any(|one| message.contains(&one.reason));
-        let alerts: Vec<_> = alerts.map(|one| visible(&one.message)).filter(|message| !said(message)).collect();
+        let alerts = alerts.map(|one| &one.message).filter(|message| !said(message));
+        let alerts: Vec<String> = alerts.map(|message| tables::sentence(self, message)).collect();
         html! {
             @if self.judged.groups.is_empty() && alerts.is_empty() {
                 p.good { "✓ Nothing, with the " (units::counted(self.judged.jobs, "job", "jobs")) " of the last hour." }

@@ -16,7 +16,9 @@ use emp_collect::Lag;
 use emp_findings::Carried;
 use emp_investigate::{Investigation, Rows, WithoutLevel};
 use emp_prompt::{clear, watched};
-use emp_query::{Answer, CannedQuery, Engine, OnIndexing, QueryError, Settings, canned_queries, find, no_such_job};
+use emp_query::{
+    Answer, CannedQuery, Engine, OnIndexing, QueryError, Settings, canned_queries, find, literal, no_such_job,
+};
 use emp_render::{AnswerWriter, Format, Screen};
 use emp_store::StoreWriter;
 use emp_units::parse_moment;
@@ -141,28 +143,31 @@ pub(super) fn ask(
     let begun = Instant::now();
     runtime()?.block_on(async {
         let engine = as_of.engine(options)?;
-        stream(options, &engine, begun, question(&engine)).await
+        stream(options, &engine, begun, question(&engine)).await.map(|_| ())
     })?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Shows the answer to a question that was begun then, as it comes.
+/// Shows the answer to a question that was begun then, as it comes; says how many rows it has.
 pub(super) async fn stream(
     options: &Options,
     engine: &Engine,
     begun: Instant,
     question: impl Future<Output = Result<Answer, QueryError>>,
-) -> Result<(), Failure> {
+) -> Result<usize, Failure> {
     let screen = screen(options)?;
     let mut out = BufWriter::new(std::io::stdout().lock());
     let mut answer = watched(engine, question).await?;
+    let mut rows = 0;
     warn(&answer.warnings);
     let mut writer = AnswerWriter::new(&mut out, format(options), &screen, answer.schema.clone());
     while let Some(batch) = watched(engine, answer.next()).await? {
+        rows += batch.num_rows();
         writer.write(&batch)?;
     }
     writer.finish(Some(begun.elapsed()))?;
-    Ok(out.flush()?)
+    out.flush()?;
+    Ok(rows)
 }
 
 /// Shows an answer that is one value: as JSON where that was asked for, else for a person.
@@ -260,7 +265,7 @@ impl AsOf {
     }
 
     /// That moment, ms since the epoch, where it was said.
-    fn given_ms(&self, options: &Options) -> Result<Option<i64>, Failure> {
+    pub fn given_ms(&self, options: &Options) -> Result<Option<i64>, Failure> {
         let real_ms = Timestamp::now().as_millisecond();
         self.now.as_deref().map(|given| moment(options, given, real_ms)).transpose()
     }
@@ -345,6 +350,25 @@ pub(super) async fn job_meant(engine: &Engine, job: &str) -> Result<Option<Strin
         eprintln!("{job} is taken for {meant}, the only job whose id begins so");
     }
     Ok(meant)
+}
+
+/// The job that was named, where one was: it is in the store, or is the only one whose id begins so.
+pub(super) fn known_job(options: &Options, as_of: &AsOf, job: Option<String>) -> Result<Option<String>, Failure> {
+    let Some(job) = job else { return Ok(None) };
+    runtime()?.block_on(async {
+        let engine = as_of.engine(options)?;
+        let sql =
+            format!("select count(*) as events from (select 1 from events where job_id = {} limit 1)", literal(&job));
+        let events =
+            Rows(engine.sql(&sql).await?.batches().await?).map(|row| row.integer("events")).unwrap_or_default();
+        if events.first().is_some_and(|events| *events > 0) {
+            return Ok(Some(job));
+        }
+        match job_meant(&engine, &job).await? {
+            Some(meant) => Ok(Some(meant)),
+            None => Err(unknown_job(&engine, &job).await?),
+        }
+    })
 }
 
 /// A runtime for queries: as many threads as the machine has cores.

@@ -1,6 +1,6 @@
 use clap::Args;
 
-use super::answer::{AsOf, TimeRange, ask_by_clocks, clocks, parameter};
+use super::answer::{AsOf, TimeRange, ask_by_clocks, clocks, known_job, parameter};
 use crate::cli::failure::Outcome;
 use crate::cli::options::Options;
 
@@ -32,7 +32,7 @@ pub(crate) struct Handoffs {
 
 impl Handoffs {
     pub fn run(self, options: &Options) -> Outcome {
-        let own = [parameter("job_id", self.job_id), parameter("limit", self.limit)];
+        let own = [parameter("job_id", known_job(options, &self.as_of, self.job_id)?), parameter("limit", self.limit)];
         let range = self.range.parameters(options, &self.as_of)?.into_iter().chain([clocks(self.raw_clocks)]);
         let parameters: Vec<_> = own.into_iter().chain(range).flatten().collect();
         ask_by_clocks(options, &self.as_of, "handoffs", &parameters)

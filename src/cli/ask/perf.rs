@@ -8,7 +8,7 @@ use emp_investigate::{Investigation, PerfQuestion, perf};
 use emp_job::{Named, vocabulary};
 use emp_render::write_answer;
 
-use super::answer::{AsOf, TimeRange, engine, format, note_failures_without_level, runtime, screen};
+use super::answer::{AsOf, TimeRange, engine, format, note_failures_without_level, runtime, screen, warn};
 use crate::cli::failure::Outcome;
 use crate::cli::options::Options;
 
@@ -46,6 +46,9 @@ impl Perf {
             let question =
                 PerfQuestion { by: self.by, since_ms, until_ms, against_ms: None, now_ms, limit: self.limit };
             let mut batch = perf(&engine, &question).await?;
+            if batch.num_rows() == 0 {
+                warn(&[format!("no event of that range has `{}`", question.by)]);
+            }
             let is_judged = question.by == "worker_id" || vocabulary().is_key(Named::Connector, &question.by);
             if let Some(since_ms) = since_ms.filter(|_| is_judged) {
                 let investigation = Investigation::open(&engine, until_ms.unwrap_or(now_ms)).await?;

@@ -12,7 +12,7 @@ use emp_render::{EventLines, Format, write_histogram};
 use emp_units as units;
 
 use super::answer::{
-    AsOf, TimeRange, engine, format, gather, note_failures_without_level, runtime, screen, show_list, stream,
+    AsOf, TimeRange, engine, format, gather, note_failures_without_level, runtime, screen, show_list, stream, warn,
 };
 use super::filters::Filters;
 use crate::cli::failure::{Failure, Outcome};
@@ -61,7 +61,9 @@ impl Search {
                 on_screen(options, &engine, &filter, &self.sql(&filter, Some(limit)), limit).await?;
             } else {
                 let sql = self.sql(&filter, self.limit);
-                stream(options, &engine, begun, engine.sql(&sql)).await?;
+                if stream(options, &engine, begun, engine.sql(&sql)).await? == 0 {
+                    warn(&[format!("no event matches{}", why_nothing(&engine, &filter).await?)]);
+                }
             }
             if self.histogram || filter.exactly("level") == Some(Level::Error.as_str()) {
                 note_failures_without_level(&engine, (filter.since_ms, filter.until_ms)).await?;
