@@ -45,7 +45,7 @@ const MARGIN_MS: i64 = 30 * 60_000;
 const LIFE_MS_MAX: i64 = 2 * 3_600_000;
 /// Events of its surroundings that are looked at.
 const SURROUNDING_EVENTS_MAX: usize = 100_000;
-/// A job that ended within this time is seen among all of the last hours.
+/// A job that ended within this time, and whoever is slow in it, is seen among all of the last hours.
 const RECENT_MS: i64 = 3_600_000;
 /// Jobs that began before a range and of which all is read.
 const CUT_MAX: usize = 500;
@@ -204,13 +204,14 @@ impl<'a> Investigation<'a> {
         Ok((judged, around))
     }
 
-    /// The events of a range that ends now, and of two hours before it; and a word where these were too many to be
-    /// looked at.
+    /// The events of a range that ends now, of an hour at least, and of two hours before it; and a word where these were
+    /// too many to be looked at.
     pub(super) async fn around_range(
         &self,
         since_ms: i64,
     ) -> Result<(Surroundings, Option<String>), InvestigationError> {
-        let from_ms = since_ms - LIFE_MS_MAX;
+        // Of a short range, too, what is usual is told by all of the last hours: who is asked makes no other factor.
+        let from_ms = since_ms.min(self.now_ms - RECENT_MS) - LIFE_MS_MAX;
         let condition =
             format!("ingested_at >= {} and ingested_at <= {}", moment_literal(from_ms), moment_literal(self.now_ms));
         let mut events = self.events(&condition, RANGE_EVENTS_MAX).await?;

@@ -10,8 +10,9 @@ use emp_findings::{CulpritKind, Moment, Speed};
 use emp_job::{History, Meaning, Part, PartKind, budget, entity, vocabulary};
 use emp_statistics::{mann_whitney_larger, quantile};
 use emp_typical::Typical;
+use emp_units as units;
 
-use super::judge::CASES_MIN;
+use super::judge::{CASES_MIN, clock};
 use super::slow::overlong;
 use super::surroundings::Surroundings;
 
@@ -22,6 +23,10 @@ const TELLING_P: f64 = 0.01;
 const PIECES_MIN: usize = 3;
 /// A run goes on while pieces take longer than this many times what is usual, on the whole.
 const RUN_FACTOR: f64 = 1.25;
+/// A run is over once its sum has fallen so far below its highest, some twenty pieces that are as usual,
+const PAUSE_MIN: f64 = 5.0;
+/// or by this share of it: fewer pieces of a long run than were slow before.
+const PAUSE_SHARE: f64 = 0.2;
 /// One piece counts no more than that, however long it took.
 const PIECE_FACTOR_MAX: f64 = 4.0;
 /// The name of what is done between a claim and the end, where nothing more is told of it.
@@ -73,6 +78,12 @@ pub(super) struct Slowness {
 }
 
 impl Slowness {
+    /// `comfyui takes ×6 as long as other connectors since 2025-09-27 14:00:00Z`.
+    pub fn in_words(&self, compared_with: &str) -> String {
+        let (factor, since) = (units::factor(self.factor), clock(self.since_ms));
+        format!("{} takes {factor} as long {compared_with} since {since}", self.id)
+    }
+
     /// As it is shown.
     pub fn shown(&self) -> Speed {
         Speed { factor: (self.factor * 10.0).round() / 10.0, since: Moment(self.since_ms) }
@@ -119,15 +130,24 @@ impl Speeds {
     }
 
     /// Was that one slow while something went on?
-    pub fn during(&self, kind: CulpritKind, id: Option<&str>, (from_ms, until_ms): (i64, i64)) -> Option<&Slowness> {
+    pub fn during(&self, kind: CulpritKind, id: Option<&str>, then: (i64, i64)) -> Option<&Slowness> {
         let is_it = |slow: &&Slowness| slow.kind == kind && Some(slow.id.as_str()) == id;
-        self.slow.iter().filter(is_it).find(|slow| slow.since_ms <= until_ms && from_ms <= slow.until_ms)
+        self.slow.iter().filter(is_it).find(|slow| slow.lasted_into(then))
+    }
+
+    /// Was anybody of that kind?
+    pub fn is_any_during(&self, kind: CulpritKind, then: (i64, i64)) -> bool {
+        self.slow.iter().any(|slow| slow.kind == kind && slow.lasted_into(then))
     }
 }
 
 impl Slowness {
     fn includes(&self, ms: i64) -> bool {
-        (self.since_ms..=self.until_ms).contains(&ms)
+        self.lasted_into((ms, ms))
+    }
+
+    fn lasted_into(&self, (from_ms, until_ms): (i64, i64)) -> bool {
+        self.since_ms <= until_ms && from_ms <= self.until_ms
     }
 }
 
@@ -248,15 +268,16 @@ fn beyond(factor: f64) -> f64 {
     factor.clamp(1.0 / PIECE_FACTOR_MAX, PIECE_FACTOR_MAX).ln() - RUN_FACTOR.ln()
 }
 
-/// The part with the largest sum, where that is above nothing.
+/// The part with the largest sum, where that is above nothing; one that was as usual for a while in between is two.
 fn largest_sum(values: &[f64]) -> Option<(usize, usize)> {
     let (mut best, mut found) = (0.0, None);
-    let (mut sum, mut begin) = (0.0, 0);
+    let (mut sum, mut highest, mut begin) = (0.0_f64, 0.0_f64, 0);
     for (index, value) in values.iter().enumerate() {
-        if sum <= 0.0 {
-            (sum, begin) = (0.0, index);
+        if sum <= 0.0 || highest - sum > PAUSE_MIN.max(PAUSE_SHARE * highest) {
+            (sum, highest, begin) = (0.0, 0.0, index);
         }
         sum += value;
+        highest = highest.max(sum);
         if sum > best {
             (best, found) = (sum, Some((begin, index + 1)));
         }
