@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use emp_collect::Check;
 use emp_forward::Settings;
 
-use super::failure::Outcome;
+use super::failure::{Failure, Outcome};
 use super::options::Options;
 
 #[derive(Subcommand)]
@@ -33,7 +33,16 @@ pub(super) fn with_candidates(command: clap::Command) -> clap::Command {
     command
 }
 
-pub(super) fn check_events(_: &Options) -> Vec<Check> {
+#[derive(Debug, Args)]
+pub(super) struct AsOf {}
+
+impl AsOf {
+    pub fn given_ms(&self, _: &Options) -> Result<Option<i64>, Failure> {
+        Ok(None)
+    }
+}
+
+pub(super) fn check_events(_: &Options, _: &AsOf) -> Vec<Check> {
     Vec::new()
 }
 

@@ -333,3 +333,99 @@ fn every_format_has_the_same_changes() {
     assert!(widest.unwrap() <= 80, "{screen}");
     insta::assert_snapshot!("changes_80", screen);
 }
+
+/// A job by a connector that a key of another name names.
+fn of_provider(load: &mut Load, at_ms: i64, job: &str, takes: impl Fn(&str) -> f64) {
+    let provider = if load.chance() < 0.5 { "ink" } else { "toner" };
+    let took_ms = (takes(provider) * (0.5 + load.chance())) as i64;
+    let worker = (load.chance() * 4.0) as usize;
+    load.event(at_ms, "job.created", &format!(r#","jobId":"{job}""#));
+    let of_worker = format!(r#","jobId":"{job}","workerId":"w{worker}","data":{{"provider":"{provider}""#);
+    load.event(at_ms + 100, "render.started", &format!("{of_worker}}}"));
+    load.event(at_ms + 100 + took_ms, "render.completed", &format!(r#"{of_worker},"durationMs":{took_ms}}}"#));
+    load.event(at_ms + 110 + took_ms, "job.completed", &format!(r#","jobId":"{job}""#));
+}
+
+#[test]
+fn a_connector_is_known_by_whichever_key_names_it() {
+    let mut load = Load::new();
+    load.jobs(
+        (0.0, 4.0),
+        |_| 300.0,
+        |load, at_ms, job| {
+            of_provider(load, at_ms, job, |provider| match provider {
+                "ink" if at_ms >= 2 * HOUR_MS => 6_000.0,
+                "ink" => 1_500.0,
+                _ => 600.0,
+            });
+        },
+    );
+    load.beats((0, 4));
+    let (_folder, store) = load.store();
+    let answer = answer(&store, &TWO_HOURS);
+    assert_eq!(told(&answer), ["slower connector ink"], "no worker is faster or slower for it: {answer:#}");
+    assert_eq!(answer["changes"][0]["key"], "provider");
+    let screen = ask(&store, &[&TWO_HOURS[..], &["--format", "table"]].concat()).stdout;
+    assert!(screen.contains("emp-events perf --by provider"), "{screen}");
+    let counted = run(emp_events().env("EMP_EVENTS_STORE", &store).args([
+        "sql",
+        "--format",
+        "csv",
+        "select distinct connector_key(data) as key, connector_name(data) as name from events \
+         where event_type = 'render.completed' order by 2",
+    ]));
+    assert_eq!(counted.stdout, "key,name\nprovider,ink\nprovider,toner\n", "{}", counted.stderr);
+}
+
+#[test]
+fn the_slowest_are_told_where_half_are_as_before() {
+    let mut load = Load::new();
+    load.jobs(
+        (0.0, 4.0),
+        |_| 400.0,
+        |load, at_ms, job| {
+            let is_slow = at_ms >= 2 * HOUR_MS && load.chance() < 0.08;
+            of_provider(load, at_ms, job, |provider| if is_slow && provider == "ink" { 9_000.0 } else { 1_000.0 });
+        },
+    );
+    load.beats((0, 4));
+    let (_folder, store) = load.store();
+    let answer = answer(&store, &TWO_HOURS);
+    assert_eq!(told(&answer), ["slower connector ink"], "{answer:#}");
+    let words = answer["changes"][0]["words"].as_str().unwrap();
+    assert!(words.starts_with("ink: the slowest render.completed take longer, half of them do not: "), "{words}");
+}
+
+#[test]
+fn the_exit_code_tells_whether_something_has_changed() {
+    let store = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample");
+    let of = |(since, until): (&str, &str), words: &[&str]| {
+        let range = ["--since", since, "--until", until];
+        ask(&store, &[&range[..], &["--against", "2025-09-27T04:00Z..2025-09-27T08:00Z"], words].concat()).status
+    };
+    let (incident, calm) = (("2025-09-27T10:00Z", "2025-09-27T10:20Z"), ("2025-09-27T08:00Z", "2025-09-27T08:20Z"));
+    assert_eq!((of(incident, &[]), of(incident, &["--exit-code"]), of(calm, &["--exit-code"])), (0, 1, 0));
+}
+
+#[test]
+fn the_slowest_of_a_slow_worker_stand_under_it() {
+    let mut load = Load::new();
+    load.jobs(
+        (0.0, 4.0),
+        |_| 500.0,
+        |load, at_ms, job| {
+            let worker = (load.chance() * 5.0) as usize;
+            let slow = if worker == 3 && at_ms >= 2 * HOUR_MS { 5.0 } else { 1.0 };
+            let took_ms = (1_000.0 * slow * (0.5 + load.chance())) as i64;
+            load.event(at_ms, "job.created", &format!(r#","jobId":"{job}""#));
+            let data = format!(
+                r#","jobId":"{job}","workerId":"w{worker}","data":{{"provider":"ink","durationMs":{took_ms}}}"#
+            );
+            load.event(at_ms + took_ms, "render.completed", &data);
+        },
+    );
+    load.beats((0, 4));
+    let (_folder, store) = load.store();
+    let answer = answer(&store, &TWO_HOURS);
+    assert_eq!(told(&answer), ["slower worker_speed w3"], "{answer:#}");
+}

@@ -494,3 +494,20 @@ fn keys_of_the_dashboard_lead_to_a_timeline_on_a_real_terminal() {
     assert_eq!(ended.status, 0, "{}{}", ended.stdout, ended.stderr);
     assert!(ended.stdout.contains("job_dusxqtkwu3q9"), "{}", ended.stdout);
 }
+
+#[test]
+fn all_times_of_a_screen_are_of_one_zone() {
+    for words in
+        [&["diagnose", STUCK][..], &["anomalies", "--now", "2025-09-27T10:10Z"], &["diagnose", "--all", "--last", "6h"]]
+    {
+        let words = [words, &["--format", "table", "--tz", "Asia/Tokyo"]].concat();
+        let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/sample");
+        let ended = run(emp_events().env("EMP_EVENTS_STORE", sample).args(&words).env("COLUMNS", "300"));
+        assert_eq!(ended.status, 0, "{}", ended.stderr);
+        let is_utc = |word: &str| word.contains(':') && word.trim_end_matches([':', ',', ';', '.']).ends_with('Z');
+        let is_typed = |line: &&str| line.trim_start().starts_with("emp-events");
+        let said = ended.stdout.lines().filter(|line| !is_typed(line)).flat_map(str::split_whitespace);
+        assert_eq!(said.filter(|word| is_utc(word)).collect::<Vec<_>>(), [""; 0], "{}", ended.stdout);
+        assert!(ended.stdout.contains("2025-09-2"), "{}", ended.stdout);
+    }
+}

@@ -47,3 +47,18 @@ fn without_redis_and_store_each_is_named_with_its_remedy() {
     assert!(ended.stdout.contains("; start it, or set --redis\n"), "{}", ended.stdout);
     assert!(ended.stdout.contains("→ start `emp-events collect`, or set --store"), "{}", ended.stdout);
 }
+
+/// What the events tell, as of a moment of the past.
+#[test]
+fn a_store_that_is_looked_back_at_is_judged_as_of_then() {
+    let sample = crate::support::file("data/sample");
+    let look = |now: &str| {
+        let mut command = crate::support::emp_events();
+        command.arg("--store").arg(&sample).args(["--redis", "redis://127.0.0.1:1", "health", "--format", "json"]);
+        let ended = crate::support::run(command.args(["--now", now]));
+        let found: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+        found.as_array().unwrap().iter().find(|check| check["check"] == "contents").unwrap()["detail"].to_string()
+    };
+    assert!(look("2025-09-28T06:00Z").contains("the newest event came 6 h ago"), "{}", look("2025-09-28T06:00Z"));
+    assert!(look("2025-09-28T00:00Z").contains("the newest event came 4 s ago"), "{}", look("2025-09-28T00:00Z"));
+}

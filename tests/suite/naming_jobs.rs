@@ -94,3 +94,26 @@ fn the_exit_code_tells_scripts_whether_something_is_wrong() {
     assert_eq!((code(&["diagnose", "--all", "--exit-code"]), code(&["anomalies", "--exit-code"])), (1, 1));
     assert_eq!(code(&["anomalies"]), 0);
 }
+
+/// An empty table would say that all is well.
+#[test]
+fn what_is_not_there_is_said_in_every_form() {
+    let failed = failed();
+    for command in ["gaps", "handoffs"] {
+        let ended = said(&[command, "--job-id", "nobody", "--format", "ndjson"]);
+        assert!(ended.status == 1 && ended.stderr.contains("no events of job `nobody`"), "{}", ended.stderr);
+        let ended = said(&[command, "--job-id", &failed[..failed.len() - 2], "--format", "json"]);
+        assert!(ended.status == 0 && ended.stderr.contains(&format!("is taken for {failed}")), "{}", ended.stderr);
+    }
+    let ended = said(&["perf", "--by", "nothing", "--format", "json"]);
+    assert!(ended.stderr.contains("there is no column and no key of data `nothing`"), "{}", ended.stderr);
+    let ended = said(&["search", "--service", "workr", "--format", "ndjson"]);
+    assert!(ended.stdout.is_empty() && ended.stderr.contains("did you mean `worker`?"), "{}", ended.stderr);
+    // Before its first event.
+    let mut command = emp_events();
+    command.arg("--store").arg(file("data/sample")).args(["diagnose", &failed, "--format", "json"]);
+    let ended = run(command.args(["--now", "2025-09-20T00:00Z"]));
+    let early: Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!((ended.status, &early["verdict"]), (1, &"not_found".into()));
+    assert!(early["reason"].as_str().unwrap().contains("has no event before 2025-"), "{early:#}");
+}

@@ -34,7 +34,8 @@ fn seal_makes_the_journal_visible_to_other_engines() {
     eventually("they are stored", || store.events() == 12);
     collector.crash();
     // Without one.
-    assert_eq!(store.output(&["seal"]).lines().last(), Some("sealed 12 events"));
+    assert_eq!(store.output(&["seal"]).lines().last(), Some("sealed 5 events"));
+    assert_eq!(store.output(&["seal"]), "nothing to seal: all events are in sealed files\n");
     assert_eq!(store.number(SEALED), 12);
     assert_eq!(store.events(), 12);
 }
@@ -121,6 +122,26 @@ fn compact_and_retain_say_what_they_did() {
     assert_eq!((store.events(), sealed_files(&store).len()), (0, 0));
     let ended = store.run(&["retain"]);
     assert_eq!(ended.status, 2, "{}", ended.stderr);
+}
+
+/// What a collector has read stands in the journal for some minutes after it is sealed.
+#[test]
+fn what_is_too_old_goes_though_the_journal_still_has_it() {
+    let redis = Redis::start();
+    let store = Store::of(&redis);
+    let (old, event) = (1_758_931_200_000_i64, ["service", "worker", "eventType", "job.created"]);
+    for hour in 0..3 {
+        let id = format!("{}-0", old + hour * 3_600_000);
+        redis::cmd("XADD").arg("emp:events").arg(id).arg(&event).query::<()>(&mut redis.connection()).unwrap();
+    }
+    store.output(&["collect", "--once"]);
+    let dry = store.run(&["retain", "--age", "1d", "--even-if-odd", "--dry-run"]);
+    assert!(dry.stdout.starts_with("0 hours"), "{}", dry.stdout);
+    assert!(dry.stderr.contains("the journal still has events of 2025-09-27 00:00 UTC"), "{}", dry.stderr);
+    let said = store.output(&["retain", "--age", "1d", "--even-if-odd"]);
+    assert!(said.starts_with("3 hours with ") && said.contains(" are gone, from 2025-09-27 00:00"), "{said}");
+    assert_eq!((store.events(), sealed_files(&store).len()), (0, 0));
+    assert_eq!(store.run(&["verify"]).status, 0);
 }
 
 #[test]

@@ -65,15 +65,16 @@ impl Check {
     }
 }
 
-/// Looks at all of it, cheap checks first. A check that fails is an answer, not an error.
-pub fn check_health(settings: &Settings) -> Pin<Box<dyn Future<Output = Vec<Check>> + '_>> {
+/// Looks at all of it, cheap checks first; how old the newest event is, is told as of `now_ms`, ms since the epoch. A
+/// check that fails is an answer, not an error.
+pub fn check_health(settings: &Settings, now_ms: i64) -> Pin<Box<dyn Future<Output = Vec<Check>> + '_>> {
     // Behind a pointer, so that it is compiled here and not anew by whoever awaits it.
-    Box::pin(check_all(settings))
+    Box::pin(check_all(settings, now_ms))
 }
 
-async fn check_all(settings: &Settings) -> Vec<Check> {
+async fn check_all(settings: &Settings, now_ms: i64) -> Vec<Check> {
     let mut checks = vec![check_store(&settings.layout), check_collector(settings)];
-    checks.extend(check_contents(&settings.layout));
+    checks.extend(check_contents(&settings.layout, now_ms));
     match look_at_redis(settings).await {
         Ok(found) => checks.extend(found),
         // The error itself says what to do.

@@ -16,7 +16,7 @@ const QUARANTINE_PERCENT_MAX: f64 = 1.0;
 const RECENT_MS: i64 = 24 * 3_600_000;
 
 /// How much the store holds, how new it is, how long the disk will do, and what is in quarantine.
-pub(super) fn check_contents(layout: &Layout) -> Vec<Check> {
+pub(super) fn check_contents(layout: &Layout, now_ms: i64) -> Vec<Check> {
     let Ok(snapshot) = Snapshot::read(layout) else { return Vec::new() };
     let bytes: u64 = snapshot.partitions.iter().map(|file| file.bytes).sum();
     let journal: u64 = snapshot.segments.iter().map(|segment| segment.bytes).sum();
@@ -27,7 +27,7 @@ pub(super) fn check_contents(layout: &Layout) -> Vec<Check> {
         checks.extend(check_quarantine(snapshot));
         return checks;
     };
-    let age_s = (Timestamp::now().as_millisecond() - newest_ms).max(0) / 1_000;
+    let age_s = (now_ms - newest_ms).max(0) / 1_000;
     let detail = format!(
         "{} files, {:.1} MB, and {:.1} MB in the journal; the newest event came {} ago",
         snapshot.partitions.len(),

@@ -60,6 +60,8 @@ pub struct Change {
     pub what: String,
     /// Whose it is, where it is one service's.
     pub service: Option<String>,
+    /// Of a connector: the key of `data` that names it.
+    pub key: Option<String>,
     /// How often it was counted in the earlier range.
     pub before_count: u64,
     /// How often in the later one.

@@ -73,7 +73,27 @@ pub enum Verdict {
     Done,
 }
 
+/// How soon somebody should look at a job, the soonest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// It goes on, and is still waited for.
+    Waited,
+    /// It has failed, or nobody was told of its end.
+    Failed,
+    /// It is done.
+    Done,
+}
+
 impl Verdict {
+    /// What nobody has got yet comes first, then what has failed, and last what is done and was slow.
+    pub const fn urgency(self) -> Urgency {
+        match self {
+            Self::DoneSlow | Self::Done => Urgency::Done,
+            Self::Failed | Self::WebhookUndelivered => Urgency::Failed,
+            _ => Urgency::Waited,
+        }
+    }
+
     /// As it is written.
     pub const fn as_str(self) -> &'static str {
         match self {

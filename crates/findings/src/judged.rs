@@ -1,5 +1,6 @@
 //! What is said about all jobs of a range of time.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -15,9 +16,10 @@ pub struct Judged {
     pub until: Moment,
     /// How many jobs were looked at.
     pub jobs: usize,
-    /// Those with which something is the matter, by cause: the cause of most jobs first.
+    /// Those with which something is the matter, by cause: the most urgent verdict and then the cause of most jobs
+    /// first.
     pub groups: Vec<Group>,
-    /// What is the matter with each of them.
+    /// What is the matter with each of them: the most urgent and latest first.
     pub unhealthy: Vec<Diagnosis>,
     /// Events that completed jobs lack, which almost all of their kind have.
     pub missing_steps: Vec<MissingStep>,
@@ -60,7 +62,7 @@ impl Judged {
         since_ms: i64,
         until_ms: i64,
         jobs: usize,
-        unhealthy: Vec<Diagnosis>,
+        mut unhealthy: Vec<Diagnosis>,
         shared: &BTreeMap<String, String>,
     ) -> Self {
         let mut groups: Vec<Group> = Vec::new();
@@ -82,7 +84,8 @@ impl Judged {
             }
         }
         groups.iter_mut().for_each(|group| group.culprit = culprit_of(group, &unhealthy));
-        groups.sort_by_key(|group| (std::cmp::Reverse(group.jobs.len()), group.verdict));
+        groups.sort_by_key(|group| (group.verdict.urgency(), Reverse(group.jobs.len()), group.verdict));
+        unhealthy.sort_by_key(|one| (one.verdict.urgency(), Reverse(one.since)));
         let (since, until) = (Moment(since_ms), Moment(until_ms));
         let (missing_steps, workers, notes) = (Vec::new(), Vec::new(), Vec::new());
         Self { since, until, jobs, groups, unhealthy, missing_steps, workers, notes }

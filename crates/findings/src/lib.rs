@@ -24,7 +24,8 @@ pub use change::{Change, ChangeKind, Changes, Direction, Implied, Jobs, Test};
 pub use command::{Carried, carry, command, moment_word};
 pub use correlation::{Correlation, OtherJob, SameError, SameWorker};
 pub use diagnosis::{
-    BudgetPart, Completeness, Confidence, Culprit, CulpritKind, Diagnosis, Evidence, LastEvent, SameCause, Verdict,
+    BudgetPart, Completeness, Confidence, Culprit, CulpritKind, Diagnosis, Evidence, LastEvent, SameCause, Urgency,
+    Verdict,
 };
 pub use error_class::ErrorClass;
 pub use judged::{Group, Judged, MissingStep};

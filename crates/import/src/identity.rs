@@ -76,14 +76,12 @@ impl Identity {
     }
 
     /// When a line of a spool came, ms since the epoch: as it says, though not in the future, else
-    /// with the line before.
+    /// with the line before, else now. What follows is never known by when it was read.
     pub fn spooled(&mut self, text: &[u8], ms: Option<i64>) -> u64 {
         self.chain = xxh3_64(text);
+        self.ms = ms.map(|ms| u64::try_from(ms).unwrap_or(0)).or(self.ms);
         let now_ms = self.undated.now_ms;
-        let said = ms.map(|ms| u64::try_from(ms).unwrap_or(0).min(now_ms));
-        let ms = said.or(self.ms).unwrap_or(now_ms);
-        self.ms = Some(ms);
-        ms
+        self.ms.map_or(now_ms, |ms| ms.min(now_ms))
     }
 }
 
@@ -127,6 +125,20 @@ mod tests {
         assert_eq!(keys(&lines[..4]), all[..4]);
         assert_eq!(keys(&lines[2..]), all[2..]);
         assert_ne!(keys(&[("y", None), ("x", None)])[1], all[1]);
+    }
+
+    #[test]
+    fn what_follows_a_spools_line_is_the_same_whenever_it_is_read() {
+        let key_behind = |spooled_at: Option<i64>, now_ms: u64| {
+            let mut identity = Identity::new(Undated { now_ms, count: 0 });
+            identity.spooled(b"of a spool", spooled_at);
+            let (scope, id) = identity.next(b"no event", None);
+            key(scope, id)
+        };
+        for spooled_at in [None, Some(MS), Some(MS + 9)] {
+            let [now, later] = [MS as u64, MS as u64 + 7].map(|now_ms| key_behind(spooled_at, now_ms));
+            assert_eq!(now, later, "{spooled_at:?}");
+        }
     }
 
     #[test]

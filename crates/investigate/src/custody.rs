@@ -1,11 +1,13 @@
-//! Who had a job, and from whom it was taken.
+//! Who has a job, and from whom it was taken: the attempts of its history, by worker.
 
 use std::collections::BTreeMap;
 
 use emp_findings::{LostJob, Moment};
-use emp_job::{History, JobEvent, Meaning, begins_work};
+use emp_job::{History, JobEvent, Run};
 
+use super::judge::last_word;
 use super::living::Living;
+use super::silence::has_job;
 use super::surroundings::Surroundings;
 
 /// The jobs of one worker.
@@ -32,70 +34,23 @@ pub(super) fn custody(around: &Surroundings) -> BTreeMap<String, Custody> {
     workers
 }
 
-/// Who has a job, from its events up to some moment.
-struct Holder<'a> {
-    worker: &'a str,
-    /// Its last word about the job.
-    last: &'a JobEvent,
-}
-
 /// Each worker that had the job and lost it, and the one that has it.
 fn follow(job_id: &str, history: &History, living: &Living) -> Vec<(String, Option<LostJob>)> {
-    let mut found = Vec::new();
-    let mut holder: Option<Holder<'_>> = None;
-    let mut had: Vec<&str> = Vec::new();
-    let mut lose = |of: &Holder<'_>, taken: Option<(&str, i64)>| {
-        let (taken_by, after_ms) = taken.map(|(by, at_ms)| (by.to_owned(), at_ms - of.last.arrived_ms)).unzip();
-        let lost = LostJob { job_id: job_id.to_owned(), since: Moment(of.last.arrived_ms), taken_by, after_ms };
-        found.push((of.worker.to_owned(), Some(lost)));
+    let events = history.events();
+    let lost = |worker: &str, last: &JobEvent, taken: Option<&Run>| {
+        let since = Moment(last.arrived_ms);
+        let after_ms = taken.map(|taken| events[taken.begun].arrived_ms - last.arrived_ms);
+        let taken_by = taken.and_then(|taken| taken.worker.clone());
+        (worker.to_owned(), Some(LostJob { job_id: job_id.to_owned(), since, taken_by, after_ms }))
     };
-    for (index, event) in history.events().iter().enumerate() {
-        let meaning = history.meaning(index);
-        let by = event.worker_id.as_deref();
-        if by.is_some() && by == holder.as_ref().map(|holder| holder.worker) {
-            if let (Some(before), Some(worker), true) = (&holder, by, begins_again(history, index)) {
-                // It was started anew meanwhile, or its lease ran out, and it took the job a second time.
-                lose(before, Some((worker, event.arrived_ms)));
-            }
-            if meaning.is_some_and(gives_back) {
-                holder = None;
-            } else if let Some(holder) = &mut holder {
-                holder.last = event;
-            }
-            continue;
-        }
-        if meaning.is_some_and(Meaning::is_end) {
-            // Whoever tells of it, a service may: it has ended.
-            holder = None;
-        } else if let Some(worker) = by.filter(|worker| takes(event, meaning, &had, worker)) {
-            if let Some(before) = &holder {
-                lose(before, Some((worker, event.arrived_ms)));
-            }
-            had.push(worker);
-            holder = Some(Holder { worker, last: event });
-        }
-    }
-    let Some(holder) = holder.filter(|_| history.terminal().is_none()) else { return found };
-    if living.worker(holder.worker).is_some_and(|worker| worker.start_after(holder.last.id).is_some()) {
-        lose(&holder, None);
-    } else {
-        found.push((holder.worker.to_owned(), None));
+    let losses = history.losses().filter_map(|(run, loss)| {
+        let taken = history.runs().iter().find(|taken| Some(taken.begun) == loss.taken);
+        Some(lost(run.worker.as_deref()?, &events[loss.last], taken))
+    });
+    let mut found: Vec<_> = losses.collect();
+    if let Some((worker, last)) = has_job(history).and_then(|worker| Some((worker, last_word(history, worker)?))) {
+        let is_lost = living.worker(worker).is_some_and(|known| known.start_after(last.id).is_some());
+        found.push(if is_lost { lost(worker, last, None) } else { (worker.to_owned(), None) });
     }
     found
-}
-
-/// Does another attempt begin with that event?
-fn begins_again(history: &History, index: usize) -> bool {
-    history.runs().iter().skip(1).any(|run| run.begun == index)
-}
-
-/// Does its worker give the job back with that event?
-fn gives_back(meaning: Meaning) -> bool {
-    meaning.is_end() || meaning.is_wait()
-}
-
-/// Does a worker begin to have the job with that event? One that froze and goes on does not take it back.
-fn takes(event: &JobEvent, meaning: Option<Meaning>, had: &[&str], worker: &str) -> bool {
-    let begins = begins_work(&event.event_type, meaning);
-    meaning == Some(Meaning::Claimed) || ((begins || meaning == Some(Meaning::Started)) && !had.contains(&worker))
 }

@@ -1,6 +1,6 @@
 //! Jobs that ended badly, and that are tried again and again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use emp_findings::{Confidence, Culprit, CulpritKind, Evidence, SameCause, Verdict, command};
 use emp_job::{History, JobEvent, Meaning, Run, entity, error_text, fingerprint};
@@ -178,7 +178,7 @@ fn explain_error(case: &Case<'_>, finding: &mut Finding, said: Option<&str>) {
     {
         finding.culprit = Culprit::new(CulpritKind::Worker, worker);
         finding.ruled_out.push("no other worker had this error".to_owned());
-    } else if let Some(connector) = history.connector() {
+    } else if let Some(connector) = history.connector().filter(|connector| is_of_most(case, &jobs, connector)) {
         finding.culprit = Culprit::new(CulpritKind::Connector, Some(connector));
         finding.ruled_out.push(format!(
             "not one job or worker alone: {} on {} had this error",
@@ -193,6 +193,13 @@ fn explain_error(case: &Case<'_>, finding: &mut Finding, said: Option<&str>) {
             .push(format!("not this job alone: {} had this error", units::counted(others, "other", "others")));
     }
     finding.next.push(command(&["correlate", case.job_id]));
+}
+
+/// Do most of the other jobs with that error need the connector, too?
+fn is_of_most(case: &Case<'_>, jobs: &BTreeSet<&str>, connector: &str) -> bool {
+    let others = || jobs.iter().filter(|job| **job != case.job_id);
+    let needs_it = |job: &&&str| case.around.history(job).and_then(History::connector) == Some(connector);
+    2 * others().filter(needs_it).count() > others().count()
 }
 
 /// That nobody else had an error says whose it is where it came again and again, or where others had the chance.

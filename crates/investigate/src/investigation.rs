@@ -47,7 +47,7 @@ const MARGIN_MS: i64 = 30 * 60_000;
 const LIFE_MS_MAX: i64 = 2 * 3_600_000;
 /// Events of its surroundings that are looked at.
 const SURROUNDING_EVENTS_MAX: usize = 100_000;
-/// A job that ended within this time is seen among all of the last hours.
+/// A job that ended within this time, and whoever is slow in it, is seen among all of the last hours.
 const RECENT_MS: i64 = 3_600_000;
 /// Jobs that began before a range and of which all is read.
 const CUT_MAX: usize = 500;
@@ -228,19 +228,20 @@ impl<'a> Investigation<'a> {
         Ok((judged, around))
     }
 
-    /// The events of a range that ends now, and of two hours before it; and a word where these were too many to be
-    /// looked at.
+    /// The events of a range that ends now, of an hour at least, and of two hours before it; and a word where these were
+    /// too many to be looked at.
     pub(super) async fn around_range(
         &self,
         since_ms: i64,
     ) -> Result<(Surroundings, Option<String>), InvestigationError> {
-        let from_ms = since_ms - LIFE_MS_MAX;
+        // Of a short range, too, what is usual is told by all of the last hours: who is asked makes no other factor.
+        let from_ms = since_ms.min(self.now_ms - RECENT_MS) - LIFE_MS_MAX;
         let condition =
             format!("ingested_at >= {} and ingested_at <= {}", moment_literal(from_ms), moment_literal(self.now_ms));
         let mut events = self.events(&condition, RANGE_EVENTS_MAX).await?;
         let oldest_ms = events.iter().map(|event| event.arrived_ms).min();
-        let note = oldest_ms.filter(|oldest_ms| events.len() == RANGE_EVENTS_MAX && *oldest_ms > from_ms);
-        let note = note.map(|oldest_ms| {
+        let cut_ms = oldest_ms.filter(|oldest_ms| events.len() == RANGE_EVENTS_MAX && *oldest_ms > from_ms);
+        let note = cut_ms.map(|oldest_ms| {
             format!(
                 "only the newest {} events were looked at, those since {}: what jobs did before is not known",
                 emp_units::count(RANGE_EVENTS_MAX as u64),
@@ -249,7 +250,7 @@ impl<'a> Investigation<'a> {
         });
         events.extend(self.pauses_before(from_ms).await?);
         let lost = self.lost(from_ms).await?;
-        Ok((Surroundings::new(events, lost, self.now_ms), note))
+        Ok((Surroundings::new(events, lost, self.now_ms).whole_since(cut_ms.unwrap_or(from_ms)), note))
     }
 
     /// The whole histories of some jobs.
@@ -278,11 +279,14 @@ impl<'a> Investigation<'a> {
         let condition =
             format!("ingested_at >= {} and ingested_at <= {}", moment_literal(from_ms), moment_literal(until_ms));
         let mut events = self.events(&condition, SURROUNDING_EVENTS_MAX).await?;
+        if events.len() == SURROUNDING_EVENTS_MAX {
+            from_ms = events.iter().map(|event| event.arrived_ms).min().unwrap_or(from_ms);
+        }
         events.extend(self.pauses_before(from_ms).await?);
         events.extend(self.pauses_between(until_ms, self.now_ms).await?);
         let lost = self.lost(from_ms).await?;
         let living = self.living_about(history).await?;
-        Ok(Surroundings::new(events, lost, self.now_ms).with_living(living))
+        Ok(Surroundings::new(events, lost, self.now_ms).whole_since(from_ms).with_living(living))
     }
 
     /// The last that was said of each queue's being paused or not before that moment.

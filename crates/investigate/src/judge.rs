@@ -189,7 +189,7 @@ pub(super) fn not_found(job_id: &str, reason: String, similar: &[String]) -> Dia
         ruled_out: Vec::new(),
         completeness: Completeness { complete: true, notes: Vec::new() },
         cause: None,
-        next: similar.iter().map(|job| command(&["diagnose", job])).collect(),
+        next: similar.iter().filter(|job| *job != job_id).map(|job| command(&["diagnose", job])).collect(),
     }
 }
 

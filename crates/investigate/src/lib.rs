@@ -8,6 +8,7 @@
 mod anomalies;
 mod attempts;
 mod backtest;
+mod busy;
 mod changes;
 mod check_names;
 mod clocks;

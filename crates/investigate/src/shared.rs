@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use emp_findings::{Anomaly, AnomalyKind};
 use emp_job::{History, JobEvent, Meaning, entity, error_text, fingerprint, vocabulary};
+use emp_statistics::quantile;
 use emp_units as units;
 
 use super::detect::Windows;
@@ -19,6 +20,8 @@ const OTHERS_MAX: f64 = 0.6;
 const CASES_MIN: usize = 3;
 /// A quarter of the events of a type, the slowest, are the cases of an alert that it takes longer.
 const SLOW_SHARE: usize = 4;
+/// Of these, those that took so many times what is usual for their kind, where there are some.
+const SLOW_FACTOR: f64 = 2.0;
 
 /// What may be shared, the most telling first.
 const TRAITS: [&str; 6] = ["connector", "endpoint", "worker", "machine", "queue", "kind"];
@@ -66,12 +69,41 @@ fn of_latency(anomaly: &Anomaly, around: &Surroundings, windows: &Windows) -> Op
     {
         return Some(paused);
     }
-    let of_type = |event: &&JobEvent| event.arrived_ms >= windows.begins_ms() && event.event_type == event_type;
-    let mut events: Vec<&JobEvent> =
-        around.events().filter(of_type).filter(|event| event.duration_ms.is_some()).collect();
-    events.sort_by(|a, b| b.duration_ms.partial_cmp(&a.duration_ms).unwrap_or(std::cmp::Ordering::Equal));
-    let (cases, others) = events.split_at(events.len() / SLOW_SHARE);
+    let all: Vec<Lasting<'_>> = around.events().filter_map(|event| Lasting::of(event, event_type, around)).collect();
+    let (before, mut now): (Vec<&Lasting<'_>>, Vec<&Lasting<'_>>) =
+        all.iter().partition(|one| one.event.arrived_ms < windows.begins_ms());
+    // What always takes longer than other work is not what has become slow.
+    let usual = medians(&before);
+    let pooled = quantile(&mut before.iter().map(|one| one.ms).collect::<Vec<_>>(), 0.5);
+    let usual_of = |one: &Lasting<'_>| usual.get(&one.kind).copied().or(pooled).unwrap_or(1.0).max(1.0);
+    now.sort_by(|a, b| (b.ms / usual_of(b)).total_cmp(&(a.ms / usual_of(a))));
+    let events: Vec<&JobEvent> = now.iter().map(|one| one.event).collect();
+    // Few of them may be slow, and the rest of the quarter as usual.
+    let slow = now.iter().filter(|one| one.ms >= SLOW_FACTOR * usual_of(one)).count();
+    let most = events.len() / SLOW_SHARE;
+    let (cases, others) = events.split_at(if slow >= CASES_MIN { slow.min(most) } else { most });
     shared(cases, others, around)
+}
+
+/// An event that says how long it took, and what kind of work it was: its connector and kind of job.
+struct Lasting<'a> {
+    event: &'a JobEvent,
+    kind: (Option<String>, Option<String>),
+    ms: f64,
+}
+
+impl<'a> Lasting<'a> {
+    fn of(event: &'a JobEvent, event_type: &str, around: &Surroundings) -> Option<Self> {
+        let ms = event.duration_ms.filter(|_| event.event_type == event_type)?;
+        Some(Self { event, kind: (trait_of("connector", event, around), trait_of("kind", event, around)), ms })
+    }
+}
+
+/// How long half of each kind of work takes at most.
+fn medians<'a>(all: &[&'a Lasting<'_>]) -> BTreeMap<&'a (Option<String>, Option<String>), f64> {
+    let mut kinds: BTreeMap<_, Vec<f64>> = BTreeMap::new();
+    all.iter().for_each(|one| kinds.entry(&one.kind).or_default().push(one.ms));
+    kinds.into_iter().filter_map(|(kind, mut all)| Some((kind, quantile(&mut all, 0.5)?))).collect()
 }
 
 /// The queue that handed out no jobs for a while, and from when to when.

@@ -113,7 +113,7 @@ pub(super) fn claimed_not_started(case: &Case<'_>) -> Option<Finding> {
 
 /// Do jobs of its kind mostly tell of nothing between their claim and their end? Then the claim is all that is heard of
 /// their beginning.
-fn claims_are_all(case: &Case<'_>) -> bool {
+pub(super) fn claims_are_all(case: &Case<'_>) -> bool {
     let (typical, job_type) = (case.typical, case.job_type());
     let is_step = |event_type: &str| {
         let meaning = vocabulary().meaning_anywhere(event_type);
@@ -163,7 +163,7 @@ fn left_behind<'a>(around: &'a Surroundings, worker: &'a str, last: &JobEvent) -
 }
 
 /// Who is at work on a job, or is about to be.
-fn has_job(history: &History) -> Option<&str> {
+pub(super) fn has_job(history: &History) -> Option<&str> {
     matches!(history.state(), State::Claimed(_) | State::Working).then(|| history.holder()).flatten()
 }
 

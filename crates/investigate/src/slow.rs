@@ -1,12 +1,14 @@
 //! Jobs that take, or took, unusually long.
 
 use emp_findings::{Confidence, Culprit, CulpritKind, Evidence, SameCause, Verdict, command};
-use emp_job::{History, Part, PartKind, Span, budget};
+use emp_job::{History, Meaning, Part, PartKind, Span, begins_work, budget, vocabulary};
 use emp_typical::{Sketch, Typical};
 use emp_units as units;
 
 use super::attempts::NOTICED_MS;
-use super::judge::{CASES_FOR_P99, CASES_MIN, Case, Finding, clock, describe, lasting, typical_ms};
+use super::busy::busy_with;
+use super::judge::{CASES_FOR_P99, CASES_MIN, Case, Finding, describe, lasting, typical_ms};
+use super::silence::claims_are_all;
 use super::speed::{Slowness, is_untold_work};
 
 /// A job is slow that takes so many times as long as 99 of 100 of its kind.
@@ -88,12 +90,15 @@ fn slow(case: &Case<'_>, verdict: Verdict, beginning: &str) -> Option<Finding> {
 
 fn blame(case: &Case<'_>, worst: &Part, finding: &mut Finding) {
     match &worst.kind {
-        PartKind::Work(_) => blame_work(case, worst, finding),
+        PartKind::Work(_) => blame_work(case, worst, worker_of(case.history, worst), finding),
         PartKind::QueueWait => {
             let queue = case.history.queue().unwrap_or("default");
             finding.culprit = Culprit::new(CulpritKind::Queue, Some(queue));
-            let speeds = case.around.speeds(case.typical);
-            if let Some(slow) = speeds.during(CulpritKind::Queue, Some(queue), (worst.start_ms, worst.end_ms)) {
+            let (then, speeds) = ((worst.start_ms, worst.end_ms), case.around.speeds(case.typical));
+            if let Some(busy) = busy_with(case, then) {
+                put_down_to(case, busy.slow, busy.compared_with(), finding);
+                finding.reason += &format!(", and {busy}");
+            } else if let Some(slow) = speeds.during(CulpritKind::Queue, Some(queue), then) {
                 put_down_to(case, slow, "as at other times", finding);
             }
         }
@@ -109,9 +114,10 @@ fn blame(case: &Case<'_>, worst: &Part, finding: &mut Finding) {
         PartKind::Between { .. } => {
             // Who had it then, not who took it over.
             match case.history.worker_at(worst.start_ms) {
-                Some(worker) if is_untold_work(case.history, worst) => {
-                    blame_by_speed(case, worst, Some(worker), finding);
-                }
+                Some(worker) if is_untold_work(case.history, worst) => blame_work(case, worst, Some(worker), finding),
+                // It is at work still: whoever was slow for others may be slow for it.
+                Some(worker)
+                    if is_work_that_goes_on(case, worst) && blame_by_speed(case, worst, Some(worker), finding) => {}
                 // It had the job, and said nothing of what it did.
                 Some(worker) if is_of_workers(case.history, &worst.service) => {
                     finding.culprit = Culprit::new(CulpritKind::Worker, Some(worker));
@@ -127,12 +133,25 @@ fn is_of_workers(history: &History, service: &str) -> bool {
     history.runs().iter().any(|run| history.events()[run.begun].service == service)
 }
 
-/// Is it the worker, the connector, or this job alone? Told by the work that others did around it.
-fn blame_work(case: &Case<'_>, worst: &Part, finding: &mut Finding) {
-    blame_by_speed(case, worst, worker_of(case.history, worst), finding);
+/// Is it the silence of a worker that has begun and not ended its work?
+fn is_work_that_goes_on(case: &Case<'_>, part: &Part) -> bool {
+    let PartKind::Between { before, after: None, .. } = &part.kind else { return false };
+    let meaning = vocabulary().meaning_anywhere(before);
+    begins_work(before, meaning)
+        || matches!(meaning, Some(Meaning::Started | Meaning::Progressed))
+        || (meaning == Some(Meaning::Claimed) && claims_are_all(case))
 }
 
-fn blame_by_speed(case: &Case<'_>, worst: &Part, worker: Option<&str>, finding: &mut Finding) {
+/// Is it the worker, the connector, or this job alone? Told by the work that others did around it.
+fn blame_work(case: &Case<'_>, worst: &Part, worker: Option<&str>, finding: &mut Finding) {
+    if !blame_by_speed(case, worst, worker, finding) {
+        finding.culprit = Culprit::new(CulpritKind::Job, Some(case.job_id));
+        finding.ruled_out.push("neither its worker nor its connector was slow for others then".to_owned());
+    }
+}
+
+/// Blames its worker or its connector where that was slow for others; says whether one was.
+fn blame_by_speed(case: &Case<'_>, worst: &Part, worker: Option<&str>, finding: &mut Finding) -> bool {
     let speeds = case.around.speeds(case.typical);
     let connector = case.history.connector();
     let then = (worst.start_ms, worst.end_ms);
@@ -148,23 +167,16 @@ fn blame_by_speed(case: &Case<'_>, worst: &Part, worker: Option<&str>, finding: 
             put_down_to(case, slow, "as its peers", finding);
             finding.next.push(command(&["workers"]));
         }
-        _ => {
-            finding.culprit = Culprit::new(CulpritKind::Job, Some(case.job_id));
-            finding.ruled_out.push("neither its worker nor its connector was slow for others then".to_owned());
-        }
+        _ => return false,
     }
+    true
 }
 
 /// Names who was slow, since when, and the jobs that were slow by it.
 fn put_down_to(case: &Case<'_>, slow: &Slowness, compared_with: &str, finding: &mut Finding) {
     finding.culprit = Culprit::new(slow.kind, Some(&slow.id));
     finding.since_ms = Some(slow.since_ms);
-    finding.reason += &format!(
-        "; {} takes {} as long {compared_with} since {}",
-        slow.id,
-        units::factor(slow.factor),
-        clock(slow.since_ms)
-    );
+    finding.reason += &format!("; {}", slow.in_words(compared_with));
     finding.same_cause = SameCause::of(slow.jobs.iter().map(String::as_str), case.job_id);
 }
 

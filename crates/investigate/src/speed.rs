@@ -10,8 +10,9 @@ use emp_findings::{CulpritKind, Moment, Speed};
 use emp_job::{History, Meaning, Part, PartKind, budget, entity, vocabulary};
 use emp_statistics::{mann_whitney_larger, quantile};
 use emp_typical::Typical;
+use emp_units as units;
 
-use super::judge::CASES_MIN;
+use super::judge::{CASES_MIN, clock};
 use super::slow::overlong;
 use super::surroundings::Surroundings;
 
@@ -22,8 +23,14 @@ const TELLING_P: f64 = 0.01;
 const PIECES_MIN: usize = 3;
 /// A run goes on while pieces take longer than this many times what is usual, on the whole.
 const RUN_FACTOR: f64 = 1.25;
+/// A run is over once its sum has fallen so far below its highest, some twenty pieces that are as usual,
+const PAUSE_MIN: f64 = 5.0;
+/// or by this share of it: fewer pieces of a long run than were slow before.
+const PAUSE_SHARE: f64 = 0.2;
 /// One piece counts no more than that, however long it took.
 const PIECE_FACTOR_MAX: f64 = 4.0;
+/// So many pieces of others, begun at about the same time, tell what was usual then.
+const NEIGHBOURS: usize = 15;
 /// The name of what is done between a claim and the end, where nothing more is told of it.
 const UNTOLD: &str = "work";
 /// The name of a wait for a worker among the kinds of work.
@@ -73,6 +80,12 @@ pub(super) struct Slowness {
 }
 
 impl Slowness {
+    /// `comfyui takes ×6 as long as other connectors since 2025-09-27 14:00:00Z`.
+    pub fn in_words(&self, compared_with: &str) -> String {
+        let (factor, since) = (units::factor(self.factor), clock(self.since_ms));
+        format!("{} takes {factor} as long {compared_with} since {since}", self.id)
+    }
+
     /// As it is shown.
     pub fn shown(&self) -> Speed {
         Speed { factor: (self.factor * 10.0).round() / 10.0, since: Moment(self.since_ms) }
@@ -119,15 +132,24 @@ impl Speeds {
     }
 
     /// Was that one slow while something went on?
-    pub fn during(&self, kind: CulpritKind, id: Option<&str>, (from_ms, until_ms): (i64, i64)) -> Option<&Slowness> {
+    pub fn during(&self, kind: CulpritKind, id: Option<&str>, then: (i64, i64)) -> Option<&Slowness> {
         let is_it = |slow: &&Slowness| slow.kind == kind && Some(slow.id.as_str()) == id;
-        self.slow.iter().filter(is_it).find(|slow| slow.since_ms <= until_ms && from_ms <= slow.until_ms)
+        self.slow.iter().filter(is_it).find(|slow| slow.lasted_into(then))
+    }
+
+    /// Was anybody of that kind?
+    pub fn is_any_during(&self, kind: CulpritKind, then: (i64, i64)) -> bool {
+        self.slow.iter().any(|slow| slow.kind == kind && slow.lasted_into(then))
     }
 }
 
 impl Slowness {
     fn includes(&self, ms: i64) -> bool {
-        (self.since_ms..=self.until_ms).contains(&ms)
+        self.lasted_into((ms, ms))
+    }
+
+    fn lasted_into(&self, (from_ms, until_ms): (i64, i64)) -> bool {
+        self.since_ms <= until_ms && from_ms <= self.until_ms
     }
 }
 
@@ -180,6 +202,8 @@ fn pieces<'a>(around: &'a Surroundings, typical: &Typical) -> Vec<Piece<'a>> {
             pieces.push(Piece { job, worker: None, connector: None, queue, class, start_ms, ms, factor: 1.0 });
         }
     }
+    // Of what was begun before that, only the longest would be known.
+    pieces.retain(|piece| piece.start_ms >= around.from_ms());
     pieces.sort_by_key(|piece| piece.start_ms);
     let usual: Vec<f64> = usual_ms(&classes, &pieces, typical);
     for piece in &mut pieces {
@@ -248,15 +272,16 @@ fn beyond(factor: f64) -> f64 {
     factor.clamp(1.0 / PIECE_FACTOR_MAX, PIECE_FACTOR_MAX).ln() - RUN_FACTOR.ln()
 }
 
-/// The part with the largest sum, where that is above nothing.
+/// The part with the largest sum, where that is above nothing; one that was as usual for a while in between is two.
 fn largest_sum(values: &[f64]) -> Option<(usize, usize)> {
     let (mut best, mut found) = (0.0, None);
-    let (mut sum, mut begin) = (0.0, 0);
+    let (mut sum, mut highest, mut begin) = (0.0_f64, 0.0_f64, 0);
     for (index, value) in values.iter().enumerate() {
-        if sum <= 0.0 {
-            (sum, begin) = (0.0, index);
+        if sum <= 0.0 || highest - sum > PAUSE_MIN.max(PAUSE_SHARE * highest) {
+            (sum, highest, begin) = (0.0, 0.0, index);
         }
         sum += value;
+        highest = highest.max(sum);
         if sum > best {
             (best, found) = (sum, Some((begin, index + 1)));
         }
@@ -264,22 +289,39 @@ fn largest_sum(values: &[f64]) -> Option<(usize, usize)> {
     found
 }
 
-/// A worker, compared with what its peers took for the same kinds of work meanwhile.
+/// A worker, compared with what its peers took for the same kinds of work at the same time: what became slow for all of
+/// them meanwhile is not its own.
 fn slow_worker(worker: &str, run: &[&Piece<'_>], own: &[&Piece<'_>], pieces: &[Piece<'_>]) -> Option<Slowness> {
     let (since_ms, until_ms) = bounds(run)?;
-    let mut peers: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
     let is_peer = |piece: &&Piece<'_>| {
         piece.worker.is_some_and(|other| other != worker) && (since_ms..=until_ms).contains(&piece.start_ms)
     };
+    let mut peers: BTreeMap<usize, Vec<&Piece<'_>>> = BTreeMap::new();
     for piece in pieces.iter().filter(is_peer) {
-        peers.entry(piece.class).or_default().push(piece.factor);
+        peers.entry(piece.class).or_default().push(piece);
     }
-    let medians: BTreeMap<usize, f64> =
-        peers.iter_mut().filter_map(|(class, factors)| Some((*class, quantile(factors, 0.5)?))).collect();
-    let compared: Vec<&Piece<'_>> = run.iter().copied().filter(|piece| medians.contains_key(&piece.class)).collect();
-    let factors = compared.iter().map(|piece| piece.factor / medians[&piece.class]).collect();
-    let others = peers.iter().flat_map(|(class, all)| all.iter().map(|factor| factor / medians[class])).collect();
+    let beside = |piece: &Piece<'_>| Some(piece.factor / usual_about(peers.get(&piece.class)?, piece.start_ms)?);
+    let compared: Vec<&Piece<'_>> = run.iter().copied().filter(|piece| peers.contains_key(&piece.class)).collect();
+    let factors = compared.iter().filter_map(|piece| beside(piece)).collect();
+    let others = peers.values().flatten().filter_map(|piece| beside(piece)).collect();
     slowness((CulpritKind::Worker, worker), &compared, (factors, others), own)
+}
+
+/// How many times what is usual those pieces took that were begun nearest to a moment; they are in the order in which
+/// they were begun.
+fn usual_about(pieces: &[&Piece<'_>], ms: i64) -> Option<f64> {
+    let at = pieces.partition_point(|piece| piece.start_ms < ms);
+    let (mut from, mut until) = (at, at);
+    while until - from < NEIGHBOURS.min(pieces.len()) {
+        let before = from.checked_sub(1).map(|before| ms - pieces[before].start_ms);
+        let after = pieces.get(until).map(|after| after.start_ms - ms);
+        match (before, after) {
+            (Some(before), Some(after)) if before > after => until += 1,
+            (None, _) => until += 1,
+            _ => from -= 1,
+        }
+    }
+    quantile(&mut pieces[from..until].iter().map(|piece| piece.factor).collect::<Vec<_>>(), 0.5)
 }
 
 /// A connector, compared with what others took meanwhile, else with what it took itself at other times.

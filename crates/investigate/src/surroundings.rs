@@ -18,6 +18,8 @@ pub(super) struct Surroundings {
     /// The workers that were heard of, as of now.
     pub living: Living,
     now_ms: i64,
+    /// From when on all events are here.
+    from_ms: i64,
     of_job: HashMap<String, Vec<usize>>,
     of_worker: HashMap<String, Vec<usize>>,
     errors: Vec<ErrorSeen>,
@@ -71,12 +73,23 @@ impl Surroundings {
             lost,
             living,
             now_ms,
+            from_ms: i64::MIN,
             of_job,
             of_worker,
             errors,
             histories: OnceLock::new(),
             speeds: OnceLock::new(),
         }
+    }
+
+    /// The same, of which it is known that all events since that moment are there, and not all before it.
+    pub fn whole_since(self, from_ms: i64) -> Self {
+        Self { from_ms, ..self }
+    }
+
+    /// From when on all events are here, ms since the epoch.
+    pub const fn from_ms(&self) -> i64 {
+        self.from_ms
     }
 
     /// The same with what is known of the workers.

@@ -4,9 +4,15 @@ use emp_findings::{Confidence, Culprit, CulpritKind, Evidence, SameCause, Verdic
 use emp_job::{History, JobEvent, Meaning, State, error_text, is_claim, vocabulary};
 use emp_units as units;
 
+use super::busy::busy_with;
 use super::failure::short;
 use super::judge::{Case, Finding, clock, describe, lasting};
 use super::surroundings::Surroundings;
+
+/// A job is passed over where so many others that came later were taken before it,
+const PASSED_MIN: usize = 3;
+/// and so many times as many as wait before it.
+const PASSED_FACTOR: usize = 10;
 
 /// No worker has taken the job. One that has not waited for long is waiting, too, but nothing is wrong
 /// with it: then there is no `since`.
@@ -24,10 +30,19 @@ pub(super) fn waiting(case: &Case<'_>) -> Option<Finding> {
     let pause = case.around.pause(history.queue(), history.now_ms());
     let overdue = case.overdue(&event.event_type, waits_ms);
     let ahead = waiting_before(case, event);
+    let later = taken_before(case, since_ms);
+    // Those that wait before it are the reason, unless they are few beside those that came later and went first.
+    let is_passed_over = pause.is_none() && later >= PASSED_MIN && later >= PASSED_FACTOR * ahead.len();
+    let busy = busy_with(case, (since_ms, history.now_ms())).filter(|_| pause.is_none() && !is_passed_over);
     let workers: Vec<&str> = case.around.living.alive().collect();
     let place = history.queue().map(|queue| format!(" in queue `{queue}`")).unwrap_or_default();
     let why = match pause {
         Some(pause) => format!("its queue is paused since {}", clock(pause.happened_ms())),
+        None if is_passed_over => format!(
+            "it was passed over, as {} after it and taken before it, and {} alive",
+            units::counted(later, "job was queued", "jobs were queued"),
+            units::counted(workers.len(), "worker is", "workers are")
+        ),
         None => why(workers.len(), ahead.len()),
     };
     let usual = case.typical.state(case.job_type(), &event.event_type);
@@ -48,8 +63,14 @@ pub(super) fn waiting(case: &Case<'_>) -> Option<Finding> {
         finding.since_ms = Some(pause.map_or(since_ms, |pause| pause.happened_ms().max(since_ms)));
         finding.culprit = match workers.len() {
             0 if pause.is_none() => Culprit::new(CulpritKind::Service, Some("worker")),
+            _ if is_passed_over => Culprit::new(CulpritKind::Job, Some(case.job_id)),
             _ => Culprit::new(CulpritKind::Queue, Some(history.queue().unwrap_or("default"))),
         };
+        if let Some(busy) = busy {
+            finding.culprit = Culprit::new(busy.slow.kind, Some(&busy.slow.id));
+            finding.since_ms = Some(busy.slow.since_ms);
+            finding.reason += &format!("; {}, and {busy}", busy.slow.in_words(busy.compared_with()));
+        }
     }
     finding.ruled_out.push(taken_meanwhile(case, event));
     finding.next.push(command(&["workers"]));
@@ -119,6 +140,13 @@ fn waiting_before(case: &Case<'_>, event: &JobEvent) -> Vec<String> {
         _ => false,
     });
     waiting.map(|(job, _)| job.to_owned()).collect()
+}
+
+/// How many jobs that began after that moment a worker has taken from the same queue.
+fn taken_before(case: &Case<'_>, since_ms: i64) -> usize {
+    let queue = case.history.queue();
+    let is_it = |other: &History| other.start_ms() > since_ms && !other.runs().is_empty() && other.queue() == queue;
+    case.around.histories().filter(|(_, other)| is_it(other)).count()
 }
 
 /// Whether others were taken from the same queue after that event. Where jobs name no queue they share one.

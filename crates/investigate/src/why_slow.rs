@@ -44,6 +44,8 @@ impl Investigation<'_> {
             }
         };
         let around = Surroundings::new(events, Vec::new(), self.now_ms());
+        // How slow somebody is, is told by the same events as everywhere.
+        let (all, _) = self.around_range(since_ms).await?;
         let is_chosen = |job: &str| chosen.as_ref().is_none_or(|chosen| chosen.contains(job));
         let ended: Vec<&History> = around
             .histories()
@@ -61,7 +63,7 @@ impl Investigation<'_> {
                 key if vocabulary().is_key(Named::Queue, key) => CulpritKind::Queue,
                 _ => continue,
             };
-            one.speed = around.speeds(self.typical()).of_subject(kind, &one.value).map(Slowness::shown);
+            one.speed = all.speeds(self.typical()).of_subject(kind, &one.value).map(Slowness::shown);
         }
         Ok(WhySlow { window, jobs: ended.len(), slow: slow_jobs, traits })
     }

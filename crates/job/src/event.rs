@@ -113,7 +113,7 @@ impl JobEvent {
 
     /// Such a thing, with the key by which `data` names it.
     pub fn named(&self, named: Named) -> Option<(&str, &str)> {
-        vocabulary().keys(named).iter().find_map(|key| Some((key.as_str(), self.text(key)?)))
+        named_in(&self.data, named)
     }
 
     /// A key of `data`, as text.
@@ -131,4 +131,9 @@ impl JobEvent {
 /// producer's clock says later than Redis', Redis is right.
 pub fn happened_ms(timestamp_ms: i64, arrived_ms: i64) -> i64 {
     timestamp_ms.min(arrived_ms)
+}
+
+/// What the data of an event names so, with the key by which it does.
+pub fn named_in(data: &Map<String, Value>, named: Named) -> Option<(&str, &str)> {
+    vocabulary().keys(named).iter().find_map(|key| Some((key.as_str(), data.get(key)?.as_str()?)))
 }

@@ -2,6 +2,7 @@
 
 use super::history::History;
 use super::meaning::Meaning;
+use super::spans::Span;
 use super::words::{Role, role};
 
 /// A part of a job's life that no span covers.
@@ -90,7 +91,13 @@ impl History {
 
     pub(super) fn find_gaps(&self) -> Vec<Gap> {
         let end = self.end_ms();
-        let covered = union(self.spans().iter().filter_map(|span| Some((span.start_ms, span.end_ms?))).collect());
+        // What a worker tells of a job that had been taken from it covers no time in which the job was nobody's.
+        let covers = |span: &Span| {
+            let lost = self.losses().find(|(run, _)| run.attempt == span.attempt);
+            let until_ms = lost.map(|(_, loss)| self.events()[loss.last].happened_ms().max(span.start_ms));
+            Some((span.start_ms, span.end_ms?.min(until_ms.unwrap_or(i64::MAX))))
+        };
+        let covered = union(self.spans().iter().filter_map(covers).collect());
         let mut gaps = Vec::new();
         let last = self.end_index().unwrap_or(self.events().len() - 1);
         let course: Vec<usize> = self.course().iter().copied().take_while(|index| *index <= last).collect();

@@ -21,7 +21,7 @@ mod vocabulary;
 mod words;
 
 pub use budget::{Part, PartKind, budget};
-pub use event::{JobEvent, happened_ms};
+pub use event::{JobEvent, happened_ms, named_in};
 pub use fingerprint::{error_text, error_values, fingerprint};
 pub use gaps::{Gap, GapKind};
 pub use history::{Handoff, History, State};

@@ -7,6 +7,7 @@ use emp_units as units;
 
 use super::page::{Heading, Page};
 use super::paint::{BOLD, DIM, ERROR, PLAIN, WARN};
+use super::text::in_zone;
 use super::{Screen, clock};
 
 /// Writes what is unusual, alerts first.
@@ -111,7 +112,7 @@ pub fn write_backtest(out: &mut dyn Write, screen: &Screen, backtest: &Backtest)
             (PLAIN, clock(screen, alert.until.0, "%H:%M")),
             (ERROR, alert.anomaly.kind.as_str().to_owned()),
             (BOLD, subject(&alert.anomaly.subject)),
-            (PLAIN, alert.anomaly.message.clone()),
+            (PLAIN, in_zone(&alert.anomaly.message, &screen.time_zone).into_owned()),
         ]
     });
     let headings = [

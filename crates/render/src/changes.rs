@@ -93,12 +93,13 @@ fn next(changes: &Changes) -> Vec<String> {
     let [since, until] = changes.after.map(|moment| moment_word(moment.0));
     let mut next: Vec<String> = Vec::new();
     for change in &changes.changes {
+        let by_key = ["perf", "--by", change.key.as_deref().unwrap_or_default()];
         let words = match change.kind {
             ChangeKind::ErrorText | ChangeKind::ErrorShare => &["search", "--errors"][..],
             ChangeKind::Outcome => continue,
             ChangeKind::Service | ChangeKind::Machine | ChangeKind::Worker | ChangeKind::WorkerSpeed => &["workers"],
-            ChangeKind::Connector => &["perf", "--by", "connectorType"],
-            ChangeKind::Latency | ChangeKind::EventType | ChangeKind::Jobs => &["perf"],
+            ChangeKind::Connector if change.key.is_some() => &by_key,
+            ChangeKind::Connector | ChangeKind::Latency | ChangeKind::EventType | ChangeKind::Jobs => &["perf"],
         };
         let command = command(&[words, &["--since", &since, "--until", &until]].concat());
         if !next.contains(&command) {

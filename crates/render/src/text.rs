@@ -2,11 +2,8 @@
 
 use std::borrow::Cow;
 
-use jiff::civil::DateTime;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-
-/// How many letters `2025-09-27 10:47:34` has.
-const TIME_LENGTH: usize = 19;
 
 /// Text in which everything is visible: line breaks and tabs as `\n` and `\t`, and other
 /// characters that a terminal would obey or not show (escape, carriage return, the marks that
@@ -26,31 +23,30 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// A sentence for a person: [`visible`], and the times in it, `2025-09-27 10:47:34Z`, as the clocks of that zone show them,
-/// like all others on the screen.
-pub fn said(sentence: &str, zone: &TimeZone) -> String {
-    let visible = visible(sentence);
-    let mut said = String::with_capacity(visible.len());
-    let mut rest = visible.as_ref();
-    while let Some(end) = rest.find('Z') {
-        let time = end.checked_sub(TIME_LENGTH).and_then(|begin| rest.get(begin..end));
-        match time.and_then(|time| in_zone(time, zone)) {
-            Some(local) => {
-                said.push_str(&rest[..end - TIME_LENGTH]);
-                said.push_str(&local);
-            }
-            None => said.push_str(&rest[..=end]),
-        }
-        rest = &rest[end + 1..];
+/// Moments within a sentence, which say that they are UTC (`2025-09-27 14:00:00Z`), by the clock of a zone.
+pub fn in_zone<'a>(text: &'a str, zone: &TimeZone) -> Cow<'a, str> {
+    const FORM: &str = "0000-00-00 00:00:00Z";
+    if *zone == TimeZone::UTC || text.len() < FORM.len() {
+        return Cow::Borrowed(text);
     }
-    said + rest
-}
-
-/// `2025-09-27 10:47:34`, which is of UTC, by another zone's clocks; `None` where it is no time, or the clocks agree.
-fn in_zone(time: &str, zone: &TimeZone) -> Option<String> {
-    let utc = DateTime::strptime("%Y-%m-%d %H:%M:%S", time).ok()?.in_tz("UTC").ok()?;
-    let local = utc.with_time_zone(zone.clone());
-    (local.offset() != utc.offset()).then(|| local.strftime("%Y-%m-%d %H:%M:%S").to_string())
+    let is_digit_where_due = |(of, form): (u8, u8)| if form == b'0' { of.is_ascii_digit() } else { of == form };
+    let (mut shown, mut rest) = (String::new(), text);
+    while let Some(end) = rest.find('Z').map(|at| at + 1) {
+        let (before, after) = rest.split_at(end);
+        let moment = before.len().checked_sub(FORM.len()).and_then(|at| before.get(at..));
+        let moment = moment.filter(|moment| moment.bytes().zip(FORM.bytes()).all(is_digit_where_due));
+        let known = moment.and_then(|moment| Some((moment, moment.parse::<Timestamp>().ok()?)));
+        match known {
+            Some((moment, at)) => {
+                shown += &before[..before.len() - moment.len()];
+                shown += &at.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string();
+            }
+            None => shown += before,
+        }
+        rest = after;
+    }
+    shown += rest;
+    Cow::Owned(shown)
 }
 
 /// Zero-width joiners stay: emoji and some scripts are spelt with them, and they move nothing.

@@ -7,7 +7,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use plotters::style::RGBColor;
 
 use emp_findings::Severity;
-use emp_render::{said, visible};
+use emp_render::visible;
 use emp_units as units;
 
 use super::charts::{self, ChartError, color_of};
@@ -118,9 +118,9 @@ impl Report {
     fn wrong(&self) -> Markup {
         let alerts = self.anomalies.found.iter().filter(|one| one.severity == Severity::Alert);
         // An alert about a job repeats what its group says, and is left out.
-        let repeats = |message: &str| self.judged.unhealthy.iter().any(|one| message.contains(&one.reason));
-        let alerts: Vec<_> =
-            alerts.filter(|one| !repeats(&one.message)).map(|one| said(&one.message, &self.zone)).collect();
+        let said = |message: &str| self.judged.unhealthy.iter().any(|one| message.contains(&one.reason));
+        let alerts = alerts.map(|one| &one.message).filter(|message| !said(message));
+        let alerts: Vec<String> = alerts.map(|message| tables::sentence(self, message)).collect();
         html! {
             @if self.judged.groups.is_empty() && alerts.is_empty() {
                 p.good { "✓ Nothing, with the " (units::counted(self.judged.jobs, "job", "jobs")) " of the last hour." }

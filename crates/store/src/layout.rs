@@ -58,6 +58,9 @@ impl Hour {
     }
 }
 
+/// No stream is reset as often; a larger number is no epoch.
+const EPOCH_MAX: u32 = 999_999_999;
+
 /// Who wrote a file: a collector's name, and the epoch of the stream it read.
 ///
 /// Entry IDs rise only within one life of the stream, so each reset of it begins a new
@@ -97,7 +100,7 @@ impl Writer {
 
     /// This writer after one more reset of the stream.
     pub fn next_epoch(&self) -> Self {
-        Self { name: self.name.clone(), epoch: self.epoch + 1 }
+        Self { name: self.name.clone(), epoch: EPOCH_MAX.min(self.epoch + 1) }
     }
 }
 
@@ -118,8 +121,8 @@ impl FromStr for Writer {
         let writer = Self { name: name.to_owned(), epoch };
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
         let valid = name.bytes().all(plain) && name.starts_with(|c: char| c.is_ascii_alphanumeric());
-        // Each epoch has a next one, and each writer a first epoch, in which its name is just that.
-        let valid = valid && epoch < u32::MAX && split_epoch(name).is_none();
+        // Each writer has a first epoch, in which its name is just that.
+        let valid = valid && epoch <= EPOCH_MAX && split_epoch(name).is_none();
         if valid && writer.to_string() == text { Ok(writer) } else { Err(StoreError::WriterName(text.to_owned())) }
     }
 }

@@ -41,6 +41,8 @@ pub struct Retired {
     pub files: Vec<PathBuf>,
     /// What those take on the disk, in bytes.
     pub bytes: u64,
+    /// The hour that would have been next, of which the journal still has events.
+    pub in_journal: Option<Hour>,
     /// Why [`retain`] takes none of it out.
     pub refusal: Option<Refusal>,
     /// Files of these hours that cannot be read: they are in the quarantine folder now, or stay.
@@ -149,7 +151,11 @@ fn choose(layout: &Layout, retention: &Retention, now_ms: i64) -> Result<(Retire
         let is_too_much = retention.bytes.is_some_and(|bytes| left > bytes);
         let is_in_journal = in_journal.iter().any(|start| start.hour == *which);
         // Oldest first: where one has to stay, all after it do.
-        if !(is_old || is_too_much) || which.end_ms() > now_ms || is_in_journal {
+        if !(is_old || is_too_much) || which.end_ms() > now_ms {
+            break;
+        }
+        if is_in_journal {
+            retired.in_journal = Some(*which);
             break;
         }
         let bytes: u64 = hour.iter().map(|file| file.bytes).sum();

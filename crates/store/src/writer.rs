@@ -3,7 +3,7 @@
 mod batch;
 mod recovery;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -38,6 +38,8 @@ pub struct StoreWriter {
     position: Option<u64>,
     unsealed: Vec<SegmentName>,
     superseded: Vec<(PathBuf, Instant)>,
+    /// Segments that were sealed before this process began, and when.
+    sealed_before: BTreeMap<PathBuf, Instant>,
     kept_aside: Vec<KeptAside>,
     lock: Lock,
 }
@@ -86,6 +88,7 @@ impl StoreWriter {
             position: None,
             unsealed: Vec::new(),
             superseded: Vec::new(),
+            sealed_before: BTreeMap::new(),
             kept_aside: Vec::new(),
             lock,
         };
@@ -351,10 +354,12 @@ impl StoreWriter {
         self.unsealed.first().map(|name| SealTask::new(&self.layout, name.clone()))
     }
 
-    /// Takes note that the task given out last is done.
-    pub fn sealed(&mut self, sealed: &Sealed) {
+    /// Takes note that the task given out last is done. Says whether its events had not been sealed before.
+    pub fn sealed(&mut self, sealed: &Sealed) -> bool {
         self.unsealed.retain(|name| self.layout.segment(name) != sealed.segment);
-        self.superseded.push((sealed.segment.clone(), Instant::now()));
+        let before = self.sealed_before.remove(&sealed.segment);
+        self.superseded.push((sealed.segment.clone(), before.unwrap_or_else(Instant::now)));
+        before.is_none()
     }
 
     /// Removes segments that were superseded that long ago.

@@ -309,7 +309,7 @@ impl AsOf {
     }
 
     /// That moment, ms since the epoch, where it was said.
-    fn given_ms(&self, options: &Options) -> Result<Option<i64>, Failure> {
+    pub fn given_ms(&self, options: &Options) -> Result<Option<i64>, Failure> {
         let real_ms = Timestamp::now().as_millisecond();
         self.now.as_deref().map(|given| moment(options, given, real_ms)).transpose()
     }

@@ -30,6 +30,7 @@ Examples:
   emp-events changes --since 14:00                       since the deploy, and as long before it
   emp-events changes --last 2h --against 1d              the same hours of yesterday
   emp-events changes --last 1h --against '8d..1d'        the week before, whose rates are per hour, too
+  emp-events changes --since 14:00 --exit-code > /dev/null || echo look at the deploy
   emp-events changes --since 2025-09-27T12:00Z --until 2025-09-27T14:00Z \\
       --against 2025-09-27T10:00Z..2025-09-27T12:00Z --format json")]
 pub(crate) struct Changes {
@@ -39,6 +40,9 @@ pub(crate) struct Changes {
     /// earlier (1d, 7d); or a range, FROM..TO
     #[arg(long, value_name = "before|DURATION|FROM..TO", default_value = BEFORE)]
     against: String,
+    /// Exit with 1 where something has changed
+    #[arg(long)]
+    exit_code: bool,
     #[command(flatten)]
     as_of: AsOf,
 }
@@ -65,7 +69,8 @@ impl Changes {
                 _ => show_parts(options, &found, &found.changes, write_changes)?,
             }
             note_failures_without_level(&engine, (Some(after.0), Some(after.1))).await?;
-            Ok(ExitCode::SUCCESS)
+            let is_other = self.exit_code && !found.changes.is_empty();
+            Ok(if is_other { ExitCode::FAILURE } else { ExitCode::SUCCESS })
         })
     }
 

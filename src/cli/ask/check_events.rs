@@ -4,15 +4,15 @@ use emp_collect::{Check, Status};
 use emp_findings::{AnomalyKind, Severity};
 use emp_investigate::Investigation;
 
-use super::answer::{engine, now_ms, runtime};
+use super::answer::{AsOf, engine, runtime};
 use crate::cli::failure::Failure;
 use crate::cli::options::Options;
 
 /// What the events themselves tell: clocks that are ahead, and services that have gone silent.
-pub(crate) fn check_events(options: &Options) -> Vec<Check> {
+pub(crate) fn check_events(options: &Options, as_of: &AsOf) -> Vec<Check> {
     let ask = async || {
         let engine = engine(options)?;
-        let now = now_ms(options, &engine)?;
+        let now = as_of.ms(options, &engine)?;
         let anomalies = Investigation::open(&engine, now).await?.anomalies().await?;
         Ok::<_, Failure>(anomalies.found)
     };

@@ -32,6 +32,7 @@ use clap::Subcommand;
 
 use emp_query::QueryError::{BadInteger, BadMoment, MissingParameter, UnknownParameter, UnknownQuery};
 
+pub(super) use answer::AsOf;
 pub(super) use candidates::with_candidates;
 pub(super) use check_events::check_events;
 pub(super) use forward_again::FromStore;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use ansi_to_tui::IntoText as _;
 use clap::Args;
+use jiff::Timestamp;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
@@ -205,7 +206,7 @@ fn as_text(written: Result<Vec<u8>, Failure>) -> Text<'static> {
 
 /// How events get into the store, as `health` sees it.
 async fn store_state(options: &Options) -> Result<StoreState, Failure> {
-    let checks = check_health(&options.collect_settings(None)?).await;
+    let checks = check_health(&options.collect_settings(None)?, Timestamp::now().as_millisecond()).await;
     let is_reached = checks.iter().any(|check| check.name == "redis" && check.status != Status::Bad);
     let behind = checks.iter().find(|check| check.name == "behind").map(|check| check.detail.clone());
     // Without a Redis it is a store to look back at, and nothing is missing.

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use clap::Args;
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::health_forwarding::check_forwarding;
-use crate::cli::ask::check_events;
+use crate::cli::ask::{AsOf, check_events};
 use crate::cli::failure::Outcome;
 use crate::cli::memory_options::MemoryOptions;
 use crate::cli::options::{FormatOption, Options, runtime, wrapped};
@@ -16,12 +17,14 @@ use emp_collect::{Check, Status, check_health};
 /// Say whether events get from Redis into the store
 ///
 /// Checks that the store can be written, that a collector is at work on it, that Redis answers,
-/// and how many entries are unread. Exit status 0 where all is well, else 1.
+/// and how many entries are unread; and what the events tell of clocks and silent services, as of `--now`.
+/// Exit status 0 where all is well, else 1.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   emp-events health
   emp-events health --watch
+  emp-events health --now 2025-09-27T14:00Z
   emp-events health --format json")]
 pub(crate) struct Health {
     /// Look again every two seconds, until Ctrl-C
@@ -29,6 +32,8 @@ pub(crate) struct Health {
     watch: bool,
     #[command(flatten)]
     memory: MemoryOptions,
+    #[command(flatten)]
+    as_of: AsOf,
 }
 
 const WATCH_EVERY: Duration = Duration::from_secs(2);
@@ -49,9 +54,10 @@ impl Health {
 fn look(options: &Options, asked: &Health) -> Outcome {
     let mut settings = options.collect_settings(None)?;
     settings.memory = asked.memory.limits();
-    let mut checks = runtime()?.block_on(check_health(&settings));
+    let now_ms = asked.as_of.given_ms(options)?.unwrap_or_else(|| Timestamp::now().as_millisecond());
+    let mut checks = runtime()?.block_on(check_health(&settings, now_ms));
     checks.extend(check_forwarding(options)?);
-    checks.extend(check_events(options));
+    checks.extend(check_events(options, &asked.as_of));
     let mut out = std::io::stdout().lock();
     if asked.watch && out.is_terminal() {
         write!(out, "\x1b[2J\x1b[H")?;

@@ -4,8 +4,10 @@ use std::time::Duration;
 use clap::Args;
 use jiff::Timestamp;
 
+use super::seal::seal;
 use crate::cli::failure::Outcome;
 use crate::cli::options::{FormatOption, Options};
+use emp_collect::collector_of;
 use emp_store::{Retention, StoreError, StoreWriter, find_retired, remove_superseded_files, retain};
 use emp_units as units;
 use emp_units::{parse_bytes, parse_positive_duration};
@@ -44,8 +46,11 @@ impl Retain {
         let (verb, retired) = if self.dry_run {
             ("would go", find_retired(&layout, &retention, now)?)
         } else {
-            let _lock = StoreWriter::lock(&layout)
+            let mut store = StoreWriter::open(&layout, &collector_of(&layout))
                 .map_err(|error| anyhow::anyhow!("{error}; stop it, or start it with --retain and --retain-bytes"))?;
+            // An hour of which the journal has events stays.
+            seal(&mut store)?;
+            store.remove_superseded(Duration::ZERO)?;
             let retired = retain(&layout, &retention, now).map_err(|error| match error {
                 StoreError::Refused(_) => anyhow::anyhow!("{error}; where that is as it should be, add --even-if-odd"),
                 other => other.into(),
@@ -64,6 +69,14 @@ impl Retain {
         println!("{hours} hours with {files} files and {} {verb}{range}", units::bytes(retired.bytes));
         if let Some(refusal) = retired.refusal {
             eprintln!("emp-events: it would be refused without --even-if-odd: {refusal}");
+        }
+        if let Some(hour) = retired.in_journal.filter(|_| self.dry_run) {
+            eprintln!(
+                "emp-events: the journal still has events of {} {}:00 UTC: without --dry-run it is sealed first, and \
+                 that hour and those after it may go, too",
+                hour.date(),
+                hour.hour()
+            );
         }
         for error in &retired.failed {
             eprintln!("emp-events: moved to the quarantine folder, since its events cannot be counted: {error}");

@@ -7,7 +7,7 @@ use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::{FormatOption, Options};
 use emp_catalog::{IndexingPace, bring_up_to_date};
 use emp_collect::collector_of;
-use emp_store::{Layout, StoreError, StoreWriter, request_seal};
+use emp_store::{Layout, SUPERSEDED_GRACE, StoreError, StoreWriter, request_seal};
 
 /// How long to wait for a collector at work.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -29,8 +29,12 @@ impl Seal {
         options.allow_formats(&FormatOption::OF_SENTENCES)?;
         let layout = options.existing_layout()?;
         match StoreWriter::open(&layout, &collector_of(&layout)) {
-            Ok(store) => {
-                seal(store)?;
+            Ok(mut store) => {
+                match seal(&mut store)? {
+                    0 => println!("nothing to seal: all events are in sealed files"),
+                    events => println!("sealed {events} events"),
+                }
+                store.remove_superseded(SUPERSEDED_GRACE)?;
                 bring_up_to_date(&layout, IndexingPace::hurried())?;
             }
             Err(StoreError::Locked { .. }) => ask_collector(&layout)?,
@@ -40,16 +44,16 @@ impl Seal {
     }
 }
 
-fn seal(mut store: StoreWriter) -> Result<(), StoreError> {
+/// Seals all that the journal holds, and says how many events that were which had not been sealed before.
+pub(super) fn seal(store: &mut StoreWriter) -> Result<u64, StoreError> {
     let mut events = 0;
     store.close_segment()?;
     while let Some(task) = store.next_to_seal() {
         let sealed = task.run()?;
-        events += sealed.rows;
-        store.sealed(&sealed);
+        // What was sealed before is sealed once more, in case that it had not reached the disk.
+        events += if store.sealed(&sealed) { sealed.rows } else { 0 };
     }
-    println!("sealed {events} events");
-    Ok(())
+    Ok(events)
 }
 
 fn ask_collector(layout: &Layout) -> Result<(), Failure> {

@@ -1,5 +1,6 @@
 //! Who lives, whose clock is off, who is slow since when: told about small systems that each show one thing.
 
+mod blame;
 mod clocks;
 mod errors;
 mod missing;

@@ -152,3 +152,24 @@ fn workers_are_listed_in_every_format() {
     let ago_ms = BEGIN_MS + LAST - heard.as_millisecond();
     assert!((0..20 * SECOND).contains(&ago_ms), "{silent:#}");
 }
+
+/// One worker after the other does its part of a job, and nobody claims it.
+#[test]
+fn a_worker_that_hands_its_part_on_has_lost_nothing() {
+    let mut world = World::default();
+    for (number, at) in (SECOND..LAST).step_by(10 * SECOND as usize).enumerate() {
+        let id = format!("book_{number}");
+        world.tell(at, "api-server", "job.created", &id, "", serde_json::json!({"jobType": "book"}));
+        for (step, worker) in [("print", "w1-1"), ("bind", "w2-1")] {
+            let begins = at + if step == "print" { 100 } else { 2_000 };
+            world.tell(begins, "worker", &format!("{step}.started"), &id, worker, serde_json::json!({}));
+            world.tell(begins + 900, "worker", &format!("{step}.completed"), &id, worker, serde_json::json!({}));
+        }
+        world.tell(at + 3_000, "worker", "job.completed", &id, "w2-1", serde_json::json!({}));
+    }
+    let (_redis, store) = world.stored();
+    let workers = ask(&store, LAST, &["workers"]);
+    let lost = workers["workers"].as_array().unwrap().iter().map(|one| one["lost"].as_array().unwrap().len());
+    assert_eq!(lost.sum::<usize>(), 0, "{workers:#}");
+    assert_eq!(ask(&store, LAST, &["diagnose", "--all"])["workers"].as_array().unwrap().len(), 0);
+}

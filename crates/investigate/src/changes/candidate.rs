@@ -13,6 +13,8 @@ pub(super) struct Candidate {
     pub event_type: Option<String>,
     /// The connector that it is about.
     pub connector: Option<String>,
+    /// Is it about the slowest alone?
+    pub is_tail: bool,
 }
 
 impl Candidate {
@@ -23,6 +25,7 @@ impl Candidate {
             kind,
             what: what.to_owned(),
             service: None,
+            key: None,
             before_count: 0,
             after_count: 0,
             before_of: None,
@@ -38,7 +41,7 @@ impl Candidate {
             words: String::new(),
             implies: Vec::new(),
         };
-        Self { change, is_large: false, event_type: None, connector: None }
+        Self { change, is_large: false, event_type: None, connector: None, is_tail: false }
     }
 
     /// As another one implies it.

@@ -104,15 +104,23 @@ pub(super) fn is_of_connector(cause: &Candidate, one: &Candidate, calm: &[Candid
     match other.kind {
         ChangeKind::Connector => cause.connector == one.connector,
         ChangeKind::Latency => {
-            let is_of_type = |calm: &&Candidate| calm.connector.is_some() && calm.event_type == one.event_type;
-            let others: u64 = calm.iter().filter(is_of_type).map(|calm| calm.change.after_count).sum();
+            let is_of_type = |calm: &&Candidate| {
+                calm.connector.is_some() && calm.event_type == one.event_type && calm.is_tail == one.is_tail
+            };
+            let events = |one: &Candidate| one.change.after_of.unwrap_or(one.change.after_count);
+            let others: u64 = calm.iter().filter(is_of_type).map(events).sum();
             let is_same_type = cause.event_type == one.event_type;
             let meaning = one.event_type.as_deref().and_then(|event_type| vocabulary().meaning(event_type));
             let is_job = meaning == Some(Meaning::Completed);
-            is_job || (is_same_type && others as f64 >= OTHERS_SHARE * other.after_count as f64)
+            is_job || (is_same_type && others as f64 >= OTHERS_SHARE * events(one) as f64)
         }
         _ => false,
     }
+}
+
+/// The slowest alone take longer where a worker among several has become slower: they are its own.
+pub(super) fn is_of_worker(cause: &Candidate, one: &Candidate) -> bool {
+    cause.change.kind == ChangeKind::WorkerSpeed && one.is_tail && cause.change.change == one.change.change
 }
 
 /// A type of event that is slower as a whole: so it is with each connector.

@@ -1,13 +1,17 @@
 //! Which changes are told: those that are real and large, each cause before what follows from it.
 
 use emp_findings::{Change, ChangeKind, Direction};
-use emp_query::Engine;
+use emp_query::{Engine, literal};
 
 use super::candidate::Candidate;
-use super::causes::{is_alike, is_of_connector, is_of_error, is_of_outcome, is_of_share, is_of_type, is_same_text};
+use super::causes::{
+    is_alike, is_of_connector, is_of_error, is_of_outcome, is_of_share, is_of_type, is_of_worker, is_same_text,
+};
+use super::latencies::CONNECTOR;
 use super::ranges::Ranges;
 use super::{Q_MAX, belongs};
 use crate::investigation::InvestigationError;
+use crate::rows::Rows;
 
 /// More changes of one kind and direction are put together.
 const ALIKE_MAX: usize = 3;
@@ -28,11 +32,28 @@ pub(super) async fn told(
     folding.fold(is_same_text);
     folding.fold(is_of_outcome);
     folding.fold(is_of_share);
+    folding.fold(is_of_worker);
     folding.fold(|cause, one| is_of_connector(cause, one, &calm));
     folding.fold(is_of_type);
     folding.fold(is_alike);
     folding.fold_alike();
+    for one in &mut folding.found {
+        one.change.key = key(engine, one, ranges).await?;
+    }
     Ok(folding.found.into_iter().map(|one| one.change).collect())
+}
+
+/// The key by which the events of a connector name it.
+async fn key(engine: &Engine, one: &Candidate, ranges: &Ranges) -> Result<Option<String>, InvestigationError> {
+    let (Some(connector), Some(event_type)) = (&one.connector, &one.event_type) else { return Ok(None) };
+    let sql = format!(
+        "select min(connector_key(data)) as key from events \
+         where event_type = {} and {CONNECTOR} = {} and {}",
+        literal(event_type),
+        literal(connector),
+        ranges.condition()
+    );
+    Ok(Rows::ask(engine, &sql).await?.map(|row| row.optional_text("key"))?.into_iter().flatten().next())
 }
 
 /// Changes in the course of being put under their causes.

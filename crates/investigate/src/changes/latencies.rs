@@ -1,10 +1,10 @@
-//! What takes longer or less: types of events, each as a whole and by connector.
+//! What takes longer or less: types of events, each as a whole and by connector, and the slowest of them alone.
 
 use std::collections::BTreeMap;
 
-use emp_findings::{ChangeKind, Direction};
-use emp_query::{Engine, key_among};
-use emp_statistics::{Counted, clustered_rank_test};
+use emp_findings::{ChangeKind, Direction, Test};
+use emp_query::Engine;
+use emp_statistics::{Counted, Part, clustered_rank_test, share_test};
 use emp_units as units;
 
 use super::candidate::{Candidate, finite, times};
@@ -21,8 +21,16 @@ const DURATIONS_MIN: u64 = 10;
 const TIMES_MIN: f64 = 1.2;
 /// and by so much longer, in ms.
 const MS_MIN: f64 = 5.0;
-/// What explains how long something takes, beside its type.
-pub(super) const KEY: &str = "connectorType";
+/// What explains how long something takes, beside its type, in SQL: the connector, by whichever key names it.
+pub(super) const CONNECTOR: &str = "connector_name(data)";
+/// So many durations tell what 99 of 100 of them take at most.
+const TAIL_DURATIONS_MIN: u64 = 200;
+/// That is worth telling where it is so many times as long,
+const TAIL_TIMES_MIN: f64 = 1.3;
+/// and by so much, in ms.
+const TAIL_MS_MIN: f64 = 50.0;
+/// So many durations are that long, at least.
+const TAIL_COUNT_MIN: u64 = 3;
 
 /// Durations by slot, each with how often it occurs.
 #[derive(Debug, Clone)]
@@ -90,10 +98,9 @@ pub(super) type ByType = BTreeMap<String, BTreeMap<Option<String>, Lengths>>;
 /// All durations of both ranges.
 pub(super) async fn durations(engine: &Engine, ranges: &Ranges) -> Result<ByType, InvestigationError> {
     let sql = format!(
-        "select event_type, {key} as key, ({slot}) / 2 as slot, \
+        "select event_type, {CONNECTOR} as key, ({slot}) / 2 as slot, \
          cast(floor(ln(greatest(duration_ms, {SMALLEST_MS})) / ln({STEP})) as bigint) as step, count(*) as events \
          from events where duration_ms >= 0 and {condition} group by 1, 2, 3, 4",
-        key = key_among(&[], KEY),
         slot = ranges.slot(),
         condition = ranges.condition()
     );
@@ -119,14 +126,25 @@ pub(super) fn latencies(by_type: &ByType, ranges: &Ranges) -> Vec<Candidate> {
     for (event_type, by_key) in by_type {
         let mut whole = Lengths::new(ranges);
         by_key.values().for_each(|lengths| whole.with(lengths));
-        let of_key = |(key, lengths): (&Option<String>, &Lengths)| latency(lengths, event_type, key.as_deref());
-        let by_key: Vec<Candidate> = by_key.iter().filter(|_| by_key.len() > 1).filter_map(of_key).collect();
-        if let Some(mut whole) = latency(&whole, event_type, None) {
+        let keys = || by_key.iter().filter(|_| by_key.len() > 1);
+        let tails_by_key: Vec<Candidate> =
+            keys().filter_map(|(key, lengths)| tail(lengths, event_type, key.as_deref())).collect();
+        let medians_by_key: Vec<Candidate> =
+            keys().filter_map(|(key, lengths)| latency(lengths, event_type, key.as_deref())).collect();
+        let mut medians = latency(&whole, event_type, None);
+        if let Some(whole) = &mut medians {
             // Where a slow connector does less, the others' times are no shorter for it.
-            whole.is_large &= by_key.is_empty() || standardized(&by_key).max(1.0 / standardized(&by_key)) >= TIMES_MIN;
-            found.push(whole);
+            let by_key = standardized(&medians_by_key);
+            whole.is_large &= medians_by_key.is_empty() || by_key.max(1.0 / by_key) >= TIMES_MIN;
         }
-        found.extend(by_key.into_iter().filter(|one| one.connector.is_some()));
+        // Of what takes longer by half of its cases the longest are not told besides.
+        let is_slower = medians.iter().chain(&medians_by_key).any(|one| one.is_large);
+        found.extend(medians);
+        found.extend(medians_by_key.into_iter().filter(|one| one.connector.is_some()));
+        if !is_slower {
+            found.extend(tail(&whole, event_type, None));
+            found.extend(tails_by_key.into_iter().filter(|one| one.connector.is_some()));
+        }
     }
     found
 }
@@ -155,6 +173,51 @@ fn latency(lengths: &Lengths, event_type: &str, connector: Option<&str>) -> Opti
         units::millis(after),
         units::millis(before),
         times(after / before)
+    );
+    Some(found)
+}
+
+/// What only the slowest take longer: more durations than before are well above what 99 of 100 took.
+fn tail(lengths: &Lengths, event_type: &str, connector: Option<&str>) -> Option<Candidate> {
+    let [before, after] = lengths.wholes();
+    if before.count().min(after.count()) < TAIL_DURATIONS_MIN {
+        return None;
+    }
+    let (p99_before, p99_after) = (before.quantile(0.99)?, after.quantile(0.99)?);
+    let long_ms = TAIL_TIMES_MIN * p99_before;
+    let parts = |slots: &[Vec<(f64, u64)>]| -> Vec<Part> {
+        let count = |slot: &[(f64, u64)], least: f64| slot.iter().filter(|one| one.0 >= least).map(|one| one.1).sum();
+        slots.iter().map(|slot| Part { hits: count(slot, long_ms), of: count(slot, 0.0) }).collect()
+    };
+    let (of_before, of_after) = (parts(&lengths.before), parts(&lengths.after));
+    let hits = |parts: &[Part]| parts.iter().map(|part| part.hits).sum::<u64>();
+    let kind = if connector.is_some() { ChangeKind::Connector } else { ChangeKind::Latency };
+    let what = connector.unwrap_or(event_type);
+    let mut found = Candidate::new(kind, Direction::Slower, what, share_test(&of_before, &of_after));
+    found.change.test = Test::Fisher;
+    (found.change.before_count, found.change.after_count) = (hits(&of_before), hits(&of_after));
+    (found.change.before_of, found.change.after_of) = (Some(before.count()), Some(after.count()));
+    found.change.before_p50_ms = before.quantile(0.5).map(units::tenth);
+    found.change.after_p50_ms = after.quantile(0.5).map(units::tenth);
+    found.change.factor = finite(p99_after / p99_before);
+    found.is_large = p99_after >= TAIL_TIMES_MIN * p99_before
+        && p99_after - p99_before >= TAIL_MS_MIN
+        && found.change.after_count >= TAIL_COUNT_MIN;
+    found.event_type = Some(event_type.to_owned());
+    found.connector = connector.map(str::to_owned);
+    found.is_tail = true;
+    let of = connector.map(|connector| format!("{connector}: ")).unwrap_or_default();
+    found.change.words = format!(
+        "{of}the slowest {event_type} take longer, half of them do not: {} at most in 99 of 100 cases, {} before ({}); \
+         {} of {} take {} or longer, {} of {} before",
+        units::millis(p99_after),
+        units::millis(p99_before),
+        times(p99_after / p99_before),
+        units::count(found.change.after_count),
+        units::count(after.count()),
+        units::millis(long_ms),
+        units::count(found.change.before_count),
+        units::count(before.count()),
     );
     Some(found)
 }

@@ -41,7 +41,8 @@ impl Parts {
 
     /// The test, where there are enough events on both sides.
     fn compared(&self, ranges: &Ranges, kind: ChangeKind, what: &str) -> Option<Candidate> {
-        let (of_before, of_after) = self.0.split_at(ranges.before.slots);
+        // Where nothing was counted, there are no slots.
+        let (of_before, of_after) = self.0.split_at_checked(ranges.before.slots)?;
         let sum = |parts: &[Part]| {
             parts.iter().fold(Part::default(), |all, one| Part { hits: all.hits + one.hits, of: all.of + one.of })
         };

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use emp_findings::ChangeKind;
 use emp_job::{Meaning, vocabulary};
-use emp_query::{Engine, key_among, literal};
+use emp_query::{Engine, literal};
 
 use super::candidate::{Candidate, times};
-use super::latencies::{ByType, KEY, Lengths};
+use super::latencies::{ByType, CONNECTOR, Lengths};
 use super::ranges::Ranges;
 use crate::investigation::InvestigationError;
 use crate::rows::Rows;
@@ -32,12 +32,11 @@ pub(super) async fn speeds(
     }
     let sql = format!(
         "select worker_id, pair, cast(floor(ln(greatest(duration_ms, 0.01) / usual.ms) / ln({STEP})) as bigint) as step, \
-         count(*) as events from (select worker_id, event_type, coalesce({key}, '') as key, ({slot}) / 2 as pair, \
+         count(*) as events from (select worker_id, event_type, coalesce({CONNECTOR}, '') as key, ({slot}) / 2 as pair, \
          duration_ms from events where worker_id is not null and duration_ms >= 0 and {condition}) as done \
          join (values {}) as usual(of_type, of_key, is_after, ms) \
          on event_type = of_type and key = of_key and (pair >= {before}) = is_after group by 1, 2, 3",
         usual.join(", "),
-        key = key_among(&[], KEY),
         slot = ranges.slot(),
         condition = ranges.condition(),
         before = ranges.before.slots / 2

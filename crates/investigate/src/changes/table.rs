@@ -30,6 +30,7 @@ pub fn changes_table(changes: &Changes) -> Result<RecordBatch, ArrowError> {
         ("kind", text(&|one| Some(one.kind.as_str().to_owned()))),
         ("what", text(&|one| Some(one.what.clone()))),
         ("service", text(&|one| one.service.clone())),
+        ("key", text(&|one| one.key.clone())),
         ("before_count", count(&|one| Some(one.before_count))),
         ("after_count", count(&|one| Some(one.after_count))),
         ("before_of", count(&|one| one.before_of)),

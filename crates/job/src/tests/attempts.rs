@@ -57,6 +57,9 @@ fn a_worker_that_wakes_up_ends_its_own_work_and_not_that_of_the_other() {
     let history = plain(&[&LOST[..], &late, &after].concat(), 40_000);
     let ends: Vec<_> = history.spans().iter().map(|span| span.end_ms).collect();
     assert_eq!(ends, [Some(37_800), Some(37_900)]);
+    let gap =
+        history.gaps().iter().find(|gap| gap.ms() > 30_000).expect("it was nobody's, whatever is told of it later");
+    assert_eq!((gap.kind, gap.end_ms), (GapKind::Lost, 37_700));
     let ended: Vec<_> = history.runs().iter().map(|run| run.end.map(|(_, meaning)| meaning)).collect();
     assert_eq!(ended, [Some(Meaning::Completed), Some(Meaning::Completed)]);
 }

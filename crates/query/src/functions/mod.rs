@@ -2,10 +2,10 @@
 //! describes them, with examples.
 
 mod duration;
-mod error;
 mod gap;
 mod quantile;
 mod since;
+mod told;
 
 use std::sync::Arc;
 
@@ -24,8 +24,9 @@ pub(super) fn since(zone: TimeZone) -> ScalarUDF {
 pub(super) fn register(state: &mut SessionState) -> Result<()> {
     state.register_udf(Arc::new(since(TimeZone::system())))?;
     state.register_udf(Arc::new(ScalarUDF::from(duration::FormatDuration::new())))?;
-    state.register_udf(Arc::new(ScalarUDF::from(error::ErrorText::plain())))?;
-    state.register_udf(Arc::new(ScalarUDF::from(error::ErrorText::masked())))?;
+    for what in told::What::ALL {
+        state.register_udf(Arc::new(ScalarUDF::from(told::Told::new(what))))?;
+    }
     // Under DuckDB's name, too.
     state.register_udf(Arc::new(date_bin().as_ref().clone().with_aliases(["time_bucket"])))?;
     state.register_udaf(Arc::new(AggregateUDF::from(quantile::Quantile::exact())))?;

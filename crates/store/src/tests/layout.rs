@@ -35,8 +35,11 @@ fn a_writer_is_a_name_and_an_epoch() {
     let writer = Writer::new("web-1.example").unwrap();
     assert_eq!(writer.next_epoch().next_epoch().to_string(), "web-1.example.e2");
     assert_eq!("web-1.example.e2".parse::<Writer>().unwrap(), writer.next_epoch().next_epoch());
-    // The last epoch would have none behind it, and the others would be those of another writer in their first.
-    for text in ["web1.e4294967295", "web1.e0", "web1.e0.e5", "web1.e1.e5"] {
+    // Every name that a writer gives to what it wrote can be read again, of the last epoch, too.
+    let last: Writer = "web1.e999999999".parse().unwrap();
+    assert_eq!(last.next_epoch(), last);
+    // A larger number is no epoch, and the others would be those of another writer in their first.
+    for text in ["web1.e1000000000", "web1.e4294967294", "web1.e0", "web1.e0.e5", "web1.e1.e5"] {
         assert!(text.parse::<Writer>().is_err(), "{text}");
     }
     for name in ["", "a_b", "a/b", "a.e1", ".hidden", "ä", "a b"] {

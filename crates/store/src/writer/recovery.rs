@@ -7,11 +7,13 @@
 //! it had been done.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use super::{OpenSegment, StoreWriter};
 use crate::journal::{Damage, SegmentReader, SegmentWriter};
-use crate::layout::{Hour, Layout, SealedName, SegmentName, Writer};
+use crate::layout::{Hour, IdRange, Layout, SealedName, SegmentName, Writer};
 use crate::leftovers::remove_leftovers;
 use crate::listing::list;
 use crate::mend::{keep_damage, write_anew};
@@ -39,6 +41,8 @@ impl StoreWriter {
         while let Some((name, scan)) = segments.next() {
             let is_newest = segments.peek().is_none_or(|(next, _)| next.writer != name.writer);
             let may_go_on = is_newest && !sealed.has_begun(&name, &scan);
+            let sealed_at = sealed.since(&name, &scan).map(|since| (self.layout.segment(&name), since));
+            self.sealed_before.extend(sealed_at);
             self.recover_segment(&name, &scan, is_newest, may_go_on)?;
         }
         if self.segment.is_none() { self.rotate() } else { Ok(()) }
@@ -132,6 +136,8 @@ struct SealedUpTo {
     entries: BTreeMap<Writer, EntryId>,
     /// Of losses.
     losses: BTreeMap<Writer, EntryId>,
+    /// The files of events.
+    files: Vec<(SealedName, PathBuf)>,
 }
 
 impl SealedUpTo {
@@ -143,6 +149,8 @@ impl SealedUpTo {
         for (date, _) in list(layout.root())?.iter().filter(|(_, name)| name.starts_with("date=")) {
             for (hour, _) in list(date)? {
                 sealed.take(&hour, PARQUET)?;
+                let files = list(&hour)?.into_iter();
+                sealed.files.extend(files.filter_map(|(path, name)| Some((SealedName::parse(&name, PARQUET)?, path))));
             }
         }
         raise(&mut sealed.losses, &layout.losses(), NDJSON)?;
@@ -151,6 +159,15 @@ impl SealedUpTo {
 
     fn take(&mut self, folder: &Path, extension: &str) -> Result<(), StoreError> {
         raise(&mut self.entries, folder, extension)
+    }
+
+    /// When all events of a segment were sealed; `None` where they have not been, or it has none.
+    fn since(&self, segment: &SegmentName, scan: &Scan) -> Option<Instant> {
+        let rows = scan.rows?;
+        let holds = |name: &SealedName| name.writer == segment.writer && name.ids.contains(&rows);
+        let (_, path) = self.files.iter().find(|(name, _)| holds(name))?;
+        let age = fs::metadata(path).ok()?.modified().ok()?.elapsed().unwrap_or_default();
+        Some(Instant::now().checked_sub(age).unwrap_or_else(Instant::now))
     }
 
     fn entries_of(&self, writer: &Writer) -> EntryId {
@@ -178,6 +195,8 @@ fn raise(highest: &mut BTreeMap<Writer, EntryId>, folder: &Path, extension: &str
 /// What a segment holds, as far as recovery needs to know.
 struct Scan {
     hour: Option<Hour>,
+    /// From the first event to the last.
+    rows: Option<IdRange>,
     last: Option<EntryId>,
     position: Option<u64>,
     /// The entry behind the first loss.
@@ -192,12 +211,17 @@ impl Scan {
         let mut reader = SegmentReader::open(path)?;
         let position = reader.header()?.and_then(|header| header.position);
         let (bytes, damage) = (reader.length(), Damage::default());
-        let mut scan = Self { hour: None, last: None, position, first_loss: None, commits: 0, bytes, damage };
+        let mut scan =
+            Self { hour: None, rows: None, last: None, position, first_loss: None, commits: 0, bytes, damage };
         while let Some(commit) = reader.next_commit()? {
             scan.commits += 1;
             scan.position = Some(commit.position).max(scan.position);
             scan.last = commit.last().or(scan.last);
             scan.first_loss = scan.first_loss.or(commit.losses.first().map(|loss| loss.to));
+            if let (Some(first), Some(last)) = (commit.rows.first(), commit.rows.last()) {
+                let first = scan.rows.map_or(first.id, |rows| rows.first);
+                scan.rows = Some(IdRange { first, last: last.id });
+            }
             scan.hour = scan.hour.or(commit.rows.first().map(|row| Hour::of_ms(row.ingested_at())));
         }
         scan.damage.clone_from(reader.damage());

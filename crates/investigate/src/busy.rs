@@ -1,0 +1,73 @@
+//! What kept the workers busy while a job waited for one of them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use emp_findings::CulpritKind;
+use emp_job::{History, Run};
+
+use super::judge::Case;
+use super::speed::Slowness;
+
+/// Somebody who was slow had most of the work then.
+pub(super) struct Busy<'a> {
+    pub slow: &'a Slowness,
+}
+
+impl Busy<'_> {
+    /// With whom it was compared.
+    pub fn compared_with(&self) -> &'static str {
+        if self.slow.kind == CulpritKind::Worker { "as its peers" } else { "as other connectors" }
+    }
+}
+
+impl fmt::Display for Busy<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.slow.kind {
+            CulpritKind::Worker => out.write_str("it had most of the jobs of that queue meanwhile"),
+            _ => out.write_str("most of what workers did meanwhile was for it"),
+        }
+    }
+}
+
+/// The slow connector, or else the slow worker, that had most of the work on jobs of its queue while a job waited: then
+/// the queue was full since they took so long.
+pub(super) fn busy_with<'a>(case: &Case<'a>, wait: (i64, i64)) -> Option<Busy<'a>> {
+    let speeds = case.around.speeds(case.typical);
+    let kinds = [CulpritKind::Connector, CulpritKind::Worker];
+    if !kinds.into_iter().any(|kind| speeds.is_any_during(kind, wait)) {
+        return None;
+    }
+    let queue = case.history.queue();
+    let (mut all_ms, mut shares) = (0, BTreeMap::<(CulpritKind, &str), i64>::new());
+    for (_, other) in case.around.histories().filter(|(job, _)| *job != case.job_id) {
+        for run in other.runs() {
+            let ms = shared_ms(of_run(other, run), wait);
+            if ms == 0 || other.queue() != queue {
+                continue;
+            }
+            all_ms += ms;
+            let names = [(CulpritKind::Connector, other.connector()), (CulpritKind::Worker, run.worker.as_deref())];
+            for (kind, name) in names.into_iter().filter_map(|(kind, name)| Some((kind, name?))) {
+                *shares.entry((kind, name)).or_default() += ms;
+            }
+        }
+    }
+    kinds.into_iter().find_map(|kind| {
+        let of_kind = shares.iter().filter(|((of, _), _)| *of == kind);
+        let ((_, name), ms) = of_kind.max_by_key(|(_, ms)| **ms)?;
+        let slow = speeds.during(kind, Some(name), wait).filter(|_| 2 * ms > all_ms)?;
+        Some(Busy { slow })
+    })
+}
+
+/// From when to when a worker had a job: until now where it has it still.
+fn of_run(history: &History, run: &Run) -> (i64, i64) {
+    let moment = |index: usize| history.events()[index].happened_ms();
+    let end = run.end.map(|(end, _)| end).or_else(|| Some(run.loss?.noticed));
+    (moment(run.begun), end.map_or(history.now_ms(), moment))
+}
+
+fn shared_ms(one: (i64, i64), other: (i64, i64)) -> i64 {
+    (one.1.min(other.1) - one.0.max(other.0)).max(0)
+}
