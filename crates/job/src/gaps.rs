@@ -2,6 +2,7 @@
 
 use super::history::History;
 use super::meaning::Meaning;
+use super::runs::Run;
 use super::spans::Span;
 use super::words::{Role, role};
 
@@ -93,7 +94,10 @@ impl History {
         let end = self.end_ms();
         // What a worker tells of a job that had been taken from it covers no time in which the job was nobody's.
         let covers = |span: &Span| {
-            let lost = self.losses().find(|(run, _)| run.attempt == span.attempt);
+            let worker = self.events()[span.event].worker_id.as_ref();
+            let is_its_own =
+                |run: &Run| run.attempt == span.attempt && worker.is_some() && run.worker.as_ref() == worker;
+            let lost = self.losses().find(|(run, _)| is_its_own(run));
             let until_ms = lost.map(|(_, loss)| self.events()[loss.last].happened_ms().max(span.start_ms));
             Some((span.start_ms, span.end_ms?.min(until_ms.unwrap_or(i64::MAX))))
         };

@@ -10,16 +10,21 @@ const LONG_WORD_LETTERS: usize = 5;
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let wanted = name.to_lowercase();
     let letters = wanted.chars().count();
-    let distance_max = (letters / 3).clamp(1, 4);
     let slips_max = if letters < LONG_WORD_LETTERS { 0 } else { 1 };
     let near = |candidate: &'a str| {
-        let lower = candidate.to_lowercase();
-        let distance = strsim::osa_distance(&wanted, &lower);
         let is_near = |word: String| strsim::osa_distance(&wanted, &word) <= slips_max;
         let is_word = letters >= WORD_LETTERS_MIN && words(candidate).into_iter().any(is_near);
-        (distance <= distance_max || is_word).then_some((distance > distance_max, distance, candidate))
+        let slips = slips(name, candidate);
+        (slips.is_some() || is_word).then_some((slips.is_none(), slips, candidate))
     };
     candidates.into_iter().filter_map(near).min().map(|(.., candidate)| candidate.to_owned())
+}
+
+/// By how many slips of the keys a name differs from another one; `None` where that are too many.
+pub(super) fn slips(name: &str, other: &str) -> Option<usize> {
+    let name = name.to_lowercase();
+    let slips = strsim::osa_distance(&name, &other.to_lowercase());
+    (slips <= (name.chars().count() / 3).clamp(1, 4)).then_some(slips)
 }
 
 /// The words of a name, in lower case: `worker` and `id` of `worker_id`, `connector` and `type` of `connectorType`.

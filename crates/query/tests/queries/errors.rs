@@ -106,7 +106,7 @@ fn types_that_do_not_fit() {
     assert_snapshot!(store.refusal("select sum(service) from events"), @"`sum` does not take a value of type Utf8");
     assert_snapshot!(store.refusal("select timestamp + 1 from events"), @r#"cannot coerce arithmetic expression Timestamp(ms, "UTC") + Int64 to valid types"#);
     assert_snapshot!(store.refusal("select * from events where timestamp > 'friday'"), @"error parsing timestamp from 'friday': timestamp must contain at least 10 characters");
-    assert_snapshot!(store.refusal("select cast(service as int) from events"), @"cannot cast string 'worker' to value of Int32 type");
+    assert_snapshot!(store.refusal("select cast(service as int) from events"), @"`worker` is no int: try_cast(… as int) makes a null of it");
     assert_snapshot!(store.refusal("select 1 / (count(*) - 2) from events"), @"divide by zero error");
     assert_snapshot!(store.refusal("select service, count(*) from events"), @"the column `events.service` must stand in GROUP BY, or inside an aggregate function");
     assert_snapshot!(store.refusal("select * from events where job_id = $job_id"), @"`$job_id` has no value: only canned queries take parameters");
