@@ -14,17 +14,19 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let near = |candidate: &'a str| {
         let is_near = |word: String| strsim::osa_distance(&wanted, &word) <= slips_max;
         let is_word = letters >= WORD_LETTERS_MIN && words(candidate).into_iter().any(is_near);
-        let slips = slips(name, candidate);
-        (slips.is_some() || is_word).then_some((slips.is_none(), slips, candidate))
+        let (slips, is_slip) = (slips(name, candidate), is_slip(name, candidate));
+        (is_slip || is_word).then_some((!is_slip, slips, candidate))
     };
     candidates.into_iter().filter_map(near).min().map(|(.., candidate)| candidate.to_owned())
 }
 
-/// By how many slips of the keys a name differs from another one; `None` where that are too many.
-pub(super) fn slips(name: &str, other: &str) -> Option<usize> {
-    let name = name.to_lowercase();
-    let slips = strsim::osa_distance(&name, &other.to_lowercase());
-    (slips <= (name.chars().count() / 3).clamp(1, 4)).then_some(slips)
+/// May the one name have been meant by the other, but for a slip or two of the keys?
+pub(super) fn is_slip(name: &str, meant: &str) -> bool {
+    slips(name, meant) <= (name.chars().count() / 3).clamp(1, 4)
+}
+
+fn slips(name: &str, meant: &str) -> usize {
+    strsim::osa_distance(&name.to_lowercase(), &meant.to_lowercase())
 }
 
 /// The words of a name, in lower case: `worker` and `id` of `worker_id`, `connector` and `type` of `connectorType`.

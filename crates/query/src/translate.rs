@@ -11,7 +11,7 @@ use datafusion::sql::sqlparser::parser::ParserError;
 use emp_catalog::MissingFile;
 
 use super::QueryError;
-use super::nearest::{nearest, slips};
+use super::nearest::{is_slip, nearest};
 use super::session::Limits;
 use super::tables;
 
@@ -111,7 +111,7 @@ fn unknown_column(field: &Column, valid: &[Column], sql: &str) -> QueryError {
         known = tables::column_names();
     }
     let mut nearest = nearest(&field.name, known.iter().map(String::as_str));
-    let is_slip = nearest.as_ref().is_some_and(|nearest| slips(&field.name, nearest).is_some());
+    let is_slip = nearest.as_ref().is_some_and(|nearest| is_slip(&field.name, nearest));
     if !is_slip && sql.contains(&format!("\"{}\"", field.name)) {
         return QueryError::TextInDoubleQuotes { name: field.name.clone() };
     }
