@@ -203,7 +203,7 @@ fn pieces<'a>(around: &'a Surroundings, typical: &Typical) -> Vec<Piece<'a>> {
         }
     }
     // Of what was begun before that, only the longest would be known.
-    pieces.retain(|piece| piece.start_ms >= around.from_ms());
+    pieces.retain(|piece| piece.start_ms >= around.whole_since_ms());
     pieces.sort_by_key(|piece| piece.start_ms);
     let usual: Vec<f64> = usual_ms(&classes, &pieces, typical);
     for piece in &mut pieces {

@@ -88,7 +88,7 @@ impl Surroundings {
     }
 
     /// From when on all events are here, ms since the epoch.
-    pub const fn from_ms(&self) -> i64 {
+    pub const fn whole_since_ms(&self) -> i64 {
         self.from_ms
     }
 
