@@ -1,5 +1,7 @@
 //! What holds for every argument of every command, said once.
 
+use std::path::PathBuf;
+
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgAction, Command};
 
@@ -38,6 +40,16 @@ pub(super) fn first_line(error: &clap::Error) -> String {
 fn is_option(word: &str, error: &clap::Error) -> bool {
     let Some(ContextValue::String(about)) = error.get(ContextKind::InvalidArg) else { return false };
     about.split([' ', '=']).next() == word.split('=').next()
+}
+
+/// What a variable of no option is set to; one that is set to nothing is not set.
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The same of one that names a file or a folder.
+pub(super) fn path_variable(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
 /// A variable that is set to nothing, as compose files do, is not set; and a time may begin with a minus, as `-3d`

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use tokio::runtime::Runtime;
 use tracing_subscriber::EnvFilter;
 
+use super::arguments::{path_variable, variable};
 use super::ask::AskOptions;
 use super::failure::Failure;
 use emp_collect::{MemoryLimits, Settings, default_consumer};
@@ -87,8 +88,6 @@ impl Options {
 
     /// Where Redis is: `--redis` or `REDIS_URL`, else `REDIS_HOST` and `REDIS_PORT`.
     pub fn redis(&self) -> Result<RedisAddress, Failure> {
-        // A variable that is set to nothing, as compose files do, is not set.
-        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
         let given = self.redis.clone().filter(|url| !url.is_empty()).or_else(|| variable("REDIS_URL"));
         let address = match given {
             Some(url) => RedisAddress::parse(&url),
@@ -173,8 +172,7 @@ pub(super) fn store_in(words: impl Iterator<Item = OsString>) -> PathBuf {
     let words: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
     let behind = words.iter().position(|word| word == "--store").and_then(|at| words.get(at + 1)).map(String::as_str);
     let given = behind.or_else(|| words.iter().find_map(|word| word.strip_prefix("--store=")));
-    let variable = std::env::var_os(STORE).filter(|store| !store.is_empty());
-    given.map(PathBuf::from).or(variable.map(PathBuf::from)).unwrap_or_else(|| USUAL_STORE.into())
+    given.map(PathBuf::from).or_else(|| path_variable(STORE)).unwrap_or_else(|| USUAL_STORE.into())
 }
 
 /// How many places a line of stdout has: those of its terminal, else what COLUMNS says; `None` where nothing is known.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
+use crate::command_line::commands;
 use crate::support::{emp_events, file, run};
 
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/sample");
@@ -93,12 +94,8 @@ fn what_the_documents_say_is_understood() {
 
 #[test]
 fn the_examples_of_every_command_are_understood() {
-    let overview = run(emp_events().arg("--help")).stdout;
-    let (_, list) = overview.split_once("Commands:\n").unwrap();
-    let names =
-        list.lines().take_while(|line| !line.is_empty()).filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
-    let commands = names.filter(|name| !name.is_empty() && *name != "help").flat_map(|name| {
-        let help = run(emp_events().args([name, "--help"])).stdout;
+    let commands = commands().into_iter().flat_map(|name| {
+        let help = run(emp_events().args([&name, "--help"])).stdout;
         let (_, examples) = help.split_once("Examples:\n").unwrap();
         let joined = Regex::new(r"\s*\\\n\s*").unwrap().replace_all(examples, " ").into_owned();
         joined.lines().filter_map(|line| words_of(line.trim())).collect::<Vec<_>>()

@@ -11,7 +11,7 @@ fn sample() -> std::process::Command {
 }
 
 /// The commands, as the overview lists them.
-fn commands() -> Vec<String> {
+pub fn commands() -> Vec<String> {
     let overview = run(emp_events().arg("--help")).stdout;
     let (_, commands) = overview.split_once("Commands:\n").unwrap();
     let commands = commands.lines().take_while(|line| !line.is_empty());

@@ -188,7 +188,7 @@ impl Reading<'_> {
     pub async fn begin_epoch_where_reset(&mut self, poll: &Poll) -> Result<(), CollectError> {
         let Poll { state, accounts, .. } = poll;
         let is_unknown = accounts.position().is_some() && !accounts.is_known;
-        let own = std::slice::from_ref(&self.own).to_owned();
+        let own = [self.own.clone()];
         let is_other = is_unknown && !self.has_come_back(state, accounts, &own).await?;
         if is_other || state.last.is_some_and(|last| last < self.seen()) {
             self.begin_life(state, accounts, accounts.is_known).await?;

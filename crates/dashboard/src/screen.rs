@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Clear, Paragraph, Row, Table, TableState, Wrap};
 
 use emp_findings::{Changes, Severity, Verdict};
-use emp_render::{in_zone, visible};
+use emp_render::{sentence, visible};
 use emp_units as units;
 
 use super::overview::Overview;
@@ -181,11 +181,6 @@ impl Dashboard {
         frame.render_widget(table, area);
     }
 
-    /// As it is shown: its moments by the clock of the screen.
-    fn sentence(&self, text: &str) -> String {
-        visible(&in_zone(text, &self.zone)).into_owned()
-    }
-
     fn draw_anomalies(&self, frame: &mut Frame<'_>, area: Rect, overview: &Overview) {
         let found = &overview.trends.anomalies.found;
         let alerts = found.iter().filter(|one| one.severity == Severity::Alert).count();
@@ -196,7 +191,7 @@ impl Dashboard {
                 let mark = if one.severity == Severity::Alert { "✗" } else { "·" };
                 let kind = one.kind.as_str().replace('_', " ");
                 let head = Span::styled(format!("{mark} {kind} "), self.style(color));
-                Line::from(vec![head, Span::raw(self.sentence(&one.message))])
+                Line::from(vec![head, Span::raw(sentence(&one.message, &self.zone))])
             })
             .collect();
         let nothing = overview.trends.anomalies.lack.clone().unwrap_or_else(|| "nothing unusual".to_owned());
@@ -213,7 +208,7 @@ impl Dashboard {
             .map(|one| {
                 let color = if one.is_bad() { Color::Red } else { Color::Yellow };
                 let head = Span::styled(format!("{} {} ", one.change.as_str(), one.kind.in_words()), self.style(color));
-                Line::from(vec![head, Span::raw(self.sentence(&one.words))])
+                Line::from(vec![head, Span::raw(sentence(&one.words, &self.zone))])
             })
             .collect();
         let title = match changes.changes.len() {
@@ -239,7 +234,7 @@ impl Dashboard {
             Row::new([
                 Line::styled(one.verdict.as_str().replace('_', " "), self.style(color)),
                 Line::raw(visible(&one.job_id).into_owned()),
-                Line::raw(self.sentence(&one.reason)),
+                Line::raw(sentence(&one.reason, &self.zone)),
             ])
         });
         let table = Table::new(rows, [Constraint::Length(19), Constraint::Max(24), Constraint::Fill(1)])
@@ -255,7 +250,7 @@ impl Dashboard {
         let rows = [Constraint::Max(judged.unhealthy.len() as u16 + 1), Constraint::Length(chosen)];
         let [area, below] = Layout::vertical(rows).areas(area);
         let reason = judged.unhealthy.get(self.selected).map(|one| format!("{}: {}", one.job_id, one.reason));
-        let reason = self.sentence(&reason.unwrap_or_default());
+        let reason = sentence(&reason.unwrap_or_default(), &self.zone);
         frame.render_widget(Paragraph::new(reason).wrap(Wrap { trim: true }), below);
         frame.render_stateful_widget(table, area, &mut TableState::new().with_selected(self.selected));
     }

@@ -1,6 +1,5 @@
 //! What can be named in a statement, for whoever helps with typing it.
 
-use arrow::array::AsArray as _;
 use arrow::datatypes::{DataType, FieldRef};
 
 use super::translate::functions;
@@ -42,11 +41,7 @@ impl Engine {
             "select distinct {column} from events where {column} is not null \
              and ingested_at >= timestamp '{since}' order by 1 limit {VALUES_MAX}"
         );
-        let mut values = Vec::new();
-        for batch in self.sql(&sql).await?.batches().await? {
-            values.extend(batch.column(0).as_string::<i32>().iter().flatten().map(str::to_owned));
-        }
-        Ok(values)
+        self.texts(&sql).await
     }
 }
 

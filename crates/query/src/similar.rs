@@ -85,11 +85,7 @@ impl Engine {
              limit {most}",
             literal(beginning)
         );
-        let batches = self.sql(&sql).await?.batches().await?;
-        Ok(batches
-            .iter()
-            .flat_map(|batch| batch.column(0).as_string::<i32>().iter().flatten().map(str::to_owned))
-            .collect())
+        self.texts(&sql).await
     }
 
     /// The keys of `data` in the newest part of the store.
@@ -102,11 +98,14 @@ impl Engine {
             "select distinct key from (select unnest(json_object_keys(data)) as key from events \
              where ingested_at >= timestamp '{since}') limit {KEYS_MAX}"
         );
-        let batches = self.sql(&sql).await?.batches().await?;
-        Ok(batches
-            .iter()
-            .flat_map(|batch| batch.column(0).as_string::<i32>().iter().flatten().map(str::to_owned))
-            .collect())
+        self.texts(&sql).await
+    }
+
+    /// The texts of the first column of an answer; what is null is left out.
+    pub(super) async fn texts(&self, sql: &str) -> Result<Vec<String>, QueryError> {
+        let batches = self.sql(sql).await?.batches().await?;
+        let columns = batches.iter().map(|batch| batch.column(0).as_string::<i32>());
+        Ok(columns.flat_map(|texts| texts.iter().flatten().map(str::to_owned)).collect())
     }
 
     /// The beginning of the hour from which on the sealed files are few enough to look through.

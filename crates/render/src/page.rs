@@ -8,7 +8,7 @@ use super::Screen;
 use super::columns::GAP;
 use super::grid::{self, Lane};
 use super::paint::{BOLD, DIM, Painter};
-use super::text::{in_zone, visible};
+use super::text::{sentence, visible};
 
 /// A paragraph goes over at most this many lines.
 const PARAGRAPH_LINES_MAX: usize = 12;
@@ -61,15 +61,10 @@ impl<'a> Page<'a> {
         Self { has_begun: true, ..Self::new(out, screen) }
     }
 
-    /// As it is shown: its moments by the clock of the screen, as all others on it.
-    fn sentence(&self, text: &str) -> String {
-        visible(&in_zone(text, &self.screen.time_zone)).into_owned()
-    }
-
     /// A text over as many lines as it takes.
     pub fn paragraph(&mut self, style: Style, text: &str) -> io::Result<()> {
         self.has_begun = true;
-        for line in self.wrapped(&self.sentence(text), 0) {
+        for line in self.wrapped(&sentence(text, &self.screen.time_zone), 0) {
             writeln!(self.out, "{}", self.painter.paint(style, &line))?;
         }
         Ok(())
@@ -94,7 +89,7 @@ impl<'a> Page<'a> {
     /// A line of items each.
     pub fn list(&mut self, style: Style, items: &[String]) -> io::Result<()> {
         for item in items {
-            for (index, line) in self.wrapped(&self.sentence(item), 4).into_iter().enumerate() {
+            for (index, line) in self.wrapped(&sentence(item, &self.screen.time_zone), 4).into_iter().enumerate() {
                 let mark = if index == 0 { "  · " } else { "    " };
                 writeln!(self.out, "{mark}{}", self.painter.paint(style, &line))?;
             }

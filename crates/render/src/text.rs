@@ -23,8 +23,13 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// A sentence as it is shown: all of it visible, and its moments by the clock of a zone, as all others on the screen.
+pub fn sentence(text: &str, zone: &TimeZone) -> String {
+    visible(&in_zone(text, zone)).into_owned()
+}
+
 /// Moments within a sentence, which say that they are UTC (`2025-09-27 14:00:00Z`), by the clock of a zone.
-pub fn in_zone<'a>(text: &'a str, zone: &TimeZone) -> Cow<'a, str> {
+pub(super) fn in_zone<'a>(text: &'a str, zone: &TimeZone) -> Cow<'a, str> {
     const FORM: &str = "0000-00-00 00:00:00Z";
     if *zone == TimeZone::UTC || text.len() < FORM.len() {
         return Cow::Borrowed(text);

@@ -7,7 +7,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use plotters::style::RGBColor;
 
 use emp_findings::Severity;
-use emp_render::visible;
+use emp_render::{sentence, visible};
 use emp_units as units;
 
 use super::charts::{self, ChartError, color_of};
@@ -120,7 +120,7 @@ impl Report {
         // An alert about a job repeats what its group says, and is left out.
         let said = |message: &str| self.judged.unhealthy.iter().any(|one| message.contains(&one.reason));
         let alerts = alerts.map(|one| &one.message).filter(|message| !said(message));
-        let alerts: Vec<String> = alerts.map(|message| tables::sentence(self, message)).collect();
+        let alerts: Vec<String> = alerts.map(|message| sentence(message, &self.zone)).collect();
         html! {
             @if self.judged.groups.is_empty() && alerts.is_empty() {
                 p.good { "✓ Nothing, with the " (units::counted(self.judged.jobs, "job", "jobs")) " of the last hour." }

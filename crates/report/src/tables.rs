@@ -1,7 +1,7 @@
 //! The tables of a report, as both the page and the Markdown show them.
 
 use emp_findings::{Anomaly, Change, Group, Severity, Subject};
-use emp_render::{in_zone, visible};
+use emp_render::{sentence, visible};
 use emp_units as units;
 
 use super::data::{Report, Totals};
@@ -36,11 +36,6 @@ fn millis(value: Option<f64>) -> String {
 
 fn shown(text: &str) -> String {
     visible(text).into_owned()
-}
-
-/// A sentence, its moments by the clock of the report.
-pub(super) fn sentence(report: &Report, text: &str) -> String {
-    shown(&in_zone(text, &report.zone))
 }
 
 /// `+12 %`, `−3 %`.
@@ -180,7 +175,7 @@ pub(super) fn anomalies(report: &Report) -> Table {
             if one.severity == Severity::Alert { "alert" } else { "note" }.to_owned(),
             one.kind.as_str().replace('_', " "),
             shown(&subject(&one.subject)),
-            sentence(report, &one.message),
+            sentence(&one.message, &report.zone),
             units::count(one.n),
             one.q.map(units::probability).unwrap_or_default(),
         ]
@@ -197,7 +192,7 @@ pub(super) fn changes(report: &Report) -> Table {
             if also > 0 { format!(", and with it {}", units::counted(also, "more", "more")) } else { String::new() };
         vec![
             format!("{} {of_kind}", change.change.as_str()),
-            format!("{}{also}", sentence(report, &change.words)),
+            format!("{}{also}", sentence(&change.words, &report.zone)),
             units::count(change.before_count),
             units::count(change.after_count),
             units::probability(change.q_value),
@@ -210,7 +205,7 @@ pub(super) fn changes(report: &Report) -> Table {
 /// What limits the comparison.
 pub(super) fn notes_on_changes(report: &Report) -> Vec<String> {
     let notes = report.changes.iter().flat_map(|changes| &changes.notes);
-    notes.map(|note| sentence(report, note)).collect()
+    notes.map(|note| sentence(note, &report.zone)).collect()
 }
 
 fn subject(subject: &Subject) -> String {
@@ -225,7 +220,7 @@ pub(super) fn group(report: &Report, group: &Group) -> (String, String) {
     let what = format!("{jobs} {}{culprit}", group.verdict.as_str().replace('_', " "));
     let example = report.judged.example(group);
     let why = example.map(|one| format!("{}: {}.", one.job_id, one.reason.trim_end_matches('.'))).unwrap_or_default();
-    (shown(&what), sentence(report, &why))
+    (shown(&what), sentence(&why, &report.zone))
 }
 
 /// Whether all is there, a sentence each, and whether it is good.

@@ -103,7 +103,7 @@ impl GroupReader {
         let mut poll = self.poll(self.pace.count(count), ">", settled).await?;
         if let Some(cut) = &poll.cut {
             poll.rest = cut.count();
-            self.rest = Some(Rest { after: below(cut.first), sizes: cut.sizes.clone() });
+            self.rest = Some(Rest { after: cut.first.before(), sizes: cut.sizes.clone() });
         }
         if let Some(position) = poll.position() {
             self.claim(&mut poll.accounts, position).await?;
@@ -283,12 +283,4 @@ impl GroupReader {
 
 fn too_few_answers(command: &'static str) -> StreamError {
     StreamError::Reply { command, detail: "it has too few answers".to_owned() }
-}
-
-/// The highest ID below that one.
-fn below(id: EntryId) -> EntryId {
-    match id.seq.checked_sub(1) {
-        Some(seq) => EntryId::new(id.ms, seq),
-        None => EntryId::new(id.ms.saturating_sub(1), u64::MAX),
-    }
 }

@@ -1,13 +1,11 @@
 //! Asking the store and showing what it answers: what every question has in common.
 
 use std::io::{BufWriter, IsTerminal as _, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
 use clap::Args;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -22,6 +20,7 @@ use emp_render::{AnswerWriter, Format, Screen};
 use emp_store::StoreWriter;
 use emp_units::parse_moment;
 
+use crate::cli::arguments::path_variable;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::{FormatOption, Options, screen_width};
 
@@ -104,18 +103,21 @@ pub(super) fn ask_by_clocks(
     job: Option<String>,
     parameters: Vec<Option<(String, String)>>,
 ) -> Outcome {
-    let job = job.map(|job| known_job(options, as_of, job)).transpose()?;
-    let parameters: Vec<_> = parameters.into_iter().chain([parameter("job_id", job)]).flatten().collect();
     let queries = canned()?;
     let (query, clocks) = (find(&queries, name)?, find(&queries, "clocks")?);
-    let is_taken = |given: &&(String, String)| clocks.parameters.iter().any(|parameter| parameter.name == given.0);
-    let of_clocks: Vec<(String, String)> = parameters.iter().filter(is_taken).cloned().collect();
-    let are_raw = parameters.iter().any(|(name, _)| name == "clocks");
     ask(options, as_of, async |engine| {
+        let job = match job {
+            Some(job) => Some(known_job(engine, job).await?),
+            None => None,
+        };
+        let parameters: Vec<_> = parameters.into_iter().chain([parameter("job_id", job)]).flatten().collect();
+        let is_taken = |given: &&(String, String)| clocks.parameters.iter().any(|parameter| parameter.name == given.0);
+        let of_clocks: Vec<(String, String)> = parameters.iter().filter(is_taken).cloned().collect();
+        let are_raw = parameters.iter().any(|(name, _)| name == "clocks");
         let ahead = Rows(engine.canned(clocks, &of_clocks).await?.batches().await?);
         let ahead = ahead.map(|row| Ok((row.text("producer")?, row.integer("ahead_ms")?))).unwrap_or_default();
         warn(clocks_in_words(&ahead, are_raw).as_slice());
-        engine.canned(query, &parameters).await
+        Ok::<_, Failure>(engine.canned(query, &parameters).await?)
     })
 }
 
@@ -137,71 +139,51 @@ fn clocks_in_words(ahead: &[(String, i64)], are_raw: bool) -> Option<String> {
 
 /// Every canned query, the user's own from `EMP_EVENTS_SQL` included.
 pub(super) fn canned() -> Result<Vec<CannedQuery>, Failure> {
-    let folder = std::env::var_os("EMP_EVENTS_SQL").filter(|folder| !folder.is_empty()).map(PathBuf::from);
+    let folder = path_variable("EMP_EVENTS_SQL");
     Ok(canned_queries(folder.as_deref())?)
 }
 
 /// Asks the engine and shows the answer as it comes.
-pub(super) fn ask(
+pub(super) fn ask<E: Into<Failure>>(
     options: &Options,
     as_of: &AsOf,
-    question: impl AsyncFnOnce(&Engine) -> Result<Answer, QueryError>,
+    question: impl AsyncFnOnce(&Engine) -> Result<Answer, E>,
 ) -> Outcome {
-    ask_in(options, as_of, question, begin_flat)
+    ask_in(options, as_of, false, question)
 }
 
-/// The same with rows that stand upright, and texts that are not cut.
-pub(super) fn ask_tall(
+/// The same, where rows are to stand upright and no text is to be cut, if `is_tall`.
+pub(super) fn ask_in<E: Into<Failure>>(
     options: &Options,
     as_of: &AsOf,
-    question: impl AsyncFnOnce(&Engine) -> Result<Answer, QueryError>,
-) -> Outcome {
-    ask_in(options, as_of, question, |out, _, screen, schema| AnswerWriter::tall(out, screen, schema))
-}
-
-/// How an answer is begun.
-type Begin = for<'a> fn(&'a mut dyn Write, Format, &'a Screen, SchemaRef) -> AnswerWriter<'a>;
-
-fn begin_flat<'a>(out: &'a mut dyn Write, format: Format, screen: &'a Screen, schema: SchemaRef) -> AnswerWriter<'a> {
-    AnswerWriter::new(out, format, screen, schema)
-}
-
-fn ask_in(
-    options: &Options,
-    as_of: &AsOf,
-    question: impl AsyncFnOnce(&Engine) -> Result<Answer, QueryError>,
-    begin: Begin,
+    is_tall: bool,
+    question: impl AsyncFnOnce(&Engine) -> Result<Answer, E>,
 ) -> Outcome {
     let begun = Instant::now();
     runtime()?.block_on(async {
         let engine = as_of.engine(options)?;
-        write_as_it_comes(options, &engine, begun, question(&engine), begin).await
+        stream(options, &engine, begun, is_tall, question(&engine)).await
     })?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Shows the answer to a question that was begun then, as it comes: how many rows.
-pub(super) async fn stream(
+pub(super) async fn stream<E: Into<Failure>>(
     options: &Options,
     engine: &Engine,
     begun: Instant,
-    question: impl Future<Output = Result<Answer, QueryError>>,
-) -> Result<usize, Failure> {
-    write_as_it_comes(options, engine, begun, question, begin_flat).await
-}
-
-async fn write_as_it_comes(
-    options: &Options,
-    engine: &Engine,
-    begun: Instant,
-    question: impl Future<Output = Result<Answer, QueryError>>,
-    begin: Begin,
+    is_tall: bool,
+    question: impl Future<Output = Result<Answer, E>>,
 ) -> Result<usize, Failure> {
     let screen = screen(options)?;
     let mut out = BufWriter::new(std::io::stdout().lock());
-    let mut answer = watched(engine, question).await?;
+    let mut answer = watched(engine, question).await.map_err(Into::into)?;
     warn(&answer.new_warnings());
-    let mut writer = begin(&mut out, format(options), &screen, answer.schema.clone());
+    let schema = answer.schema.clone();
+    let mut writer = match is_tall {
+        true => AnswerWriter::tall(&mut out, &screen, schema),
+        false => AnswerWriter::new(&mut out, format(options), &screen, schema),
+    };
     let mut rows = 0;
     while let Some(batch) = watched(engine, answer.next()).await? {
         rows += batch.num_rows();
@@ -388,18 +370,15 @@ pub(super) async fn unknown_job(engine: &Engine, job: &str) -> Result<Failure, F
 }
 
 /// That job, or the only one whose id begins so.
-fn known_job(options: &Options, as_of: &AsOf, job: String) -> Result<String, Failure> {
-    runtime()?.block_on(async {
-        let engine = as_of.engine(options)?;
-        let mut of_job = engine.sql(&format!("select 1 from events where job_id = {} limit 1", literal(&job))).await?;
-        if of_job.next().await?.is_some_and(|batch| batch.num_rows() > 0) {
-            return Ok(job);
-        }
-        match job_meant(&engine, &job).await? {
-            Some(meant) => Ok(meant),
-            None => Err(unknown_job(&engine, &job).await?),
-        }
-    })
+async fn known_job(engine: &Engine, job: String) -> Result<String, Failure> {
+    let mut of_job = engine.sql(&format!("select 1 from events where job_id = {} limit 1", literal(&job))).await?;
+    if of_job.next().await?.is_some_and(|batch| batch.num_rows() > 0) {
+        return Ok(job);
+    }
+    match job_meant(engine, &job).await? {
+        Some(meant) => Ok(meant),
+        None => Err(unknown_job(engine, &job).await?),
+    }
 }
 
 /// The one job whose id begins so, which is said; `None` where there is none, or several.

@@ -61,7 +61,7 @@ impl Search {
                 on_screen(options, &engine, &filter, &self.sql(&filter, Some(limit)), limit).await?;
             } else {
                 let sql = self.sql(&filter, self.limit);
-                if stream(options, &engine, begun, engine.sql(&sql)).await? == 0 {
+                if stream(options, &engine, begun, false, engine.sql(&sql)).await? == 0 {
                     warn(&[format!("no event matches{}", why_nothing(&engine, &filter).await?)]);
                 }
             }

@@ -7,7 +7,7 @@ use clap::Args;
 use emp_prompt::Prompt;
 use emp_render::Format;
 
-use super::answer::{AsOf, ask, ask_tall, engine_in, format, runtime, screen};
+use super::answer::{AsOf, ask, ask_in, engine_in, format, runtime, screen};
 use super::export::export;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::Options;
@@ -49,7 +49,7 @@ impl Sql {
         };
         match self.output {
             Some(path) => export(options, &self.as_of, &query, &path),
-            None if self.wrap => ask_tall(options, &self.as_of, async |engine| engine.sql(&query).await),
+            None if self.wrap => ask_in(options, &self.as_of, true, async |engine| engine.sql(&query).await),
             None => ask(options, &self.as_of, async |engine| engine.sql(&query).await),
         }
     }

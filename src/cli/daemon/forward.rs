@@ -6,7 +6,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, ValueEnum};
 
 use super::collect::shutdown_on_signal;
-use crate::cli::arguments::{first_line, variable_of, with_manners};
+use crate::cli::arguments::{first_line, variable, variable_of, with_manners};
 use crate::cli::ask::FromStore;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::level;
@@ -171,8 +171,6 @@ pub(super) fn settings_from_environment(once: bool) -> Result<Settings, Failure>
 
 impl How {
     fn settings(&self, once: bool) -> Result<Settings, Failure> {
-        // A variable that is set to nothing, as compose files do, is not set.
-        let variables = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let asked = Asked {
             endpoint: self.endpoint.clone(),
             dataset: self.dataset.clone(),
@@ -184,8 +182,8 @@ impl How {
             timeout: self.timeout,
             allow_http: self.allow_http,
         };
-        let target = Target::resolve(&asked, &variables).map_err(|error| Failure::Usage(error.to_string()))?;
-        let (first, last) = backoff(variables("EMP_EVENTS_FORWARD_BACKOFF_MS"))?;
+        let target = Target::resolve(&asked, &variable).map_err(|error| Failure::Usage(error.to_string()))?;
+        let (first, last) = backoff(variable("EMP_EVENTS_FORWARD_BACKOFF_MS"))?;
         Ok(Settings {
             target,
             batch_events: self.batch_events as usize,
