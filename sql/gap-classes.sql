@@ -21,34 +21,16 @@
 --   max_ms        the longest
 --   worst_job     the job of the longest
 
-with happened as (
-    select
-        *,
-        -- Where a producer's clock says later than Redis', Redis is right.
-        cast(case when $clocks = 'raw' then timestamp else least(timestamp, ingested_at) end as bigint) as ms
-    from events
-    where
-        job_id is not null
-        and ($job_id is null or job_id = $job_id)
-        and ($since is null or timestamp >= $since)
-        and ($until is null or timestamp < $until)
-),
-steps as (
-    select
-        job_id,
-        lag(event_type) over job as from_event,
-        lag(service) over job as from_service,
-        event_type as to_event,
-        service as to_service,
-        ms - lag(ms) over job as gap_ms
-    from happened
-    window job as (partition by job_id order by ms, ingested_at, length(id), id)
+with steps as (
+    select * from transitions where $clocks <> 'raw'
+    union all
+    select * from raw_transitions where $clocks = 'raw'
 )
 select
     from_event,
     from_service,
-    to_event,
-    to_service,
+    event_type as to_event,
+    service as to_service,
     count(*) as gaps,
     sum(gap_ms) as total_ms,
     round(quantile_cont(gap_ms, 0.5), 1) as p50_ms,
@@ -56,7 +38,11 @@ select
     max(gap_ms) as max_ms,
     first_value(job_id order by gap_ms desc, job_id) as worst_job
 from steps
-where gap_ms >= $min_gap
+where
+    gap_ms >= $min_gap
+    and ($job_id is null or job_id = $job_id)
+    and ($since is null or from_time >= $since)
+    and ($until is null or timestamp < $until)
 group by from_event, from_service, to_event, to_service
 order by max_ms desc, gaps desc, from_event, from_service, to_event, to_service
 limit $limit

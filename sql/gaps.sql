@@ -17,39 +17,24 @@
 --   to_service    who sent it
 --   from_time     when it began, by the producer's clock
 
-with happened as (
-    select
-        *,
-        -- Where a producer's clock says later than Redis', Redis is right.
-        cast(case when $clocks = 'raw' then timestamp else least(timestamp, ingested_at) end as bigint) as ms
-    from events
-    where
-        job_id is not null
-        and ($job_id is null or job_id = $job_id)
-        and ($since is null or timestamp >= $since)
-        and ($until is null or timestamp < $until)
-),
-steps as (
-    select
-        job_id,
-        lag(event_type) over job as from_event,
-        lag(service) over job as from_service,
-        event_type as to_event,
-        service as to_service,
-        lag(timestamp) over job as from_time,
-        ms - lag(ms) over job as gap_ms
-    from happened
-    window job as (partition by job_id order by ms, ingested_at, length(id), id)
+with steps as (
+    select * from transitions where $clocks <> 'raw'
+    union all
+    select * from raw_transitions where $clocks = 'raw'
 )
 select
     gap_ms,
     job_id,
     from_event,
     from_service,
-    to_event,
-    to_service,
+    event_type as to_event,
+    service as to_service,
     from_time
 from steps
-where gap_ms >= $min_gap
+where
+    gap_ms >= $min_gap
+    and ($job_id is null or job_id = $job_id)
+    and ($since is null or from_time >= $since)
+    and ($until is null or timestamp < $until)
 order by gap_ms desc, from_time, job_id
 limit $limit

@@ -23,42 +23,28 @@
 --   skewed        how many came out below zero
 --   worst_job     the job of the longest
 
-with happened as (
-    select
-        *,
-        -- Where a producer's clock says later than Redis', Redis is right.
-        cast(case when $clocks = 'raw' then timestamp else least(timestamp, ingested_at) end as bigint) as at_ms
-    from events
-    where
-        job_id is not null
-        and ($job_id is null or job_id = $job_id)
-        and ($since is null or timestamp >= $since)
-        and ($until is null or timestamp < $until)
-),
-steps as (
-    select
-        job_id,
-        lag(service) over job as from_service,
-        service as to_service,
-        at_ms - lag(at_ms) over job as ms
-    from happened
-    -- Order of arrival: one clock for all services, so that their own clocks can be compared.
-    -- IDs are text: of two of one millisecond the longer one came later.
-    window job as (partition by job_id order by ingested_at, length(id), id)
+with steps as (
+    select * from transitions where $clocks <> 'raw'
+    union all
+    select * from raw_transitions where $clocks = 'raw'
 )
 select
-    from_service,
-    to_service,
+    handed_by as from_service,
+    service as to_service,
     count(*) as handoffs,
-    round(avg(ms) filter (where ms >= 0), 1) as avg_ms,
-    round(quantile_cont(ms, 0.5) filter (where ms >= 0), 1) as p50_ms,
-    round(quantile_cont(ms, 0.95) filter (where ms >= 0), 1) as p95_ms,
-    round(quantile_cont(ms, 0.99) filter (where ms >= 0), 1) as p99_ms,
-    max(ms) filter (where ms >= 0) as max_ms,
-    count(*) filter (where ms < 0) as skewed,
-    first_value(job_id order by ms desc, job_id) filter (where ms >= 0) as worst_job
+    round(avg(handoff_ms) filter (where handoff_ms >= 0), 1) as avg_ms,
+    round(quantile_cont(handoff_ms, 0.5) filter (where handoff_ms >= 0), 1) as p50_ms,
+    round(quantile_cont(handoff_ms, 0.95) filter (where handoff_ms >= 0), 1) as p95_ms,
+    round(quantile_cont(handoff_ms, 0.99) filter (where handoff_ms >= 0), 1) as p99_ms,
+    max(handoff_ms) filter (where handoff_ms >= 0) as max_ms,
+    count(*) filter (where handoff_ms < 0) as skewed,
+    first_value(job_id order by handoff_ms desc, job_id) filter (where handoff_ms >= 0) as worst_job
 from steps
-where from_service <> to_service
-group by from_service, to_service
-order by p95_ms desc nulls last, handoffs desc, from_service, to_service
+where
+    handed_by is not null
+    and ($job_id is null or job_id = $job_id)
+    and ($since is null or handed_at >= $since)
+    and ($until is null or timestamp < $until)
+group by handed_by, service
+order by p95_ms desc nulls last, handoffs desc, handed_by, service
 limit $limit

@@ -10,6 +10,7 @@ mod ids;
 mod index;
 mod saved;
 mod sealed;
+mod shared;
 mod stamp;
 mod threads;
 mod values;
@@ -21,6 +22,7 @@ pub use facts::{BOUNDED_COLUMNS, Facts};
 pub use ids::IdScope;
 pub use index::IndexingPace;
 pub use sealed::{Sealed, SealedFiles};
+pub use shared::SharedJobs;
 pub use values::VALUE_COLUMNS;
 
 use facts::Knowledge;

@@ -1,12 +1,13 @@
 //! The files of one look at the store, and which of them may hold what.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 
 use super::Catalog;
 use super::facts::Facts;
 use super::ids::{self, ID_COLUMNS, IdScope, Run};
 use super::saved::Storage;
+use super::shared::{BrokenRun, ChosenFiles, SharedJobs};
 use super::values::{VALUE_COLUMNS, ValueNumbers, Values};
 use emp_store::Partition;
 
@@ -90,6 +91,39 @@ impl SealedFiles {
         self.numbers.may_hold(file.values.as_ref()?, column, values)
     }
 
+    /// Which jobs occur in more than one of these files and of the sets in `others`, which are hashes of job ids
+    /// (see [`SharedJobs::hash`]), each once. Files that the index does not know are read.
+    pub fn shared_jobs(&self, files: &[&Sealed], others: &[Vec<u64>]) -> SharedJobs {
+        let mut unknown: Vec<&Sealed> = files.iter().filter(|file| file.place.is_none()).copied().collect();
+        let mut by_run: BTreeMap<u64, Vec<&Sealed>> = BTreeMap::new();
+        for file in files {
+            if let Some(place) = file.place {
+                by_run.entry(place.run).or_default().push(file);
+            }
+        }
+        let indexed = self.runs.get_or_init(|| self.open_runs());
+        loop {
+            let opened = |run: &u64| indexed.get(run).and_then(|indexed| indexed.run.as_ref());
+            by_run.retain(|run, files| {
+                let is_open = opened(run).is_some();
+                if !is_open {
+                    unknown.append(files);
+                }
+                is_open
+            });
+            let runs = by_run.iter().filter_map(|(run, files)| Some(ChosenFiles { run: opened(run)?, are_chosen: numbers_of(files) }));
+            let runs: Vec<ChosenFiles<'_>> = runs.collect();
+            match SharedJobs::of(&runs, &unknown, others) {
+                Ok(shared) => return shared,
+                Err(BrokenRun(number)) => {
+                    // What the index cannot tell, the files do.
+                    let run = by_run.keys().nth(number).copied();
+                    unknown.extend(run.and_then(|run| by_run.remove(&run)).unwrap_or_default());
+                }
+            }
+        }
+    }
+
     fn open_runs(&self) -> HashMap<u64, IndexedFiles> {
         let mut runs: HashMap<u64, IndexedFiles> = HashMap::new();
         for (position, file) in (0..).zip(&self.files) {
@@ -109,6 +143,17 @@ impl SealedFiles {
         }
         runs
     }
+}
+
+/// Which numbers of their run these files have.
+fn numbers_of(files: &[&Sealed]) -> Vec<bool> {
+    let mut are_chosen = Vec::new();
+    for place in files.iter().filter_map(|file| file.place) {
+        let number = place.number as usize;
+        are_chosen.resize(are_chosen.len().max(number + 1), false);
+        are_chosen[number] = true;
+    }
+    are_chosen
 }
 
 impl IndexedFiles {

@@ -24,6 +24,7 @@ mod similar;
 mod skip;
 mod statement;
 mod tables;
+mod transitions;
 mod translate;
 mod view;
 mod warning;

@@ -205,7 +205,7 @@ fn combine(mut a: Vec<bool>, b: &[bool], with: fn(bool, bool) -> bool) -> Vec<bo
 }
 
 /// The column and the ids of `job_id = 'x'` and `job_id in ('x', 'y')`.
-fn wanted_ids(filter: &Expr) -> Option<(&str, Vec<&str>)> {
+pub(super) fn wanted_ids(filter: &Expr) -> Option<(&str, Vec<&str>)> {
     let (column, values): (&Expr, Vec<&Expr>) = match filter {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => match (&**left, &**right) {
             (column @ Expr::Column(_), value) | (value, column @ Expr::Column(_)) => (column, vec![value]),

@@ -10,7 +10,7 @@ use arrow::datatypes::DataType;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 
-use super::{ID_COLUMNS, IdScope, hash};
+use super::{ID_COLUMNS, IdScope, JOB_COLUMN, hash, job_hash};
 use crate::values::VALUE_COLUMNS;
 
 /// Rows decoded at once: one column at a time, so that this stays small.
@@ -67,6 +67,22 @@ pub(crate) fn collect(path: &Path) -> Option<IdSet> {
         })?;
     }
     Some(set)
+}
+
+/// The hashes of the jobs in the file at `path`, each once. `None` where it cannot be read.
+pub(crate) fn collect_jobs(path: &Path) -> Option<Vec<u64>> {
+    let (mut hashes, mut last) = (Vec::new(), String::new());
+    Columns::open(path)?.each(ID_COLUMNS[JOB_COLUMN], false, &mut |id, _| {
+        if last != id {
+            hashes.push(job_hash(id));
+            last.replace_range(.., id);
+        }
+        if hashes.len() >= HASHES_MAX {
+            sort(&mut hashes);
+        }
+    })?;
+    sort(&mut hashes);
+    Some(hashes)
 }
 
 fn sort(hashes: &mut Vec<u64>) {

@@ -9,8 +9,8 @@
 mod collect;
 mod run;
 
-pub(super) use collect::{IdSet, collect};
-pub(super) use run::{Broken, Run, RunBuilder};
+pub(super) use collect::{IdSet, collect, collect_jobs};
+pub(super) use run::{Broken, Run, RunBuilder, SLICE_BITS, slice_of};
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -39,6 +39,14 @@ pub enum IdScope {
     /// In those of the level `error`. A user or a worker occurs in most hours, and an error in
     /// most hours, but both together in few.
     ErrorEvents,
+}
+
+/// The place of `job_id` among [`ID_COLUMNS`].
+const JOB_COLUMN: usize = 0;
+
+/// What the index keeps of a job's id.
+pub(super) fn job_hash(job_id: &str) -> u64 {
+    hash(JOB_COLUMN, job_id, IdScope::AllEvents)
 }
 
 /// What the index keeps of an id: the first 48 bits of its hash, in which its column counts, too,

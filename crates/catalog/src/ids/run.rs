@@ -20,6 +20,13 @@ const DIRECTORY_ENTRY_BYTES: u64 = 8;
 /// As many ids to a bucket, on average: a few kilobytes.
 const BUCKET_IDS: usize = 512;
 const BUCKET_BITS_MAX: u8 = 20;
+/// By so many of their first bits the ids are parted into slices, which can be gone through one by one.
+pub(crate) const SLICE_BITS: u32 = 6;
+
+/// The slice that a hash is in.
+pub(crate) fn slice_of(hash: u64) -> usize {
+    (hash >> (HASH_BITS - SLICE_BITS)) as usize
+}
 
 /// The bytes are not those of a run, or not those that were written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +90,28 @@ impl Run {
         })
     }
 
+    /// Shows each id whose hash begins with these bits of [`SLICE_BITS`], ascending, with its files.
+    pub fn visit_slice(&self, slice: usize, show: &mut dyn FnMut(u64, &[u32])) -> Result<(), Broken> {
+        let bits = u32::from(self.bits);
+        let buckets = match bits.checked_sub(SLICE_BITS) {
+            Some(finer) => slice << finer..(slice + 1) << finer,
+            // Of a small run a bucket holds several slices.
+            None => slice >> (SLICE_BITS - bits)..(slice >> (SLICE_BITS - bits)) + 1,
+        };
+        let mut files = Vec::new();
+        for bucket in buckets {
+            let bytes = self.bucket(bucket)?;
+            let mut entries = Entries::of(&bytes);
+            while let Some(hash) = entries.next_into(&mut files) {
+                let hash = hash?;
+                if slice_of(hash) == slice {
+                    show(hash, &files);
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn bucket(&self, bucket: usize) -> Result<Vec<u8>, Broken> {
         // The entry before tells where the bucket begins.
         let mut entries = [0; 2 * DIRECTORY_ENTRY_BYTES as usize];
@@ -120,16 +149,28 @@ impl<'a> Entries<'a> {
         Self { bytes, hash: 0 }
     }
 
-    fn entry(&mut self) -> Option<(u64, Vec<u32>)> {
+    /// The next id's hash; its files go into `files`. `None` at the end.
+    fn next_into(&mut self, files: &mut Vec<u32>) -> Option<Result<u64, Broken>> {
+        if self.bytes.is_empty() {
+            return None;
+        }
+        let entry = self.entry(files);
+        if entry.is_none() {
+            self.bytes = &[];
+        }
+        Some(entry.ok_or(Broken))
+    }
+
+    fn entry(&mut self, files: &mut Vec<u32>) -> Option<u64> {
+        files.clear();
         self.hash = self.hash.checked_add(take(&mut self.bytes)?)?;
         let count = take(&mut self.bytes)?;
-        let mut files = Vec::with_capacity(usize::try_from(count).ok()?.min(self.bytes.len() + 1));
         let mut number = 0_u32;
         for _ in 0..count {
             number = number.checked_add(u32::try_from(take(&mut self.bytes)?).ok()?)?;
             files.push(number);
         }
-        Some((self.hash, files))
+        Some(self.hash)
     }
 }
 
@@ -137,14 +178,9 @@ impl Iterator for Entries<'_> {
     type Item = Result<(u64, Vec<u32>), Broken>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.bytes.is_empty() {
-            return None;
-        }
-        let entry = self.entry();
-        if entry.is_none() {
-            self.bytes = &[];
-        }
-        Some(entry.ok_or(Broken))
+        let mut files = Vec::new();
+        let hash = self.next_into(&mut files)?;
+        Some(hash.map(|hash| (hash, files)))
     }
 }
 

@@ -11,26 +11,31 @@ use datafusion::catalog::TableProvider;
 pub(super) use events::{Events, times};
 pub(super) use records::{DeadLetterRecords, Files, Losses, Quarantine, Records};
 
+use super::transitions::{self, Transitions};
 use super::view::Source;
 
 /// Every table by its name.
-pub(super) fn all(source: &Arc<Source>) -> [(&'static str, Arc<dyn TableProvider>); 5] {
+pub(super) fn all(source: &Arc<Source>) -> [(&'static str, Arc<dyn TableProvider>); 7] {
     [
         ("dead_letters", Arc::new(Records::<DeadLetterRecords>::new(source))),
         ("events", Arc::new(Events::new(source))),
         ("files", Arc::new(Records::<Files>::new(source))),
         ("losses", Arc::new(Records::<Losses>::new(source))),
         ("quarantine", Arc::new(Records::<Quarantine>::new(source))),
+        ("transitions", Arc::new(Transitions::new(source))),
+        ("raw_transitions", Arc::new(Transitions::raw(source))),
     ]
 }
 
 /// Their names.
-pub(super) const NAMES: [&str; 5] = ["events", "files", "losses", "quarantine", "dead_letters"];
+pub(super) const NAMES: [&str; 7] =
+    ["events", "transitions", "files", "losses", "quarantine", "dead_letters", "raw_transitions"];
 
 /// The names of all their columns.
 pub(super) fn column_names() -> Vec<String> {
-    let schemas: [SchemaRef; 5] = [
+    let schemas: [SchemaRef; 6] = [
         events::schema(),
+        transitions::schema(),
         records::schema::<Files>(),
         records::schema::<Losses>(),
         records::schema::<Quarantine>(),
