@@ -17,7 +17,7 @@ mod timeline;
 mod why_slow;
 mod worker;
 
-pub use anomaly::{Anomalies, Anomaly, AnomalyKind, Severity, Subject};
+pub use anomaly::{Anomalies, Anomaly, AnomalyKind, Severity, Subject, Unit};
 pub use backtest::{Alert, Backtest, Compared, Hit, Incident, KnownCulprit, Truth};
 pub use bucket::Bucket;
 pub use change::{Change, ChangeKind, Changes, Direction, Implied, Jobs, Test};

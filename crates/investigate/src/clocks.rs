@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use emp_findings::{AnomalyKind, ClockAhead, Moment, Severity, Subject};
+use emp_findings::{AnomalyKind, ClockAhead, Moment, Severity, Subject, Unit};
 use emp_query::{literal, moment_literal};
 use emp_units as units;
 
@@ -117,6 +117,9 @@ fn suspicion(producer: &Producer, ahead: &Ahead) -> Suspicion {
         subject,
         value: ahead.ms as f64,
         baseline: Some(0.0),
+        unit: Unit::Ms,
+        since_ms: Some(ahead.since_ms),
+        until_ms: (!ahead.is_now).then_some(ahead.until_ms),
         n: ahead.events,
         p: None,
         is_large: true,
