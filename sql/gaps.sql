@@ -6,7 +6,7 @@
 --   until    timestamp  optional    only events before then
 --   min_gap  duration   default 5s  a silence from this length on is a gap
 --   limit    integer    default 20  rows at most
---   clocks   text       default corrected  `raw`: by the producers' clocks as they are; else no event happened after it arrived
+--   clocks   text       default corrected  `raw`: by the producers' clocks as they are; else as is known of clocks that are wrong
 --
 -- columns:
 --   gap_ms        how long nothing was heard of the job
@@ -17,17 +17,34 @@
 --   to_service    who sent it
 --   from_time     when it began, by the producer's clock
 
-with happened as (
+with clocked as (
     select
         *,
-        -- Where a producer's clock says later than Redis', Redis is right.
-        cast(case when $clocks = 'raw' then timestamp else least(timestamp, ingested_at) end as bigint) as ms
+        -- No event happens after it arrived, and those of a clock that is proven to be behind happened later than they say.
+        case
+            when $clocks = 'raw' then timestamp
+            else happened_at(timestamp, ingested_at, coalesce(worker_id, machine_id, service))
+        end as happened
     from events
     where
         job_id is not null
         and ($job_id is null or job_id = $job_id)
-        and ($since is null or timestamp >= $since)
-        and ($until is null or timestamp < $until)
+        -- What is decided below by when events happened, as far as it rules files out.
+        and (
+            $since is null
+            or ($clocks = 'raw' and timestamp >= $since)
+            or ($clocks <> 'raw' and ingested_at >= $since)
+        )
+        and ($until is null or timestamp < $until or ingested_at < $until)
+),
+happened as (
+    select
+        *,
+        cast(happened as bigint) as ms
+    from clocked
+    where
+        ($since is null or happened >= $since)
+        and ($until is null or happened < $until)
 ),
 steps as (
     select

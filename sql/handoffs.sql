@@ -1,15 +1,14 @@
 -- How long jobs take from one service to the next, slowest first. A handoff is two events of
 -- one job, consecutive in their order of arrival, from different services; its time is
--- measured by the two producers' clocks, but that no event happened after it arrived. Where one
--- of them is behind so much that it comes out below zero, the handoff is counted as skewed and
--- left out of the statistics.
+-- measured by the two producers' clocks, as far as nothing is known to be wrong with them. Where it
+-- comes out below zero all the same, the handoff is counted as skewed and left out of the statistics.
 --
 -- parameters:
 --   job_id  text       optional    only this job
 --   since   timestamp  optional    only events from then on
 --   until   timestamp  optional    only events before then
 --   limit   integer    default 50  rows at most
---   clocks  text       default corrected  `raw`: by the producers' clocks as they are; else no event happened after it arrived
+--   clocks  text       default corrected  `raw`: by the producers' clocks as they are; else as is known of clocks that are wrong
 --
 -- columns:
 --   from_service  who had the job
@@ -23,17 +22,34 @@
 --   skewed        how many came out below zero
 --   worst_job     the job of the longest
 
-with happened as (
+with clocked as (
     select
         *,
-        -- Where a producer's clock says later than Redis', Redis is right.
-        cast(case when $clocks = 'raw' then timestamp else least(timestamp, ingested_at) end as bigint) as at_ms
+        -- No event happens after it arrived, and those of a clock that is proven to be behind happened later than they say.
+        case
+            when $clocks = 'raw' then timestamp
+            else happened_at(timestamp, ingested_at, coalesce(worker_id, machine_id, service))
+        end as happened
     from events
     where
         job_id is not null
         and ($job_id is null or job_id = $job_id)
-        and ($since is null or timestamp >= $since)
-        and ($until is null or timestamp < $until)
+        -- What is decided below by when events happened, as far as it rules files out.
+        and (
+            $since is null
+            or ($clocks = 'raw' and timestamp >= $since)
+            or ($clocks <> 'raw' and ingested_at >= $since)
+        )
+        and ($until is null or timestamp < $until or ingested_at < $until)
+),
+happened as (
+    select
+        *,
+        cast(happened as bigint) as at_ms
+    from clocked
+    where
+        ($since is null or happened >= $since)
+        and ($until is null or happened < $until)
 ),
 steps as (
     select

@@ -32,4 +32,4 @@ pub use judged::{Group, Judged, MissingStep};
 pub use moment::Moment;
 pub use timeline::{ComparedStep, FlaggedGap, Judgement};
 pub use why_slow::{Trait, WhySlow};
-pub use worker::{ClockAhead, Life, LostJob, Speed, WorkerState, Workers};
+pub use worker::{ClockOff, Life, LostJob, Speed, WorkerState, Workers};

@@ -247,6 +247,7 @@ pub(super) fn completeness(report: &Report) -> Vec<(bool, String)> {
         said.push((false, format!("{entries} could not be read as events, and are in quarantine.")));
     }
     said.extend(complete.without_level.iter().map(|note| (false, format!("{note}."))));
+    said.extend(complete.clocks.iter().map(|note| (false, sentence(note, &report.zone))));
     for (from, until) in complete.empty.iter().take(NAMED_MAX) {
         said.push((false, format!("No event at all from {} to {}.", report.clock(*from), report.clock(*until))));
     }

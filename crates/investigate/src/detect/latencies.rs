@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use emp_findings::{AnomalyKind, Severity, Subject, Unit};
+use emp_query::HAPPENED_MS;
 use emp_statistics::{Counted, fisher_more, mann_whitney_counted};
 use emp_units as units;
 
 use super::{MINUTE_MS, Suspicion, Windows};
-use crate::counts::{HAPPENED, arrived_in};
+use crate::counts::arrived_in;
 use crate::investigation::{Investigation, InvestigationError};
-use crate::rows::Rows;
 
 /// Durations are counted in steps of 1 %, so that there are a few hundred numbers for any number of events.
 const STEP: f64 = 1.01;
@@ -33,7 +33,7 @@ impl Investigation<'_> {
             base.iter().copied().chain(std::iter::once((windows.begins_ms(), windows.now_ms + 1))).collect();
         let now = windows.now_ms;
         let part = REACHES_MS.iter().enumerate().fold(String::new(), |sql, (part, reach_ms)| {
-            sql + &format!("when {HAPPENED} > {} then {part} ", now - reach_ms)
+            sql + &format!("when {HAPPENED_MS} > {} then {part} ", now - reach_ms)
         });
         let sql = format!(
             "select event_type, part, step, count(*) as events from (select event_type, case {part} else {USUAL} end \
@@ -42,7 +42,7 @@ impl Investigation<'_> {
             arrived_in(&ranges)
         );
         let mut types: BTreeMap<String, Parts> = BTreeMap::new();
-        Rows::ask(self.engine(), &sql).await?.map(|row| {
+        self.ask_by_clocks(&sql).await?.map(|row| {
             let parts = types.entry(row.text("event_type")?).or_default();
             let ms = STEP.powi(row.integer("step")? as i32);
             parts.entry(row.integer("part")?).or_default().push((ms, row.integer("events")?.unsigned_abs()));

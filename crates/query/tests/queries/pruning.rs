@@ -61,7 +61,8 @@ fn files_scanned(store: &TestStore, condition: &str) -> usize {
 fn a_canned_query_reads_only_the_files_of_its_time() {
     let store = four_hours();
     let queries = canned_queries(None).unwrap();
-    for name in ["gaps", "handoffs", "perf"] {
+    // What arrived since then may have happened since then, where a clock is behind.
+    for (name, late) in [("gaps", 1), ("handoffs", 1), ("perf", 0)] {
         let mut query = find(&queries, name).unwrap().clone();
         query.sql = format!("explain {}", query.sql.split_once("\n\n").unwrap().1);
         let scanned = |given: &[(&str, &str)]| {
@@ -70,8 +71,8 @@ fn a_canned_query_reads_only_the_files_of_its_time() {
             plan.matches(".parquet").count()
         };
         assert_eq!(scanned(&[]), 4, "{name}");
-        assert_eq!(scanned(&[("since", "2025-09-27T15:00Z")]), 2, "{name}");
-        assert_eq!(scanned(&[("since", "2025-09-27T15:00Z"), ("until", "2025-09-27T15:30Z")]), 1, "{name}");
+        assert_eq!(scanned(&[("since", "2025-09-27T15:00Z")]), 2 + late, "{name}");
+        assert_eq!(scanned(&[("since", "2025-09-27T15:00Z"), ("until", "2025-09-27T15:30Z")]), 1 + late, "{name}");
     }
 }
 
