@@ -7,7 +7,7 @@
 --   until    timestamp  optional    only events before then
 --   min_gap  duration   default 5s  a silence from this length on is a gap
 --   limit    integer    default 20  rows at most
---   clocks   text       default corrected  `raw`: by the producers' clocks as they are; else no event happened after it arrived
+--   clocks   text       default corrected  `raw`: by the producers' clocks as they are; else as is known of clocks that are wrong
 --
 -- columns:
 --   from_event    the last event before the silence
@@ -41,8 +41,8 @@ from steps
 where
     gap_ms >= $min_gap
     and ($job_id is null or job_id = $job_id)
-    and ($since is null or from_time >= $since)
-    and ($until is null or timestamp < $until)
+    and ($since is null or from_at >= $since)
+    and ($until is null or happened_at < $until)
 group by from_event, from_service, to_event, to_service
 order by max_ms desc, gaps desc, from_event, from_service, to_event, to_service
 limit $limit

@@ -6,7 +6,7 @@
 --   until    timestamp  optional    only events before then
 --   min_gap  duration   default 5s  a silence from this length on is a gap
 --   limit    integer    default 20  rows at most
---   clocks   text       default corrected  `raw`: by the producers' clocks as they are; else no event happened after it arrived
+--   clocks   text       default corrected  `raw`: by the producers' clocks as they are; else as is known of clocks that are wrong
 --
 -- columns:
 --   gap_ms        how long nothing was heard of the job
@@ -34,7 +34,7 @@ from steps
 where
     gap_ms >= $min_gap
     and ($job_id is null or job_id = $job_id)
-    and ($since is null or from_time >= $since)
-    and ($until is null or timestamp < $until)
+    and ($since is null or from_at >= $since)
+    and ($until is null or happened_at < $until)
 order by gap_ms desc, from_time, job_id
 limit $limit

@@ -1,15 +1,14 @@
 -- How long jobs take from one service to the next, slowest first. A handoff is two events of
 -- one job, consecutive in their order of arrival, from different services; its time is
--- measured by the two producers' clocks, but that no event happened after it arrived. Where one
--- of them is behind so much that it comes out below zero, the handoff is counted as skewed and
--- left out of the statistics.
+-- measured by the two producers' clocks, as far as nothing is known to be wrong with them. Where it
+-- comes out below zero all the same, the handoff is counted as skewed and left out of the statistics.
 --
 -- parameters:
 --   job_id  text       optional    only this job
 --   since   timestamp  optional    only events from then on
 --   until   timestamp  optional    only events before then
 --   limit   integer    default 50  rows at most
---   clocks  text       default corrected  `raw`: by the producers' clocks as they are; else no event happened after it arrived
+--   clocks  text       default corrected  `raw`: by the producers' clocks as they are; else as is known of clocks that are wrong
 --
 -- columns:
 --   from_service  who had the job
@@ -44,7 +43,7 @@ where
     handed_by is not null
     and ($job_id is null or job_id = $job_id)
     and ($since is null or handed_at >= $since)
-    and ($until is null or timestamp < $until)
+    and ($until is null or happened_at < $until)
 group by handed_by, service
 order by p95_ms desc nulls last, handoffs desc, handed_by, service
 limit $limit

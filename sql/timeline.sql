@@ -3,7 +3,7 @@
 -- parameters:
 --   job_id   text      required    the job
 --   min_gap  duration  default 5s  a silence from this length on is a gap
---   clocks   text      default corrected  `raw`: by the producers' clocks as they are; else no event happened after it arrived
+--   clocks   text      default corrected  `raw`: by the producers' clocks as they are; else as is known of clocks that are wrong
 --
 -- columns:
 --   timestamp    when it happened, by the producer's clock
@@ -21,8 +21,13 @@
 with happened as (
     select
         *,
-        -- Where a producer's clock says later than Redis', Redis is right.
-        cast(case when $clocks = 'raw' then timestamp else least(timestamp, ingested_at) end as bigint) as ms
+        -- No event happens after it arrived, and those of a clock that is proven to be behind happened later than they say.
+        cast(
+            case
+                when $clocks = 'raw' then timestamp
+                else happened_at(timestamp, ingested_at, coalesce(worker_id, machine_id, service))
+            end as bigint
+        ) as ms
     from events
     where job_id = $job_id
 ),

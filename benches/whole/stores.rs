@@ -153,11 +153,22 @@ fn questions(folder: &Path) -> Vec<Question> {
         both,
         "select service, date, hour, count(*) from EVENTS group by 1, 2, 3 order by 1, 2, 3".to_owned(),
     );
-    add("handoffs over all jobs", both, HANDOFFS.to_owned());
-    add("gaps over all jobs", year, GAPS.to_owned());
     add("perf over all events", year, PERF.to_owned());
+    // What goes from event to event of a job has a table of its own here.
+    let mut add_walk = |name, stores, ours: &str, theirs: &str| {
+        questions.push(Question { name, stores, ours: ours.to_owned(), theirs: theirs.replace("EVENTS", &files) });
+    };
+    add_walk("handoffs over all jobs", both, OUR_HANDOFFS, HANDOFFS);
+    add_walk("gaps over all jobs", both, OUR_GAPS, GAPS);
     questions
 }
+
+const OUR_GAPS: &str = "select from_event, event_type, count(*), round(quantile_cont(gap_ms, 0.95), 1), max(gap_ms) \
+    from raw_transitions where gap_ms >= 5000 group by 1, 2 order by 1, 2";
+
+const OUR_HANDOFFS: &str = "select handed_by, service, count(*), \
+    round(quantile_cont(handoff_ms, 0.95) filter (where handoff_ms >= 0), 1), max(handoff_ms) \
+    from raw_transitions where handed_by is not null group by 1, 2 order by 1, 2";
 
 const GAPS: &str = "with steps as (\
     select job_id, lag(event_type) over job as from_event, event_type as to_event, \

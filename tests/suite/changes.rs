@@ -214,6 +214,68 @@ fn types_of_events_are_more_less_new_and_gone() {
     assert!(missed["words"].as_str().unwrap().starts_with("cache.missed of cache: "), "{missed:#}");
 }
 
+/// Jobs of two kinds, each with a letter that tells of its end; `sends` says how often those of a kind do.
+fn letters(sends: impl Fn(&str, bool) -> f64) -> (TempDir, PathBuf) {
+    let mut load = Load::new();
+    load.jobs(
+        (0.0, 4.0),
+        |_| 250.0,
+        |load, at_ms, job| {
+            let kind = if load.chance() < 0.3 { "statement" } else { "reminder" };
+            let of_job = format!(r#","jobId":"{job}""#);
+            load.event(at_ms, "job.created", &format!(r#"{of_job},"data":{{"jobType":"{kind}"}}"#));
+            load.event(at_ms + 100, "work.started", &of_job);
+            load.event(at_ms + 900, "work.completed", &of_job);
+            load.event(at_ms + 910, "job.completed", &of_job);
+            if load.chance() < sends(kind, at_ms >= 2 * HOUR_MS) {
+                load.event(at_ms + 1_000, "letter.printed", &of_job);
+                load.event(at_ms + 30_000, "letter.posted", &of_job);
+            }
+        },
+    );
+    load.beats((0, 4));
+    load.store()
+}
+
+#[test]
+fn a_step_that_jobs_of_a_kind_lack_now_is_told_with_both_counts() {
+    // Of all letters an eighth is missing, which is no change of their number.
+    let (_folder, store) = letters(|kind, is_after| if kind == "statement" && is_after { 0.6 } else { 1.0 });
+    let answer = answer(&store, &TWO_HOURS);
+    assert_eq!(told(&answer), ["more missing_step letter.posted"], "{answer:#}");
+    let change = &answer["changes"][0];
+    let count = |key: &str| change[key].as_u64().unwrap();
+    assert!(count("before_count") == 0 && (100..200).contains(&count("before_of")), "{change:#}");
+    let share = count("after_count") as f64 / count("after_of") as f64;
+    assert!((0.3..0.5).contains(&share) && change["test"] == "fisher", "{change:#}");
+    assert!(change["q_value"].as_f64().unwrap() < 0.01 && change["service"] == "letter", "{change:#}");
+    let words = change["words"].as_str().unwrap();
+    assert!(words.contains("completed jobs of kind statement lack letter.posted"), "{words}");
+    assert!(change["implies"].to_string().contains("letter.printed"), "{change:#}");
+}
+
+#[test]
+fn a_step_that_is_rarer_as_jobs_lack_it_is_told_once() {
+    let (_folder, store) = letters(|_, is_after| if is_after { 0.55 } else { 1.0 });
+    let found = answer(&store, &TWO_HOURS);
+    let kinds: Vec<&str> =
+        found["changes"].as_array().unwrap().iter().map(|one| one["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["missing_step", "missing_step"], "once for each kind: {found:#}");
+    assert!(found["changes"].to_string().contains(r#""kind":"event_type""#), "{found:#}");
+    // What was missing and is there again is told last.
+    let (_folder, store) = letters(|_, is_after| if is_after { 1.0 } else { 0.7 });
+    let found = answer(&store, &TWO_HOURS);
+    let words = found["changes"].to_string();
+    assert!(words.contains("letter.posted is there again") && !words.contains(r#""change":"more""#), "{found:#}");
+}
+
+#[test]
+fn what_only_some_jobs_have_is_no_step() {
+    let (_folder, store) = letters(|_, is_after| if is_after { 0.6 } else { 0.7 });
+    let answer = answer(&store, &TWO_HOURS);
+    assert_eq!(told(&answer), [""; 0], "{answer:#}");
+}
+
 #[test]
 fn a_burst_is_no_change_of_the_rate() {
     let mut load = Load::new();

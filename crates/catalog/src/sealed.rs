@@ -111,7 +111,9 @@ impl SealedFiles {
                 }
                 is_open
             });
-            let runs = by_run.iter().filter_map(|(run, files)| Some(ChosenFiles { run: opened(run)?, are_chosen: numbers_of(files) }));
+            let runs = by_run
+                .iter()
+                .filter_map(|(run, files)| Some(ChosenFiles { run: opened(run)?, are_chosen: numbers_of(files) }));
             let runs: Vec<ChosenFiles<'_>> = runs.collect();
             match SharedJobs::of(&runs, &unknown, others) {
                 Ok(shared) => return shared,

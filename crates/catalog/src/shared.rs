@@ -46,11 +46,7 @@ impl SharedJobs {
     }
 
     /// Of the files of these runs, of those that the index does not know, and of other sets of hashes.
-    pub(super) fn of(
-        runs: &[ChosenFiles<'_>],
-        unknown: &[&Sealed],
-        others: &[Vec<u64>],
-    ) -> Result<Self, BrokenRun> {
+    pub(super) fn of(runs: &[ChosenFiles<'_>], unknown: &[&Sealed], others: &[Vec<u64>]) -> Result<Self, BrokenRun> {
         let unknown_sets = for_each_share(unknown.chunks(share(unknown.len(), threads::all())), |files| {
             // A file that cannot be read has no jobs; whoever reads its events says so.
             files.iter().filter_map(|file| ids::collect_jobs(&file.partition.path)).collect::<Vec<_>>()

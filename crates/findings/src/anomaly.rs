@@ -26,16 +26,36 @@ pub struct Anomaly {
     pub value: f64,
     /// What is usual.
     pub baseline: Option<f64>,
+    /// What both are counted in.
+    pub unit: Unit,
     /// How many cases were measured.
     pub n: u64,
     /// The probability of a difference this large where there is none.
     pub p: Option<f64>,
     /// The share of false findings among those up to this one.
     pub q: Option<f64>,
+    /// Since when, where that is known; the window is what was looked at.
+    pub since: Option<Moment>,
+    /// Until when, where it is over.
+    pub until: Option<Moment>,
     /// From when to when.
     pub window: [Moment; 2],
     /// In a sentence.
     pub message: String,
+}
+
+/// What a value is counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// Milliseconds.
+    Ms,
+    /// Events.
+    Events,
+    /// Jobs.
+    Jobs,
+    /// A share of all, from 0 to 1.
+    Share,
 }
 
 /// The kinds of anomalies.

@@ -98,8 +98,10 @@ impl Change {
     pub const fn is_bad(&self) -> bool {
         matches!(
             (self.kind, self.change),
-            (ChangeKind::ErrorText | ChangeKind::ErrorShare, Direction::New | Direction::More)
-                | (ChangeKind::Service | ChangeKind::Machine | ChangeKind::Worker, Direction::Gone)
+            (
+                ChangeKind::ErrorText | ChangeKind::ErrorShare | ChangeKind::MissingStep,
+                Direction::New | Direction::More
+            ) | (ChangeKind::Service | ChangeKind::Machine | ChangeKind::Worker, Direction::Gone)
                 | (ChangeKind::Outcome, _)
         )
     }
@@ -186,6 +188,8 @@ pub enum ChangeKind {
     Outcome,
     /// The share of errors among events.
     ErrorShare,
+    /// The share of completed jobs of a kind that lack an event which they have else.
+    MissingStep,
     /// A service.
     Service,
     /// A machine.
@@ -211,6 +215,7 @@ impl ChangeKind {
             Self::ErrorText => "error_text",
             Self::Outcome => "outcome",
             Self::ErrorShare => "error_share",
+            Self::MissingStep => "missing_step",
             Self::Service => "service",
             Self::Machine => "machine",
             Self::Worker => "worker",
@@ -228,6 +233,7 @@ impl ChangeKind {
             Self::ErrorText => "error",
             Self::Outcome => "job outcome",
             Self::ErrorShare => "share of errors",
+            Self::MissingStep => "jobs without",
             Self::Service => "service",
             Self::Machine => "machine",
             Self::Worker => "worker",

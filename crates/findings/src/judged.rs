@@ -45,7 +45,7 @@ pub struct MissingStep {
 pub struct Group {
     /// What is the matter.
     pub verdict: Verdict,
-    /// Who is behind it; nobody in particular where it is each job itself.
+    /// Who is behind it; nobody in particular where it is each of several jobs itself.
     pub culprit: Culprit,
     /// What they have in common where nobody is behind it in particular, such as `connectorType=comfyui`.
     pub shared: Option<String>,
@@ -53,6 +53,14 @@ pub struct Group {
     pub cause: Option<String>,
     /// The jobs.
     pub jobs: Vec<String>,
+}
+
+impl Group {
+    /// Who is behind it, else what its jobs share; nothing of a job that is itself to blame.
+    pub fn behind(&self) -> Option<String> {
+        let culprit = self.culprit.named().filter(|_| self.culprit.kind != Some(CulpritKind::Job));
+        culprit.or_else(|| self.shared.clone())
+    }
 }
 
 impl Judged {
@@ -91,6 +99,12 @@ impl Judged {
         Self { since, until, jobs, groups, unhealthy, missing_steps, workers, notes }
     }
 
+    /// Since when something is the matter with a group: with the first of its jobs.
+    pub fn since_of(&self, group: &Group) -> Option<Moment> {
+        let of_group = self.unhealthy.iter().filter(|diagnosis| group.jobs.contains(&diagnosis.job_id));
+        of_group.filter_map(|diagnosis| diagnosis.since).min()
+    }
+
     /// What is the matter with the job of a group that shows its cause best: the first that blames whom the group does.
     pub fn example(&self, group: &Group) -> Option<&Diagnosis> {
         let of_group = || self.unhealthy.iter().filter(|diagnosis| group.jobs.contains(&diagnosis.job_id));
@@ -98,8 +112,12 @@ impl Judged {
     }
 }
 
-/// Whom most jobs of a group blame, themselves left aside.
+/// Whom most jobs of a group blame, themselves left aside; of a job alone whomever it blames.
 fn culprit_of(group: &Group, unhealthy: &[Diagnosis]) -> Culprit {
+    if let [job] = group.jobs.as_slice() {
+        let own = unhealthy.iter().find(|diagnosis| diagnosis.job_id == *job);
+        return own.map(|own| own.culprit.clone()).unwrap_or_default();
+    }
     let mut blamed: BTreeMap<&Culprit, usize> = BTreeMap::new();
     for diagnosis in unhealthy.iter().filter(|diagnosis| group.jobs.contains(&diagnosis.job_id)) {
         if !matches!(diagnosis.culprit.kind, None | Some(CulpritKind::Job)) {

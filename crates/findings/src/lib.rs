@@ -17,7 +17,7 @@ mod timeline;
 mod why_slow;
 mod worker;
 
-pub use anomaly::{Anomalies, Anomaly, AnomalyKind, Severity, Subject};
+pub use anomaly::{Anomalies, Anomaly, AnomalyKind, Severity, Subject, Unit};
 pub use backtest::{Alert, Backtest, Compared, Hit, Incident, KnownCulprit, Truth};
 pub use bucket::Bucket;
 pub use change::{Change, ChangeKind, Changes, Direction, Implied, Jobs, Test};
@@ -32,4 +32,4 @@ pub use judged::{Group, Judged, MissingStep};
 pub use moment::Moment;
 pub use timeline::{ComparedStep, FlaggedGap, Judgement};
 pub use why_slow::{Trait, WhySlow};
-pub use worker::{ClockAhead, Life, LostJob, Speed, WorkerState, Workers};
+pub use worker::{ClockOff, Life, LostJob, Speed, WorkerState, Workers};

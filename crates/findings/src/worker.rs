@@ -34,8 +34,8 @@ pub struct WorkerState {
     pub lost: Vec<LostJob>,
     /// How many times as long as its peers it takes, where that differs.
     pub speed: Option<Speed>,
-    /// By how much its clock is proven to be ahead.
-    pub clock: Option<ClockAhead>,
+    /// By how much its clock is proven to be wrong.
+    pub clock: Option<ClockOff>,
 }
 
 impl WorkerState {
@@ -90,10 +90,10 @@ pub struct Speed {
     pub since: Moment,
 }
 
-/// A clock that is proven to be ahead.
+/// A clock that is proven to be wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ClockAhead {
-    /// By so many ms at least.
+pub struct ClockOff {
+    /// It is ahead by so many ms at least; below zero where it is behind.
     pub ms: i64,
     /// Since when that shows.
     pub since: Moment,

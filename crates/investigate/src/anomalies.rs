@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use emp_findings::{
-    Anomalies, Anomaly, AnomalyKind, Culprit, CulpritKind, Judged, Severity, Subject, Verdict, WorkerState,
+    Anomalies, Anomaly, AnomalyKind, Culprit, CulpritKind, Judged, Moment, Severity, Subject, Unit, Verdict,
+    WorkerState,
 };
 use emp_statistics::benjamini_hochberg;
 use emp_units as units;
@@ -68,6 +69,9 @@ fn of_worker(worker: &WorkerState, windows: &Windows) -> Anomaly {
         subject: Subject { worker_id: Some(worker.worker_id.clone()), ..Subject::default() },
         value: (windows.now_ms - worker.last_heard.0) as f64,
         baseline: worker.habit_ms,
+        unit: Unit::Ms,
+        since: worker.since.or(worker.lost.last().map(|lost| lost.since)).or(worker.restarted),
+        until: None,
         n: worker.events,
         p: None,
         q: None,
@@ -102,6 +106,9 @@ fn of_jobs(judged: &Judged, windows: &Windows) -> Vec<Anomaly> {
             subject: Subject { worker_id, job_id, ..Subject::default() },
             value: group.jobs.len() as f64,
             baseline: Some(0.0),
+            unit: Unit::Jobs,
+            since: judged.since_of(group),
+            until: None,
             n: judged.jobs as u64,
             p: None,
             q: None,
@@ -136,6 +143,9 @@ fn of_jobs(judged: &Judged, windows: &Windows) -> Vec<Anomaly> {
             },
             value: jobs.len() as f64,
             baseline: Some(0.0),
+            unit: Unit::Jobs,
+            since: None,
+            until: None,
             n: judged.jobs as u64,
             p: None,
             q: None,
@@ -166,6 +176,9 @@ fn significant(found: Vec<Suspicion>, windows: &Windows) -> Vec<Anomaly> {
             subject: one.subject,
             value: one.value,
             baseline: one.baseline,
+            unit: one.unit,
+            since: one.since_ms.map(Moment),
+            until: one.until_ms.map(Moment),
             n: one.n,
             p: one.p,
             q,

@@ -1,7 +1,6 @@
 //! What kept the workers busy while a job waited for one of them.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use emp_findings::CulpritKind;
 use emp_job::{History, Run};
@@ -9,30 +8,9 @@ use emp_job::{History, Run};
 use super::judge::Case;
 use super::speed::Slowness;
 
-/// Somebody who was slow had most of the work then.
-pub(super) struct Busy<'a> {
-    pub slow: &'a Slowness,
-}
-
-impl Busy<'_> {
-    /// With whom it was compared.
-    pub fn compared_with(&self) -> &'static str {
-        if self.slow.kind == CulpritKind::Worker { "as its peers" } else { "as other connectors" }
-    }
-}
-
-impl fmt::Display for Busy<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.slow.kind {
-            CulpritKind::Worker => out.write_str("it had most of the jobs of that queue meanwhile"),
-            _ => out.write_str("most of what workers did meanwhile was for it"),
-        }
-    }
-}
-
 /// The slow connector, or else the slow worker, that had most of the work on jobs of its queue while a job waited: then
 /// the queue was full since they took so long.
-pub(super) fn busy_with<'a>(case: &Case<'a>, wait: (i64, i64)) -> Option<Busy<'a>> {
+pub(super) fn busy_with<'a>(case: &Case<'a>, wait: (i64, i64)) -> Option<&'a Slowness> {
     let speeds = case.around.speeds(case.typical);
     let kinds = [CulpritKind::Connector, CulpritKind::Worker];
     if !kinds.into_iter().any(|kind| speeds.is_any_during(kind, wait)) {
@@ -56,8 +34,7 @@ pub(super) fn busy_with<'a>(case: &Case<'a>, wait: (i64, i64)) -> Option<Busy<'a
     kinds.into_iter().find_map(|kind| {
         let of_kind = shares.iter().filter(|((of, _), _)| *of == kind);
         let ((_, name), ms) = of_kind.max_by_key(|(_, ms)| **ms)?;
-        let slow = speeds.during(kind, Some(name), wait).filter(|_| 2 * ms > all_ms)?;
-        Some(Busy { slow })
+        speeds.during(kind, Some(name), wait).filter(|_| 2 * ms > all_ms)
     })
 }
 

@@ -1,12 +1,15 @@
-//! Whose clock is ahead: of the finest name that has a clock of its own, by how much, and since when.
+//! Whose clock is wrong: of the finest name that has a clock of its own, by how much, and since when.
 //!
 //! Redis' IDs are one clock for all. An event that arrives before it happened proves that its producer's clock is
-//! ahead. A worker has one clock; a machine is named where all its workers and what it says itself agree.
+//! ahead; that one is behind is proven by [`Offsets`]. A worker has one clock; a machine is named where all its workers
+//! and what it says itself agree.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use emp_findings::{AnomalyKind, ClockAhead, Moment, Severity, Subject};
-use emp_query::{literal, moment_literal};
+use emp_findings::{AnomalyKind, ClockOff, Moment, Severity, Subject, Unit};
+use emp_job::Offsets;
+use emp_query::{Engine, canned_queries, find, literal, moment_literal};
 use emp_units as units;
 
 use super::detect::Suspicion;
@@ -16,12 +19,14 @@ use super::rows::Rows;
 
 /// An event may seem to arrive so much before it happened where both clocks are right: they are read in ms.
 const PROVEN_MS: i64 = 20;
-/// A clock that is ahead by less is no reason to get up.
+/// A clock that is off by less is no reason to get up.
 const ALERT_MS: i64 = 500;
+/// In a minute in which a clock is behind, no event arrives sooner than that.
+const BEHIND_MS: i64 = 500;
 /// Fewer events prove nothing.
 const EVENTS_MIN: u64 = 30;
 const MINUTE_MS: i64 = 60_000;
-/// Whether a clock is ahead is looked at minute by minute; more of its minutes than these without a sign of it, and
+/// Whether a clock is wrong is looked at minute by minute; more of its minutes than these without a sign of it, and
 /// it was right then.
 const RIGHT_MINUTES: i64 = 5;
 /// Where none of so many of its newest events proves it, its clock has been put right.
@@ -37,64 +42,132 @@ enum Producer {
     Service(String),
 }
 
+impl Producer {
+    fn name(&self) -> &str {
+        let (Self::Worker(name) | Self::Machine(name) | Self::Service(name)) = self;
+        name
+    }
+}
+
 /// What a minute of a producer's events says of its clock.
 #[derive(Debug, Clone, Copy, Default)]
 struct Minute {
     events: u64,
-    /// How far the clock is ahead at least, in ms; below zero where nothing is proven.
+    /// How far the clock is ahead at least, in ms; below zero where the quickest event took so long to arrive.
     ahead_ms: i64,
+}
+
+/// Into which direction a clock may be off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Ahead,
+    Behind,
+}
+
+impl Direction {
+    /// Was the clock off so in that minute?
+    const fn shows_in(self, minute: Minute) -> bool {
+        match self {
+            Self::Ahead => minute.ahead_ms > PROVEN_MS,
+            Self::Behind => minute.ahead_ms <= -BEHIND_MS,
+        }
+    }
 }
 
 /// By the minutes before now.
 type Minutes = BTreeMap<i64, Minute>;
 
-/// A clock that is, or was, ahead.
+/// A clock that is, or was, wrong.
 #[derive(Debug, Clone)]
-struct Ahead {
+struct Off {
+    /// By how much it is ahead; below zero where it is behind.
     ms: i64,
     since_ms: i64,
     until_ms: i64,
     events: u64,
     /// Has it not been put right since?
     is_now: bool,
-    /// Was it ahead in all that was looked at?
+    /// Was it wrong in all that was looked at?
     since_before: bool,
 }
 
-/// The clocks that are proven to be ahead.
+/// The clocks that are proven to be wrong.
 #[derive(Debug, Default)]
 pub(super) struct Clocks {
-    ahead: BTreeMap<Producer, Ahead>,
+    off: BTreeMap<Producer, Off>,
 }
 
 impl Clocks {
     /// Of a worker, or of the machine that it is on; nothing of a clock that has been put right.
-    pub fn of_worker(&self, worker_id: &str, machine_id: Option<&str>) -> Option<ClockAhead> {
+    pub fn of_worker(&self, worker_id: &str, machine_id: Option<&str>) -> Option<ClockOff> {
         let machine = machine_id.map(|machine| Producer::Machine(machine.to_owned()));
-        let own = self.ahead.get(&Producer::Worker(worker_id.to_owned()));
-        let ahead = own.or_else(|| self.ahead.get(&machine?)).filter(|ahead| ahead.is_now)?;
-        Some(ClockAhead { ms: ahead.ms, since: Moment(ahead.since_ms) })
+        let own = self.off.get(&Producer::Worker(worker_id.to_owned()));
+        let off = own.or_else(|| self.off.get(&machine?)).filter(|off| off.is_now)?;
+        Some(ClockOff { ms: off.ms, since: Moment(off.since_ms) })
     }
 
-    /// Is one of them ahead since before that moment?
+    /// Is one of them wrong since before that moment?
     pub fn have_begun_by(&self, ms: i64) -> bool {
-        self.ahead.values().any(|ahead| ahead.since_ms < ms)
+        self.off.values().any(|off| off.since_ms < ms)
     }
 
-    /// Those that were ahead since then, whenever that began.
+    /// Those that were wrong since then, whenever that began.
     #[must_use]
     pub fn seen_since(mut self, ms: i64) -> Self {
-        self.ahead.retain(|_, ahead| ahead.until_ms >= ms);
+        self.off.retain(|_, off| off.until_ms >= ms);
         self
     }
 
     /// What is to be said of each; of one that has been put right a note.
     pub fn suspicions(&self) -> Vec<Suspicion> {
-        self.ahead.iter().map(|(producer, ahead)| suspicion(producer, ahead)).collect()
+        self.off.iter().map(|(producer, off)| suspicion(producer, off)).collect()
     }
 }
 
-fn suspicion(producer: &Producer, ahead: &Ahead) -> Suspicion {
+/// `1 m 30 s ahead`, or `8 s behind`, of a clock that is ahead by so many ms.
+pub(super) fn off_in_words(ahead_ms: i64) -> String {
+    let by = units::millis(ahead_ms.unsigned_abs() as f64);
+    format!("{by} {}", if ahead_ms < 0 { "behind" } else { "ahead" })
+}
+
+/// What times that two clocks tell are judged by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ByClocks {
+    /// By what is known of the clocks.
+    Corrected,
+    /// As they were sent.
+    Raw,
+    /// By what each event says itself, which its producer has measured.
+    Stated,
+}
+
+/// One line about all clocks that are wrong in a range, the worst first; nothing where all are right. The parameters
+/// are those of the canned query `clocks`.
+///
+/// # Errors
+/// As [`Investigation::open`].
+pub async fn clocks_note(
+    engine: &Engine,
+    parameters: &[(String, String)],
+    by: ByClocks,
+) -> Result<Option<String>, InvestigationError> {
+    let queries = canned_queries(None)?;
+    let answer = engine.canned(find(&queries, "clocks")?, parameters).await?;
+    let off = Rows(answer.batches().await?).map(|row| Ok((row.text("producer")?, row.integer("ahead_ms")?)))?;
+    let Some((worst, ahead_ms)) = off.first() else { return Ok(None) };
+    let others = match off.len() - 1 {
+        0 => String::new(),
+        others => format!(", and {} less", units::counted(others, "other", "others")),
+    };
+    let judged = match by {
+        ByClocks::Raw => "times are subtracted as they were sent",
+        ByClocks::Stated => "a duration that it reckons from another's clock is wrong by as much",
+        ByClocks::Corrected => "times are put right by when events arrive",
+    };
+    Ok(Some(format!("the clock of {worst} is at least {}{others}: {judged}", off_in_words(*ahead_ms))))
+}
+
+fn suspicion(producer: &Producer, off: &Off) -> Suspicion {
     let mut subject = Subject::default();
     let (name, place) = match producer {
         Producer::Worker(id) => (id, &mut subject.worker_id),
@@ -102,22 +175,25 @@ fn suspicion(producer: &Producer, ahead: &Ahead) -> Suspicion {
         Producer::Service(id) => (id, &mut subject.service),
     };
     *place = Some(name.clone());
-    let by = units::millis(ahead.ms as f64);
-    let message = if ahead.is_now {
-        let since = if ahead.since_before { "since before" } else { "since" };
-        format!("the clock of {name} is at least {by} ahead, {since} {}", clock(ahead.since_ms))
+    let by = off_in_words(off.ms);
+    let message = if off.is_now {
+        let since = if off.since_before { "since before" } else { "since" };
+        format!("the clock of {name} is at least {by}, {since} {}", clock(off.since_ms))
     } else {
-        let (since, until) = (clock(ahead.since_ms), clock(ahead.until_ms));
-        format!("the clock of {name} was at least {by} ahead from {since} until {until}; it has been put right")
+        let (since, until) = (clock(off.since_ms), clock(off.until_ms));
+        format!("the clock of {name} was at least {by} from {since} until {until}; it has been put right")
     };
-    let is_grave = ahead.is_now && ahead.ms >= ALERT_MS;
+    let is_grave = off.is_now && off.ms.abs() >= ALERT_MS;
     Suspicion {
         kind: AnomalyKind::Skew,
         severity: if is_grave { Severity::Alert } else { Severity::Note },
         subject,
-        value: ahead.ms as f64,
+        value: off.ms as f64,
         baseline: Some(0.0),
-        n: ahead.events,
+        unit: Unit::Ms,
+        since_ms: Some(off.since_ms),
+        until_ms: (!off.is_now).then_some(off.until_ms),
+        n: off.events,
         p: None,
         is_large: true,
         message,
@@ -125,7 +201,7 @@ fn suspicion(producer: &Producer, ahead: &Ahead) -> Suspicion {
 }
 
 impl Investigation<'_> {
-    /// The clocks that are ahead now, or were since `since_ms`.
+    /// The clocks that are wrong now, or were since `since_ms`.
     ///
     /// # Errors
     /// As [`Investigation::open`].
@@ -161,18 +237,29 @@ impl Investigation<'_> {
             known.ahead_ms = known.ahead_ms.max(ahead_ms);
             Ok(())
         })?;
-        let mut found: BTreeMap<Producer, Ahead> = BTreeMap::new();
+        let mut found: BTreeMap<Producer, Off> = BTreeMap::new();
+        let mut offsets: Option<Arc<Offsets>> = None;
         for (producer, minutes) in &producers {
-            if let Some(mut ahead) = ahead(minutes, self.now_ms()) {
-                ahead.is_now = self.is_still_ahead(producer).await?;
-                found.insert(producer.clone(), ahead);
+            for direction in [Direction::Ahead, Direction::Behind] {
+                let Some(mut off) = off(minutes, self.now_ms(), direction) else { continue };
+                if direction == Direction::Behind {
+                    let known = match &offsets {
+                        Some(known) => known,
+                        None => &*offsets.insert(self.engine().offsets(Some(since_ms), Some(self.now_ms())).await?),
+                    };
+                    if !known.is_behind(producer.name()) {
+                        continue;
+                    }
+                }
+                off.is_now = self.is_still_off(producer, direction).await?;
+                found.entry(producer.clone()).or_insert(off);
             }
         }
-        Ok(Clocks { ahead: of_machines(found, &producers, &workers_on, self.now_ms()) })
+        Ok(Clocks { off: of_machines(found, &producers, &workers_on, self.now_ms()) })
     }
 
-    /// Does one of its newest events prove it? Else its clock has been put right.
-    async fn is_still_ahead(&self, producer: &Producer) -> Result<bool, InvestigationError> {
+    /// Do its newest events show it, one of a clock that is ahead, all of one that is behind? Else it has been put right.
+    async fn is_still_off(&self, producer: &Producer, direction: Direction) -> Result<bool, InvestigationError> {
         let who = match producer {
             Producer::Worker(id) => format!("worker_id = {}", literal(id)),
             Producer::Machine(id) => format!("worker_id is null and machine_id = {}", literal(id)),
@@ -186,17 +273,18 @@ impl Investigation<'_> {
             moment_literal(self.now_ms())
         );
         let ahead = Rows::ask(self.engine(), &sql).await?.map(|row| row.integer("ahead"))?;
-        Ok(ahead.first().is_some_and(|ahead| *ahead > PROVEN_MS))
+        let newest = ahead.first().map(|ahead_ms| Minute { events: 1, ahead_ms: *ahead_ms });
+        Ok(newest.is_some_and(|newest| direction.shows_in(newest)))
     }
 }
 
 /// One clock instead of several, where all that are on a machine agree.
 fn of_machines(
-    mut found: BTreeMap<Producer, Ahead>,
+    mut found: BTreeMap<Producer, Off>,
     producers: &BTreeMap<Producer, Minutes>,
     workers_on: &BTreeMap<String, BTreeSet<String>>,
     now_ms: i64,
-) -> BTreeMap<Producer, Ahead> {
+) -> BTreeMap<Producer, Off> {
     for (machine, workers) in workers_on.iter().filter(|(_, workers)| workers.len() >= 2) {
         let own = Producer::Machine(machine.clone());
         let members = workers.iter().map(|worker| Producer::Worker(worker.clone()));
@@ -204,13 +292,17 @@ fn of_machines(
         let is_against = |member: &&Producer| {
             let said = producers.get(member).filter(|_| !found.contains_key(member));
             // One of which too little is heard says neither yes nor no.
-            said.is_some_and(|minutes| stretch(minutes, now_ms).is_none() && events_of(minutes) >= EVENTS_MIN)
+            said.is_some_and(|minutes| {
+                let is_right = |direction| stretch(minutes, now_ms, direction).is_none();
+                is_right(Direction::Ahead) && is_right(Direction::Behind) && events_of(minutes) >= EVENTS_MIN
+            })
         };
         if members.iter().any(|member| is_against(&member)) {
             continue;
         }
-        let agree: Vec<Ahead> = members.iter().filter_map(|member| found.get(member).cloned()).collect();
-        let is_one = |agree: &Vec<Ahead>| agree.len() >= 2 && agree.iter().all(|one| one.is_now == agree[0].is_now);
+        let agree: Vec<Off> = members.iter().filter_map(|member| found.get(member).cloned()).collect();
+        let is_alike = |one: &Off, other: &Off| (one.is_now, one.ms < 0) == (other.is_now, other.ms < 0);
+        let is_one = |agree: &Vec<Off>| agree.len() >= 2 && agree.iter().all(|one| is_alike(one, &agree[0]));
         if !is_one(&agree) {
             continue;
         }
@@ -225,8 +317,8 @@ fn events_of(minutes: &Minutes) -> u64 {
 }
 
 /// What is said of one clock by all that go by it.
-fn together(agree: &[Ahead]) -> Ahead {
-    Ahead {
+fn together(agree: &[Off]) -> Off {
+    Off {
         ms: agree.iter().map(|one| one.ms).max().unwrap_or_default(),
         since_ms: agree.iter().map(|one| one.since_ms).min().unwrap_or_default(),
         until_ms: agree.iter().map(|one| one.until_ms).max().unwrap_or_default(),
@@ -236,25 +328,24 @@ fn together(agree: &[Ahead]) -> Ahead {
     }
 }
 
-/// The last stretch of minutes in which a clock was ahead, where it proves something.
-fn ahead(minutes: &Minutes, now_ms: i64) -> Option<Ahead> {
-    stretch(minutes, now_ms).filter(|stretch| stretch.events >= EVENTS_MIN)
+/// The last stretch of minutes in which a clock was off so, where it proves something.
+fn off(minutes: &Minutes, now_ms: i64, direction: Direction) -> Option<Off> {
+    stretch(minutes, now_ms, direction).filter(|stretch| stretch.events >= EVENTS_MIN)
 }
 
-fn stretch(minutes: &Minutes, now_ms: i64) -> Option<Ahead> {
-    let is_ahead = |minute: &Minute| minute.ahead_ms > PROVEN_MS;
-    let (newest, _) = minutes.iter().find(|(_, minute)| is_ahead(minute))?;
+fn stretch(minutes: &Minutes, now_ms: i64, direction: Direction) -> Option<Off> {
+    let (newest, first) = minutes.iter().find(|(_, minute)| direction.shows_in(**minute))?;
     let until_ms = now_ms - newest * MINUTE_MS;
-    let mut stretch = Ahead { ms: 0, since_ms: 0, until_ms, events: 0, is_now: false, since_before: false };
+    let mut stretch = Off { ms: first.ahead_ms, since_ms: 0, until_ms, events: 0, is_now: false, since_before: false };
     let (mut oldest, mut right) = (*newest, 0);
     for (minute, said) in minutes.range(newest..) {
-        right = if is_ahead(said) { 0 } else { right + 1 };
+        right = if direction.shows_in(*said) { 0 } else { right + 1 };
         if right > RIGHT_MINUTES {
             break;
         }
         if right == 0 {
             oldest = *minute;
-            // As it is now: a clock may drift.
+            // As it is now: a clock may drift. Of a clock that is behind, too, it is the quickest event that tells.
             if minute - newest < RIGHT_MINUTES {
                 stretch.ms = stretch.ms.max(said.ahead_ms);
             }

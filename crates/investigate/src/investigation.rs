@@ -13,7 +13,6 @@ use emp_query::{EVENT_COLUMNS, Engine, QueryError, column_as, event_columns, lit
 use emp_typical::{Learning, Typical};
 
 use super::judge::{clock, judge, missing_steps, not_found};
-use super::rows::Rows;
 use super::surroundings::{Lost, Surroundings};
 use super::why_slow::shared_traits;
 use super::workers::{HEARD_MS, missed};
@@ -40,7 +39,6 @@ pub struct Investigation<'a> {
 
 /// Larger data of an event says nothing about the order of a job's steps.
 const STEP_DATA_BYTES_MAX: usize = 64 << 10;
-const MINUTE_MS: i64 = 60_000;
 /// How long before a job and after it its surroundings reach.
 const MARGIN_MS: i64 = 30 * 60_000;
 /// Of a job that lasts longer only its last two hours have surroundings: the end is what matters.
@@ -115,34 +113,22 @@ impl<'a> Investigation<'a> {
 
     async fn history_in(&self, columns: &str, job_id: &str) -> Result<Option<History>, InvestigationError> {
         let mut events = self.events_in(columns, &format!("job_id = {}", literal(job_id)), usize::MAX).await?;
-        let is_suspicious = |event: &JobEvent| Offsets::is_suspicious(event.timestamp_ms, event.arrived_ms);
-        if events.iter().any(is_suspicious) {
-            let offsets = self.offsets(&events).await?;
-            events.iter_mut().for_each(|event| event.correct(&offsets));
-        }
+        self.correct(&mut events).await?;
         Ok(History::new(events, self.now_ms))
     }
 
-    /// What the clocks were about the time of these events.
-    async fn offsets(&self, events: &[JobEvent]) -> Result<Offsets, InvestigationError> {
+    /// Lets events of one time have happened when they did, where somebody's clock was behind then.
+    async fn correct(&self, events: &mut [JobEvent]) -> Result<(), InvestigationError> {
+        let is_suspicious = |event: &JobEvent| Offsets::is_suspicious(event.timestamp_ms, event.arrived_ms);
+        if !events.iter().any(is_suspicious) {
+            return Ok(());
+        }
         let arrivals = || events.iter().map(|event| event.arrived_ms);
         let from_ms = arrivals().min().unwrap_or_default() - MARGIN_MS;
         let until_ms = arrivals().max().unwrap_or_default().min(from_ms + LIFE_MS_MAX) + MARGIN_MS;
-        let sql = format!(
-            "select coalesce(worker_id, machine_id, service) as producer, \
-             cast(ingested_at as bigint) / {MINUTE_MS} * {MINUTE_MS} as arrived, count(*) as events, \
-             min(cast(ingested_at as bigint) - cast(timestamp as bigint)) as quickest from events \
-             where ingested_at >= {} and ingested_at <= {} group by 1, 2",
-            moment_literal(from_ms),
-            moment_literal(until_ms)
-        );
-        let mut offsets = Offsets::default();
-        Rows::ask(self.engine, &sql).await?.map(|row| {
-            let (arrived_ms, events) = (row.integer("arrived")?, row.integer("events")?.unsigned_abs());
-            offsets.note_many(&row.text("producer")?, arrived_ms, events, row.integer("quickest")?);
-            Ok(())
-        })?;
-        Ok(offsets)
+        let offsets = self.engine.offsets(Some(from_ms), Some(until_ms)).await?;
+        events.iter_mut().for_each(|event| event.correct(&offsets));
+        Ok(())
     }
 
     /// The newest events for which a condition in SQL holds, in no order; so many at most.
@@ -260,7 +246,9 @@ impl<'a> Investigation<'a> {
         }
         let among: Vec<String> = jobs.iter().map(|job| literal(job)).collect();
         let mut events: BTreeMap<String, Vec<JobEvent>> = BTreeMap::new();
-        for event in self.events(&format!("job_id in ({})", among.join(", ")), usize::MAX).await? {
+        let mut all = self.events(&format!("job_id in ({})", among.join(", ")), usize::MAX).await?;
+        self.correct(&mut all).await?;
+        for event in all {
             events.entry(event.job_id.clone().unwrap_or_default()).or_default().push(event);
         }
         let histories = events.into_iter().filter_map(|(job, events)| Some((job, History::new(events, self.now_ms)?)));

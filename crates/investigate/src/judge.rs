@@ -8,6 +8,7 @@ use emp_job::{History, JobEvent, Meaning, Part, PartKind, budget};
 use emp_typical::{Sketch, Typical};
 use emp_units as units;
 
+use super::clocks::off_in_words;
 use super::surroundings::Surroundings;
 use super::{attempts, failure, silence, slow, waiting, webhook};
 
@@ -321,17 +322,22 @@ fn completeness(case: &Case<'_>) -> Completeness {
     Completeness { complete, notes: missing }
 }
 
-/// A line for each producer whose clock is proven to be ahead.
+/// A line for each producer whose clock is proven to be wrong.
 pub(super) fn skews(history: &History) -> Vec<String> {
     let mut worst: Vec<(&str, i64)> = Vec::new();
-    for event in history.events().iter().filter(|event| event.ahead_ms() > SKEW_MS_MIN) {
+    for event in history.events() {
+        let off_ms = if event.behind_ms > 0 { -event.behind_ms } else { event.ahead_ms() };
+        if (0..=SKEW_MS_MIN).contains(&off_ms) {
+            continue;
+        }
         match worst.iter_mut().find(|(producer, _)| *producer == event.producer()) {
-            Some((_, ahead)) => *ahead = event.ahead_ms().max(*ahead),
-            None => worst.push((event.producer(), event.ahead_ms())),
+            Some((_, known_ms)) if off_ms.abs() > known_ms.abs() => *known_ms = off_ms,
+            Some(_) => {}
+            None => worst.push((event.producer(), off_ms)),
         }
     }
-    let line = |(producer, ahead): (&str, i64)| {
-        format!("the clock of {producer} is at least {} ahead: its events are judged by their arrival", lasting(ahead))
+    let line = |(producer, off_ms): (&str, i64)| {
+        format!("the clock of {producer} is at least {}: its events are judged by their arrival", off_in_words(off_ms))
     };
     worst.into_iter().map(line).collect()
 }

@@ -42,6 +42,7 @@ mod workers_table;
 
 pub use changes::{ChangesQuestion, RangesError, changes, changes_table};
 pub use check_names::{NameCheck, check_names};
+pub use clocks::{ByClocks, clocks_note};
 pub use histogram::{histogram, no_such_key, why_nothing};
 pub use investigation::{Investigation, InvestigationError};
 pub use perf::{PerfQuestion, perf};

@@ -19,6 +19,11 @@ impl Rows {
         Ok(Self(engine.sql(sql).await?.batches().await?))
     }
 
+    /// The same of a question about when events happened, in a range of ms since the epoch.
+    pub async fn ask_within(engine: &Engine, sql: &str, range: (i64, i64)) -> Result<Self, InvestigationError> {
+        Ok(Self(engine.sql_within(sql, Some(range.0), Some(range.1)).await?.batches().await?))
+    }
+
     /// What is read from each.
     pub fn map<T>(
         &self,

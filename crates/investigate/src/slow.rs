@@ -96,10 +96,10 @@ fn blame(case: &Case<'_>, worst: &Part, finding: &mut Finding) {
             finding.culprit = Culprit::new(CulpritKind::Queue, Some(queue));
             let (then, speeds) = ((worst.start_ms, worst.end_ms), case.around.speeds(case.typical));
             if let Some(busy) = busy_with(case, then) {
-                put_down_to(case, busy.slow, busy.compared_with(), finding);
-                finding.reason += &format!(", and {busy}");
+                put_down_to(case, busy, finding);
+                finding.reason += &format!(", and {}", busy.kept_busy());
             } else if let Some(slow) = speeds.during(CulpritKind::Queue, Some(queue), then) {
-                put_down_to(case, slow, "as at other times", finding);
+                put_down_to(case, slow, finding);
             }
         }
         PartKind::Backoff => {
@@ -159,12 +159,12 @@ fn blame_by_speed(case: &Case<'_>, worst: &Part, worker: Option<&str>, finding: 
     let by_connector = speeds.during(CulpritKind::Connector, connector, then);
     match (by_worker, by_connector) {
         (by_worker, Some(slow)) if by_worker.is_none_or(|other| slow.p <= other.p) => {
-            put_down_to(case, slow, "as other connectors", finding);
+            put_down_to(case, slow, finding);
             let key = case.history.connector_key().unwrap_or("connectorType");
             finding.next.push(command(&["perf", "--by", key, "--last", "2h"]));
         }
         (Some(slow), _) => {
-            put_down_to(case, slow, "as its peers", finding);
+            put_down_to(case, slow, finding);
             finding.next.push(command(&["workers"]));
         }
         _ => return false,
@@ -173,10 +173,10 @@ fn blame_by_speed(case: &Case<'_>, worst: &Part, worker: Option<&str>, finding: 
 }
 
 /// Names who was slow, since when, and the jobs that were slow by it.
-fn put_down_to(case: &Case<'_>, slow: &Slowness, compared_with: &str, finding: &mut Finding) {
+fn put_down_to(case: &Case<'_>, slow: &Slowness, finding: &mut Finding) {
     finding.culprit = Culprit::new(slow.kind, Some(&slow.id));
     finding.since_ms = Some(slow.since_ms);
-    finding.reason += &format!("; {}", slow.in_words(compared_with));
+    finding.reason += &format!("; {}", slow.in_words());
     finding.same_cause = SameCause::of(slow.jobs.iter().map(String::as_str), case.job_id);
 }
 

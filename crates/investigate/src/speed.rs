@@ -68,6 +68,8 @@ pub(super) struct Slowness {
     pub since_ms: i64,
     /// When its last slow piece began; the end of all time where no other piece has followed.
     pub until_ms: i64,
+    /// When that piece ended, where enough others have followed that were as usual.
+    pub over_ms: Option<i64>,
     /// How many times as long as others it took.
     pub factor: f64,
     /// Half of its pieces took so long, and would have taken so long, in ms.
@@ -80,10 +82,29 @@ pub(super) struct Slowness {
 }
 
 impl Slowness {
-    /// `comfyui takes ×6 as long as other connectors since 2025-09-27 14:00:00Z`.
-    pub fn in_words(&self, compared_with: &str) -> String {
+    /// `comfyui takes ×6 as long as other connectors since 2025-09-27 14:00:00Z`; of one that is as fast as usual again
+    /// `took` and until when.
+    pub fn in_words(&self) -> String {
         let (factor, since) = (units::factor(self.factor), clock(self.since_ms));
-        format!("{} takes {factor} as long {compared_with} since {since}", self.id)
+        let others = match self.kind {
+            CulpritKind::Worker => "its peers",
+            CulpritKind::Connector => "other connectors",
+            _ => "at other times",
+        };
+        match self.over_ms {
+            Some(over_ms) => {
+                format!("{} took {factor} as long as {others} from {since} until {}", self.id, clock(over_ms))
+            }
+            None => format!("{} takes {factor} as long as {others} since {since}", self.id),
+        }
+    }
+
+    /// That it kept the workers of a queue busy, of one that [`super::busy`] found.
+    pub fn kept_busy(&self) -> &'static str {
+        match self.kind {
+            CulpritKind::Worker => "it had most of the jobs of that queue meanwhile",
+            _ => "most of what workers did meanwhile was for it",
+        }
     }
 
     /// As it is shown.
@@ -359,7 +380,11 @@ fn slowness(
     own: &[&Piece<'_>],
 ) -> Option<Slowness> {
     let (since_ms, last_ms) = bounds(run)?;
-    let goes_on = own.last().is_some_and(|last| last.start_ms <= last_ms);
+    let followed_by = own.iter().filter(|piece| piece.start_ms > last_ms).count();
+    let goes_on = followed_by == 0;
+    let end_ms = run.iter().map(|piece| piece.start_ms + piece.ms as i64).max();
+    // One piece that is as usual is no sign that it is over.
+    let over_ms = end_ms.filter(|_| followed_by >= PIECES_MIN);
     if factors.len() < PIECES_MIN {
         return None;
     }
@@ -374,6 +399,7 @@ fn slowness(
         id: id.to_owned(),
         since_ms,
         until_ms: if goes_on { i64::MAX } else { last_ms },
+        over_ms,
         factor,
         ms,
         usual_ms: ms / factor,

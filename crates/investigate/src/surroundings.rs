@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::OnceLock;
 
-use emp_job::{History, JobEvent, Meaning, Offsets, error_text, fingerprint, vocabulary};
+use emp_job::{History, JobEvent, Meaning, Offsets, Order, error_text, fingerprint, vocabulary};
 use emp_typical::Typical;
 
 use super::living::Living;
@@ -51,6 +51,14 @@ impl Surroundings {
         events.dedup_by_key(|event| event.id);
         let mut offsets = Offsets::default();
         events.iter().for_each(|event| offsets.note(event.producer(), event.timestamp_ms, event.arrived_ms));
+        if !offsets.suspects().is_empty() {
+            let mut order = Order::default();
+            for event in &events {
+                let Some(job) = &event.job_id else { continue };
+                order.note(job, &event.event_type, event.producer(), event.timestamp_ms, event.arrived_ms);
+            }
+            offsets.prove(&order);
+        }
         events.iter_mut().for_each(|event| event.correct(&offsets));
         let (mut of_job, mut of_worker) = (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
         let mut errors = Vec::new();

@@ -67,9 +67,9 @@ pub(super) fn waiting(case: &Case<'_>) -> Option<Finding> {
             _ => Culprit::new(CulpritKind::Queue, Some(history.queue().unwrap_or("default"))),
         };
         if let Some(busy) = busy {
-            finding.culprit = Culprit::new(busy.slow.kind, Some(&busy.slow.id));
-            finding.since_ms = Some(busy.slow.since_ms);
-            finding.reason += &format!("; {}, and {busy}", busy.slow.in_words(busy.compared_with()));
+            finding.culprit = Culprit::new(busy.kind, Some(&busy.id));
+            finding.since_ms = Some(busy.since_ms);
+            finding.reason += &format!("; {}, and {}", busy.in_words(), busy.kept_busy());
         }
     }
     finding.ruled_out.push(taken_meanwhile(case, event));

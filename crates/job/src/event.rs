@@ -93,7 +93,7 @@ impl JobEvent {
 
     /// Takes note of how far its producer's clock is behind.
     pub fn correct(&mut self, offsets: &Offsets) {
-        self.behind_ms = offsets.behind_ms(self.producer(), self.arrived_ms);
+        self.behind_ms = offsets.behind_ms(self.producer(), self.timestamp_ms, self.arrived_ms);
     }
 
     /// Before when nothing is to be expected of the job, ms since the epoch by Redis' clock, where it says so.

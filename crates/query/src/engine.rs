@@ -10,7 +10,7 @@ use datafusion::catalog::memory::DataSourceExec;
 use datafusion::common::ParamValues;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
 use datafusion::error::DataFusionError;
-use datafusion::execution::SessionState;
+use datafusion::execution::{FunctionRegistry as _, SessionState};
 use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, execute_stream};
 use datafusion::prelude::SessionContext;
 use futures::future::BoxFuture;
@@ -19,12 +19,15 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use emp_event::EntryId;
+use emp_job::Offsets;
 use emp_store::{Layout, Partition, Writer};
 use emp_typical::{Learning, Typical};
 
 use super::canned::CannedQuery;
+use super::clocks::{KnownOffsets, goes_by_clocks};
 use super::optimize::CountsFromCatalog;
 use super::session::{self, Limits};
+use super::transitions::TransitionsExec;
 use super::translate::{Asked, translate, vanished};
 use super::view::{OnIndexing, Source};
 use super::{Answer, QueryError, functions, statement, tables};
@@ -38,6 +41,8 @@ pub struct Engine {
     pub(super) context: SessionContext,
     limits: Limits,
     clock: Clock,
+    /// Whose clocks were behind in the range that was asked about last: several questions about one range go by them.
+    pub(super) offsets: Mutex<KnownOffsets>,
     /// The plan that runs, from which [`Self::progress`] reads how far it is.
     running: Mutex<Option<Arc<dyn ExecutionPlan>>>,
     /// Held while a statement is planned: all its scans must see one snapshot.
@@ -108,7 +113,15 @@ impl Engine {
         let context = session.and_then(|state| with_tables(state, &source));
         let context = context.map_err(|error| translate(&error, &asked))?;
         let clock = Clock { now: Timestamp::now(), tz: TimeZone::system() };
-        Ok(Self { source, context, limits, clock, running: Mutex::default(), planning: tokio::sync::Mutex::default() })
+        Ok(Self {
+            source,
+            context,
+            limits,
+            clock,
+            offsets: Mutex::default(),
+            running: Mutex::default(),
+            planning: tokio::sync::Mutex::default(),
+        })
     }
 
     /// The same engine with another clock, for `now()`, `since()` and the parameters of canned queries, and another time
@@ -124,7 +137,24 @@ impl Engine {
     /// # Errors
     /// [`QueryError`]: see its cases.
     pub async fn sql(&self, text: &str) -> Result<Answer, QueryError> {
-        self.run(text, None).await
+        self.sql_within(text, None, None).await
+    }
+
+    /// The same of one that asks about a range, ms since the epoch: by that, `happened_at()` knows whose clocks to look at.
+    ///
+    /// # Errors
+    /// As [`Self::sql`].
+    pub async fn sql_within(
+        &self,
+        text: &str,
+        since_ms: Option<i64>,
+        until_ms: Option<i64>,
+    ) -> Result<Answer, QueryError> {
+        let offsets = match goes_by_clocks(text) {
+            true => Some(self.offsets(since_ms, until_ms).await?),
+            false => None,
+        };
+        self.run(text, None, offsets).await
     }
 
     /// Answers a canned query. `given` are its parameters as text, by name; of two with one
@@ -135,7 +165,8 @@ impl Engine {
     /// as [`Self::sql`].
     pub async fn canned(&self, query: &CannedQuery, given: &[(String, String)]) -> Result<Answer, QueryError> {
         let values = query.bind(given, &self.clock)?;
-        self.run(&query.sql, Some(values)).await
+        let offsets = self.offsets_for(&query.sql, &values).await?;
+        self.run(&query.sql, Some(values), Some(offsets)).await
     }
 
     /// When the newest event arrived, ms since the epoch; `None`
@@ -212,14 +243,29 @@ impl Engine {
 
     /// As [`Self::run_unboxed`], behind a pointer. What a future does is compiled by whoever awaits it: without
     /// this each crate that asks would compile DataFusion's planning again.
-    fn run<'a>(&'a self, text: &'a str, values: Option<ParamValues>) -> BoxFuture<'a, Result<Answer, QueryError>> {
-        self.run_unboxed(text, values).boxed()
+    pub(super) fn run<'a>(
+        &'a self,
+        text: &'a str,
+        values: Option<ParamValues>,
+        offsets: Option<Arc<Offsets>>,
+    ) -> BoxFuture<'a, Result<Answer, QueryError>> {
+        self.run_unboxed(text, values, offsets).boxed()
     }
 
     /// Where a file goes before the first rows are there, the collector has put its events into
     /// another one: the statement is planned anew over what is there then.
-    async fn run_unboxed(&self, text: &str, values: Option<ParamValues>) -> Result<Answer, QueryError> {
+    async fn run_unboxed(
+        &self,
+        text: &str,
+        values: Option<ParamValues>,
+        offsets: Option<Arc<Offsets>>,
+    ) -> Result<Answer, QueryError> {
         let mut state = self.context.state();
+        if let Some(offsets) = offsets {
+            state.config_mut().set_extension(Arc::clone(&offsets));
+            let registered = state.register_udf(Arc::new(functions::happened_at(offsets)));
+            registered.map_err(|error| translate(&error, &Asked { sql: text, limits: &self.limits, state: None }))?;
+        }
         state.execution_props_mut().query_execution_start_time = Some(self.clock.system_time().into());
         let asked = Asked { sql: text, limits: &self.limits, state: Some(&state) };
         let mut attempt = 1;
@@ -281,8 +327,9 @@ fn files_of(plan: &Arc<dyn ExecutionPlan>) -> (usize, usize) {
         let done = plan.metrics().and_then(|metrics| metrics.sum_by_name("files_processed"));
         Some((done.map_or(0, |done| done.as_usize()), all))
     });
+    let walked = plan.downcast_ref::<TransitionsExec>().map(TransitionsExec::files);
     let below = plan.children().into_iter().map(files_of);
-    below.chain(scanned).fold((0, 0), |(done, all), (more_done, more)| (done + more_done, all + more))
+    below.chain(scanned).chain(walked).fold((0, 0), |(done, all), (more_done, more)| (done + more_done, all + more))
 }
 
 /// Files may come and go that often before it is said that they do.

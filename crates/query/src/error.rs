@@ -47,7 +47,7 @@ pub enum QueryError {
     },
     /// A file where a table should stand.
     #[error(
-        "`{name}` is refused: a query reads the store's own tables (events, files, losses, quarantine, dead_letters), not files"
+        "`{name}` is refused: a query reads the store's own tables (events, transitions, files, losses, quarantine, dead_letters), not files"
     )]
     ForeignFile {
         /// As it was written.

@@ -7,6 +7,7 @@
 
 mod answer;
 mod canned;
+mod clocks;
 mod dialect;
 mod engine;
 mod error;
@@ -31,6 +32,7 @@ mod warning;
 
 pub use answer::Answer;
 pub use canned::{CannedQuery, Column, Kind, Need, Parameter, canned_queries, find};
+pub use clocks::HAPPENED_MS;
 pub use engine::{Engine, Kept, Settings};
 pub use error::QueryError;
 pub use fetch::{EVENT_COLUMNS, column_as, event_columns, read_events};

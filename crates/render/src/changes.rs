@@ -97,6 +97,7 @@ fn next(changes: &Changes) -> Vec<String> {
         let words = match change.kind {
             ChangeKind::ErrorText | ChangeKind::ErrorShare => &["search", "--errors"][..],
             ChangeKind::Outcome => continue,
+            ChangeKind::MissingStep => &["search", "--event-type", &change.what],
             ChangeKind::Service | ChangeKind::Machine | ChangeKind::Worker | ChangeKind::WorkerSpeed => &["workers"],
             ChangeKind::Connector if change.key.is_some() => &by_key,
             ChangeKind::Connector | ChangeKind::Latency | ChangeKind::EventType | ChangeKind::Jobs => &["perf"],

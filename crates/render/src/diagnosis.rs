@@ -166,8 +166,7 @@ fn write_worker(page: &mut Page<'_>, screen: &Screen, worker: &WorkerState) -> i
 
 fn write_group(page: &mut Page<'_>, group: &Group, judged: &Judged) -> io::Result<()> {
     let (mark, style) = mark(group.verdict);
-    let named = group.culprit.named().or_else(|| group.shared.clone());
-    let culprit = named.map(|culprit| format!(": {culprit}")).unwrap_or_default();
+    let culprit = group.behind().map(|culprit| format!(": {culprit}")).unwrap_or_default();
     let count = units::counted(group.jobs.len(), "job", "jobs");
     page.paragraph(PLAIN, "")?;
     page.paragraph(style, &format!("{mark} {count} {}{culprit}", group.verdict.as_str().replace('_', " ")))?;

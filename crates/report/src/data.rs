@@ -120,6 +120,8 @@ pub(super) struct Completeness {
     pub quarantined: i64,
     /// Failures that count as no errors, as they were stored without a level.
     pub without_level: Option<String>,
+    /// Whose clocks are wrong.
+    pub clocks: Option<String>,
     /// Parts of the range without any event, from when to when.
     pub empty: Vec<(i64, i64)>,
     /// The first and the last event of the range.

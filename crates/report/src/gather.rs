@@ -6,10 +6,11 @@ use jiff::tz::TimeZone;
 
 use emp_findings::{Changes, ErrorClass};
 use emp_investigate::{
-    ChangesQuestion, Investigation, InvestigationError, PerfQuestion, Rows, WithoutLevel, changes, perf,
+    ByClocks, ChangesQuestion, Investigation, InvestigationError, PerfQuestion, Rows, WithoutLevel, changes,
+    clocks_note, perf,
 };
 use emp_job::{Meaning, vocabulary};
-use emp_query::{Engine, canned_queries, find, literal, moment_literal};
+use emp_query::{Engine, HAPPENED_MS, canned_queries, find, literal, moment_literal};
 use emp_units::bucket_ms;
 
 use super::data::{
@@ -72,9 +73,23 @@ async fn what_changed(engine: &Engine, question: &ReportQuestion) -> Result<Opti
     }
 }
 
+/// How long a job was heard of, in SQL, in ms.
+fn life_ms() -> String {
+    format!("max({HAPPENED_MS}) - min({HAPPENED_MS})")
+}
+
 /// The condition that an event is of a range.
 fn within(since_ms: i64, until_ms: i64) -> String {
     format!("timestamp >= {} and timestamp < {}", moment_literal(since_ms), moment_literal(until_ms))
+}
+
+/// The condition that an event happened in a range, whatever its producer's clock says.
+fn happened_within(since_ms: i64, until_ms: i64) -> String {
+    let (since, until) = (moment_literal(since_ms), moment_literal(until_ms));
+    format!(
+        "{HAPPENED_MS} >= {since_ms} and {HAPPENED_MS} < {until_ms} and ingested_at >= {since} \
+         and (timestamp < {until} or ingested_at < {until})"
+    )
 }
 
 /// The condition that an event is of the report's range.
@@ -98,11 +113,13 @@ async fn totals(engine: &Engine, since_ms: i64, until_ms: i64) -> Result<Totals,
     })?;
     let sql = format!(
         "select count(*) as jobs, quantile_cont(ms, 0.5) as p50, quantile_cont(ms, 0.95) as p95 from (select \
-         cast(max(least(timestamp, ingested_at)) as bigint) - cast(min(least(timestamp, ingested_at)) as bigint) as ms \
-         from events where job_id is not null and {within} group by job_id)"
+         {} as ms from events where job_id is not null and {} group by job_id)",
+        life_ms(),
+        happened_within(since_ms, until_ms)
     );
-    let jobs =
-        Rows::ask(engine, &sql).await?.map(|row| Ok((row.integer("jobs")?, row.number("p50")?, row.number("p95")?)))?;
+    let jobs = Rows::ask_within(engine, &sql, (since_ms, until_ms))
+        .await?
+        .map(|row| Ok((row.integer("jobs")?, row.number("p50")?, row.number("p95")?)))?;
     let (events, errors, completed, failed, first_ms) = counts.first().copied().unwrap_or_default();
     let (jobs, job_p50_ms, job_p95_ms) = jobs.first().copied().unwrap_or_default();
     let first_ms = (events > 0).then_some(first_ms);
@@ -127,7 +144,10 @@ async fn completeness(
         .await?
         .map(|row| Ok((row.integer("n")?, row.integer("first")?, row.integer("last")?)))?;
     let ends = ends.first().filter(|(n, ..)| *n > 0).map(|(_, first, last)| (*first, *last));
+    let range = [("since", question.since_ms), ("until", question.until_ms)];
+    let range: Vec<(String, String)> = range.iter().map(|(name, ms)| ((*name).to_owned(), ms.to_string())).collect();
     Ok(Completeness {
+        clocks: clocks_note(engine, &range, ByClocks::Corrected).await?,
         lost: one(format!("select coalesce(sum(lost), 0) as n from losses where {noticed}")).await?,
         quarantined: one(format!("select count(*) as n from quarantine where {noticed}")).await?,
         without_level: WithoutLevel::of_range(engine, Some(question.since_ms), Some(question.until_ms)).await?.note(),
@@ -331,12 +351,13 @@ async fn slow_jobs(
     question: &ReportQuestion,
 ) -> Result<Section<Vec<SlowJob>>, InvestigationError> {
     let sql = format!(
-        "select job_id, cast(max(least(timestamp, ingested_at)) as bigint) - \
-         cast(min(least(timestamp, ingested_at)) as bigint) as ms from events \
+        "select job_id, {} as ms from events \
          where job_id is not null and {} group by job_id order by ms desc, job_id limit {JOBS_MAX}",
-        in_range(question)
+        life_ms(),
+        happened_within(question.since_ms, question.until_ms)
     );
-    let ids = Rows::ask(investigation.engine(), &sql).await?.map(|row| row.text("job_id"))?;
+    let range = (question.since_ms, question.until_ms);
+    let ids = Rows::ask_within(investigation.engine(), &sql, range).await?.map(|row| row.text("job_id"))?;
     let mut content = Vec::new();
     for job_id in ids {
         if let Some(history) = investigation.history(&job_id).await? {

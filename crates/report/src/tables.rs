@@ -215,7 +215,7 @@ fn subject(subject: &Subject) -> String {
 
 /// What is wrong with the jobs of one cause, in two parts: how many with what, and why.
 pub(super) fn group(report: &Report, group: &Group) -> (String, String) {
-    let culprit = group.culprit.named().map(|culprit| format!(": {culprit}")).unwrap_or_default();
+    let culprit = group.behind().map(|culprit| format!(": {culprit}")).unwrap_or_default();
     let jobs = units::counted(group.jobs.len(), "job", "jobs");
     let what = format!("{jobs} {}{culprit}", group.verdict.as_str().replace('_', " "));
     let example = report.judged.example(group);
@@ -247,6 +247,7 @@ pub(super) fn completeness(report: &Report) -> Vec<(bool, String)> {
         said.push((false, format!("{entries} could not be read as events, and are in quarantine.")));
     }
     said.extend(complete.without_level.iter().map(|note| (false, format!("{note}."))));
+    said.extend(complete.clocks.iter().map(|note| (false, sentence(note, &report.zone))));
     for (from, until) in complete.empty.iter().take(NAMED_MAX) {
         said.push((false, format!("No event at all from {} to {}.", report.clock(*from), report.clock(*until))));
     }

@@ -13,15 +13,15 @@ use parquet::arrow::arrow_reader::{
 };
 use serde_json::{Map, Value};
 
-use emp_job::{Meaning, Offsets, job_type_of, vocabulary};
+use emp_job::{Meaning, Offsets, Order, job_type_of, vocabulary};
 
 use super::table::Typical;
 use super::walk::{Step, Walk};
 
 /// Rows decoded at once.
 const READ_ROWS: usize = 1_024;
-const CLOCKS: [&str; 3] = ["timestamp", "ingested_at", "worker_id"];
-const COLUMNS: [&str; 5] = ["timestamp", "ingested_at", "event_type", "job_id", "worker_id"];
+const CLOCKS: [&str; 5] = ["timestamp", "ingested_at", "worker_id", "machine_id", "service"];
+const COLUMNS: [&str; 7] = ["timestamp", "ingested_at", "event_type", "job_id", "worker_id", "machine_id", "service"];
 
 /// Walks over what had arrived of a sealed file until then. `None` where it cannot be read: then what is
 /// typical is known from the others. A collector does this beside its work, so no more than a few thousand
@@ -43,6 +43,13 @@ pub(super) fn walk_file(path: &Path, walk: &mut Walk, table: &mut Typical, until
     for batch in read(&file, &metadata, &CLOCKS, None)? {
         note_clocks(&batch.ok()?, &mut offsets).ok()?;
     }
+    if !offsets.suspects().is_empty() {
+        let mut order = Order::default();
+        for batch in read(&file, &metadata, &COLUMNS, None)? {
+            note_order(&batch.ok()?, &mut order).ok()?;
+        }
+        offsets.prove(&order);
+    }
     for batch in read(&file, &metadata, &COLUMNS, None)? {
         walk_batch(&batch.ok()?, (walk, table, &offsets), until_ms, &mut |_| data.next().flatten()).ok()?;
     }
@@ -53,13 +60,39 @@ pub(super) fn walk_file(path: &Path, walk: &mut Walk, table: &mut Typical, until
 fn note_clocks(batch: &RecordBatch, offsets: &mut Offsets) -> Result<(), ArrowError> {
     let (timestamps, arrivals) = (millis(batch, "timestamp")?, millis(batch, "ingested_at")?);
     let (timestamps, arrivals) = (timestamps.as_primitive::<Int64Type>(), arrivals.as_primitive::<Int64Type>());
-    let workers = text(batch, "worker_id")?;
-    let workers = workers.as_string::<i32>();
+    let producers = Producers::of(batch)?;
     for row in 0..batch.num_rows() {
-        let producer = if workers.is_valid(row) { workers.value(row) } else { "" };
-        offsets.note(producer, timestamps.value(row), arrivals.value(row));
+        offsets.note(producers.at(row), timestamps.value(row), arrivals.value(row));
     }
     Ok(())
+}
+
+/// Takes note of the order in which the steps of jobs were told.
+fn note_order(batch: &RecordBatch, order: &mut Order) -> Result<(), ArrowError> {
+    let (timestamps, arrivals) = (millis(batch, "timestamp")?, millis(batch, "ingested_at")?);
+    let (timestamps, arrivals) = (timestamps.as_primitive::<Int64Type>(), arrivals.as_primitive::<Int64Type>());
+    let (event_types, job_ids) = (text(batch, "event_type")?, text(batch, "job_id")?);
+    let (event_types, job_ids) = (event_types.as_string::<i32>(), job_ids.as_string::<i32>());
+    let producers = Producers::of(batch)?;
+    for row in (0..batch.num_rows()).filter(|row| job_ids.is_valid(*row)) {
+        let (job_id, event_type) = (job_ids.value(row), event_types.value(row));
+        order.note(job_id, event_type, producers.at(row), timestamps.value(row), arrivals.value(row));
+    }
+    Ok(())
+}
+
+/// Whose clock each event goes by.
+struct Producers([StringArray; 3]);
+
+impl Producers {
+    fn of(batch: &RecordBatch) -> Result<Self, ArrowError> {
+        let column = |name| Ok::<_, ArrowError>(text(batch, name)?.as_string::<i32>().clone());
+        Ok(Self([column("worker_id")?, column("machine_id")?, column("service")?]))
+    }
+
+    fn at(&self, row: usize) -> &str {
+        self.0.iter().find(|column| column.is_valid(row)).map_or("", |column| column.value(row))
+    }
 }
 
 /// Walks over events from memory, which have all columns; those that had arrived until then.
@@ -73,6 +106,11 @@ pub(super) fn walk_memory(
     let data = data.as_string::<i32>();
     let mut offsets = Offsets::default();
     note_clocks(batch, &mut offsets)?;
+    if !offsets.suspects().is_empty() {
+        let mut order = Order::default();
+        note_order(batch, &mut order)?;
+        offsets.prove(&order);
+    }
     walk_batch(batch, (walk, table, &offsets), until_ms, &mut |row| kind(data, row))
 }
 
@@ -89,6 +127,7 @@ fn walk_batch(
         (text(batch, "event_type")?, text(batch, "job_id")?, text(batch, "worker_id")?);
     let event_types = event_types.as_string::<i32>();
     let (job_ids, worker_ids) = (job_ids.as_string::<i32>(), worker_ids.as_string::<i32>());
+    let producers = Producers::of(batch)?;
     for row in 0..batch.num_rows() {
         let event_type = event_types.value(row);
         let job_type = if tells_kind(event_type) { kind(row) } else { None };
@@ -104,6 +143,7 @@ fn walk_batch(
                 event_type,
                 job_id: job_ids.is_valid(row).then(|| job_ids.value(row)),
                 worker_id: worker_ids.is_valid(row).then(|| worker_ids.value(row)),
+                producer: producers.at(row),
                 job_type: job_type.as_deref(),
             },
         );

@@ -46,6 +46,7 @@ fn tell(walk: &mut Walk, table: &mut Typical, job: &str, at_ms: i64, event_type:
         event_type,
         job_id: Some(job),
         worker_id: event_type.starts_with("connector.").then_some("worker-1"),
+        producer: "",
         job_type,
     };
     walk.step(table, &Offsets::default(), step);
@@ -90,7 +91,7 @@ fn a_clock_that_is_ahead_is_not_taken_for_a_wait() {
         walk.step(
             &mut table,
             &Offsets::default(),
-            Step { timestamp_ms, arrived_ms, event_type, job_id, worker_id: None, job_type },
+            Step { timestamp_ms, arrived_ms, event_type, job_id, worker_id: None, producer: "", job_type },
         );
     };
     step(0, 5, "job.created", Some("image"));

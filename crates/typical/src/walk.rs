@@ -22,15 +22,10 @@ pub(super) struct Step<'a> {
     pub event_type: &'a str,
     pub job_id: Option<&'a str>,
     pub worker_id: Option<&'a str>,
+    /// Whose clock it goes by: the worker, else the machine, else the service.
+    pub producer: &'a str,
     /// Of an event that says of which kind its job is.
     pub job_type: Option<&'a str>,
-}
-
-impl Step<'_> {
-    /// Whose clock it goes by, as far as the walk knows: all that are no workers go by one.
-    pub fn producer(&self) -> &str {
-        self.worker_id.unwrap_or_default()
-    }
 }
 
 /// What the walk has to remember of the jobs and workers that it has met.
@@ -63,7 +58,7 @@ struct Open {
 impl Walk {
     /// Takes note of one event; `offsets` are the clocks of its time.
     pub fn step(&mut self, table: &mut Typical, offsets: &Offsets, step: Step<'_>) {
-        let behind_ms = offsets.behind_ms(step.producer(), step.arrived_ms);
+        let behind_ms = offsets.behind_ms(step.producer, step.timestamp_ms, step.arrived_ms);
         let happened_ms = happened_ms(step.timestamp_ms + behind_ms, step.arrived_ms);
         if let Some(worker_id) = step.worker_id {
             self.hear_of_worker(table, worker_id, happened_ms);

@@ -12,7 +12,7 @@ use emp_query::Engine;
 use emp_render::{write_anomalies, write_backtest};
 use emp_units::parse_duration;
 
-use super::answer::{AsOf, engine, moment, note_failures_without_level, runtime, show, show_list};
+use super::answer::{AsOf, engine, moment, note_failures_without_level, runtime, show, show_list, warn};
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::{FormatOption, Options};
 
@@ -64,6 +64,10 @@ impl Anomalies {
                 self.as_of.say_what_is_missing(options, &engine).await?;
                 let anomalies = Investigation::open(&engine, now).await?.anomalies().await?;
                 show_list(options, &anomalies.found, |out, screen| write_anomalies(out, screen, now, &anomalies))?;
+                if matches!(options.format, Some(FormatOption::Json | FormatOption::Ndjson)) {
+                    // A list has no place for it, and a screen has it below.
+                    warn(anomalies.lack.as_slice());
+                }
                 note_failures_without_level(&engine, (Some(now - HOUR_MS), Some(now + 1))).await?;
                 let is_alert = anomalies.found.iter().any(|found| found.severity == Severity::Alert);
                 if self.exit_code && is_alert {

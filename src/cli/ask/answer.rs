@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use emp_collect::Lag;
 use emp_findings::Carried;
-use emp_investigate::{Investigation, Rows, WithoutLevel};
+use emp_investigate::{ByClocks, Investigation, WithoutLevel, clocks_note};
 use emp_prompt::{clear, watched};
 use emp_query::{Answer, CannedQuery, Engine, OnIndexing, QueryError, Settings, canned_queries, find, literal};
 use emp_render::{AnswerWriter, Format, Screen};
@@ -95,7 +95,7 @@ pub(super) fn ask_canned(options: &Options, as_of: &AsOf, name: &str, parameters
     ask(options, as_of, async |engine| engine.canned(query, parameters).await)
 }
 
-/// The same of a query about times between producers, of all jobs or of one: says whose clocks are ahead in its range.
+/// The same of a query about times between producers, of all jobs or of one: says whose clocks are wrong in its range.
 pub(super) fn ask_by_clocks(
     options: &Options,
     as_of: &AsOf,
@@ -104,37 +104,24 @@ pub(super) fn ask_by_clocks(
     parameters: Vec<Option<(String, String)>>,
 ) -> Outcome {
     let queries = canned()?;
-    let (query, clocks) = (find(&queries, name)?, find(&queries, "clocks")?);
+    let query = find(&queries, name)?;
     ask(options, as_of, async |engine| {
         let job = match job {
             Some(job) => Some(known_job(engine, job).await?),
             None => None,
         };
         let parameters: Vec<_> = parameters.into_iter().chain([parameter("job_id", job)]).flatten().collect();
-        let is_taken = |given: &&(String, String)| clocks.parameters.iter().any(|parameter| parameter.name == given.0);
-        let of_clocks: Vec<(String, String)> = parameters.iter().filter(is_taken).cloned().collect();
-        let are_raw = parameters.iter().any(|(name, _)| name == "clocks");
-        let ahead = Rows(engine.canned(clocks, &of_clocks).await?.batches().await?);
-        let ahead = ahead.map(|row| Ok((row.text("producer")?, row.integer("ahead_ms")?))).unwrap_or_default();
-        warn(clocks_in_words(&ahead, are_raw).as_slice());
+        let by = match parameters.iter().any(|(name, _)| name == "clocks") {
+            true => ByClocks::Raw,
+            false => ByClocks::Corrected,
+        };
+        let of_clocks = |given: &&(String, String)| ["job_id", "since", "until"].contains(&given.0.as_str());
+        let of_clocks: Vec<(String, String)> = parameters.iter().filter(of_clocks).cloned().collect();
+        let note = clocks_note(engine, &of_clocks, by).await?;
+        let hint = if by == ByClocks::Corrected { "; --raw-clocks takes their word" } else { "" };
+        warn(note.map(|note| note + hint).as_slice());
         Ok::<_, Failure>(engine.canned(query, &parameters).await?)
     })
-}
-
-/// One line about all clocks that are ahead, the worst first; nothing where all are right.
-fn clocks_in_words(ahead: &[(String, i64)], are_raw: bool) -> Option<String> {
-    let (worst, worst_ms) = ahead.first()?;
-    let by = emp_units::millis(*worst_ms as f64);
-    let others = match ahead.len() - 1 {
-        0 => String::new(),
-        others => format!(", and {} less", emp_units::counted(others, "other", "others")),
-    };
-    let judged = if are_raw {
-        "times are subtracted as they were sent"
-    } else {
-        "what arrived before it happened is taken to have happened then; --raw-clocks takes their word"
-    };
-    Some(format!("the clock of {worst} is at least {by} ahead{others}: {judged}"))
 }
 
 /// Every canned query, the user's own from `EMP_EVENTS_SQL` included.

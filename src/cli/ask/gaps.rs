@@ -25,7 +25,7 @@ pub(crate) struct Gaps {
     /// Silences from this length on [default: 5s]
     #[arg(long, value_name = "DURATION")]
     min_gap: Option<String>,
-    /// By the producers' clocks as they are, also where one is proven to be ahead
+    /// By the producers' clocks as they are, also where one is proven to be wrong
     #[arg(long)]
     raw_clocks: bool,
     /// Rows at most [default: 20]

@@ -6,9 +6,8 @@ use crate::cli::options::Options;
 
 /// Show how long jobs take from one service to the next
 ///
-/// A handoff is two consecutive events of one job from two services. No event is taken to have happened
-/// after it arrived, whatever its host's clock says; handoffs that still seem to go back in time,
-/// because a clock is behind, are counted as skewed and left out of the rest.
+/// A handoff is two consecutive events of one job from two services, by clocks that are put right where they are
+/// proven to be wrong; handoffs that still seem to go back in time are counted as skewed and left out of the rest.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -22,7 +21,7 @@ pub(crate) struct Handoffs {
     range: TimeRange,
     #[command(flatten)]
     as_of: AsOf,
-    /// By the producers' clocks as they are, also where one is proven to be ahead
+    /// By the producers' clocks as they are, also where one is proven to be wrong
     #[arg(long)]
     raw_clocks: bool,
     /// Rows at most [default: 50]

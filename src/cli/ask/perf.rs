@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use clap::Args;
 
-use emp_investigate::{Investigation, PerfQuestion, no_such_key, perf};
+use emp_investigate::{ByClocks, Investigation, PerfQuestion, clocks_note, no_such_key, perf};
 use emp_job::{Named, vocabulary};
 use emp_query::{EVENT_COLUMNS, Engine};
 use emp_render::write_answer;
@@ -67,6 +67,9 @@ impl Perf {
                 warn(&[self.why_nothing(&engine).await?]);
             }
             note_failures_without_level(&engine, (since_ms, until_ms)).await?;
+            let range = [("since", since_ms), ("until", until_ms)].into_iter();
+            let range: Vec<_> = range.filter_map(|(name, ms)| Some((name.to_owned(), ms?.to_string()))).collect();
+            warn(clocks_note(&engine, &range, ByClocks::Stated).await?.as_slice());
             Ok(ExitCode::SUCCESS)
         })
     }

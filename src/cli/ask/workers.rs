@@ -13,7 +13,7 @@ use crate::cli::options::{FormatOption, Options};
 
 const DAY_MS: i64 = 24 * 3_600_000;
 
-/// List the workers: who lives, what each has and lost, how fast it is, whose clock is ahead
+/// List the workers: who lives, what each has and lost, how fast it is, whose clock is wrong
 ///
 /// A worker lives that was heard of within its own habit: three times as long as 99 of 100 of its
 /// silences, and 30 s at least. One that has started anew has died; jobs that it had then, or that

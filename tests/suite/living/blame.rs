@@ -114,6 +114,12 @@ fn a_job_that_is_passed_over_is_told_from_a_queue_that_stands_still() {
     let said = ask(&store, LAST, &["diagnose", "alone"]);
     assert_eq!((&said["verdict"], culprit(&said)), (&"waiting".into(), ("queue", "bulk")), "{said:#}");
     assert!(said["ruled_out"].to_string().contains("none from its own"), "{said:#}");
+    // A group of one job blames whom the job does: itself, too.
+    let all = ask(&store, LAST, &["diagnose", "--all", "--last", "1h"]);
+    assert_eq!(groups(&all, "waiting"), [("queue", "bulk", 1), ("job", "passed_over", 1)], "{all:#}");
+    for one in ask(&store, LAST, &["anomalies"]).as_array().unwrap().iter().filter(|one| one["kind"] == "stuck") {
+        assert!(one["unit"] == "jobs" && one["since"].is_string() && one["until"].is_null(), "{one:#}");
+    }
 }
 
 #[test]

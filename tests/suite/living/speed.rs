@@ -102,3 +102,36 @@ fn a_job_that_is_done_is_no_alert_in_a_backtest_either() {
     let backtest = ask(&store, LAST, &["anomalies", "--backtest", "--last", "2h", "--every", "30m"]);
     assert!(!backtest.to_string().contains("reported_late"), "{backtest:#}");
 }
+
+#[test]
+fn what_is_over_is_told_in_the_past_with_its_end() {
+    let (from, until) = (LAST - 40 * MINUTE, LAST - 20 * MINUTE);
+    let wave = |at: i64| (from..until).contains(&at);
+    let mut world = World::default();
+    world.jobs((SECOND, LAST, SECOND), &WORKERS, &CONNECTORS, |at, worker, connector| match (worker, connector) {
+        (_, "comfyui") if wave(at) => 1_800,
+        ("w2-1", "openai") if wave(at) => 2_100,
+        _ => 300,
+    });
+    let (_redis, store) = world.stored();
+    let all = ask(&store, LAST, &["anomalies"]);
+    let slow = |one: &&Value| one["kind"] == "latency" || one["kind"] == "outlier";
+    let slow: Vec<&Value> = all.as_array().unwrap().iter().filter(slow).collect();
+    let told = |name: &str| {
+        let is_it = |one: &&&Value| one["message"].as_str().unwrap().starts_with(name);
+        *slow.iter().find(is_it).unwrap_or_else(|| panic!("{name}: {slow:#?}"))
+    };
+    let one = told("the connector comfyui took ×");
+    assert!((since_ms(&one["since"]) - from).abs() <= MINUTE && one["unit"] == "ms", "{one:#}");
+    assert!((since_ms(&one["until"]) - until).abs() <= MINUTE, "{one:#}");
+    assert!(one["message"].as_str().unwrap().contains(" until 2025-09-27 03:"), "{one:#}");
+    for one in &slow {
+        let message = one["message"].as_str().unwrap();
+        assert!(!message.contains("takes") && message.contains("took") && one["until"].is_string(), "{one:#}");
+    }
+    // While it lasted it was told as what goes on.
+    let then = ask(&store, until - MINUTE, &["anomalies"]);
+    let goes_on = |one: &&Value| one["message"].as_str().unwrap().contains("comfyui takes ×");
+    let one = then.as_array().unwrap().iter().find(goes_on).unwrap_or_else(|| panic!("{then:#}"));
+    assert_eq!(one["until"], Value::Null, "{one:#}");
+}

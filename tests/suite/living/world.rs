@@ -14,8 +14,10 @@ pub const HOUR: i64 = 60 * MINUTE;
 #[derive(Default)]
 pub struct World {
     told: Vec<Told>,
-    /// Workers whose clocks are off: by so many ms, from then until then.
+    /// Workers, and services that are none, whose clocks are off: by so many ms, from then until then.
     clocks: Vec<(String, i64, i64, i64)>,
+    /// Those whose events arrive later than they happen, and when one of a moment does.
+    late: Vec<(String, fn(i64) -> i64)>,
 }
 
 struct Told {
@@ -25,6 +27,13 @@ struct Told {
     job: Option<String>,
     worker: Option<String>,
     data: Value,
+}
+
+impl Told {
+    /// Whose clock it goes by.
+    fn who(&self) -> &str {
+        self.worker.as_deref().unwrap_or(self.service)
+    }
 }
 
 /// How a job goes.
@@ -95,15 +104,25 @@ impl World {
         self.clocks.push((worker.to_owned(), off, from, until));
     }
 
+    /// What that one sends arrives when `arrives` says, by the moment at which it happens.
+    pub fn late(&mut self, who: &str, arrives: fn(i64) -> i64) {
+        self.late.push((who.to_owned(), arrives));
+    }
+
     /// All of it in a store of its own.
     pub fn stored(mut self) -> (Redis, Store) {
         let redis = Redis::start();
         let store = Store::of(&redis);
-        self.told.sort_by_key(|told| told.at);
+        let late = std::mem::take(&mut self.late);
+        let arrives = |told: &Told| {
+            let is_it = |(who, _): &&(String, fn(i64) -> i64)| who == told.who();
+            late.iter().find(is_it).map_or(told.at, |(_, arrives)| arrives(told.at))
+        };
+        self.told.sort_by_key(|told| (arrives(told), told.at));
         for some in self.told.chunks(5_000) {
             let mut pipe = redis::pipe();
             for told in some {
-                let (arrived, happened) = (BEGIN_MS + told.at, BEGIN_MS + told.at + self.off(told));
+                let (arrived, happened) = (BEGIN_MS + arrives(told), BEGIN_MS + told.at + self.off(told));
                 let add = pipe.cmd("XADD").arg("emp:events").arg(format!("{arrived}-*"));
                 add.arg(&["service", told.service, "eventType", &told.event_type]);
                 add.arg(&["timestamp", &happened.to_string(), "data", &told.data.to_string()]);
@@ -127,7 +146,7 @@ impl World {
 
     fn off(&self, told: &Told) -> i64 {
         let is_it = |(worker, _, from, until): &&(String, i64, i64, i64)| {
-            told.worker.as_ref() == Some(worker) && (*from..*until).contains(&told.at)
+            told.who() == worker && (*from..*until).contains(&told.at)
         };
         self.clocks.iter().find(is_it).map_or(0, |(_, off, ..)| *off)
     }

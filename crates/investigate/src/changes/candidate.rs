@@ -13,6 +13,8 @@ pub(super) struct Candidate {
     pub event_type: Option<String>,
     /// The connector that it is about.
     pub connector: Option<String>,
+    /// The kind of job that it is about.
+    pub job_type: Option<String>,
     /// Is it about the slowest alone?
     pub is_tail: bool,
 }
@@ -41,7 +43,7 @@ impl Candidate {
             words: String::new(),
             implies: Vec::new(),
         };
-        Self { change, is_large: false, event_type: None, connector: None, is_tail: false }
+        Self { change, is_large: false, event_type: None, connector: None, job_type: None, is_tail: false }
     }
 
     /// As another one implies it.
@@ -54,7 +56,7 @@ impl Candidate {
 /// The test of most changes of a kind.
 fn test_of(kind: ChangeKind) -> Test {
     match kind {
-        ChangeKind::Outcome | ChangeKind::ErrorShare => Test::Fisher,
+        ChangeKind::Outcome | ChangeKind::ErrorShare | ChangeKind::MissingStep => Test::Fisher,
         ChangeKind::Service | ChangeKind::Machine | ChangeKind::Worker => Test::Absence,
         ChangeKind::Connector | ChangeKind::Latency | ChangeKind::WorkerSpeed => Test::MannWhitney,
         ChangeKind::Jobs | ChangeKind::EventType | ChangeKind::ErrorText => Test::QuasiPoisson,

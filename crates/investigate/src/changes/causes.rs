@@ -46,7 +46,10 @@ pub(super) fn is_of_error(cause: &Candidate, one: &Candidate) -> bool {
     let types = cause.event_type.as_deref().zip(one.event_type.as_deref());
     let is_same = match other.kind {
         ChangeKind::EventType => types.is_some_and(|(own, other)| own == other),
-        ChangeKind::ErrorShare => types.is_some_and(|(own, other)| entity(own) == entity(other)),
+        // Work that fails is not brought to its end.
+        ChangeKind::ErrorShare | ChangeKind::MissingStep => {
+            types.is_some_and(|(own, other)| entity(own) == entity(other))
+        }
         _ => false,
     };
     let is_most = surplus(own) / surplus(other) >= SURPLUS_SHARE;
@@ -92,6 +95,30 @@ pub(super) fn is_of_share(cause: &Candidate, one: &Candidate) -> bool {
         _ => false,
     };
     is_same && is_part && agree(cause, one)
+}
+
+/// A step that jobs lack since whoever took it is gone.
+pub(super) fn is_of_service(cause: &Candidate, one: &Candidate) -> bool {
+    let (own, other) = (&cause.change, &one.change);
+    let is_gone = own.kind == ChangeKind::Service && own.change == Direction::Gone;
+    is_gone && other.kind == ChangeKind::MissingStep && other.service.as_ref() == Some(&own.what)
+}
+
+/// What follows from a step that jobs lack: that there are fewer such events; and the other steps, which just as many of
+/// the same jobs lack.
+pub(super) fn is_of_step(cause: &Candidate, one: &Candidate) -> bool {
+    if cause.change.kind != ChangeKind::MissingStep {
+        return false;
+    }
+    match one.change.kind {
+        ChangeKind::EventType => cause.event_type == one.event_type && !agree(cause, one),
+        ChangeKind::MissingStep => {
+            let is_as_large = surplus(&one.change) / surplus(&cause.change) <= ALIKE_TIMES;
+            let is_first = (rank(cause), &cause.change.what) < (rank(one), &one.change.what);
+            cause.job_type == one.job_type && agree(cause, one) && is_as_large && is_first
+        }
+        _ => false,
+    }
 }
 
 /// What a slower connector explains: the types of events of which it has the most, and jobs that need it; and all

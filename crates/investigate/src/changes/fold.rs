@@ -5,7 +5,8 @@ use emp_query::{Engine, literal};
 
 use super::candidate::Candidate;
 use super::causes::{
-    is_alike, is_of_connector, is_of_error, is_of_outcome, is_of_share, is_of_type, is_of_worker, is_same_text,
+    is_alike, is_of_connector, is_of_error, is_of_outcome, is_of_service, is_of_share, is_of_step, is_of_type,
+    is_of_worker, is_same_text,
 };
 use super::latencies::CONNECTOR;
 use super::ranges::Ranges;
@@ -28,10 +29,12 @@ pub(super) async fn told(
     let calm: Vec<Candidate> = candidates.iter().filter(|one| !is_told(one)).cloned().collect();
     let mut folding = Folding::new(candidates.into_iter().filter(is_told).collect());
     belongs::fold(engine, &mut folding, ranges).await?;
+    folding.fold(is_of_service);
     folding.fold(is_of_error);
     folding.fold(is_same_text);
     folding.fold(is_of_outcome);
     folding.fold(is_of_share);
+    folding.fold(is_of_step);
     folding.fold(is_of_worker);
     folding.fold(|cause, one| is_of_connector(cause, one, &calm));
     folding.fold(is_of_type);
@@ -140,7 +143,8 @@ fn name_all(one: &mut Candidate) {
 /// What comes first: errors and failing jobs, who is gone, what is slow, and only then what is more or less.
 pub(super) fn rank(one: &Candidate) -> (u8, f64, f64) {
     use ChangeKind::{
-        Connector, ErrorShare, ErrorText, EventType, Jobs, Latency, Machine, Outcome, Service, Worker, WorkerSpeed,
+        Connector, ErrorShare, ErrorText, EventType, Jobs, Latency, Machine, MissingStep, Outcome, Service, Worker,
+        WorkerSpeed,
     };
     let change = &one.change;
     let is_worse = matches!(change.change, Direction::New | Direction::More | Direction::Gone | Direction::Slower);
@@ -149,7 +153,7 @@ pub(super) fn rank(one: &Candidate) -> (u8, f64, f64) {
         (ErrorText, Direction::New) => 0,
         (Outcome, _) if is_worse != completed => 1,
         (ErrorText, Direction::More) => 2,
-        (ErrorShare, Direction::More) => 3,
+        (ErrorShare | MissingStep, Direction::More) => 3,
         (Service, Direction::Gone) => 4,
         (Machine, Direction::Gone) => 5,
         (Worker, Direction::Gone) => 6,
@@ -162,7 +166,7 @@ pub(super) fn rank(one: &Candidate) -> (u8, f64, f64) {
         (EventType, _) => 13,
         (Service | Machine | Worker, _) => 14,
         (Connector | Latency | WorkerSpeed, _) => 15,
-        (Outcome | ErrorText | ErrorShare, _) => 16,
+        (Outcome | ErrorText | ErrorShare | MissingStep, _) => 16,
     };
     let size = change.factor.filter(|factor| *factor > 0.0).map_or(f64::INFINITY, |factor| factor.ln().abs());
     (place, -size, change.p_value)

@@ -16,6 +16,7 @@ mod rates;
 mod series;
 mod shares;
 mod speeds;
+mod steps;
 mod table;
 mod texts;
 
@@ -168,6 +169,7 @@ async fn candidates(
     new_types::judge(engine, &mut found, &all.series, ranges, &earlier).await?;
     found.extend(shares::error_shares(&all.series, ranges));
     found.extend(shares::outcomes(&all.series, ranges));
+    found.extend(steps::steps(engine, &all.series, ranges).await?);
     found.extend(texts::texts(engine, all, ranges, &earlier).await?);
     let (members, notes) = members::members(engine, &all.series, ranges, &earlier).await?;
     found.extend(members);

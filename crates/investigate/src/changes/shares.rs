@@ -28,10 +28,10 @@ const OUTCOMES: [(&str, &[Meaning]); 4] = [
 
 /// Hits among events, slot by slot.
 #[derive(Default)]
-struct Parts(Vec<Part>);
+pub(super) struct Parts(Vec<Part>);
 
 impl Parts {
-    fn add(&mut self, hits: Option<&[u64]>, of: &[u64]) {
+    pub fn add(&mut self, hits: Option<&[u64]>, of: &[u64]) {
         self.0.resize(of.len(), Part::default());
         for (at, part) in self.0.iter_mut().enumerate() {
             part.hits += hits.map_or(0, |hits| hits[at]);
@@ -39,14 +39,19 @@ impl Parts {
         }
     }
 
-    /// The test, where there are enough events on both sides.
-    fn compared(&self, ranges: &Ranges, kind: ChangeKind, what: &str) -> Option<Candidate> {
-        // Where nothing was counted, there are no slots.
+    /// All of each range; nothing where nothing was counted, as there are no slots then.
+    pub fn sums(&self, ranges: &Ranges) -> Option<[Part; 2]> {
         let (of_before, of_after) = self.0.split_at_checked(ranges.before.slots)?;
         let sum = |parts: &[Part]| {
             parts.iter().fold(Part::default(), |all, one| Part { hits: all.hits + one.hits, of: all.of + one.of })
         };
-        let (before, after) = (sum(of_before), sum(of_after));
+        Some([sum(of_before), sum(of_after)])
+    }
+
+    /// The test, where there are enough events on both sides.
+    pub fn compared(&self, ranges: &Ranges, kind: ChangeKind, what: &str) -> Option<Candidate> {
+        let [before, after] = self.sums(ranges)?;
+        let (of_before, of_after) = self.0.split_at(ranges.before.slots);
         if before.of < EVENTS_MIN || after.of < EVENTS_MIN || before.hits + after.hits == 0 {
             return None;
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use emp_findings::{AnomalyKind, Severity, Subject};
+use emp_findings::{AnomalyKind, Severity, Subject, Unit};
 use emp_job::entity;
 use emp_statistics::fisher_more;
 
@@ -86,12 +86,17 @@ fn error_share(
         tests.into_iter().min_by(|a, b| (!a.1, a.0).partial_cmp(&(!b.1, b.0)).unwrap_or(std::cmp::Ordering::Equal))?;
     let when = bucket.map(|bucket| {
         let until_ms = windows.now_ms - bucket * BUCKET_MS;
-        format!(" from {} to {}", clock(until_ms - BUCKET_MS), clock(until_ms))
+        (until_ms - BUCKET_MS, until_ms)
     });
+    let told = when.map(|(since_ms, until_ms)| format!(" from {} to {}", clock(since_ms), clock(until_ms)));
     let subject =
         Subject { service: Some(service.to_owned()), event_type: Some(format!("{entity}.*")), ..Subject::default() };
-    let what = format!("{entity} events of {service}{}", when.unwrap_or_default());
-    Some(suspicion(AnomalyKind::ErrorShare, subject, &what, (p, is_large), (share, usual)))
+    let what = format!("{entity} events of {service}{}", told.unwrap_or_default());
+    let mut found = suspicion(AnomalyKind::ErrorShare, subject, &what, (p, is_large), (share, usual));
+    found.since_ms = when.map(|(since_ms, _)| since_ms);
+    // What fills the newest minutes goes on.
+    found.until_ms = when.map(|(_, until_ms)| until_ms).filter(|until_ms| *until_ms < windows.now_ms);
+    Some(found)
 }
 
 /// A larger share of errors than others have, by Fisher.
@@ -114,6 +119,9 @@ fn suspicion(
         subject,
         value: rounded(share),
         baseline: Some(rounded(usual)),
+        unit: Unit::Share,
+        since_ms: None,
+        until_ms: None,
         n: share.events,
         p: Some(p),
         is_large,

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use emp_findings::{AnomalyKind, Severity, Subject};
+use emp_findings::{AnomalyKind, Severity, Subject, Unit};
+use emp_query::HAPPENED_MS;
 use emp_statistics::{Counted, fisher_more, mann_whitney_counted};
 use emp_units as units;
 
 use super::{MINUTE_MS, Suspicion, Windows};
-use crate::counts::{HAPPENED, arrived_in};
+use crate::counts::arrived_in;
 use crate::investigation::{Investigation, InvestigationError};
-use crate::rows::Rows;
 
 /// Durations are counted in steps of 1 %, so that there are a few hundred numbers for any number of events.
 const STEP: f64 = 1.01;
@@ -33,7 +33,7 @@ impl Investigation<'_> {
             base.iter().copied().chain(std::iter::once((windows.begins_ms(), windows.now_ms + 1))).collect();
         let now = windows.now_ms;
         let part = REACHES_MS.iter().enumerate().fold(String::new(), |sql, (part, reach_ms)| {
-            sql + &format!("when {HAPPENED} > {} then {part} ", now - reach_ms)
+            sql + &format!("when {HAPPENED_MS} > {} then {part} ", now - reach_ms)
         });
         let sql = format!(
             "select event_type, part, step, count(*) as events from (select event_type, case {part} else {USUAL} end \
@@ -42,26 +42,37 @@ impl Investigation<'_> {
             arrived_in(&ranges)
         );
         let mut types: BTreeMap<String, Parts> = BTreeMap::new();
-        Rows::ask(self.engine(), &sql).await?.map(|row| {
+        self.ask_by_clocks(&sql).await?.map(|row| {
             let parts = types.entry(row.text("event_type")?).or_default();
             let ms = STEP.powi(row.integer("step")? as i32);
             parts.entry(row.integer("part")?).or_default().push((ms, row.integer("events")?.unsigned_abs()));
             Ok(())
         })?;
-        Ok(types.iter().filter_map(|(event_type, parts)| latency(event_type, parts)).collect())
+        Ok(types.iter().filter_map(|(event_type, parts)| latency(event_type, parts, now)).collect())
     }
 }
 
 /// The most telling of the windows; each was one try of three.
-fn latency(event_type: &str, parts: &Parts) -> Option<Suspicion> {
+fn latency(event_type: &str, parts: &Parts, now_ms: i64) -> Option<Suspicion> {
     let counted = |from: i64, until: i64| {
         parts.range(from..until).flat_map(|(_, part)| part.iter().copied()).collect::<Counted>()
     };
     let usual = counted(USUAL, USUAL + 1);
-    let tests = (1..=USUAL).filter_map(|until| slower(event_type, &counted(0, until), &usual));
-    let best = tests
-        .min_by(|a, b| (!a.is_large, a.p).partial_cmp(&(!b.is_large, b.p)).unwrap_or(std::cmp::Ordering::Equal))?;
-    Some(Suspicion { p: best.p.map(|p| (p * USUAL as f64).min(1.0)), ..best })
+    let tests: Vec<(i64, Suspicion)> =
+        (1..=USUAL).filter_map(|until| Some((until, slower(event_type, &counted(0, until), &usual)?))).collect();
+    let order = |a: &Suspicion, b: &Suspicion| (!a.is_large, a.p).partial_cmp(&(!b.is_large, b.p));
+    let (best, _) = tests.iter().min_by(|(_, a), (_, b)| order(a, b).unwrap_or(std::cmp::Ordering::Equal))?;
+    // Of the newest part that has enough events to tell: is it as usual there?
+    let over = tests.iter().find(|(until, newest)| until < best && !newest.is_large).map(|(until, _)| *until);
+    let best = *best;
+    let found = tests.into_iter().find_map(|(until, found)| (until == best).then_some(found))?;
+    let p = found.p.map(|p| (p * USUAL as f64).min(1.0));
+    let Some(over) = over.filter(|_| found.is_large) else { return Some(Suspicion { p, ..found }) };
+    let since_ms = REACHES_MS[(over - 1) as usize];
+    let message = found.message.replacen("takes longer", "took longer", 1);
+    let message = message.replacen("them take ", "them took ", 1).replacen("20 take ", "20 took ", 1);
+    let message = format!("{message}; as usual again for {}", units::millis(since_ms as f64));
+    Some(Suspicion { p, message, until_ms: Some(now_ms - since_ms), ..found })
 }
 
 /// Longer at the middle, by Mann and Whitney, or more often very long, by Fisher: their joint
@@ -87,6 +98,9 @@ fn slower(event_type: &str, now: &Counted, base: &Counted) -> Option<Suspicion> 
         subject: Subject { event_type: Some(event_type.to_owned()), ..Subject::default() },
         value: units::tenth(value),
         baseline: Some(units::tenth(baseline)),
+        unit: Unit::Ms,
+        since_ms: None,
+        until_ms: None,
         n,
         p: Some((2.0 * by_rank.min(by_tail)).min(1.0)),
         is_large: if is_median { shifts } else { grows },

@@ -12,7 +12,7 @@ mod silences;
 
 use std::ops::Range;
 
-use emp_findings::{AnomalyKind, Moment, Severity, Subject};
+use emp_findings::{AnomalyKind, Moment, Severity, Subject, Unit};
 
 use super::counts::{BUCKET_MS, Count, Counts};
 
@@ -44,6 +44,11 @@ pub(super) struct Suspicion {
     pub subject: Subject,
     pub value: f64,
     pub baseline: Option<f64>,
+    pub unit: Unit,
+    /// Since when, where that is known, ms since the epoch.
+    pub since_ms: Option<i64>,
+    /// Until when, where it is over.
+    pub until_ms: Option<i64>,
     pub n: u64,
     pub p: Option<f64>,
     /// Is the difference large enough to matter, whatever its probability?

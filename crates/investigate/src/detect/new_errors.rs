@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use emp_findings::{Anomaly, AnomalyKind, Severity, Subject};
+use emp_findings::{Anomaly, AnomalyKind, Moment, Severity, Subject, Unit};
 use emp_query::{literal, moment_literal};
 use emp_units as units;
 
@@ -126,6 +126,9 @@ fn anomaly(errors: Errors, windows: &Windows) -> Anomaly {
         subject: Subject { service: Some(service), event_type: Some(event_type), ..Subject::default() },
         value: events as f64,
         baseline: Some(0.0),
+        unit: Unit::Events,
+        since: Some(Moment(first_ms)),
+        until: None,
         n: events as u64,
         p: None,
         q: None,

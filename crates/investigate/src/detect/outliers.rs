@@ -1,13 +1,12 @@
 //! Outliers: workers and connectors that do worse than the others at the same work.
 
-use emp_findings::{AnomalyKind, CulpritKind, Severity, Subject};
+use emp_findings::{AnomalyKind, CulpritKind, Severity, Subject, Unit};
 use emp_query::moment_literal;
 use emp_units as units;
 
 use super::errors::{Share, more_errors};
 use super::{HOUR_MS, Suspicion, Windows};
 use crate::investigation::{Investigation, InvestigationError};
-use crate::judge::clock;
 use crate::rows::Rows;
 use crate::speed::{Slowness, Speeds};
 
@@ -25,10 +24,11 @@ pub(crate) fn slow_ones(speeds: &Speeds, windows: &Windows) -> Vec<Suspicion> {
 
 fn suspicion(slow: &Slowness) -> Suspicion {
     let is_worker = slow.kind == CulpritKind::Worker;
-    let (kind, who, others) = match slow.kind {
-        CulpritKind::Worker => (AnomalyKind::Outlier, slow.id.clone(), "its peers"),
-        _ => (AnomalyKind::Latency, format!("the connector {}", slow.id), "others"),
+    let (kind, who) = match slow.kind {
+        CulpritKind::Worker => (AnomalyKind::Outlier, ""),
+        _ => (AnomalyKind::Latency, "the connector "),
     };
+    let takes = if slow.over_ms.is_some() { "took" } else { "takes" };
     Suspicion {
         kind,
         severity: Severity::Alert,
@@ -39,13 +39,15 @@ fn suspicion(slow: &Slowness) -> Suspicion {
         },
         value: units::tenth(slow.ms),
         baseline: Some(units::tenth(slow.usual_ms)),
+        unit: Unit::Ms,
+        since_ms: Some(slow.since_ms),
+        until_ms: slow.over_ms,
         n: slow.pieces as u64,
         p: Some(slow.p),
         is_large: slow.ms - slow.usual_ms >= FELT_MS,
         message: format!(
-            "{who} takes {} as long as {others} since {}: half of its work takes {}, where {} is usual (n = {})",
-            units::factor(slow.factor),
-            clock(slow.since_ms),
+            "{who}{}: half of its work {takes} {}, where {} is usual (n = {})",
+            slow.in_words(),
             units::millis(slow.ms),
             units::millis(slow.usual_ms),
             slow.pieces

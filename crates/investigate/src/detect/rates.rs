@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use emp_findings::{AnomalyKind, Severity, Subject};
+use emp_findings::{AnomalyKind, Severity, Subject, Unit};
 use emp_statistics::rate_test;
 use emp_units as units;
 
@@ -67,6 +67,9 @@ fn rate(of: &Of<'_>, now: &[f64], others: &[f64]) -> Option<Suspicion> {
         subject,
         value: count,
         baseline: Some(units::tenth(mean)),
+        unit: Unit::Events,
+        since_ms: None,
+        until_ms: None,
         n: others.len() as u64,
         p: Some(p),
         is_large: is_large && agree,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use emp_findings::{AnomalyKind, Severity, Subject};
+use emp_findings::{AnomalyKind, Severity, Subject, Unit};
 use emp_units as units;
 
 use super::{DAY_MS, HOUR_MS, MINUTE_MS, Suspicion, Windows};
@@ -39,7 +39,7 @@ impl Investigation<'_> {
         let found = heard.iter().filter_map(|(service, last_ms)| {
             let (longest_ms, n) = longest.get(*service).copied().filter(|(_, n)| *n >= EVENTS_MIN)?;
             let silent_ms = windows.now_ms - last_ms;
-            (silent_ms > MINUTE_MS.max(2 * longest_ms)).then(|| silence(service, silent_ms, longest_ms, n))
+            (silent_ms > MINUTE_MS.max(2 * longest_ms)).then(|| silence(service, (*last_ms, silent_ms), longest_ms, n))
         });
         Ok(found.collect())
     }
@@ -62,13 +62,16 @@ impl Investigation<'_> {
     }
 }
 
-fn silence(service: &str, silent_ms: i64, longest_ms: i64, n: u64) -> Suspicion {
+fn silence(service: &str, (last_ms, silent_ms): (i64, i64), longest_ms: i64, n: u64) -> Suspicion {
     Suspicion {
         kind: AnomalyKind::Silence,
         severity: Severity::Alert,
         subject: Subject { service: Some(service.to_owned()), ..Subject::default() },
         value: silent_ms as f64,
         baseline: Some(longest_ms as f64),
+        unit: Unit::Ms,
+        since_ms: Some(last_ms),
+        until_ms: None,
         n,
         p: None,
         is_large: true,

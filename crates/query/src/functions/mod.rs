@@ -3,6 +3,7 @@
 
 mod duration;
 mod gap;
+mod happened;
 mod quantile;
 mod since;
 mod told;
@@ -15,14 +16,24 @@ use datafusion::functions::datetime::date_bin;
 use datafusion::logical_expr::{AggregateUDF, ScalarUDF, WindowUDF};
 use jiff::tz::TimeZone;
 
+use emp_job::Offsets;
+
+pub(super) use happened::HAPPENED_AT;
+
 /// `since()`, whose times are of that zone where they name none.
 pub(super) fn since(zone: TimeZone) -> ScalarUDF {
     ScalarUDF::from(since::Since::in_zone(zone))
 }
 
+/// `happened_at()`, by these clocks.
+pub(super) fn happened_at(offsets: Arc<Offsets>) -> ScalarUDF {
+    ScalarUDF::from(happened::HappenedAt::by(offsets))
+}
+
 /// Makes the functions known to a session.
 pub(super) fn register(state: &mut SessionState) -> Result<()> {
     state.register_udf(Arc::new(since(TimeZone::system())))?;
+    state.register_udf(Arc::new(happened_at(Arc::default())))?;
     state.register_udf(Arc::new(ScalarUDF::from(duration::FormatDuration::new())))?;
     for what in told::What::ALL {
         state.register_udf(Arc::new(ScalarUDF::from(told::Told::new(what))))?;

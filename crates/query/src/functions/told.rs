@@ -1,5 +1,5 @@
 //! What the data of an event tells by the keys of the vocabulary: `error_text(data)` and `error_fingerprint(data)`,
-//! `connector_name(data)` and `connector_key(data)`.
+//! `connector_name(data)`, `connector_key(data)` and `job_type(data)`.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use arrow::datatypes::DataType;
 use datafusion::error::Result;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
-use emp_job::{Named, error_text, fingerprint, named_in};
+use emp_job::{Named, error_text, fingerprint, job_type_of, named_in};
 
 /// As all commands take it.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -28,10 +28,13 @@ pub(super) enum What {
     ConnectorName,
     /// The key that names it.
     ConnectorKey,
+    /// Which kind of job it is about.
+    JobType,
 }
 
 impl What {
-    pub const ALL: [Self; 4] = [Self::ErrorText, Self::ErrorFingerprint, Self::ConnectorName, Self::ConnectorKey];
+    pub const ALL: [Self; 5] =
+        [Self::ErrorText, Self::ErrorFingerprint, Self::ConnectorName, Self::ConnectorKey, Self::JobType];
 
     fn of(self, data: &str) -> Option<String> {
         let data = serde_json::from_str(data).ok()?;
@@ -40,6 +43,7 @@ impl What {
             Self::ErrorFingerprint => error_text(&data).map(|text| fingerprint(&text)),
             Self::ConnectorName => named_in(&data, Named::Connector).map(|(_, name)| name.to_owned()),
             Self::ConnectorKey => named_in(&data, Named::Connector).map(|(key, _)| key.to_owned()),
+            Self::JobType => job_type_of(&data).map(str::to_owned),
         }
     }
 }
@@ -57,6 +61,7 @@ impl ScalarUDFImpl for Told {
             What::ErrorFingerprint => "error_fingerprint",
             What::ConnectorName => "connector_name",
             What::ConnectorKey => "connector_key",
+            What::JobType => "job_type",
         }
     }
 

@@ -3,6 +3,7 @@
 //! Two orders count. A silence lies between an event and the one that happened before it, by clocks that are corrected
 //! where they are proven wrong; who handed a job on is who sent the event that arrived before, by Redis' clock alone.
 
+mod exec;
 mod names;
 mod rows;
 mod scan;
@@ -19,16 +20,17 @@ use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
-use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 
 use emp_catalog::{IdScope, Sealed, SealedFiles};
+use emp_job::Offsets;
 use emp_store::{Hour, IdRange};
 
 use crate::tables::times;
 use crate::view::{Source, View};
-use scan::{Place, Progress, Scan, Share, Unit};
+use scan::{Place, Progress, Scan, Unit};
 use wanted::Wanted;
 
+pub(crate) use exec::TransitionsExec;
 pub(crate) use rows::schema;
 
 /// The table, by corrected clocks or by those of the producers.
@@ -69,7 +71,7 @@ impl TableProvider for Transitions {
         state: &dyn Session,
         projection: Option<&Vec<usize>>,
         filters: &[Expr],
-        limit: Option<usize>,
+        _limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let view = self.source.view()?;
         let wanted = Wanted::of(filters);
@@ -77,7 +79,7 @@ impl TableProvider for Transitions {
         if view.should_index(&files) {
             files = view.with_all_ids(&self.source.on_indexing).await;
         }
-        let units = units(&view, &files, &wanted);
+        let units = units(&view, &files, &wanted, self.corrected);
         let schema = match projection {
             Some(places) => Arc::new(schema().project(places)?),
             None => schema(),
@@ -86,24 +88,22 @@ impl TableProvider for Transitions {
             return Ok(Arc::new(EmptyExec::new(schema)));
         }
         let shares = state.config().target_partitions().min(units.len());
-        let scan = Arc::new(Scan {
+        let scan = Scan {
             view,
             files,
             units,
             wanted,
             columns: rows::columns(projection),
-            schema: Arc::clone(&schema),
-            corrected: self.corrected,
+            schema,
+            clocks: self.corrected.then(|| state.config().get_extension::<Offsets>().unwrap_or_default()),
             progress: Progress::default(),
-        });
-        let share = |_| -> Arc<dyn PartitionStream> { Arc::new(Share { scan: Arc::clone(&scan), of: shares }) };
-        let shares = (0..shares).map(share).collect();
-        Ok(Arc::new(StreamingTableExec::try_new(schema, shares, None, [], false, limit)?))
+        };
+        Ok(Arc::new(TransitionsExec::new(scan, shares)))
     }
 }
 
 /// The files and segments that have to be read, in the order of their IDs.
-fn units(view: &View, all: &SealedFiles, wanted: &Wanted) -> Vec<Unit> {
+fn units(view: &View, all: &SealedFiles, wanted: &Wanted, corrected: bool) -> Vec<Unit> {
     let jobs = wanted.jobs();
     let holding = jobs.and_then(|jobs| all.holding("job_id", &jobs, IdScope::AllEvents));
     let holds = |file: &&Sealed| holding.as_ref().is_none_or(|holding| holding[file.position]);
@@ -115,11 +115,12 @@ fn units(view: &View, all: &SealedFiles, wanted: &Wanted) -> Vec<Unit> {
     };
     let mut hours: Vec<(Hour, Option<(i64, i64)>)> = sealed.iter().map(of_sealed).collect();
     hours.extend(segments.iter().map(|segment| (segment.hour, times(&segment.batches, "timestamp"))));
-    let (begin_ms, end_ms) = wanted.hours(&hours);
+    let (begin_ms, end_ms) = wanted.hours(&hours, corrected);
     let is_needed = |hour: Hour| hour.end_ms() > begin_ms && hour.start_ms() < end_ms;
-    let sealed = sealed.into_iter().filter(|file| is_needed(file.partition.hour)).map(|file| {
-        (file.partition.name.ids, Place::Sealed(file.position, file.partition.path.clone()))
-    });
+    let sealed = sealed
+        .into_iter()
+        .filter(|file| is_needed(file.partition.hour))
+        .map(|file| (file.partition.name.ids, Place::Sealed(file.position, file.partition.path.clone())));
     let segments = segments.iter().enumerate().filter(|(_, segment)| is_needed(segment.hour));
     let segments = segments.map(|(at, segment)| (segment.ids, Place::Segment(at)));
     in_order(sealed.chain(segments).collect())

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, StringViewBuilder, TimestampMillisecondArray, UInt32Array};
+use arrow::array::{
+    ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, StringViewBuilder, TimestampMillisecondArray, UInt32Array,
+};
 use arrow::compute::take;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use datafusion::error::Result;
@@ -16,12 +18,14 @@ pub(super) enum Column {
     JobId,
     Timestamp,
     IngestedAt,
+    HappenedAt,
     EventType,
     Service,
     WorkerId,
     FromEvent,
     FromService,
     FromTime,
+    FromAt,
     GapMs,
     HandedBy,
     HandedAt,
@@ -29,16 +33,18 @@ pub(super) enum Column {
     Attempt,
 }
 
-const COLUMNS: [(Column, &str); 14] = [
+const COLUMNS: [(Column, &str); 16] = [
     (Column::JobId, "job_id"),
     (Column::Timestamp, "timestamp"),
     (Column::IngestedAt, "ingested_at"),
+    (Column::HappenedAt, "happened_at"),
     (Column::EventType, "event_type"),
     (Column::Service, "service"),
     (Column::WorkerId, "worker_id"),
     (Column::FromEvent, "from_event"),
     (Column::FromService, "from_service"),
     (Column::FromTime, "from_time"),
+    (Column::FromAt, "from_at"),
     (Column::GapMs, "gap_ms"),
     (Column::HandedBy, "handed_by"),
     (Column::HandedAt, "handed_at"),
@@ -49,7 +55,7 @@ const COLUMNS: [(Column, &str); 14] = [
 impl Column {
     fn data_type(self) -> DataType {
         match self {
-            Self::Timestamp | Self::IngestedAt | Self::FromTime | Self::HandedAt => {
+            Self::Timestamp | Self::IngestedAt | Self::HappenedAt | Self::FromTime | Self::FromAt | Self::HandedAt => {
                 DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()))
             }
             Self::GapMs | Self::HandoffMs | Self::Attempt => DataType::Int64,
@@ -62,7 +68,10 @@ impl Column {
 /// The table's columns.
 pub(crate) fn schema() -> SchemaRef {
     let fields = COLUMNS.map(|(column, name)| {
-        let is_always_there = matches!(column, Column::JobId | Column::Timestamp | Column::IngestedAt | Column::Attempt);
+        let is_always_there = matches!(
+            column,
+            Column::JobId | Column::Timestamp | Column::IngestedAt | Column::HappenedAt | Column::Attempt
+        );
         Field::new(name, column.data_type(), !is_always_there)
     });
     Arc::new(Schema::new(fields.to_vec()))
@@ -93,7 +102,14 @@ pub(super) struct Rows {
 impl Rows {
     /// `schema` is that of the columns.
     pub fn new(schema: SchemaRef, columns: Vec<Column>) -> Self {
-        Self { schema, columns, transitions: Vec::new(), jobs: Vec::new(), job_ids: StringViewBuilder::new(), job_count: 0 }
+        Self {
+            schema,
+            columns,
+            transitions: Vec::new(),
+            jobs: Vec::new(),
+            job_ids: StringViewBuilder::new(),
+            job_count: 0,
+        }
     }
 
     /// Adds rows of one job.
@@ -120,7 +136,8 @@ impl Rows {
         }
         let texts = texts.all();
         let of_texts = |number: &dyn Fn(&Transition) -> u32| -> Result<ArrayRef> {
-            let numbers = self.transitions.iter().map(|transition| Some(number(transition)).filter(|number| *number != NONE));
+            let numbers =
+                self.transitions.iter().map(|transition| Some(number(transition)).filter(|number| *number != NONE));
             Ok(take(&texts, &numbers.collect::<UInt32Array>(), None)?)
         };
         let times = |ms: &dyn Fn(&Transition) -> Option<i64>| -> ArrayRef {
@@ -136,15 +153,17 @@ impl Rows {
                 Column::JobId => take(&job_ids, &UInt32Array::from_iter_values(self.jobs.iter().copied()), None)?,
                 Column::Timestamp => times(&|row| Some(row.event.timestamp_ms)),
                 Column::IngestedAt => times(&|row| Some(row.event.arrived_ms)),
+                Column::HappenedAt => times(&|row| Some(row.event.happened_ms)),
                 Column::EventType => of_texts(&|row| row.event.event_type)?,
                 Column::Service => of_texts(&|row| row.event.service)?,
                 Column::WorkerId => of_texts(&|row| row.event.worker)?,
                 Column::FromEvent => of_texts(&|row| row.from.map_or(NONE, |from| from.event_type))?,
                 Column::FromService => of_texts(&|row| row.from.map_or(NONE, |from| from.service))?,
                 Column::FromTime => times(&|row| row.from.map(|from| from.timestamp_ms)),
+                Column::FromAt => times(&|row| row.from.map(|from| from.happened_ms)),
                 Column::GapMs => numbers(&Transition::gap_ms),
                 Column::HandedBy => of_texts(&|row| row.handed_by().map_or(NONE, |by| by.service))?,
-                Column::HandedAt => times(&|row| row.handed_by().map(|by| by.timestamp_ms)),
+                Column::HandedAt => times(&|row| row.handed_by().map(|by| by.happened_ms)),
                 Column::HandoffMs => numbers(&Transition::handoff_ms),
                 Column::Attempt => numbers(&|row| Some(i64::from(row.attempt))),
             })

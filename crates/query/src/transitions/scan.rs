@@ -15,9 +15,9 @@ use datafusion::error::Result;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
-use datafusion::physical_plan::streaming::PartitionStream;
 
 use emp_catalog::{Sealed, SealedFiles, SharedJobs};
+use emp_job::Offsets;
 
 use super::names::Texts;
 use super::rows::{Column, Rows};
@@ -51,8 +51,8 @@ pub(super) struct Scan {
     pub wanted: Wanted,
     pub columns: Vec<Column>,
     pub schema: SchemaRef,
-    /// Whether clocks are corrected.
-    pub corrected: bool,
+    /// What is known of clocks that are behind; `None` where events count as their producers' clocks have them.
+    pub clocks: Option<Arc<Offsets>>,
     pub progress: Progress,
 }
 
@@ -117,37 +117,27 @@ impl OpenJob {
     }
 }
 
-/// One of the threads of a scan.
-pub(super) struct Share {
-    pub scan: Arc<Scan>,
-    pub of: usize,
-}
-
-impl std::fmt::Debug for Share {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Share").field("of", &self.of).field("units", &self.scan.units.len()).finish_non_exhaustive()
-    }
-}
-
 /// Batches that wait to be taken.
 const BATCHES_AHEAD: usize = 2;
 
-impl PartitionStream for Share {
-    fn schema(&self) -> &SchemaRef {
-        &self.scan.schema
-    }
-
-    fn execute(&self, context: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let (scan, shares) = (Arc::clone(&self.scan), self.of);
-        let mut stream = RecordBatchReceiverStreamBuilder::new(Arc::clone(&scan.schema), BATCHES_AHEAD);
-        let sender = stream.tx();
+impl Scan {
+    /// What one of `shares` threads finds.
+    pub fn share(self: Arc<Self>, shares: usize, context: &TaskContext) -> SendableRecordBatchStream {
         let memory = || MemoryConsumer::new("transitions").register(context.memory_pool());
-        lock(&scan.progress.open).memory.get_or_insert_with(memory);
+        lock(&self.progress.open).memory.get_or_insert_with(memory);
+        let mut stream = RecordBatchReceiverStreamBuilder::new(Arc::clone(&self.schema), BATCHES_AHEAD);
+        let sender = stream.tx();
         stream.spawn_blocking(move || {
             let send = |batch| sender.blocking_send(Ok(batch)).is_ok();
-            Worker::new(&scan, &send).work(shares)
+            Worker::new(&self, &send).work(shares)
         });
         stream.build()
+    }
+
+    /// How many of the units were taken to be read, and how many there are.
+    pub fn files(&self) -> (usize, usize) {
+        let all = self.units.len();
+        (self.progress.next.load(Ordering::Relaxed).min(all), all)
     }
 }
 
@@ -192,7 +182,7 @@ impl<'a> Worker<'a> {
         let needs = Needs {
             seq: unit.overlaps,
             workers: self.scan.columns.contains(&Column::WorkerId),
-            corrected: self.scan.corrected,
+            clocks: self.scan.clocks.as_deref(),
         };
         let mut jobs = Jobs::default();
         let scan = self.scan;

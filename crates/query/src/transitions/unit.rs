@@ -15,7 +15,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, Parq
 
 use emp_catalog::MissingFile;
 use emp_event::EntryId;
-use emp_job::happened_ms;
+use emp_job::{Offsets, happened_ms};
 use emp_store::CHECKSUM_KEY;
 
 use super::names::Texts;
@@ -26,12 +26,18 @@ const PIECE_ROWS: usize = 128 << 10;
 
 /// What has to be read beside the times, types and services of events.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Needs {
+pub(super) struct Needs<'a> {
     /// The sequence numbers in the IDs, where rows or files may not be in their order.
     pub seq: bool,
     pub workers: bool,
-    /// Whether clocks are corrected.
-    pub corrected: bool,
+    /// What is known of clocks that are behind; `None` where clocks count as they are.
+    pub clocks: Option<&'a Offsets>,
+}
+
+impl Needs<'_> {
+    fn producers(&self) -> bool {
+        self.clocks.is_some_and(Offsets::is_any_behind)
+    }
 }
 
 /// The jobs of a unit, by number.
@@ -69,7 +75,7 @@ pub(super) struct UnitFile {
     pub is_in_order: bool,
 }
 
-const TEXTS: [&str; 4] = ["job_id", "event_type", "service", "worker_id"];
+const TEXTS: [&str; 5] = ["job_id", "event_type", "service", "worker_id", "machine_id"];
 
 impl UnitFile {
     pub fn open(path: &Path) -> Result<Self> {
@@ -123,13 +129,14 @@ impl UnitFile {
     /// Shows the file's events that are of a job, a piece at a time, in the order of their IDs within each.
     pub fn each_piece(
         &self,
-        needs: Needs,
+        needs: Needs<'_>,
         (jobs, texts): (&mut Jobs, &Texts),
         show: &mut dyn FnMut(&mut Piece, &Jobs) -> Result<()>,
     ) -> Result<()> {
         let needs = Needs { seq: needs.seq || !self.is_in_order, ..needs };
         let mut columns = vec!["job_id", "timestamp", "ingested_at", "event_type", "service"];
-        columns.extend(needs.workers.then_some("worker_id"));
+        columns.extend((needs.workers || needs.producers()).then_some("worker_id"));
+        columns.extend(needs.producers().then_some("machine_id"));
         let lacks_arrival = self.metadata.schema().column_with_name("ingested_at").is_none();
         columns.extend((needs.seq || lacks_arrival).then_some("id"));
         let (mut reading, mut piece) = (Reading::default(), Piece::default());
@@ -144,7 +151,7 @@ impl UnitFile {
 /// The same of rows in memory, which have all columns.
 pub(super) fn each_piece_in_memory(
     batches: &[RecordBatch],
-    needs: Needs,
+    needs: Needs<'_>,
     (jobs, texts): (&mut Jobs, &Texts),
     show: &mut dyn FnMut(&mut Piece, &Jobs) -> Result<()>,
 ) -> Result<()> {
@@ -181,22 +188,27 @@ struct Reading {
     event_types: Numbered,
     services: Numbered,
     workers: Numbered,
+    machines: Numbered,
 }
 
 impl Reading {
     fn take(
         &mut self,
         batch: &RecordBatch,
-        needs: Needs,
+        needs: Needs<'_>,
         (jobs, texts): (&mut Jobs, &Texts),
         piece: &mut Piece,
     ) -> Result<()> {
         let job_numbers = self.jobs.of(batch, "job_id", &mut |id| jobs.number(id))?;
         let event_types = self.event_types.of(batch, "event_type", &mut |text| texts.number(text))?;
         let services = self.services.of(batch, "service", &mut |text| texts.number(text))?;
-        let workers = match needs.workers {
-            true => self.workers.of(batch, "worker_id", &mut |text| texts.number(text))?,
-            false => Vec::new(),
+        let workers = self.workers.of(batch, "worker_id", &mut |text| texts.number(text))?;
+        let behind = match needs.clocks.filter(|_| needs.producers()) {
+            Some(offsets) => {
+                let machines = self.machines.of(batch, "machine_id", &mut |text| texts.number(text))?;
+                Some(Behind { offsets, texts, workers: &workers, machines, services: &services })
+            }
+            None => None,
         };
         let ids = match batch.column_by_name("id") {
             Some(ids) => Some(cast(ids, &DataType::Utf8)?),
@@ -220,18 +232,43 @@ impl Reading {
             let timestamp_ms = timestamps.as_ref().map(|timestamps| timestamps.as_primitive::<Int64Type>().value(row));
             let timestamp_ms = timestamp_ms.unwrap_or(arrived_ms);
             piece.jobs.push(job_numbers[row]);
+            let behind_ms = behind.as_ref().map_or(0, |behind| behind.ms(row, timestamp_ms, arrived_ms));
             piece.events.push(Event {
-                happened_ms: if needs.corrected { happened_ms(timestamp_ms, arrived_ms) } else { timestamp_ms },
+                happened_ms: match needs.clocks {
+                    Some(_) => happened_ms(timestamp_ms + behind_ms, arrived_ms),
+                    None => timestamp_ms,
+                },
                 timestamp_ms,
                 arrived_ms,
                 seq: if needs.seq { id(row).seq } else { self.rows + row as u64 },
                 event_type: event_types[row],
                 service: services[row],
-                worker: workers.get(row).copied().unwrap_or(NONE),
+                worker: workers[row],
             });
         }
         self.rows += batch.num_rows() as u64;
         Ok(())
+    }
+}
+
+/// By how much the clocks of some rows' producers are behind.
+struct Behind<'a> {
+    offsets: &'a Offsets,
+    texts: &'a Texts,
+    workers: &'a [u32],
+    machines: Vec<u32>,
+    services: &'a [u32],
+}
+
+impl Behind<'_> {
+    fn ms(&self, row: usize, timestamp_ms: i64, arrived_ms: i64) -> i64 {
+        if !Offsets::is_suspicious(timestamp_ms, arrived_ms) {
+            return 0;
+        }
+        // As `JobEvent::producer`.
+        let named = [self.workers[row], self.machines[row], self.services[row]];
+        let producer = named.into_iter().find(|number| *number != NONE);
+        producer.map_or(0, |number| self.offsets.behind_ms(&self.texts.text(number), timestamp_ms, arrived_ms))
     }
 }
 
@@ -250,7 +287,8 @@ impl Numbered {
         let texts = column.values().as_string::<i32>();
         if self.texts.as_ref().is_none_or(|known| !is_same(known, texts)) {
             self.numbers.clear();
-            self.numbers.extend((0..texts.len()).map(|at| if texts.is_valid(at) { number(texts.value(at)) } else { NONE }));
+            self.numbers
+                .extend((0..texts.len()).map(|at| if texts.is_valid(at) { number(texts.value(at)) } else { NONE }));
             self.texts = Some(texts.clone());
         }
         let keys = column.keys();

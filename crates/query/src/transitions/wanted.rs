@@ -23,9 +23,9 @@ pub(super) struct Wanted {
     gap_ms_min: Option<i64>,
     /// From one service to another.
     is_handed_on: bool,
-    /// Of events from then on, by their producers' clocks, in ms; both of them.
+    /// Of events that happened from then on, in ms; both of them.
     since_ms: Option<i64>,
-    /// Of events before then, or no later.
+    /// Of events that happened before then, or no later.
     until_ms: Option<i64>,
 }
 
@@ -62,10 +62,10 @@ impl Wanted {
         let least = |known: &Option<i64>| Some(known.map_or(bound, |known| known.max(bound)));
         match op {
             Operator::Gt | Operator::GtEq if is_column(left, "gap_ms") => self.gap_ms_min = least(&self.gap_ms_min),
-            Operator::Gt | Operator::GtEq if is_column(left, "from_time") || is_column(left, "handed_at") => {
+            Operator::Gt | Operator::GtEq if is_column(left, "from_at") || is_column(left, "handed_at") => {
                 self.since_ms = least(&self.since_ms);
             }
-            Operator::Lt | Operator::LtEq if is_column(left, "timestamp") => {
+            Operator::Lt | Operator::LtEq if is_column(left, "happened_at") => {
                 self.until_ms = Some(self.until_ms.map_or(bound, |known| known.min(bound)));
             }
             _ => {}
@@ -88,15 +88,16 @@ impl Wanted {
         self.gap_ms_min.is_none_or(is_long) && (!self.is_handed_on || transition.handed_by().is_some())
     }
 
-    /// The hours whose events can be one of two that are asked for, or lie between them. `hours` are those of all files,
-    /// with the bounds of their events by the producers' clocks where these are known, in ms.
+    /// The time in which the hours lie whose events can be one of two that are asked for, or come between them, in ms.
+    /// `hours` are those of all files, with the bounds of their events by the producers' clocks where these are known.
     ///
-    /// Late events come in hours after their own, and events of clocks that are ahead in hours before; so an hour goes
-    /// only where neither it nor one that lies beyond it has events of the range.
-    pub fn hours(&self, hours: &[(Hour, Option<(i64, i64)>)]) -> (i64, i64) {
+    /// No event arrives before it happens, if clocks are corrected: the hours before the range have none of it. Late
+    /// events come in hours after their own, so those behind it are read as far as one of them has some.
+    pub fn hours(&self, hours: &[(Hour, Option<(i64, i64)>)], corrected: bool) -> (i64, i64) {
         let begin = self.since_ms.map_or(i64::MIN, |since_ms| {
             let may_have = hours.iter().filter(|(_, bounds)| bounds.is_none_or(|(_, last)| last >= since_ms));
-            may_have.map(|(hour, _)| hour.start_ms()).min().unwrap_or(i64::MAX).min(since_ms)
+            let first = may_have.map(|(hour, _)| hour.start_ms()).min().unwrap_or(i64::MAX);
+            if corrected { since_ms } else { first.min(since_ms) }
         });
         let end = self.until_ms.map_or(i64::MAX, |until_ms| {
             let may_have = hours.iter().filter(|(_, bounds)| bounds.is_none_or(|(first, _)| first <= until_ms));

@@ -13,4 +13,5 @@ mod similar;
 mod statements;
 mod support;
 mod tables;
+mod transitions;
 mod user_queries;

@@ -25,7 +25,7 @@ pub fn event(at: i64, service: &str, event_type: &str, job: &str) -> TestEvent {
     TestEvent { id: EntryId::new((BASE + at) as u64, 0), draft }
 }
 
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct TestEvent {
     id: EntryId,
     draft: Draft,
@@ -78,7 +78,12 @@ impl TestStore {
 
     /// These events in Parquet files, one an hour; the segments stay beside them.
     pub fn sealed(&self, events: &[TestEvent]) {
-        let mut writer = StoreWriter::open(&self.layout, "c0").unwrap();
+        self.sealed_by("c0", events);
+    }
+
+    /// The same of another writer.
+    pub fn sealed_by(&self, writer: &str, events: &[TestEvent]) {
+        let mut writer = StoreWriter::open(&self.layout, writer).unwrap();
         self.commit(events, &mut writer);
         writer.close_segment().unwrap();
         while let Some(task) = writer.next_to_seal() {

@@ -118,6 +118,8 @@ fn the_columns_are_those_of_the_contract() {
     files
     losses
     quarantine
+    raw_transitions
+    transitions
     ");
     assert!(store.ask("show tables").contains("store | public | events"));
 }

@@ -1,0 +1,210 @@
+//! Whose clocks are behind in a range of time, for `happened_at()` and for whoever judges jobs: asked of the store once,
+//! told by one rule.
+
+use std::sync::{Arc, PoisonError};
+
+use arrow::array::{ArrayRef, AsArray as _, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Int64Type};
+use datafusion::common::ParamValues;
+use datafusion::scalar::ScalarValue;
+
+use emp_job::{Offsets, Order};
+
+use super::QueryError;
+use super::engine::Engine;
+use super::fetch::column_as;
+use super::functions::HAPPENED_AT;
+use super::literal::{literal, moment_literal};
+
+/// A producer of which little is heard is as it was so long before.
+const BEFORE_MS: i64 = 40 * 60_000;
+/// What happened at the end of a range may arrive so long after it.
+const AFTER_MS: i64 = 10 * 60_000;
+/// Of a longer range the clocks of its end are looked at: those of a year would take longer than the question.
+const RANGE_MS_MAX: i64 = 7 * 24 * 3_600_000;
+/// How long before a job and after it others tell of the clocks.
+const JOB_MARGIN_MS: i64 = 30 * 60_000;
+/// Of a job that lasts longer the clocks of its first hours are looked at.
+const JOB_MS_MAX: i64 = 2 * 3_600_000;
+/// Steps of jobs that are looked at for a proof, the newest.
+const STEPS_MAX: usize = 200_000;
+const MINUTE_MS: i64 = 60_000;
+const BUCKET_MS: i64 = 10 * MINUTE_MS;
+/// Fewer late events of ten minutes are no reason to look more closely; [`Offsets`] has the rule.
+const LATE_EVENTS_MIN: i64 = 20;
+
+/// When something arrived: from then, until then, in ms since the epoch; without bounds where none are known.
+pub(super) type Arrived = (Option<i64>, Option<i64>);
+
+/// Does a statement ask when events happened?
+pub(super) fn goes_by_clocks(sql: &str) -> bool {
+    sql.contains(HAPPENED_AT) || sql.contains("transitions")
+}
+
+/// What was asked last, with its answer.
+pub(super) type KnownOffsets = Option<(Arrived, Arc<Offsets>)>;
+
+impl Engine {
+    /// By how much clocks are behind for what happened in a range, ms since the epoch; of a long one in its last week.
+    ///
+    /// # Errors
+    /// As [`Engine::sql`].
+    pub async fn offsets(&self, since_ms: Option<i64>, until_ms: Option<i64>) -> Result<Arc<Offsets>, QueryError> {
+        let newest_ms = self.newest_ms()?.unwrap_or(0);
+        let until_ms = until_ms.map_or(newest_ms, |until_ms| until_ms.min(newest_ms));
+        let since_ms = since_ms.unwrap_or(i64::MIN).max(until_ms.saturating_sub(RANGE_MS_MAX));
+        let arrived = (Some(since_ms - BEFORE_MS), Some(until_ms + AFTER_MS));
+        let known = self.offsets.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((_, offsets)) = known.filter(|(of, _)| *of == arrived) {
+            return Ok(offsets);
+        }
+        let offsets = Arc::new(self.ask_for_offsets(&within(arrived)).await?);
+        *self.offsets.lock().unwrap_or_else(PoisonError::into_inner) = Some((arrived, Arc::clone(&offsets)));
+        Ok(offsets)
+    }
+
+    /// Those that a canned query needs, by its parameters.
+    pub(super) async fn offsets_for(&self, sql: &str, values: &ParamValues) -> Result<Arc<Offsets>, QueryError> {
+        let ParamValues::Map(values) = values else { return Ok(Arc::default()) };
+        let value = |name: &str| values.get(name).map(|value| &value.value);
+        let is_raw = matches!(value("clocks"), Some(ScalarValue::Utf8(Some(clocks))) if clocks == "raw");
+        if is_raw || !goes_by_clocks(sql) {
+            return Ok(Arc::default());
+        }
+        if let Some(ScalarValue::Utf8(Some(job_id))) = value("job_id") {
+            return self.offsets_of_job(job_id).await;
+        }
+        let ms = |name| match value(name) {
+            Some(ScalarValue::TimestampMillisecond(ms, _)) => *ms,
+            _ => None,
+        };
+        self.offsets(ms("since"), ms("until")).await
+    }
+
+    /// Those of the time of a job: none where none of its events is late.
+    async fn offsets_of_job(&self, job_id: &str) -> Result<Arc<Offsets>, QueryError> {
+        let sql = format!(
+            "select cast(min(ingested_at) as bigint) as first, cast(max(ingested_at) as bigint) as last, \
+             max(cast(ingested_at as bigint) - cast(timestamp as bigint)) as late from events where job_id = {}",
+            literal(job_id)
+        );
+        let batches = self.run(&sql, None, None).await?.batches().await?;
+        let Some(batch) = batches.first().filter(|batch| batch.num_rows() > 0) else { return Ok(Arc::default()) };
+        let [first, last, late] = numbers(batch, ["first", "last", "late"])?.map(|column| column.value(0));
+        if !Offsets::is_suspicious(0, late) {
+            return Ok(Arc::default());
+        }
+        let until = last.min(first + JOB_MS_MAX) + JOB_MARGIN_MS;
+        self.offsets(Some(first - JOB_MARGIN_MS), Some(until)).await
+    }
+
+    async fn ask_for_offsets(&self, within: &str) -> Result<Offsets, QueryError> {
+        let mut offsets = Offsets::default();
+        let all = self.run(&of_producers(within, BUCKET_MS), None, None).await?.batches().await?;
+        let mut late: Vec<String> = Vec::new();
+        for batch in &all {
+            let ([producers], [events, quickest]) =
+                (texts(batch, ["producer"])?, numbers(batch, ["events", "quickest"])?);
+            let is_late =
+                |row: &usize| events.value(*row) >= LATE_EVENTS_MIN && Offsets::is_suspicious(0, quickest.value(*row));
+            late.extend((0..batch.num_rows()).filter(is_late).map(|row| producers.value(row).to_owned()));
+        }
+        if late.is_empty() {
+            return Ok(offsets);
+        }
+        late.sort_unstable();
+        late.dedup();
+        note(&all, &mut offsets, |producer| late.binary_search_by(|name| name.as_str().cmp(producer)).is_err())?;
+        // Of those that may be behind it is asked minute by minute.
+        let suspects = format!("{within} and {PRODUCER} in ({})", literals(&late));
+        note(&self.run(&of_producers(&suspects, MINUTE_MS), None, None).await?.batches().await?, &mut offsets, |_| {
+            true
+        })?;
+        let suspects: Vec<String> = offsets.suspects().into_iter().map(str::to_owned).collect();
+        if !suspects.is_empty() {
+            let order = self.order_of_jobs(within, &suspects).await?;
+            offsets.prove(&order);
+        }
+        Ok(offsets)
+    }
+
+    /// The steps of the jobs of these producers.
+    async fn order_of_jobs(&self, within: &str, producers: &[String]) -> Result<Order, QueryError> {
+        let types: Vec<String> = Order::types().into_iter().map(str::to_owned).collect();
+        let sql = format!(
+            "select job_id, event_type, {PRODUCER} as producer, cast(timestamp as bigint) as timestamp, \
+             cast(ingested_at as bigint) as arrived from events where {within} \
+             and (event_type in ({}) or starts_with(event_type, 'webhook.')) and job_id in \
+             (select job_id from events where {within} and job_id is not null and {PRODUCER} in ({})) \
+             order by ingested_at desc limit {STEPS_MAX}",
+            literals(&types),
+            literals(producers)
+        );
+        let mut order = Order::default();
+        for batch in &self.run(&sql, None, None).await?.batches().await? {
+            let [jobs, types, producers] = texts(batch, ["job_id", "event_type", "producer"])?;
+            let [timestamps, arrivals] = numbers(batch, ["timestamp", "arrived"])?;
+            for row in 0..batch.num_rows() {
+                let (job, event_type, producer) = (jobs.value(row), types.value(row), producers.value(row));
+                order.note(job, event_type, producer, timestamps.value(row), arrivals.value(row));
+            }
+        }
+        Ok(order)
+    }
+}
+
+/// When an event happened, in SQL, in ms since the epoch: what asks so is asked by [`Engine::sql_within`].
+pub const HAPPENED_MS: &str =
+    "cast(happened_at(timestamp, ingested_at, coalesce(worker_id, machine_id, service)) as bigint)";
+/// Whose clock an event goes by, in SQL: as `JobEvent::producer`.
+const PRODUCER: &str = "coalesce(worker_id, machine_id, service)";
+
+fn of_producers(within: &str, step_ms: i64) -> String {
+    format!(
+        "select {PRODUCER} as producer, cast(ingested_at as bigint) / {step_ms} * {step_ms} as arrived, \
+         count(*) as events, min(cast(ingested_at as bigint) - cast(timestamp as bigint)) as quickest \
+         from events where {within} group by 1, 2"
+    )
+}
+
+fn note(batches: &[RecordBatch], offsets: &mut Offsets, is_of: impl Fn(&str) -> bool) -> Result<(), QueryError> {
+    for batch in batches {
+        let [producers] = texts(batch, ["producer"])?;
+        let [arrivals, events, quickest] = numbers(batch, ["arrived", "events", "quickest"])?;
+        for row in (0..batch.num_rows()).filter(|row| is_of(producers.value(*row))) {
+            let (arrived_ms, count) = (arrivals.value(row), events.value(row).unsigned_abs());
+            offsets.note_many(producers.value(row), arrived_ms, count, quickest.value(row));
+        }
+    }
+    Ok(())
+}
+
+fn texts<const N: usize>(batch: &RecordBatch, names: [&str; N]) -> Result<[StringArray; N], QueryError> {
+    columns(batch, names, &DataType::Utf8).map(|columns| columns.map(|column| column.as_string::<i32>().clone()))
+}
+
+fn numbers<const N: usize>(batch: &RecordBatch, names: [&str; N]) -> Result<[Int64Array; N], QueryError> {
+    let columns = columns(batch, names, &DataType::Int64)?;
+    Ok(columns.map(|column| column.as_primitive::<Int64Type>().clone()))
+}
+
+fn columns<const N: usize>(
+    batch: &RecordBatch,
+    names: [&str; N],
+    data_type: &DataType,
+) -> Result<[ArrayRef; N], QueryError> {
+    let read: Result<Vec<ArrayRef>, _> = names.iter().map(|name| column_as(batch, name, data_type)).collect();
+    let read = read.map_err(|error| QueryError::Failed(error.to_string()))?;
+    read.try_into().map_err(|_| QueryError::Failed("a column is missing".to_owned()))
+}
+
+fn within((from_ms, until_ms): Arrived) -> String {
+    let from = from_ms.map(|ms| format!("ingested_at >= {}", moment_literal(ms)));
+    let until = until_ms.map(|ms| format!("ingested_at <= {}", moment_literal(ms)));
+    let bounds: Vec<String> = from.into_iter().chain(until).collect();
+    if bounds.is_empty() { "true".to_owned() } else { bounds.join(" and ") }
+}
+
+fn literals(texts: &[String]) -> String {
+    texts.iter().map(|text| literal(text)).collect::<Vec<_>>().join(", ")
+}
