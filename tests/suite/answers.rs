@@ -123,7 +123,7 @@ fn mistakes_in_sql_are_answered_in_one_clear_line() {
     insta::assert_snapshot!(said("select data->>'progress' + 1 from events"), @"emp-events: a text takes no part in arithmetic: write try_cast(data->>'progress' as double)");
     insta::assert_snapshot!(said("select data.userId from events"), @"emp-events: `data` is JSON in a text and has no field `userId`: write data->>'userId'");
     insta::assert_snapshot!(said("select cast(data->>'jobType' as int) from events"), @"emp-events: `image_generation` is no int: try_cast(… as int) makes a null of it");
-    insta::assert_snapshot!(said("select * from '/etc/passwd'"), @"emp-events: `/etc/passwd` is refused: a query reads the store's own tables (events, files, losses, quarantine, dead_letters), not files");
+    insta::assert_snapshot!(said("select * from '/etc/passwd'"), @"emp-events: `/etc/passwd` is refused: a query reads the store's own tables (events, transitions, files, losses, quarantine, dead_letters), not files");
 }
 
 #[test]

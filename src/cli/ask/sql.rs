@@ -14,8 +14,9 @@ use crate::cli::options::Options;
 
 /// Ask the store in SQL
 ///
-/// Reads sealed hours and journal together, each event once. The tables are events, losses,
-/// quarantine, dead_letters and files; `describe events` names their columns. Nothing can be changed.
+/// Reads sealed hours and journal together, each event once. The tables are events, transitions (each event with
+/// the one before it in its job), losses, quarantine, dead_letters and files; `describe events` names their columns.
+/// Nothing can be changed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

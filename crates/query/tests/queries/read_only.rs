@@ -49,9 +49,9 @@ fn files_are_no_tables() {
     let store = TestStore::new();
     store.sealed(&[event(0, "worker", "job.created", "j1")]);
     let sealed = store.parquet_files().remove(0);
-    assert_snapshot!(store.refusal("select * from '/etc/passwd'"), @"`/etc/passwd` is refused: a query reads the store's own tables (events, files, losses, quarantine, dead_letters), not files");
-    assert_snapshot!(store.refusal("select * from events where id in (select id from 'x.parquet')"), @"`x.parquet` is refused: a query reads the store's own tables (events, files, losses, quarantine, dead_letters), not files");
-    assert_snapshot!(store.refusal("select * from x.parquet"), @"`x.parquet` is refused: a query reads the store's own tables (events, files, losses, quarantine, dead_letters), not files");
+    assert_snapshot!(store.refusal("select * from '/etc/passwd'"), @"`/etc/passwd` is refused: a query reads the store's own tables (events, transitions, files, losses, quarantine, dead_letters), not files");
+    assert_snapshot!(store.refusal("select * from events where id in (select id from 'x.parquet')"), @"`x.parquet` is refused: a query reads the store's own tables (events, transitions, files, losses, quarantine, dead_letters), not files");
+    assert_snapshot!(store.refusal("select * from x.parquet"), @"`x.parquet` is refused: a query reads the store's own tables (events, transitions, files, losses, quarantine, dead_letters), not files");
     let own = store.refusal(&format!("select * from '{}'", sealed.display()));
     assert!(own.contains("is refused"), "{own}");
     assert!(store.refusal("select * from 'https://example.com/x.csv'").contains("is refused"));
