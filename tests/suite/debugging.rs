@@ -231,7 +231,9 @@ fn anomalies_have_the_form_that_programs_rely_on() {
     let said: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
     let first = said.as_array().unwrap().first().expect("the planted storm is unusual");
     let keys: Vec<&str> = first.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(keys, ["kind", "severity", "subject", "value", "baseline", "n", "p", "q", "window", "message"]);
+    let expected =
+        ["kind", "severity", "subject", "value", "baseline", "unit", "n", "p", "q", "since", "until", "window"];
+    assert_eq!(keys, [&expected[..], &["message"]].concat());
     assert_eq!((first["severity"].as_str(), first["window"].as_array().unwrap().len()), (Some("alert"), 2));
 }
 

@@ -26,6 +26,7 @@ mod import;
 mod large_entries;
 mod levels;
 mod living;
+mod many_events;
 mod meaning;
 mod memory;
 mod naming_jobs;

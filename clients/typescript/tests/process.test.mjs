@@ -108,6 +108,24 @@ test('what a client may never need is not loaded with it', async (t) => {
   assert.equal(stdout, 'false true\n');
 });
 
+test('nor is it where events are switched off, or where a connection is lent', async (t) => {
+  const server = await RedisServer.start(t);
+  const script = (lent) => `
+    import { createRequire } from 'node:module';
+    import { EventClient } from '@emp/events';
+    ${lent ? "import Redis from 'ioredis'; const redis = new Redis(process.env.REDIS_URL);" : ''}
+    const client = new EventClient('x', { ...${PATIENT}${lent ? ', redis' : ''} });
+    client.event('a.b');
+    await client.flush(60_000);
+    ${lent ? 'await client.close(60_000); redis.disconnect();' : ''}
+    const loaded = Object.keys(createRequire(process.cwd() + '/x').cache);
+    console.log(loaded.filter((name) => name.includes('@redis')).length);`;
+  const off = await run(script(false), { url: server.url, env: { TELEMETRY_ENABLED: 'false' } });
+  assert.deepEqual([off.code, off.stdout, await server.added()], [0, '0\n', 0]);
+  const lent = await run(script(true), { url: server.url });
+  assert.deepEqual([lent.code, lent.stdout, await server.added()], [0, '0\n', 1]);
+});
+
 test('CommonJS can require it, and shares traces with the ES module', async (t) => {
   const server = await RedisServer.start(t);
   const script = `

@@ -130,7 +130,8 @@ impl Dashboard {
         // The current minute is not over: the rate is that of the last whole one.
         let rate = |per_minute: &[u64]| per_minute.iter().rev().nth(1).copied().unwrap_or(0);
         let all: u64 = overview.services.iter().map(|one| rate(&one.per_minute)).sum();
-        let bars = (super::overview::MINUTES as u16).min(area.width.saturating_sub(26));
+        let figures_width = width_of(overview.services.iter().map(|one| rate(&one.per_minute)), 7);
+        let bars = (super::overview::MINUTES as u16).min(area.width.saturating_sub(19 + figures_width));
         let rows = overview.services.iter().map(|one| {
             // Where there is no room for all, the last minutes are shown.
             let hidden = one.per_minute.len().saturating_sub(usize::from(bars));
@@ -141,7 +142,7 @@ impl Dashboard {
                 Line::styled(units::sparkline(&values), self.style(Color::Cyan)),
             ])
         });
-        let widths = [Constraint::Fill(1), Constraint::Length(7), Constraint::Length(bars)];
+        let widths = [Constraint::Fill(1), Constraint::Length(figures_width), Constraint::Length(bars)];
         let title = format!("events a minute: {}", units::count(all));
         frame.render_widget(Table::new(rows, widths).block(self.panel(title)), area);
     }
@@ -155,7 +156,8 @@ impl Dashboard {
                 Line::raw(visible(&one.example).into_owned()),
             ])
         });
-        let widths = [Constraint::Length(5), Constraint::Fill(2), Constraint::Fill(3)];
+        let figures_width = width_of(overview.errors.iter().map(|one| one.count as u64), 5);
+        let widths = [Constraint::Length(figures_width), Constraint::Fill(2), Constraint::Fill(3)];
         let besides = match overview.without_level.events() {
             0 => String::new(),
             failures => format!(" and {} without a level", units::counted(failures as usize, "failure", "failures")),
@@ -176,7 +178,9 @@ impl Dashboard {
         });
         let header =
             Row::new([Line::raw("slowest types"), right("n".into()), right("p50".into()), right("p95".into())]);
-        let widths = [Constraint::Fill(1), Constraint::Length(5), Constraint::Length(8), Constraint::Length(9)];
+        let figures_width = width_of(overview.slow_types.iter().map(|one| one.count.unsigned_abs()), 5);
+        let widths =
+            [Constraint::Fill(1), Constraint::Length(figures_width), Constraint::Length(8), Constraint::Length(9)];
         let table = Table::new(rows, widths).header(header.style(self.dim())).block(self.panel("latency".to_owned()));
         frame.render_widget(table, area);
     }
@@ -254,6 +258,11 @@ impl Dashboard {
         frame.render_widget(Paragraph::new(reason).wrap(Wrap { trim: true }), below);
         frame.render_stateful_widget(table, area, &mut TableState::new().with_selected(self.selected));
     }
+}
+
+/// How wide a column of counts has to be, and `least` at least: a count whose first digit is cut is another one.
+fn width_of(counts: impl Iterator<Item = u64>, least: usize) -> u16 {
+    counts.map(|count| units::count(count).len()).fold(least, usize::max) as u16
 }
 
 fn centered(area: Rect, width: u16, height: u16) -> Rect {

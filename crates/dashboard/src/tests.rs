@@ -50,6 +50,22 @@ async fn it_fits_terminals_of_every_size() {
 }
 
 #[tokio::test]
+async fn no_digit_of_a_count_is_cut_however_large_it_is() {
+    let mut dashboard = dashboard().await;
+    let overview = dashboard.overview.as_mut().unwrap();
+    overview.slow_types[0].count = 1_234_567;
+    overview.errors[0].count = 98_765;
+    overview.services[0].per_minute.fill(24_680_135);
+    for size in [(80, 40), (120, 40), (160, 50)] {
+        let shown = screen(&dashboard, size);
+        for whole in [" 1,234,567 ", "98,765 ", " 24,680,135 "] {
+            let is_whole = |line: &str| format!(" {line}").contains(&format!(" {}", whole.trim_start()));
+            assert!(shown.lines().any(is_whole), "{whole} of {size:?}:\n{shown}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn keys_lead_to_a_job_and_back() {
     let mut dashboard = dashboard().await;
     let jobs: Vec<String> =

@@ -1,22 +1,26 @@
 //! What is unusual now, compared with what is usual at this hour of the week.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use emp_findings::{
     Anomalies, Anomaly, AnomalyKind, Culprit, CulpritKind, Judged, Moment, Severity, Subject, Unit, Verdict,
     WorkerState,
 };
-use emp_statistics::benjamini_hochberg;
+use emp_job::History;
+use emp_statistics::{benjamini_hochberg, fisher_more};
 use emp_units as units;
 
 use super::clocks::Clocks;
 use super::detect::{self, DAY_MS, HOUR_MS, Suspicion, Windows};
 use super::investigation::{Investigation, InvestigationError};
 use super::shared::name_what_is_shared;
+use super::surroundings::Surroundings;
 use super::workers::in_words;
 
 /// Findings with a larger share of false ones are not shown.
 const Q_MAX: f64 = 0.01;
+/// That some jobs lack what a few always lack is no news, unless it is less likely than this.
+const P_WORTH_A_NOTE: f64 = 0.05;
 /// Why not all could be judged.
 const NO_BASELINE: &str = "too few events to judge rates, latencies, error shares and silences of services: they need \
      an hour of earlier events, of the same hour of other days or of the last 24 hours";
@@ -46,6 +50,7 @@ impl Investigation<'_> {
         anomalies.extend(self.new_errors(&counts, &windows).await?);
         anomalies.extend(judged.workers.iter().map(|worker| of_worker(worker, &windows)));
         anomalies.extend(of_jobs(&judged, &windows));
+        anomalies.extend(self.missing_steps(&judged, &around, &windows));
         name_what_is_shared(&mut anomalies, &around, &windows);
         let lack = lack.into_iter().chain(judged.notes).reduce(|lack, note| format!("{lack}; {note}"));
         Ok(Anomalies { found: merged(anomalies), lack })
@@ -80,7 +85,7 @@ fn of_worker(worker: &WorkerState, windows: &Windows) -> Anomaly {
     }
 }
 
-/// Stuck jobs, silent workers and retry loops, one anomaly a cause; missing steps, one a step.
+/// Stuck jobs, silent workers and retry loops, one anomaly a cause.
 fn of_jobs(judged: &Judged, windows: &Windows) -> Vec<Anomaly> {
     let mut found = Vec::new();
     for group in &judged.groups {
@@ -122,38 +127,77 @@ fn of_jobs(judged: &Judged, windows: &Windows) -> Vec<Anomaly> {
             ),
         });
     }
-    let mut lacking: HashMap<(String, String), Vec<&str>> = HashMap::new();
-    for lack in &judged.missing_steps {
-        lacking
-            .entry((lack.event_type.clone(), lack.worker_id.clone().unwrap_or_default()))
-            .or_default()
-            .push(&lack.job_id);
-    }
-    for ((event_type, worker), jobs) in lacking {
-        let count = units::counted(jobs.len(), "completed job has", "completed jobs have");
-        let on = if worker.is_empty() { String::new() } else { format!(" on {worker}") };
-        found.push(Anomaly {
-            kind: AnomalyKind::MissingStep,
-            severity: if jobs.len() >= 3 { Severity::Alert } else { Severity::Note },
-            subject: Subject {
-                worker_id: Some(worker).filter(|worker| !worker.is_empty()),
-                event_type: Some(event_type.clone()),
-                job_id: (jobs.len() == 1).then(|| jobs[0].to_owned()),
-                ..Subject::default()
-            },
-            value: jobs.len() as f64,
-            baseline: Some(0.0),
-            unit: Unit::Jobs,
-            since: None,
-            until: None,
-            n: judged.jobs as u64,
-            p: None,
-            q: None,
-            window: windows.shown(),
-            message: format!("{count} no {event_type}{on}, which 99 of 100 have: {}", jobs[0]),
-        });
-    }
     found
+}
+
+impl Investigation<'_> {
+    /// Events that completed jobs lack, one anomaly an event and worker. Where jobs of their kind lack it now and then, only
+    /// those are told that are more than that lets expect.
+    fn missing_steps(&self, judged: &Judged, around: &Surroundings, windows: &Windows) -> Vec<Anomaly> {
+        let mut lacking: BTreeMap<(&str, Option<&str>), Vec<&str>> = BTreeMap::new();
+        for lack in &judged.missing_steps {
+            lacking.entry((&lack.event_type, lack.worker_id.as_deref())).or_default().push(&lack.job_id);
+        }
+        let told = lacking.into_iter().filter_map(|((event_type, worker), jobs)| {
+            let (n, p) = self.more_without(event_type, worker, &jobs, around, windows);
+            if p.is_some_and(|p| p > P_WORTH_A_NOTE) {
+                return None;
+            }
+            let is_alert = jobs.len() >= 3 && p.is_none_or(|p| p <= Q_MAX);
+            let count = units::counted(jobs.len(), "completed job has", "completed jobs have");
+            let on = worker.map(|worker| format!(" on {worker}")).unwrap_or_default();
+            Some(Anomaly {
+                kind: AnomalyKind::MissingStep,
+                severity: if is_alert { Severity::Alert } else { Severity::Note },
+                subject: Subject {
+                    worker_id: worker.map(str::to_owned),
+                    event_type: Some(event_type.to_owned()),
+                    job_id: (jobs.len() == 1).then(|| jobs[0].to_owned()),
+                    ..Subject::default()
+                },
+                value: jobs.len() as f64,
+                baseline: Some(0.0),
+                unit: Unit::Jobs,
+                since: None,
+                until: None,
+                n,
+                p,
+                q: None,
+                window: windows.shown(),
+                message: format!("{count} no {event_type}{on}, which 99 of 100 have: {}", jobs[0]),
+            })
+        });
+        told.collect()
+    }
+
+    /// How many jobs of these kinds that worker completed, and the probability that so many of them lack an event, as jobs of
+    /// their kinds lack it else; none where these never do.
+    fn more_without(
+        &self,
+        event_type: &str,
+        worker: Option<&str>,
+        jobs: &[&str],
+        around: &Surroundings,
+        windows: &Windows,
+    ) -> (u64, Option<f64>) {
+        let kinds: BTreeSet<&str> =
+            jobs.iter().filter_map(|job| around.history(job)).map(|history| history.job_type()).collect();
+        let is_compared = |history: &History| {
+            let is_of_worker = history.holder() == worker && kinds.contains(history.job_type());
+            is_of_worker && history.is_completed() && history.end_ms() >= windows.begins_ms()
+        };
+        let n = around.histories().filter(|(_, history)| is_compared(history)).count().max(jobs.len()) as u64;
+        let (mut others, mut others_without) = (0, 0.0);
+        for kind in kinds {
+            let completed = self.typical().completed(kind);
+            let usual = self.typical().usual_events(kind, 0.0);
+            let share = usual.iter().find(|(name, _)| *name == event_type).map_or(0.0, |(_, share)| *share);
+            others += completed;
+            others_without += (1.0 - share) * completed as f64;
+        }
+        let without = others_without.round() as u64;
+        (n, (without > 0).then(|| fisher_more(jobs.len() as u64, n, without, others)))
+    }
 }
 
 /// ` (queue default)`, where it is not the job itself.

@@ -142,6 +142,15 @@ fn said_by(case: &Case<'_>, end: &JobEvent) -> Option<String> {
     error_text(&end.data).or_else(|| before.filter_map(|event| error_text(&event.data)).next())
 }
 
+/// Who is behind the last error of a job's attempts; says whether one of them said what went wrong.
+pub(super) fn explain_last_error(case: &Case<'_>, finding: &mut Finding) -> bool {
+    let said = failures(case.history).into_iter().rev().find_map(|event| error_text(&event.data));
+    if said.is_some() {
+        explain_error(case, finding, said.as_deref());
+    }
+    said.is_some()
+}
+
 /// Who else has the error, and so who is behind it.
 fn explain_error(case: &Case<'_>, finding: &mut Finding, said: Option<&str>) {
     let history = case.history;

@@ -7,6 +7,7 @@ use emp_units as units;
 
 use super::attempts::NOTICED_MS;
 use super::busy::busy_with;
+use super::failure::explain_last_error;
 use super::judge::{CASES_FOR_P99, CASES_MIN, Case, Finding, describe, lasting, typical_ms};
 use super::silence::claims_are_all;
 use super::speed::{Slowness, is_untold_work};
@@ -62,11 +63,13 @@ fn slow(case: &Case<'_>, verdict: Verdict, beginning: &str) -> Option<Finding> {
     let total_ms = overlong(history, case.typical)?;
     let usual = usual_total(history, case.typical)?;
     let parts = budget(history);
-    // The part that took longest beyond what it usually takes.
-    let beyond = |part: &Part| part.ms() as f64 - typical_ms(case, part).unwrap_or_default();
+    // The part that took longest beyond what it usually takes. Most jobs need no second attempt: whatever they wait for
+    // one is beyond.
+    let usual_ms = |part: &Part| typical_ms(case, part).filter(|_| part.kind != PartKind::Backoff);
+    let beyond = |part: &Part| part.ms() as f64 - usual_ms(part).unwrap_or_default();
     let worst =
         parts.iter().filter(|part| part.kind != PartKind::Delay).max_by(|a, b| beyond(a).total_cmp(&beyond(b)))?;
-    let typically = typical_ms(case, worst);
+    let typically = usual_ms(worst);
     let factor = typically.filter(|typical| *typical > 0.0).map(|typical| worst.ms() as f64 / typical);
     let times = factor.map(|factor| format!(", {} typical", units::factor(factor))).unwrap_or_default();
     let reason = format!(
@@ -103,7 +106,10 @@ fn blame(case: &Case<'_>, worst: &Part, finding: &mut Finding) {
             }
         }
         PartKind::Backoff => {
-            finding.culprit = Culprit::new(CulpritKind::Connector, case.history.connector());
+            // Another attempt was needed since the one before had failed.
+            if !explain_last_error(case, finding) {
+                finding.culprit = Culprit::new(CulpritKind::Connector, case.history.connector());
+            }
             finding
                 .ruled_out
                 .push("the work itself was not slow: most of the time went into waits for another attempt".to_owned());

@@ -197,12 +197,15 @@ fn pieces<'a>(around: &'a Surroundings, typical: &Typical) -> Vec<Piece<'a>> {
     let mut pieces = Vec::new();
     for (job, history) in around.histories() {
         let job_type = history.job_type();
+        // Where some of its work names a connector, the rest is none of that connector's.
+        let is_named = history.spans().iter().any(|span| history.events()[span.event].connector().is_some());
+        let of_job = history.connector().filter(|_| !is_named);
         for span in history.spans() {
             let (Some(end_ms), false) = (span.end_ms, span.has_failed || entity(&span.name) == "webhook") else {
                 continue;
             };
             let by = &history.events()[span.event];
-            let connector = by.connector().or_else(|| history.connector());
+            let connector = by.connector().or(of_job);
             let class = class_of(&mut classes, (job_type, span.name.as_str(), connector));
             let ms = (end_ms - span.start_ms) as f64;
             let worker = by.worker_id.as_deref();

@@ -10,6 +10,7 @@ use emp_query::moment_literal;
 use emp_statistics::{benjamini_hochberg, fisher_more, quantile};
 
 use super::investigation::{Investigation, InvestigationError};
+use super::rows::Rows;
 use super::speed::Slowness;
 use super::surroundings::Surroundings;
 
@@ -24,7 +25,6 @@ const SHARING_MIN: usize = 3;
 const JOBS_MIN: usize = 5;
 /// A key with more values than that is an id or a measure.
 const VALUES_MAX: usize = 40;
-const EVENTS_MAX: usize = 1_000_000;
 
 impl Investigation<'_> {
     /// What the slow jobs that ended since `since_ms` have in common; with a condition in SQL, only jobs
@@ -33,23 +33,26 @@ impl Investigation<'_> {
     /// # Errors
     /// As [`Investigation::open`], and what is wrong with the condition.
     pub async fn why_slow(&self, since_ms: i64, condition: Option<&str>) -> Result<WhySlow, InvestigationError> {
-        let range =
-            format!("ingested_at >= {} and ingested_at <= {}", moment_literal(since_ms), moment_literal(self.now_ms()));
-        let events = self.events(&range, EVENTS_MAX).await?;
+        // How slow somebody is, is told by the same events as everywhere.
+        let (around, _) = self.around_range(since_ms).await?;
         let chosen = match condition {
             None => None,
             Some(condition) => {
-                let events = self.events(&format!("{range} and ({condition})"), EVENTS_MAX).await?;
-                Some(events.into_iter().filter_map(|event| event.job_id).collect::<BTreeSet<String>>())
+                let sql = format!(
+                    "select distinct job_id from events where ingested_at >= {} and ingested_at <= {} \
+                     and job_id is not null and ({condition})",
+                    moment_literal(since_ms),
+                    moment_literal(self.now_ms())
+                );
+                let jobs = Rows::ask(self.engine(), &sql).await?.map(|row| row.text("job_id"))?;
+                Some(jobs.into_iter().collect::<BTreeSet<String>>())
             }
         };
-        let around = Surroundings::new(events, Vec::new(), self.now_ms());
-        // How slow somebody is, is told by the same events as everywhere.
-        let (all, _) = self.around_range(since_ms).await?;
+        let has_ended = |history: &History| history.terminal().is_some_and(|end| end.arrived_ms >= since_ms);
         let is_chosen = |job: &str| chosen.as_ref().is_none_or(|chosen| chosen.contains(job));
         let ended: Vec<&History> = around
             .histories()
-            .filter(|(job, history)| is_chosen(job) && history.terminal().is_some() && history.has_beginning())
+            .filter(|(job, history)| is_chosen(job) && has_ended(history) && history.has_beginning())
             .map(|(_, history)| history)
             .collect();
         let slow = slow_ones(&ended);
@@ -63,7 +66,7 @@ impl Investigation<'_> {
                 key if vocabulary().is_key(Named::Queue, key) => CulpritKind::Queue,
                 _ => continue,
             };
-            one.speed = all.speeds(self.typical()).of_subject(kind, &one.value).map(Slowness::shown);
+            one.speed = around.speeds(self.typical()).of_subject(kind, &one.value).map(Slowness::shown);
         }
         Ok(WhySlow { window, jobs: ended.len(), slow: slow_jobs, traits })
     }

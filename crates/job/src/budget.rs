@@ -73,8 +73,9 @@ struct Interval {
 }
 
 /// The parts of a job's life, in order. From its end backwards: the interval that ends last before
-/// the cursor is on the path; what lies uncovered between is a wait; on from that interval's
-/// beginning. The parts tile the job's life exactly.
+/// the cursor, or covers it, is on the path up to there; what lies uncovered between is a wait; on from that interval's
+/// beginning. Durations are rounded, so that the next piece of work may seem to begin before the last one has ended. The
+/// parts tile the job's life exactly.
 pub fn budget(history: &History) -> Vec<Part> {
     let (start, end) = (history.start_ms(), history.end_ms());
     let mut intervals = intervals(history);
@@ -84,12 +85,13 @@ pub fn budget(history: &History) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut cursor = end;
     while let Some(interval) = intervals.pop() {
-        if interval.end_ms > cursor || interval.start_ms >= interval.end_ms {
+        let Interval { kind, service, start_ms, end_ms } = interval;
+        let end_ms = end_ms.min(cursor);
+        if start_ms >= end_ms {
             continue;
         }
-        waits(history, interval.end_ms, cursor, &mut parts);
-        cursor = interval.start_ms;
-        let Interval { kind, service, start_ms, end_ms } = interval;
+        waits(history, end_ms, cursor, &mut parts);
+        cursor = start_ms;
         parts.push(Part { kind, service, start_ms, end_ms });
     }
     waits(history, start, cursor, &mut parts);

@@ -67,6 +67,21 @@ fn a_finished_job_is_taken_apart() {
     assert_eq!(history.handoffs().len(), 1);
 }
 
+/// How long a piece of work took is rounded, and its end told a moment late.
+#[test]
+fn pieces_of_work_that_overlap_by_a_moment_are_both_work() {
+    let mut events: Vec<JobEvent> =
+        DONE.iter().zip(0..).map(|((at_ms, event_type), seq)| event(*at_ms, seq, event_type)).collect();
+    let mut written = event(4_650, 6, "file.write_completed");
+    written.duration_ms = Some(53.0);
+    events.insert(5, written);
+    let history = History::new(events, 10_000).unwrap();
+    let parts: Vec<(String, i64)> = budget(&history).iter().map(|part| (part.kind.label(), part.ms())).collect();
+    let of = |name: &str| parts.iter().find(|(label, _)| label == name).map(|(_, ms)| *ms);
+    assert_eq!((of("connector.processing"), of("file.write")), (Some(3_997), Some(53)), "{parts:?}");
+    assert_eq!(parts.len(), 6, "{parts:?}");
+}
+
 #[test]
 fn what_an_unfinished_job_does_is_told_by_its_last_events() {
     assert_eq!(history(&DONE[..2], 9_000).state(), State::Waiting(1));

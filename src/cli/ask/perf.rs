@@ -69,7 +69,9 @@ impl Perf {
             note_failures_without_level(&engine, (since_ms, until_ms)).await?;
             let range = [("since", since_ms), ("until", until_ms)].into_iter();
             let range: Vec<_> = range.filter_map(|(name, ms)| Some((name.to_owned(), ms?.to_string()))).collect();
-            warn(clocks_note(&engine, &range, ByClocks::Stated).await?.as_slice());
+            if batch.num_rows() > 0 {
+                warn(clocks_note(&engine, &range, ByClocks::Stated).await?.as_slice());
+            }
             Ok(ExitCode::SUCCESS)
         })
     }

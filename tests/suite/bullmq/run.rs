@@ -221,7 +221,8 @@ fn anomalies_tell_of(run: &Run, said: &Value) {
         let is_it = |one: &&Value| one["kind"] == kind && one["message"].as_str().unwrap().contains(words);
         assert!(all.iter().any(|one| is_it(&one)), "{kind}, {words}: {said:#}");
     };
-    tells("latency", "the connector comfyui takes");
+    // It takes, or took: a busy machine decides whether what follows is as usual.
+    tells("latency", "the connector comfyui t");
     tells("silence", &format!("{} on", run.lost.killed));
     tells("new_error", "OOM command not allowed");
     tells("new_error", "comfyui answers 422");

@@ -4,6 +4,7 @@ mod blame;
 mod clocks;
 mod errors;
 mod missing;
+mod parcels;
 mod speed;
 mod workers;
 mod world;
