@@ -125,13 +125,20 @@ impl Shares {
                 let is_consumer = consumers.iter().any(|consumer| consumer.name == name);
                 !identity.is_own(&name) && (is_consumer || !identity.is_former(&name))
             };
-            if identity.is_some_and(is_elsewhere) || !reader.has_accounts_of(std::slice::from_ref(&name)).await? {
-                // Not from this stream: a simulation, or a copy of another store's files.
+            let holder = reader.holder_of(&name).await?;
+            let is_within = holder.is_some_and(|holder| identity.is_some_and(|one| one.is_own_or_moved(&holder)));
+            let has_share =
+                !identity.is_some_and(is_elsewhere) && reader.has_accounts_of(std::slice::from_ref(&name)).await?;
+            if has_share || is_within {
+                shares.held = shares.held.and(held);
+            }
+            if !has_share {
+                // Part of another one's share, or not from this stream: a simulation, or a copy of another store's.
+                shares.lost += if is_within { held.lost } else { 0 };
                 continue;
             }
             let (acknowledged, lost) = reader.shares_of(&name).await?;
             let pending = reader.pending_ids(&name).await?;
-            shares.held = shares.held.and(held);
             shares.lost += lost;
             shares.own += acknowledged + lost + pending.len() as u64;
             let known = reader.known_of(&name).await?.unwrap_or(EntryId::ZERO);
