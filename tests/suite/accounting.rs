@@ -1,5 +1,6 @@
 //! What the stream trimmed before it was read is counted exactly.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -332,18 +333,7 @@ fn run_to_the_end(redis: &Redis, stores: usize, steps: &[Step]) -> Run {
     all(&mut run);
     let pending: redis::streams::StreamPendingReply =
         redis::cmd("XPENDING").arg(&run.stream).arg("emp-collector").query(&mut run.redis).unwrap();
-    if let redis::streams::StreamPendingReply::Data(pending) = pending {
-        // What a fail-over gives back to a consumer that a store had before it was carried may stay there.
-        let has_moved = steps.iter().any(|step| matches!(step, Step::Move { .. }));
-        let present: Vec<String> = run.stores.iter().map(|(_, settings)| collector_of(&settings.layout)).collect();
-        let left: Vec<_> = pending
-            .consumers
-            .iter()
-            .filter(|one| !has_moved || present.contains(&one.name))
-            .map(|one| &one.name)
-            .collect();
-        assert_eq!(left, [""; 0]);
-    }
+    assert_eq!(pending.count(), 0);
     (0..stores).for_each(|store| run.assert_each_once(store));
     run
 }
@@ -417,6 +407,22 @@ fn whoever_reads_and_whatever_is_trimmed_the_sum_is_exact() {
     proptest!(config(100), |(steps in prop::collection::vec(step(3), 1..16))| check_sum(&redis, 3, &steps));
 }
 
+/// The same steps, with replicas that are not so far behind that they have not met a consumer which reads by now: they
+/// pass for streams that begin anew.
+fn where_replicas_follow(steps: Vec<Step>) -> Vec<Step> {
+    let mut unmet = BTreeSet::new();
+    let mut following = Vec::new();
+    for step in steps {
+        if let Step::Move { store } | Step::Rename { store } = step {
+            unmet.insert(store);
+        }
+        let is_met = matches!(step, Step::Collect { store } if unmet.remove(&store));
+        following.push(step);
+        following.extend(is_met.then_some(Step::Replicate));
+    }
+    following
+}
+
 /// Random steps of one store, and of three that share a group: whatever is under way at the end is drained, and each
 /// store that has looked keeps the law.
 fn check_law_of_random_runs<S: Strategy<Value = Step>>(step_of: fn(usize) -> S, last: &Step) {
@@ -424,7 +430,7 @@ fn check_law_of_random_runs<S: Strategy<Value = Step>>(step_of: fn(usize) -> S, 
     for (stores, runs) in [(1, 100), (3, 50)] {
         let steps = prop::collection::vec(step_of(stores), 4..20);
         proptest!(config(runs), |(steps in steps)| {
-            let run = run_to_the_end(&redis, stores, &steps);
+            let run = run_to_the_end(&redis, stores, &where_replicas_follow(steps));
             check_law_of_all(&run, last);
         });
     }
@@ -452,6 +458,11 @@ fn what_a_store_had_before_it_was_carried_is_not_stored_again() {
     for change in [Step::Move { store }, Step::Rename { store }] {
         let steps = [add(), collect(), change, collect(), Step::Age { store }, Step::DestroyGroup, add(), collect()];
         let run = run_to_the_end(&redis, 1, &steps);
+        check_law_of_all(&run, &Step::DestroyGroup);
+    }
+    // Whoever was given it once more has stored nothing itself, and is a former consumer, too, by then.
+    for change in [|| Step::Move { store: 0 }, || Step::Rename { store: 0 }] {
+        let run = run_to_the_end(&redis, 1, &[add(), collect(), Step::DestroyGroup, change(), collect(), change()]);
         check_law_of_all(&run, &Step::DestroyGroup);
     }
 }
