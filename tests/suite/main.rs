@@ -22,6 +22,7 @@ mod forwarding;
 mod full_redis;
 mod health;
 mod identity;
+mod image;
 mod import;
 mod large_entries;
 mod levels;

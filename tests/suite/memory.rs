@@ -53,11 +53,16 @@ fn a_redis_that_is_nearly_full_is_said() {
 
 /// Adds so many events of half a megabyte, of two jobs in turn.
 fn add_large(redis: &Redis, events: usize) {
+    add_large_at(redis, events, |_| "*".to_owned());
+}
+
+/// The same under IDs of their own.
+fn add_large_at(redis: &Redis, events: usize, id: impl Fn(usize) -> String) {
     let data = format!(r#"{{"text":"{}"}}"#, "x".repeat(512 << 10));
     let mut connection = redis.connection();
     for number in 0..events {
         let mut add = redis::cmd("XADD");
-        add.arg("emp:events").arg("*").arg("service").arg("worker").arg("eventType").arg("job.completed");
+        add.arg("emp:events").arg(id(number)).arg("service").arg("worker").arg("eventType").arg("job.completed");
         add.arg("jobId").arg(format!("job_{}", number % 2));
         add.arg("data").arg(&data).query::<()>(&mut connection).unwrap();
     }
@@ -123,6 +128,25 @@ fn a_tail_that_begins_with_many_large_events_has_few_of_them_in_memory() {
         tail.wait().unwrap();
         assert!(peak_kb <= LARGE_KB * 3 / 4, "{from}: {peak_kb} kB");
     }
+}
+
+/// Of an hour that was put together into one file, too: by `verify`, and by a forwarder that makes up for what the
+/// stream has trimmed.
+#[test]
+fn of_a_file_of_large_events_a_few_are_in_memory() {
+    let scene = Scene::new();
+    let id = |number: usize| format!("1758981600000-{}", number + 1);
+    scene.redis.command::<String>(&format!("XADD emp:events {} service worker eventType job.created", id(0)));
+    scene.forward_all(&[]);
+    add_large_at(&scene.redis, 400, |number| id(number + 1));
+    scene.store.output(&["collect", "--once"]);
+    scene.store.output(&["compact"]);
+    assert_eq!(scene.store.number("select count(*) from files where kind = 'parquet'"), 1);
+    let peak_kb = peak_kb_of(&scene.store.command(&["verify"]));
+    assert!(peak_kb <= 64 << 10, "verified: {peak_kb} kB");
+    scene.redis.command::<i64>("XTRIM emp:events MAXLEN 0");
+    let peak_kb = peak_kb_of(&scene.forward(&["--once"]));
+    assert!(peak_kb <= 96 << 10, "forwarded: {peak_kb} kB");
 }
 
 #[test]

@@ -50,6 +50,30 @@ test('ioredis with a prefix for the application’s keys: events go to the strea
   assert.equal(await redis.get('own'), '1');
 });
 
+/** Where an application may have set a prefix for its keys. */
+const PREFIXES = {
+  'of the cluster': { keyPrefix: 'app:' },
+  'of its nodes': { redisOptions: { keyPrefix: 'app:' } },
+  'with automatic pipelines': { keyPrefix: 'app:', enableAutoPipelining: true },
+};
+
+for (const [name, options] of Object.entries(PREFIXES)) {
+  test(`a cluster of ioredis with a prefix ${name}: events go to the stream that is read`, async (t) => {
+    const server = await RedisServer.start(t, ['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1']);
+    await server.command('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
+    await until(async () => (await server.command('CLUSTER', 'INFO')).includes('cluster_state:ok'));
+    const redis = new Redis.Cluster([{ host: '127.0.0.1', port: server.port }], options);
+    t.after(() => redis.disconnect());
+    await redis.set('own', '1');
+    const client = new EventClient('x', { ...patient, redis });
+    emit(client, 5);
+    client.event('test.emitted', {}, { once: 'first' });
+    assert.ok(await client.close(PATIENCE_MS));
+    assert.equal(await server.added(), 6);
+    assert.deepEqual((await server.command('KEYS', '*')).sort(), ['app:own', 'emp:events', '{emp:events}:once:first']);
+  });
+}
+
 for (const kind of Object.keys(KINDS)) {
   test(`${kind}: it is used, and left open`, async (t) => {
     const { server, redis, client } = await lent(t, kind);

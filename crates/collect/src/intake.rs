@@ -28,7 +28,7 @@ impl Intake {
     pub fn become_own_writer(&mut self, layout: &Layout) -> Result<String, StoreError> {
         let own = self.store.own_name().to_owned();
         if self.store.writer().name() != own {
-            self.store.become_writer(&own)?;
+            self.store.become_writer(&own, None)?;
             self.recorded = RecordedLosses::of(layout, self.store.writer())?;
         }
         Ok(own)

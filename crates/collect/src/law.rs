@@ -1,5 +1,7 @@
 //! The conservation law: every entry that the stream was ever given is somewhere.
 
+use std::collections::BTreeSet;
+
 use super::{CollectError, GROUP, Settings, collector_of};
 use emp_event::EntryId;
 use emp_store::{Identity, Snapshot, StoredCounts, Tally};
@@ -118,20 +120,35 @@ impl Shares {
     async fn of(reader: &mut GroupReader, tally: Tally, identity: Option<&Identity>) -> Result<Self, CollectError> {
         let mut shares = Self { held: StoredCounts::NONE, own: 0, lost: 0, in_flight: 0 };
         let consumers = reader.consumers().await?;
-        for (name, held) in tally.writers {
+        let is_ours = |holder: &String| identity.is_some_and(|identity| identity.is_own_or_moved(holder));
+        let (mut writers, mut within) = (tally.writers, BTreeSet::new());
+        for name in writers.keys().cloned().collect::<Vec<_>>() {
+            if let Some(holder) = reader.holder_of(&name).await?.filter(is_ours) {
+                // It may have stored nothing itself, and has a share all the same.
+                writers.entry(holder).or_insert(StoredCounts::NONE);
+                within.insert(name);
+            }
+        }
+        for (name, held) in writers {
             // One that worked on this folder before it was copied may go on elsewhere; it is no consumer any more
             // once it was taken over.
             let is_elsewhere = |identity: &Identity| {
                 let is_consumer = consumers.iter().any(|consumer| consumer.name == name);
                 !identity.is_own(&name) && (is_consumer || !identity.is_former(&name))
             };
-            if identity.is_some_and(is_elsewhere) || !reader.has_accounts_of(std::slice::from_ref(&name)).await? {
-                // Not from this stream: a simulation, or a copy of another store's files.
+            let is_within = within.contains(&name);
+            let has_share =
+                !identity.is_some_and(is_elsewhere) && reader.has_accounts_of(std::slice::from_ref(&name)).await?;
+            if has_share || is_within {
+                shares.held = shares.held.and(held);
+            }
+            if !has_share {
+                // Part of another one's share, or not from this stream: a simulation, or a copy of another store's.
+                shares.lost += if is_within { held.lost } else { 0 };
                 continue;
             }
             let (acknowledged, lost) = reader.shares_of(&name).await?;
             let pending = reader.pending_ids(&name).await?;
-            shares.held = shares.held.and(held);
             shares.lost += lost;
             shares.own += acknowledged + lost + pending.len() as u64;
             let known = reader.known_of(&name).await?.unwrap_or(EntryId::ZERO);

@@ -1,12 +1,17 @@
 //! Where a collector stands in the stream, and whether that is still the stream that it read before.
 
+use std::collections::BTreeMap;
+
 use tracing::warn;
 
 use super::CollectError;
+use super::liveness::living;
 use super::reading::Reading;
 use emp_event::EntryId;
-use emp_store::{RecordedLosses, Snapshot, StoreError, StoredCounts, Tally};
-use emp_stream::{Accounts, Holding, Poll, Start, StreamError, StreamState};
+use emp_store::{
+    KnownNames, RecordedLosses, SealedName, Snapshot, StoreError, StoredCounts, Tally, Writer, known_names,
+};
+use emp_stream::{Accounts, Earlier, Holding, Poll, Returned, Start, StreamError, StreamState};
 
 /// Why a new epoch begins, in words.
 const RESET: &str = "the stream was reset";
@@ -21,11 +26,8 @@ impl Reading<'_> {
         let is_new = self.reader.group_is_missing().await?;
         if is_new {
             let start = self.start_of_group().await?;
-            let held = self.held()?;
-            // What the stream still has of it is delivered once more, and acknowledged once more.
-            let anew = self.reader.count_up_to(self.floor()).await?;
-            let gone = (held.stored + held.quarantined).saturating_sub(anew);
-            self.reader.create_group(start, gone, held.lost).await?;
+            let earlier = self.earlier().await?;
+            self.reader.create_group(start, &earlier).await?;
         }
         let (state, accounts) = self.reader.accounts().await?;
         let mut names = self.desk.intake().store.others()?;
@@ -38,8 +40,10 @@ impl Reading<'_> {
         let is_known = has_accounts;
         let epoch = self.reader.epoch_of(&names).await?;
         let watermark = self.desk.intake().store.watermark();
-        let has_gone_back =
-            !is_new && (self.is_older(&state, &accounts, epoch) || self.reader.has_forgotten(watermark).await?);
+        let has_gone_back = !is_new
+            && (self.is_older(&state, &accounts, epoch)
+                || self.reader.has_forgotten(&self.own, watermark).await?
+                || self.has_forgotten_former().await?);
         if (self.seen() > EntryId::ZERO && !is_known) || has_gone_back {
             return self.begin_life(&state, &accounts, is_known).await;
         }
@@ -49,8 +53,8 @@ impl Reading<'_> {
     }
 
     /// Has somebody deleted the accounts of a stream that is still the same, whose group was given what was seen last?
-    /// Then they begin anew in the middle of its life, and are told of this consumer and of what it holds. `names` are
-    /// the consumers that work on this store.
+    /// Then they begin anew in the middle of its life, and are told of this consumer and of what it holds, and of those
+    /// whose pending entries it is to take over. `names` are the consumers that work on this store.
     async fn has_come_back(
         &mut self,
         state: &StreamState,
@@ -60,12 +64,8 @@ impl Reading<'_> {
         if !self.reader.notice_deleted_accounts().await? || !self.is_still_the_same(state, names).await? {
             return Ok(false);
         }
-        let held = self.held()?;
-        let watermark = self.desk.intake().store.watermark();
-        // Stored by a process that died before it could acknowledge them: the accounts know them as pending.
-        let pending = self.reader.pending_ids(&self.own).await?.iter().filter(|id| **id <= watermark).count() as u64;
-        let stored = (held.stored + held.quarantined).saturating_sub(pending);
-        self.reader.come_back(stored, held.lost).await?;
+        let returned = self.returned().await?;
+        self.reader.come_back(&returned).await?;
         self.desk.intake().begin_where_new(accounts.position().unwrap_or(state.added))?;
         self.agree(None).await?;
         Ok(true)
@@ -100,6 +100,35 @@ impl Reading<'_> {
         // What is lost is claimed in the accounts before it is stored.
         let has_forgotten_losses = accounts.is_known && accounts.own_lost < intake.recorded.lost;
         is_behind || is_of_earlier_epoch || has_forgotten_losses || state.last.is_some_and(|last| last < intake.seen())
+    }
+
+    /// Have the accounts forgotten what one of the store's former consumers was given, or has found to be lost? A store
+    /// that was moved since has nothing of its own yet by which it would notice.
+    async fn has_forgotten_former(&mut self) -> Result<bool, CollectError> {
+        let (identity, present) = {
+            let store = &self.desk.intake().store;
+            (store.identity().clone(), store.writer().clone())
+        };
+        let KnownNames { events, quarantined } = known_names(&self.settings.layout)?;
+        let mut stored: BTreeMap<Writer, EntryId> = BTreeMap::new();
+        for SealedName { writer, ids } in events.into_iter().chain(quarantined) {
+            let is_other = writer.epoch() == present.epoch() && writer.name() != present.name();
+            if is_other && identity.is_own_or_moved(writer.name()) {
+                let highest = stored.entry(writer).or_insert(ids.last);
+                *highest = ids.last.max(*highest);
+            }
+        }
+        for (writer, stored) in stored {
+            if !self.reader.has_accounts_of(&[writer.name().to_owned()]).await? {
+                continue;
+            }
+            let (_, lost) = self.reader.shares_of(writer.name()).await?;
+            let recorded = RecordedLosses::of(&self.settings.layout, &writer)?.lost;
+            if lost < recorded || self.reader.has_forgotten(writer.name(), stored).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Begins an epoch: with accounts that began without us, or, where we are known, since the stream went back.
@@ -142,13 +171,55 @@ impl Reading<'_> {
         self.desk.intake().seen()
     }
 
-    /// What this collector has dealt with in this life of the stream, as far as its own files tell.
-    fn held(&self) -> Result<StoredCounts, StoreError> {
+    /// What this store has of the stream for which the group is to be made: its consumers of before it was moved, or
+    /// its collector given another name, went with the former group, and what they stored is delivered to this one.
+    async fn earlier(&mut self) -> Result<Earlier, CollectError> {
+        let mut writers = self.held()?;
+        let own = writers.remove(&self.own).unwrap_or(StoredCounts::NONE);
+        let identity = self.desk.intake().store.identity().clone();
+        writers.retain(|name, _| identity.is_own_or_moved(name));
+        let theirs = writers.values().copied().fold(StoredCounts::NONE, StoredCounts::and);
+        let all = own.and(theirs);
+        // What the stream still has of it is delivered once more, and acknowledged once more.
+        let anew = self.reader.count_up_to(self.floor()).await?;
+        let held = (all.stored + all.quarantined).saturating_sub(anew) + theirs.lost;
+        Ok(Earlier { held, lost: own.lost, consumers: writers.into_keys().collect() })
+    }
+
+    /// What this store's consumers have, whatever it called them; and what those have that it had before it was moved,
+    /// where they left pending entries when they died.
+    async fn returned(&mut self) -> Result<Vec<Returned>, CollectError> {
+        let writers = self.held()?;
+        let (predecessors, identity) = {
+            let store = &self.desk.intake().store;
+            (store.predecessors()?, store.identity().clone())
+        };
+        let moved: Vec<String> = predecessors.into_iter().filter(|name| !identity.is_own(name)).collect();
+        let alive = living(&mut self.reader, |name| moved.iter().any(|known| known == name)).await?;
+        let others = writers.keys().filter(|name| identity.is_own(name) && **name != self.own).cloned();
+        let dead = moved.into_iter().filter(|name| !alive.contains(name));
+        let mut returned = Vec::new();
+        for consumer in std::iter::once(self.own.clone()).chain(others).chain(dead) {
+            let pending = self.reader.pending_ids(&consumer).await?;
+            if pending.is_empty() && !identity.is_own(&consumer) {
+                continue;
+            }
+            let held = writers.get(&consumer).copied().unwrap_or(StoredCounts::NONE);
+            // Stored by a process that died before it could acknowledge them: the accounts know them as pending.
+            let pending = pending.iter().filter(|id| **id <= held.watermark).count() as u64;
+            let stored = (held.stored + held.quarantined).saturating_sub(pending);
+            returned.push(Returned { consumer, held: stored, lost: held.lost });
+        }
+        Ok(returned)
+    }
+
+    /// What each writer has stored in this life of the stream, as far as the files tell.
+    fn held(&self) -> Result<BTreeMap<String, StoredCounts>, StoreError> {
         let tally = Tally::of(&Snapshot::read(&self.settings.layout)?)?;
         for damage in &tally.skipped {
             warn!("{damage}; what it holds is not counted");
         }
-        Ok(tally.writers.get(&self.own).copied().unwrap_or(StoredCounts::NONE))
+        Ok(tally.writers)
     }
 
     /// A group goes with its stream, or is destroyed by hand. In a new stream nothing is as old

@@ -8,7 +8,7 @@ use super::liveness::{living, silence};
 use super::reading::{POLL_ENTRIES, Reading};
 use emp_event::EntryId;
 use emp_store::{RecordedLosses, StoreError};
-use emp_stream::{Settled, StreamError};
+use emp_stream::{Consumer, Settled, StreamError};
 
 /// Whose pending entries are to be taken over, though they belong to another store.
 #[derive(Debug, Default)]
@@ -72,10 +72,18 @@ impl Reading<'_> {
     /// # Errors
     /// Redis' failures, and the store's.
     pub async fn take_over_predecessors(&mut self) -> Result<(), CollectError> {
-        let (names, identity) = {
+        let (mut names, identity) = {
             let store = &self.desk.intake().store;
             (store.predecessors()?, store.identity().clone())
         };
+        // A stream that went back may give entries to those again of whom the journal has nothing any more.
+        let has_gone_back = self.reader.went_back_to().await?.is_some();
+        let is_of_before = |name: &str| identity.is_own(name) || has_gone_back && identity.is_own_or_moved(name);
+        for Consumer { name, pending, .. } in self.reader.consumers().await? {
+            if pending > 0 && name != self.own && is_of_before(&name) && !names.contains(&name) {
+                names.push(name);
+            }
+        }
         let may_be_elsewhere = |name: &str| identity.is_former(name) && names.iter().any(|known| known == name);
         let alive = living(&mut self.reader, may_be_elsewhere).await?;
         for name in &names {
@@ -83,10 +91,26 @@ impl Reading<'_> {
                 let root = self.settings.layout.root().display();
                 warn!("{name} is alive, so {root} is a copy of its store: what it was given is left to it");
             } else {
-                self.take_over(name).await?;
+                let known = self.known_of_former(name).await?;
+                self.take_over(name, known).await?;
             }
         }
         Ok(())
+    }
+
+    /// Up to which ID a former consumer of this store had stored the stream's entries before the accounts began: those
+    /// that a stream gives to it once more are stored, in an earlier epoch.
+    async fn known_of_former(&mut self, name: &str) -> Result<Option<EntryId>, CollectError> {
+        if let Some(known) = self.reader.known_of(name).await? {
+            return Ok(Some(known));
+        }
+        let begun = match self.reader.known_of(&self.own).await? {
+            None => self.reader.went_back_to().await?,
+            known => known,
+        };
+        let Some(begun) = begun else { return Ok(None) };
+        let stored = self.desk.intake().store.stored_before(name)?;
+        Ok(Some(stored.min(begun)))
     }
 
     /// Takes over from the consumer that a person has named.
@@ -100,7 +124,7 @@ impl Reading<'_> {
             self.check_is_dead(name).await?;
             adoption.is_dead = true;
         }
-        let taken = self.take_over(name).await?;
+        let taken = self.take_over(name, None).await?;
         info!("took over {taken} entries that consumer {name} was given and had not acknowledged");
         adoption.of = None;
         Ok(())
@@ -119,23 +143,27 @@ impl Reading<'_> {
         }
     }
 
-    /// Stores what another consumer was given and has not acknowledged, under its own name. How many entries.
-    async fn take_over(&mut self, name: &str) -> Result<u64, CollectError> {
-        self.become_writer(name)?;
+    /// Stores what another consumer was given and has not acknowledged, under its own name; but for what it is `known`
+    /// to have stored in an earlier epoch. How many entries.
+    async fn take_over(&mut self, name: &str, known: Option<EntryId>) -> Result<u64, CollectError> {
+        self.become_writer(name, known)?;
+        if let Some(known) = known {
+            self.reader.note_known(known).await?;
+        }
         self.fence().await?;
         let taken = self.take_pending().await?;
         let recorded = self.desk.intake().recorded.lost;
         let own = self.own.clone();
-        self.become_writer(&own)?;
+        self.become_writer(&own, None)?;
         self.reader.take_over_losses(name, recorded).await?;
         self.reader.remove_drained(name).await?;
         Ok(taken)
     }
 
-    fn become_writer(&mut self, name: &str) -> Result<(), StoreError> {
+    fn become_writer(&mut self, name: &str, known: Option<EntryId>) -> Result<(), StoreError> {
         self.reader.become_consumer(name);
         let mut intake = self.desk.intake();
-        intake.store.become_writer(name)?;
+        intake.store.become_writer(name, known)?;
         intake.recorded = RecordedLosses::of(&self.settings.layout, intake.store.writer())?;
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Reading the group: what is pending from before, then what is new, each in the order of the IDs.
 
+use jiff::Timestamp;
 use tracing::{info, warn};
 
 use super::gap::fate_of;
@@ -13,6 +14,15 @@ use emp_stream::Start;
 /// Entries read at once, at most, and the bytes that they should not exceed.
 const READ_ENTRIES: usize = 500;
 const READ_BYTES: usize = 4 << 20;
+
+/// How far the clock of a Redis that begins anew may be behind the one before, and behind ours.
+const CLOCKS_APART_MS: i64 = 60_000;
+
+/// No entry that a stream is given from now on lies at or below that ID.
+fn an_empty_stream_begins() -> EntryId {
+    let ms = Timestamp::now().as_millisecond().saturating_sub(CLOCKS_APART_MS);
+    EntryId::new(u64::try_from(ms).unwrap_or(0), 0)
+}
 
 impl<G: Group, R: Receiver, A: Archive> Session<'_, G, R, A> {
     /// Makes the group where it is missing, and takes up what was left: all that is pending with `is_fresh`,
@@ -41,7 +51,10 @@ impl<G: Group, R: Receiver, A: Archive> Session<'_, G, R, A> {
         (work.progress.lost_settled, work.lost_taken) = (0, 0);
         if standing.last < work.taken {
             warn!("the stream was reset; forwarding goes on with its new life");
-            (work.progress.through, work.taken) = (front, front);
+            // What the store has so far is of the life before, of which all was taken: a stream that was given nothing yet
+            // goes on after that, but for clocks.
+            let begun = if standing.last == EntryId::ZERO { work.taken.min(an_empty_stream_begins()) } else { front };
+            (work.progress.through, work.taken) = (begun, begun);
         } else if start == Start::Now {
             // What was trimmed before there was a group is not its business.
             work.taken = work.taken.max(front);
@@ -118,7 +131,8 @@ impl<G: Group, R: Receiver, A: Archive> Session<'_, G, R, A> {
     /// A stream whose IDs went back, or whose accounts did, begins a new life.
     async fn follow_resets(&mut self, read: &Read) -> Result<(), Halt> {
         let Standing { last, .. } = read.standing;
-        if last < self.work.taken {
+        // One that was given nothing yet tells nothing.
+        if last > EntryId::ZERO && last < self.work.taken {
             warn!("the stream went back; forwarding goes on with its new life");
             self.work.taken = read.entries.first().map_or(last, |(id, _)| id.before());
         }

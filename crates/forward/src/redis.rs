@@ -7,7 +7,7 @@ use super::seams::{Group, Read, Redis, Standing};
 use super::status::Trouble;
 use super::{ForwardError, GROUP, Source};
 use emp_event::{EntryId, decode_fields};
-use emp_stream::{Connection, GroupReader, Lease, Poll, Settled, Start, StreamError, StreamState};
+use emp_stream::{Connection, Earlier, GroupReader, Lease, Poll, Settled, Start, StreamError, StreamState};
 
 /// The one consumer of the group, on whichever host: what one leaves pending, the next finds.
 const CONSUMER: &str = "forwarder";
@@ -47,7 +47,7 @@ impl Group for RedisGroup {
     }
 
     async fn create(&mut self, start: Start) -> Result<(), ForwardError> {
-        Ok(self.0.create_group(start, 0, 0).await?)
+        Ok(self.0.create_group(start, &Earlier::default()).await?)
     }
 
     async fn end_other_connections(&mut self) {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
 
+use super::at_once::rows_at_once;
 use super::error::IoContext as _;
 use super::layout::{Hour, Layout, Writer};
 use super::sealed::PartitionWriter;
@@ -113,7 +114,9 @@ impl CompactTask {
         for path in &self.inputs {
             let file = File::open(path).doing("open", path)?;
             let damaged = |error: ParquetError| StoreError::Damaged { path: path.clone(), detail: error.to_string() };
-            let input = ParquetRecordBatchReaderBuilder::try_new(file).map_err(damaged)?.with_batch_size(READ_ROWS);
+            let input = ParquetRecordBatchReaderBuilder::try_new(file).map_err(damaged)?;
+            let at_once = rows_at_once(input.metadata(), READ_ROWS);
+            let input = input.with_batch_size(at_once);
             let expected = rows + input.metadata().file_metadata().num_rows().max(0).unsigned_abs();
             for batch in input.build().map_err(damaged)? {
                 let batch = batch.map_err(|error| damaged(error.into()))?;

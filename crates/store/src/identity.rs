@@ -145,6 +145,11 @@ impl Identity {
         id_in(consumer).is_none_or(|id| self.former.iter().any(|former| former == id))
     }
 
+    /// Does its name say that this was a consumer of this store, under its id or one that it had before it was moved?
+    pub fn is_own_or_moved(&self, consumer: &str) -> bool {
+        self.is_own(consumer) || (id_in(consumer).is_some() && self.is_former(consumer))
+    }
+
     pub(super) fn is_at(&self, place: &str) -> bool {
         self.place == place
     }

@@ -6,6 +6,7 @@
 //! need the folder alone. This room knows neither Redis nor SQL. `docs/format.md` describes
 //! every file.
 
+mod at_once;
 mod checksum;
 mod compact;
 mod dead_letters;
@@ -35,6 +36,7 @@ mod verify;
 mod writer;
 mod writer_lock;
 
+pub use at_once::rows_at_once;
 pub use checksum::KEY as CHECKSUM_KEY;
 pub use compact::{Compacted, compact};
 pub use dead_letters::{DeadLetter, DeadLetters};

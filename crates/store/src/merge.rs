@@ -12,6 +12,7 @@ use arrow::array::{AsArray as _, RecordBatch};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
+use super::at_once::rows_at_once;
 use super::direct::sidecars;
 use super::error::IoContext as _;
 use super::journal::{Quarantined, Row};
@@ -238,7 +239,8 @@ fn read(path: &Path, columns: &[&str]) -> Result<ParquetRecordBatchReader, Store
         let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
         builder = builder.with_projection(mask);
     }
-    builder.with_batch_size(READ_ROWS).build().map_err(|error| damaged(path, error))
+    let at_once = rows_at_once(builder.metadata(), READ_ROWS);
+    builder.with_batch_size(at_once).build().map_err(|error| damaged(path, error))
 }
 
 fn ids_of(batch: &RecordBatch, path: &Path) -> Result<Vec<EntryId>, StoreError> {

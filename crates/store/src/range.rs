@@ -12,6 +12,7 @@ use arrow::datatypes::{Float64Type, TimestampMillisecondType};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
 
+use super::at_once::rows_at_once;
 use super::error::IoContext as _;
 use super::journal::{Row, SegmentReader};
 use super::layout::{Hour, IdRange, Layout, SealedName, SegmentName, Writer};
@@ -304,7 +305,8 @@ fn open_quarantine(path: &Path) -> Result<Content, StoreError> {
 fn open_sealed(path: &Path) -> Result<Content, StoreError> {
     let file = File::open(path).doing("open", path)?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| damaged(path, &error))?;
-    let reader = builder.with_batch_size(READ_ROWS).build().map_err(|error| damaged(path, &error))?;
+    let at_once = rows_at_once(builder.metadata(), READ_ROWS);
+    let reader = builder.with_batch_size(at_once).build().map_err(|error| damaged(path, &error))?;
     Ok(Content::Sealed(Box::new(reader)))
 }
 

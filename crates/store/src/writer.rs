@@ -177,11 +177,12 @@ impl StoreWriter {
     }
 
     /// Goes on as another writer of the same store, or as the first one again: what a consumer
-    /// was given is stored under its own name, where its watermark tells what it has.
+    /// was given is stored under its own name, where its watermark tells what it has. Up to `known` it has stored the
+    /// stream's entries in an earlier epoch.
     ///
     /// # Errors
     /// What the disk refused; [`StoreError::WriterName`].
-    pub fn become_writer(&mut self, name: &str) -> Result<(), StoreError> {
+    pub fn become_writer(&mut self, name: &str, known: Option<EntryId>) -> Result<(), StoreError> {
         let next = Writer::new(name)?.in_epoch(self.writer.epoch());
         if next == self.writer {
             return Ok(());
@@ -195,7 +196,15 @@ impl StoreWriter {
             _ => {}
         }
         self.writer = next;
-        self.open_newest()
+        self.open_newest(known.unwrap_or(EntryId::ZERO))
+    }
+
+    /// The highest ID that a writer has stored in an epoch before the present one.
+    ///
+    /// # Errors
+    /// What the disk refused.
+    pub fn stored_before(&self, name: &str) -> Result<EntryId, StoreError> {
+        recovery::stored_before(&self.layout, &Writer::new(name)?.in_epoch(self.writer.epoch()))
     }
 
     /// How many of the entries ever added to the stream are accounted for as of the

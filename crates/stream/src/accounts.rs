@@ -47,6 +47,9 @@ pub(super) const EPOCH: &str = "epoch";
 /// Up to this ID a consumer had stored the stream's entries before these accounts began.
 pub(super) const KNOWN: &str = "known";
 
+/// Whose share what a consumer has stored is part of, where the accounts began after it was the store's.
+pub(super) const WITHIN: &str = "within";
+
 /// The hash of one group.
 pub(super) fn key(stream: &str, group: &str) -> String {
     format!("{stream}:accounts:{group}")
@@ -132,8 +135,8 @@ fn signed(count: u64) -> i64 {
 /// Makes the group and its accounts in one step, where there is no such group.
 ///
 /// KEYS: stream, hash. ARGV: group, consumer, the position up to which all is accounted for (or
-/// `-` for all that was trimmed before now), how many of those entries the consumer holds, and how many of them it has
-/// stored as lost. Answers 1 where it made the group.
+/// `-` for all that was trimmed before now), how many of those entries its store holds, how many of them the consumer
+/// has stored as lost, and the store's earlier consumers, whose share is part of that. Answers 1 where it made the group.
 pub(super) const CREATE: &str = r"#!lua flags=allow-oom
 local made = redis.pcall('XGROUP', 'CREATE', KEYS[1], ARGV[1], '0', 'MKSTREAM')
 if made.err then
@@ -156,6 +159,7 @@ local begun = start - ARGV[4] - ARGV[5]
 redis.call('DEL', KEYS[2])
 redis.call('HSET', KEYS[2], 'base', begun, 'begun', begun, 'acknowledged', ARGV[4], 'acknowledged:' .. ARGV[2], ARGV[4],
   'lost', ARGV[5], 'lost:' .. ARGV[2], ARGV[5])
+for i = 6, #ARGV do redis.call('HSET', KEYS[2], 'within:' .. ARGV[i], ARGV[2]) end
 return 1";
 
 /// Acknowledges entries, and counts those that were pending indeed: after a reset of the stream
@@ -206,19 +210,24 @@ end
 redis.call('HSET', KEYS[1], 'deleted', 1)
 return 1";
 
-/// Gives accounts that somebody has deleted back what they knew of a consumer: what they are about begins before what it
-/// holds.
+/// Gives accounts that somebody has deleted back what they knew of consumers: what they are about begins before what
+/// these hold.
 ///
-/// KEYS: hash. ARGV: consumer, how many entries it holds that are not pending, how many it has stored as lost.
+/// KEYS: hash. ARGV, for each of them: the consumer, how many entries it holds that are not pending, how many it has
+/// stored as lost.
 pub(super) const COME_BACK: &str = r"#!lua flags=allow-oom
-if redis.call('HSETNX', KEYS[1], 'acknowledged:' .. ARGV[1], ARGV[2]) == 0 then return 0 end
-redis.call('HINCRBY', KEYS[1], 'acknowledged', ARGV[2])
-redis.call('HINCRBY', KEYS[1], 'lost', ARGV[3])
-redis.call('HINCRBY', KEYS[1], 'lost:' .. ARGV[1], ARGV[3])
-if redis.call('HEXISTS', KEYS[1], 'base') == 1 then
-  local before = 0 - ARGV[2] - ARGV[3]
-  redis.call('HINCRBY', KEYS[1], 'base', before)
-  redis.call('HINCRBY', KEYS[1], 'begun', before)
+for i = 1, #ARGV, 3 do
+  local consumer, held, lost = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  if redis.call('HSETNX', KEYS[1], 'acknowledged:' .. consumer, held) == 1 then
+    redis.call('HINCRBY', KEYS[1], 'acknowledged', held)
+    redis.call('HINCRBY', KEYS[1], 'lost', lost)
+    redis.call('HINCRBY', KEYS[1], 'lost:' .. consumer, lost)
+    if redis.call('HEXISTS', KEYS[1], 'base') == 1 then
+      local before = 0 - held - lost
+      redis.call('HINCRBY', KEYS[1], 'base', before)
+      redis.call('HINCRBY', KEYS[1], 'begun', before)
+    end
+  end
 end
 return 1";
 
@@ -235,7 +244,7 @@ return redis.call('HMGET', KEYS[1], 'lost', 'lost:' .. ARGV[1])";
 
 /// Makes a consumer known, and its share of what was lost agree with what it has stored; leaves
 /// the position as it is. A lower share is raised; a higher one is a loss still to be stored, and
-/// stays.
+/// stays. What another consumer's share had of it becomes its own.
 ///
 /// KEYS: hash. ARGV: consumer, what it has stored as lost, its store's epoch, up to which ID it has stored the
 /// stream's entries, up to which it had before the accounts began, or `-`.
@@ -248,7 +257,13 @@ local more = ARGV[2] - (redis.call('HGET', KEYS[1], share) or 0)
 if more <= 0 or redis.call('HEXISTS', KEYS[1], 'base') == 0 then return 0 end
 redis.call('HINCRBY', KEYS[1], share, more)
 redis.call('HINCRBY', KEYS[1], 'lost', more)
-redis.call('HINCRBY', KEYS[1], 'base', -more)
+local holder = redis.call('HGET', KEYS[1], 'within:' .. ARGV[1])
+if holder then
+  redis.call('HINCRBY', KEYS[1], 'acknowledged', -more)
+  redis.call('HINCRBY', KEYS[1], 'acknowledged:' .. holder, -more)
+else
+  redis.call('HINCRBY', KEYS[1], 'base', -more)
+end
 return more";
 
 /// Begins the accounts anew where the stream went back: all that it was given so far but for what is pending or

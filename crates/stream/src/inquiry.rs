@@ -204,19 +204,19 @@ impl GroupReader {
         self.noted_id(accounts::own(accounts::KNOWN, consumer)).await
     }
 
-    /// Have the accounts forgotten that this consumer was given the entry of that ID, the last that it has stored?
+    /// Have the accounts forgotten that a consumer was given the entry of that ID, the last that it has stored?
     /// They know it as pending, or as acknowledged.
     ///
     /// # Errors
     /// Any [`StreamError`].
-    pub async fn has_forgotten(&mut self, stored: EntryId) -> Result<bool, StreamError> {
-        let noted = self.noted_id(accounts::own(accounts::STORED_UP_TO, &self.consumer)).await?;
+    pub async fn has_forgotten(&mut self, consumer: &str, stored: EntryId) -> Result<bool, StreamError> {
+        let noted = self.noted_id(accounts::own(accounts::STORED_UP_TO, consumer)).await?;
         if noted.is_none_or(|noted| noted >= stored) {
             return Ok(false);
         }
         let Connection { stream, group, .. } = &self.connection;
         let (id, mut command) = (stored.to_string(), cmd("XPENDING"));
-        command.arg(stream).arg(group).arg(&id).arg(&id).arg(1).arg(&self.consumer);
+        command.arg(stream).arg(group).arg(&id).arg(&id).arg(1).arg(consumer);
         Ok(reply::pending_ids(self.connection.command(&command).await?)?.is_empty())
     }
 
@@ -288,6 +288,19 @@ impl GroupReader {
         }
         let Value::Array(shares) = self.connection.command(&command).await? else { return Ok(false) };
         Ok(shares.iter().any(|share| *share != Value::Nil))
+    }
+
+    /// Of which consumer's share what that one has stored is part: of one of the same store, which made the group;
+    /// `None` where it has a share of its own alone.
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn holder_of(&mut self, consumer: &str) -> Result<Option<String>, StreamError> {
+        let field = accounts::own(accounts::WITHIN, consumer);
+        Ok(match self.connection.command(cmd("HGET").arg(self.accounts_key()).arg(field)).await? {
+            Value::BulkString(name) => Some(String::from_utf8_lossy(&name).into_owned()),
+            _ => None,
+        })
     }
 
     /// To which epoch of these consumers' store the accounts belong; `None` where none of them has told.

@@ -22,14 +22,35 @@ pub struct Holding {
     pub known_up_to: Option<EntryId>,
 }
 
+/// What a store that makes the group has of the stream already.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Earlier {
+    /// Entries that the stream has no longer, and what the earlier consumers have stored as lost.
+    pub held: u64,
+    /// Those that this consumer has stored as lost.
+    pub lost: u64,
+    /// The store's earlier consumers.
+    pub consumers: Vec<String>,
+}
+
+/// What a consumer has that accounts knew which somebody has deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Returned {
+    /// Its name.
+    pub consumer: String,
+    /// The entries that it has stored and that are not pending.
+    pub held: u64,
+    /// Those that it has stored as lost.
+    pub lost: u64,
+}
+
 impl GroupReader {
     /// Makes the group, at the stream's beginning, with its accounts, and the stream, where
-    /// they are missing. `held` are the entries that this consumer has and that the stream has no longer, `lost` are
-    /// those that it has stored as lost.
+    /// they are missing.
     ///
     /// # Errors
     /// Any [`StreamError`].
-    pub async fn create_group(&mut self, start: Start, held: u64, lost: u64) -> Result<(), StreamError> {
+    pub async fn create_group(&mut self, start: Start, earlier: &Earlier) -> Result<(), StreamError> {
         let at = match start {
             Start::Now => "-".to_owned(),
             Start::At(position) => position.to_string(),
@@ -38,7 +59,7 @@ impl GroupReader {
         let Connection { stream, group, .. } = &self.connection;
         let mut create = cmd("EVAL");
         create.arg(accounts::CREATE).arg(2).arg(stream).arg(self.accounts_key());
-        create.arg(group).arg(&self.consumer).arg(at).arg(held).arg(lost);
+        create.arg(group).arg(&self.consumer).arg(at).arg(earlier.held).arg(earlier.lost).arg(&earlier.consumers);
         self.connection.command(&create).await.map(drop)
     }
 
@@ -52,7 +73,19 @@ impl GroupReader {
         let (lost, epoch, stored_up_to) = (lost.to_string(), epoch.to_string(), stored_up_to.to_string());
         self.amend(accounts::AGREE, &[self.consumer.clone(), lost, epoch, stored_up_to, known_up_to]).await?;
         let known = self.known_of(&self.consumer.clone()).await?;
-        self.known = known.map(|id| (self.consumer.clone(), id));
+        self.known.extend(known.map(|id| (self.consumer.clone(), id)));
+        Ok(())
+    }
+
+    /// Says up to which ID this consumer, which another one takes over from, had stored the stream's entries before the
+    /// accounts began: to acknowledge them counts for nothing.
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn note_known(&mut self, known: EntryId) -> Result<(), StreamError> {
+        let field = accounts::own(accounts::KNOWN, &self.consumer);
+        self.amend(accounts::NOTE, &[field, known.to_string()]).await?;
+        self.known.insert(self.consumer.clone(), known);
         Ok(())
     }
 
@@ -64,14 +97,13 @@ impl GroupReader {
         Ok(self.amend(accounts::NOTICE_DELETED, &[]).await? == Value::Int(1))
     }
 
-    /// Makes this consumer known to accounts that somebody has deleted, with the entries that it holds and that are not
-    /// pending, and with those that it has stored as lost.
+    /// Makes consumers known to accounts that somebody has deleted.
     ///
     /// # Errors
     /// Any [`StreamError`].
-    pub async fn come_back(&mut self, held: u64, lost: u64) -> Result<(), StreamError> {
-        let consumer = self.consumer.clone();
-        self.amend(accounts::COME_BACK, &[consumer, held.to_string(), lost.to_string()]).await.map(drop)
+    pub async fn come_back(&mut self, returned: &[Returned]) -> Result<(), StreamError> {
+        let told = returned.iter().flat_map(|one| [one.consumer.clone(), one.held.to_string(), one.lost.to_string()]);
+        self.amend(accounts::COME_BACK, &told.collect::<Vec<_>>()).await.map(drop)
     }
 
     /// The stream went back, as after a fail-over: begins the accounts anew there, where they still are as the

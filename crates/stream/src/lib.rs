@@ -29,7 +29,7 @@ pub use entries::{Entries, Entry};
 pub use error::StreamError;
 pub use forwarded::Lease;
 pub use inquiry::{Consumer, Memory, Unread};
-pub use ledger::Holding;
+pub use ledger::{Earlier, Holding, Returned};
 pub use poll::{Poll, Settled, Start};
 pub use producer::Producer;
 pub use reader::GroupReader;

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use redis::{Cmd, Pipeline, cmd, pipe};
@@ -18,8 +19,8 @@ pub struct GroupReader {
     pub(super) connection: Connection,
     pub(super) consumer: String,
     session: Option<Session>,
-    /// Up to which ID that consumer had stored the stream's entries before the accounts began.
-    pub(super) known: Option<(String, EntryId)>,
+    /// Up to which ID a consumer had stored the stream's entries before the accounts began.
+    pub(super) known: BTreeMap<String, EntryId>,
     pace: Pace,
     /// What was delivered and is to be asked for again, before anything new.
     rest: Option<Rest>,
@@ -45,7 +46,8 @@ struct Rest {
 impl GroupReader {
     /// Reads over that connection under the consumer's name.
     pub fn new(connection: Connection, consumer: &str) -> Self {
-        Self { connection, consumer: consumer.to_owned(), session: None, known: None, pace: Pace::new(), rest: None }
+        let (consumer, known) = (consumer.to_owned(), BTreeMap::new());
+        Self { connection, consumer, session: None, known, pace: Pace::new(), rest: None }
     }
 
     /// Reads for a store from now on, as the start of that number, and hands out nothing once another start has
@@ -237,8 +239,7 @@ impl GroupReader {
     /// What was stored counts as acknowledged, what is gone as lost, to be stored as such. What was stored before
     /// the accounts began belongs before their beginning.
     pub(super) fn add_acknowledgement(&self, transaction: &mut Pipeline, settled: &Settled) {
-        let known = self.known.as_ref().filter(|(consumer, _)| *consumer == self.consumer);
-        let known = known.map_or(EntryId::ZERO, |(_, id)| *id);
+        let known = self.known.get(&self.consumer).copied().unwrap_or(EntryId::ZERO);
         let (before, stored): (Vec<EntryId>, Vec<EntryId>) = settled.stored.iter().partition(|id| **id <= known);
         let own = |field| accounts::own(field, &self.consumer);
         let (acknowledged, last) = (own(accounts::ACKNOWLEDGED), own(accounts::STORED_UP_TO));

@@ -14,6 +14,7 @@ use parquet::arrow::arrow_reader::{
 use serde_json::{Map, Value};
 
 use emp_job::{Meaning, Offsets, Order, job_type_of, vocabulary};
+use emp_store::rows_at_once;
 
 use super::table::Typical;
 use super::walk::{Step, Walk};
@@ -161,7 +162,11 @@ fn read(
     let indices = columns.iter().filter_map(|name| Some(schema.column_with_name(name)?.0));
     let mask = ProjectionMask::roots(metadata.parquet_schema(), indices);
     let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file.try_clone().ok()?, metadata.clone());
-    let reader = reader.with_projection(mask).with_batch_size(READ_ROWS);
+    let at_once = match columns.contains(&"data") {
+        true => rows_at_once(metadata.metadata(), READ_ROWS),
+        false => READ_ROWS,
+    };
+    let reader = reader.with_projection(mask).with_batch_size(at_once);
     let reader = if let Some(selection) = selection { reader.with_row_selection(selection) } else { reader };
     reader.build().ok()
 }

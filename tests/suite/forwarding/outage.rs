@@ -48,6 +48,27 @@ fn a_forwarder_that_was_away_itself_catches_up_from_the_store() {
     assert_eq!(scene.arrived().len(), 500);
 }
 
+/// What the store has of the life before was sent, and is not what the new one has trimmed.
+#[test]
+fn of_a_stream_that_begins_anew_only_what_it_trimmed_comes_from_the_store() {
+    let scene = Scene::new();
+    scene.add_hours_ago(1, 0..20, 100);
+    scene.store.output(&["collect", "--once"]);
+    let forwarder = scene.start(&[]);
+    eventually("all arrive", || scene.count("sent") == 20);
+    scene.redis.command::<()>("FLUSHALL");
+    eventually("it has made its group again", || scene.redis.command::<u64>("EXISTS emp:events") == 1);
+    eventually("it has said so", || forwarder.log().matches("made the consumer group").count() == 2);
+    forwarder.signal("STOP");
+    scene.add(20..50, 100);
+    scene.store.output(&["collect", "--once"]);
+    scene.redis.command::<i64>("XTRIM emp:events MAXLEN 10");
+    forwarder.signal("CONT");
+    eventually("the new ones too", || scene.pending() == 0 && scene.arrived().len() >= 50);
+    assert_eq!(forwarder.stop(), 0);
+    scene.assert_arrived_once(0..50);
+}
+
 #[test]
 fn what_neither_redis_nor_the_store_has_is_counted() {
     let scene = Scene::with_events(10);

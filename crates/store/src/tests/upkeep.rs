@@ -92,9 +92,9 @@ fn each_writer_and_each_epoch_keeps_a_file_of_its_own() {
     let (_folder, layout) = layout();
     let mut store = open(&layout);
     seal_each(&mut store, &[&[at(0, 1)], &[at(0, 2)]]);
-    store.become_writer("w2").unwrap();
+    store.become_writer("w2", None).unwrap();
     seal_each(&mut store, &[&[at(0, 3)], &[at(0, 4)]]);
-    store.become_writer("w1").unwrap();
+    store.become_writer("w1", None).unwrap();
     store.begin_epoch(EntryId::ZERO, 0).unwrap();
     seal_each(&mut store, &[&[at(0, 1)], &[at(0, 2)]]);
     let all = ids(&layout);

@@ -188,7 +188,7 @@ impl World {
         if store.writer().epoch() < self.epoch {
             store.begin_epoch(EntryId::ZERO, 0)?;
         }
-        store.become_writer(self.present)?;
+        store.become_writer(self.present, None)?;
         match step {
             Step::Commit { .. } => {
                 deliver(&mut store, &self.under_way, self.lost, &self.layout)?;

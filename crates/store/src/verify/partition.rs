@@ -5,6 +5,7 @@ use arrow::datatypes::TimestampMillisecondType;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
 
+use crate::at_once::rows_at_once;
 use crate::checksum::{self, Checksum};
 use crate::error::IoContext as _;
 use crate::layout::Hour;
@@ -27,7 +28,9 @@ pub(super) fn check(file: &Partition) -> Result<u64, StoreError> {
         return Err(damaged("its checksum does not hold".to_owned()));
     }
     let opened = File::open(&file.path).doing("open", &file.path)?;
-    let reader = ParquetRecordBatchReaderBuilder::try_new(opened).map_err(unreadable)?.with_batch_size(READ_ROWS);
+    let reader = ParquetRecordBatchReaderBuilder::try_new(opened).map_err(unreadable)?;
+    let at_once = rows_at_once(reader.metadata(), READ_ROWS);
+    let reader = reader.with_batch_size(at_once);
     let metadata = reader.metadata().file_metadata();
     if checksum == Checksum::Missing && metadata.created_by().is_some_and(is_ours) {
         return Err(damaged("its checksum is gone".to_owned()));

@@ -29,14 +29,12 @@ impl StoreWriter {
         remove_leftovers(&self.layout, Some(self.writer.name()))?;
         let sealed = SealedUpTo::of(&self.layout)?;
         let segments = segments(&self.layout)?;
-        // Files of names that have no segment here may come from anywhere: a copy of another
-        // store's, a simulation. They say nothing about what this store has read.
-        let own = sealed.entries.keys().chain(sealed.losses.keys()).filter(|writer| writer.name() == self.own);
+        let own = sealed.entries.keys().chain(sealed.losses.keys()).filter(|writer| self.is_ours(writer.name()));
         let writers = segments.iter().map(|name| &name.writer).chain(own);
         let epoch = writers.map(Writer::epoch).max().unwrap_or_default();
         self.writer = self.writer.in_epoch(epoch);
         self.watermark = sealed.entries_of(&self.writer);
-        self.floor = self.watermark;
+        self.floor = sealed.entries_in(epoch, |name| self.is_ours(name)).max(self.watermark);
         let mut segments = self.scan(segments)?.into_iter().peekable();
         while let Some((name, scan)) = segments.next() {
             let is_newest = segments.peek().is_none_or(|(next, _)| next.writer != name.writer);
@@ -46,6 +44,13 @@ impl StoreWriter {
             self.recover_segment(&name, &scan, is_newest, may_go_on)?;
         }
         if self.segment.is_none() { self.rotate() } else { Ok(()) }
+    }
+
+    /// Is this the store's own name, or that of one of its consumers of before? Files of other names that have no
+    /// segment here may come from anywhere: a copy of another store's, a simulation. They say nothing about what this
+    /// store has read.
+    fn is_ours(&self, name: &str) -> bool {
+        name == self.own || self.lock.identity().is_own_or_moved(name)
     }
 
     /// Reads every segment. One that was cut short at its creation has no commits, and goes; its
@@ -103,9 +108,9 @@ impl StoreWriter {
 
     /// Opens the newest segment of the present writer, which is not the store's own, where it
     /// has no entries yet; else begins one. Entries are never added to one that may be sealed.
-    pub(super) fn open_newest(&mut self) -> Result<(), StoreError> {
+    pub(super) fn open_newest(&mut self, known: EntryId) -> Result<(), StoreError> {
         let sealed = SealedUpTo::of(&self.layout)?;
-        self.watermark = sealed.entries_of(&self.writer);
+        self.watermark = sealed.entries_of(&self.writer).max(known);
         let newest = segments(&self.layout)?.into_iter().rfind(|name| name.writer == self.writer);
         if let Some(name) = newest {
             let path = self.layout.segment(&name);
@@ -119,6 +124,18 @@ impl StoreWriter {
         }
         self.rotate()
     }
+}
+
+/// The highest ID that a writer has stored in an earlier epoch.
+pub(super) fn stored_before(layout: &Layout, writer: &Writer) -> Result<EntryId, StoreError> {
+    let is_earlier = |other: &Writer| other.name() == writer.name() && other.epoch() < writer.epoch();
+    let sealed = SealedUpTo::of(layout)?;
+    let mut highest = sealed.entries.iter().filter(|(writer, _)| is_earlier(writer)).map(|(_, last)| *last).max();
+    for name in segments(layout)?.into_iter().filter(|name| is_earlier(&name.writer)) {
+        let last = Scan::of(&layout.segment(&name))?.last.unwrap_or(name.after);
+        highest = highest.max(Some(last));
+    }
+    Ok(highest.unwrap_or(EntryId::ZERO))
 }
 
 /// Every segment of the journal, by writer, oldest first.
@@ -172,6 +189,13 @@ impl SealedUpTo {
 
     fn entries_of(&self, writer: &Writer) -> EntryId {
         self.entries.get(writer).copied().unwrap_or(EntryId::ZERO)
+    }
+
+    /// The highest ID that writers of these names have stored in that epoch.
+    fn entries_in(&self, epoch: u32, is_asked_about: impl Fn(&str) -> bool) -> EntryId {
+        let of_epoch =
+            self.entries.iter().filter(|(writer, _)| writer.epoch() == epoch && is_asked_about(writer.name()));
+        of_epoch.map(|(_, last)| *last).max().unwrap_or(EntryId::ZERO)
     }
 
     /// Has something of a segment been sealed? Then nothing may be added to it any more: a file
