@@ -7,6 +7,7 @@ use serde_json::Value;
 use emp_job::JobEvent;
 
 use super::literal::{key_among, literal, moment_literal};
+use super::mention::Mention;
 
 /// Conditions that all have to hold.
 #[derive(Debug, Clone, Default)]
@@ -118,9 +119,9 @@ impl Filter {
         });
     }
 
-    /// A text that has to occur in the type or in the data, in upper or lower case.
+    /// A text that has to occur in the type or in the data, as a person reads them, in upper or lower case.
     pub fn text(&mut self, text: &str) {
-        self.texts.push(text.to_lowercase());
+        self.texts.push(text.to_owned());
     }
 
     /// What a value has to be, where exactly one is asked for.
@@ -140,7 +141,7 @@ impl Filter {
         let mut parts: Vec<String> = self.conditions.iter().map(Condition::sql).collect();
         parts.extend(self.texts.iter().map(|text| {
             let text = literal(text);
-            format!("(strpos(lower(data), {text}) > 0 or strpos(lower(event_type), {text}) > 0)")
+            format!("(mentions(data, {text}) or mentions(event_type, {text}))")
         }));
         parts.extend(self.since_ms.map(|ms| format!("timestamp >= {}", moment_literal(ms))));
         parts.extend(self.until_ms.map(|ms| format!("timestamp < {}", moment_literal(ms))));
@@ -150,8 +151,9 @@ impl Filter {
     /// Do all conditions hold for that event?
     pub fn holds(&self, event: &JobEvent) -> bool {
         let contains = |text: &String| {
-            let data = serde_json::to_string(&event.data).unwrap_or_default();
-            data.to_lowercase().contains(text) || event.event_type.to_lowercase().contains(text)
+            let mention = Mention::of(text);
+            mention.is_in_plain(&event.event_type)
+                || mention.is_in(&serde_json::to_string(&event.data).unwrap_or_default())
         };
         self.conditions.iter().all(|condition| condition.holds(event))
             && self.texts.iter().all(contains)

@@ -15,6 +15,7 @@ mod fetch;
 mod filter;
 mod functions;
 mod literal;
+mod mention;
 mod names;
 mod nearest;
 mod optimize;

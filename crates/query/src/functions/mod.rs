@@ -4,6 +4,7 @@
 mod duration;
 mod gap;
 mod happened;
+mod mentions;
 mod quantile;
 mod since;
 mod told;
@@ -35,6 +36,7 @@ pub(super) fn register(state: &mut SessionState) -> Result<()> {
     state.register_udf(Arc::new(since(TimeZone::system())))?;
     state.register_udf(Arc::new(happened_at(Arc::default())))?;
     state.register_udf(Arc::new(ScalarUDF::from(duration::FormatDuration::new())))?;
+    state.register_udf(Arc::new(ScalarUDF::from(mentions::Mentions::new())))?;
     for what in told::What::ALL {
         state.register_udf(Arc::new(ScalarUDF::from(told::Told::new(what))))?;
     }

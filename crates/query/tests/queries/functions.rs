@@ -99,3 +99,45 @@ fn gaps_and_durations() {
     2025-09-27T14:02:00Z | 1
     ");
 }
+
+/// What `search --text` finds in the store, and what a tail finds among events that come, by the same filter.
+#[test]
+fn a_text_is_found_as_a_person_reads_it() {
+    let store = TestStore::new();
+    let texts = [
+        r#"{"error":"\u00dcberlast bei https:\/\/x.example\/a"}"#,
+        r#"{"error":"Überlast"}"#,
+        r#"{"error":"said \"no\"\nand left \ud83d\ude00"}"#,
+        r#"{"path":"C:\\temp"}"#,
+        r#"{"progress":50,"note":"STRASSE"}"#,
+    ];
+    let events: Vec<_> =
+        (0..).zip(texts).map(|(at, data)| event(at, "w", &format!("job.step{at}"), "j").data(data)).collect();
+    store.sealed(&events[..3]);
+    store.journal(&events[3..]);
+    let engine = store.engine();
+    let columns = emp_query::EVENT_COLUMNS;
+    let all = block_on(async {
+        engine.sql(&format!("select {columns} from events")).await.unwrap().batches().await.unwrap()
+    });
+    let all = emp_query::read_events(&all).unwrap();
+    let found = |text: &str| {
+        let mut filter = emp_query::Filter::default();
+        filter.text(text);
+        let stored = ask(&engine, &format!("select event_type from events where {} order by id", filter.sql()));
+        let coming = all.iter().filter(|event| filter.holds(event)).map(|event| event.event_type.as_str());
+        assert_eq!(stored, coming.collect::<Vec<_>>().join("\n"), "{text}");
+        stored.replace("job.step", "").replace('\n', " ")
+    };
+    assert_eq!(found("überlast"), "0 1");
+    assert_eq!(found("https://x.example/A"), "0");
+    assert_eq!(found("said \"no\""), "2");
+    assert_eq!(found("no\"\nand"), "2");
+    assert_eq!(found("left 😀"), "2");
+    assert_eq!(found("c:\\temp"), "3");
+    assert_eq!(found("strasse"), "4");
+    assert_eq!(found("\"progress\":50"), "4");
+    assert_eq!(found("JOB.STEP3"), "3");
+    assert_eq!(found("nowhere"), "");
+    assert_eq!(found(&"x".repeat(3_000_000)), "");
+}

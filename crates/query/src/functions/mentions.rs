@@ -1,0 +1,62 @@
+//! `mentions(data, text)`: whether a text occurs, as a person reads it.
+
+use std::sync::Arc;
+
+use arrow::array::{Array as _, AsArray as _, BooleanArray, StringArray};
+use arrow::buffer::BooleanBuffer;
+use arrow::datatypes::DataType;
+use datafusion::common::plan_err;
+use datafusion::error::Result;
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
+use datafusion::scalar::ScalarValue;
+
+use crate::mention::{Mention, has_escapes};
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(super) struct Mentions {
+    signature: Signature,
+}
+
+impl Mentions {
+    pub fn new() -> Self {
+        Self { signature: Signature::exact(vec![DataType::Utf8, DataType::Utf8], Volatility::Immutable) }
+    }
+}
+
+impl ScalarUDFImpl for Mentions {
+    fn name(&self) -> &str {
+        "mentions"
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Boolean)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let ColumnarValue::Scalar(ScalarValue::Utf8(text)) = &args.args[1] else {
+            return plan_err!("`mentions` looks for a text that is the same for all rows");
+        };
+        let Some(text) = text else { return Ok(ColumnarValue::Scalar(ScalarValue::Boolean(None))) };
+        let values = args.args[0].to_array(args.number_rows)?;
+        let found = among(values.as_string::<i32>(), &Mention::of(text));
+        Ok(ColumnarValue::Array(Arc::new(found)))
+    }
+}
+
+/// The rows that mention it. What is rare is looked for in all rows at once, as they lie in memory one behind the other,
+/// and only where something is found, row by row.
+fn among(values: &StringArray, mention: &Mention) -> BooleanArray {
+    let (begin, end) = (values.value_offsets().first(), values.value_offsets().last());
+    let bytes = begin.zip(end).map(|(begin, end)| &values.value_data()[*begin as usize..*end as usize]);
+    let all = bytes.and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default();
+    let rows = match (mention.is_in_plain(all), has_escapes(all)) {
+        (false, false) => BooleanBuffer::new_unset(values.len()),
+        (true, false) => BooleanBuffer::collect_bool(values.len(), |row| mention.is_in_plain(values.value(row))),
+        _ => BooleanBuffer::collect_bool(values.len(), |row| mention.is_in(values.value(row))),
+    };
+    BooleanArray::new(rows, values.nulls().cloned())
+}
