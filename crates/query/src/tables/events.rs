@@ -5,26 +5,30 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray as _, RecordBatch, StringArray};
 use arrow::compute::{max, min};
-use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef, TimestampMillisecondType};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef, TimestampMillisecondType};
 use async_trait::async_trait;
 use datafusion::catalog::memory::{DataSourceExec, MemorySourceConfig};
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
-use datafusion::common::{Statistics, project_schema};
+use datafusion::common::{DFSchema, Statistics, project_schema};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, FileSource as _, ParquetSource};
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::error::Result;
 use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::functions::core::expr_fn::coalesce;
+use datafusion::functions::string::expr_fn::split_part;
+use datafusion::logical_expr::{cast, col, lit};
 use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown, TableType};
 use datafusion::object_store::path::Path as ObjectPath;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::metrics::{ExecutionPlanMetricsSet, MetricBuilder};
+use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::scalar::ScalarValue;
 
-use emp_catalog::{Sealed, SealedFiles};
+use emp_catalog::{BOUNDED_COLUMNS, Sealed, SealedFiles};
 use emp_store::Segment;
 
 use crate::prune::{Pruner, holding_ids};
@@ -88,8 +92,13 @@ impl TableProvider for Events {
             holding = holding_ids(&all, filters);
         }
         let chosen = choose(&view, &all, &pruner, holding);
+        let scan = Scan { state, view: &view, all: &all, limit, filter_while_decoding: picks_few(filters) };
+        let (without_arrival, chosen) = chosen.part(lacks_arrival);
         if !chosen.files.is_empty() {
-            inputs.push(scan_sealed(state, &view, &all, &chosen, projection, limit, picks_few(filters))?);
+            inputs.push(scan.sealed(&chosen, projection)?);
+        }
+        if !without_arrival.files.is_empty() {
+            inputs.push(scan.sealed_without_arrival(&without_arrival, projection)?);
         }
         let segments = pruner.keep_segments(&view.snapshot.segments);
         if !segments.is_empty() {
@@ -109,6 +118,14 @@ struct Chosen<'a> {
     all: usize,
     without_ids: usize,
     out_of_bounds: usize,
+}
+
+impl<'a> Chosen<'a> {
+    /// Those of its files that are so, and the others.
+    fn part(self, is_so: fn(&Sealed) -> bool) -> (Self, Self) {
+        let (files, others) = self.files.iter().copied().partition(|file| is_so(file));
+        (Self { files, all: 0, without_ids: 0, out_of_bounds: 0 }, Self { files: others, ..self })
+    }
 }
 
 /// The files that may hold matching rows: those that hold the ids that are asked for, if any are, and
@@ -136,36 +153,81 @@ fn picks_few(filters: &[Expr]) -> bool {
     })
 }
 
-fn scan_sealed(
-    state: &dyn Session,
-    view: &View,
-    all: &Arc<SealedFiles>,
-    chosen: &Chosen<'_>,
-    projection: Option<&Vec<usize>>,
+/// May a file of another writer lack `ingested_at`?
+fn lacks_arrival(file: &Sealed) -> bool {
+    let arrival = BOUNDED_COLUMNS.iter().position(|name| *name == ARRIVAL);
+    // A column that is there says at least how many of its values are missing.
+    file.facts.as_ref().is_ok_and(|facts| facts.ingested.is_none() && arrival.is_none_or(|at| facts.nulls[at].is_none()))
+}
+
+const ARRIVAL: &str = "ingested_at";
+
+/// What all scans of one question's sealed files share.
+struct Scan<'a> {
+    state: &'a dyn Session,
+    view: &'a View,
+    all: &'a Arc<SealedFiles>,
     limit: Option<usize>,
     filter_while_decoding: bool,
-) -> Result<Arc<dyn ExecutionPlan>> {
-    let partition_fields: Vec<FieldRef> = emp_store::partition_fields().into_iter().map(Arc::new).collect();
-    let table =
-        TableSchema::builder(Arc::new(Schema::new(file_fields()))).with_table_partition_cols(partition_fields).build();
-    let partitioned: Result<Vec<_>> = chosen.files.iter().map(|file| partitioned_file(view, file)).collect();
-    // Row group statistics, page index and bloom filters are on, each by name: our own
-    // settings, not the library's defaults.
-    let source = ParquetSource::new(table)
-        .with_parquet_file_reader_factory(Arc::new(Readers::default()))
-        .with_enable_page_index(true)
-        .with_bloom_filter_on_read(true)
-        .with_pushdown_filters(filter_while_decoding);
-    tell(source.metrics(), chosen);
-    let groups = FileGroup::new(partitioned?).split_files(state.config().target_partitions());
-    let source = Arc::new(Skipping::new(Arc::new(source), Arc::clone(all)));
-    let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), source)
-        .with_file_groups(groups)
-        .with_statistics(statistics(&chosen.files))
-        .with_projection_indices(projection.cloned())?
-        .with_limit(limit)
-        .build();
-    Ok(DataSourceExec::from_data_source(config))
+}
+
+impl Scan<'_> {
+    fn sealed(&self, chosen: &Chosen<'_>, projection: Option<&Vec<usize>>) -> Result<Arc<dyn ExecutionPlan>> {
+        let partition_fields: Vec<FieldRef> = emp_store::partition_fields().into_iter().map(Arc::new).collect();
+        let table = TableSchema::builder(Arc::new(Schema::new(file_fields())))
+            .with_table_partition_cols(partition_fields)
+            .build();
+        let partitioned: Result<Vec<_>> = chosen.files.iter().map(|file| partitioned_file(self.view, file)).collect();
+        // Row group statistics, page index and bloom filters are on, each by name: our own
+        // settings, not the library's defaults.
+        let source = ParquetSource::new(table)
+            .with_parquet_file_reader_factory(Arc::new(Readers::default()))
+            .with_enable_page_index(true)
+            .with_bloom_filter_on_read(true)
+            .with_pushdown_filters(self.filter_while_decoding);
+        tell(source.metrics(), chosen);
+        let groups = FileGroup::new(partitioned?).split_files(self.state.config().target_partitions());
+        let source = Arc::new(Skipping::new(Arc::new(source), Arc::clone(self.all)));
+        let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), source)
+            .with_file_groups(groups)
+            .with_statistics(statistics(&chosen.files))
+            .with_projection_indices(projection.cloned())?
+            .with_limit(self.limit)
+            .build();
+        Ok(DataSourceExec::from_data_source(config))
+    }
+
+    /// As [`Self::sealed`]; where a file has no `ingested_at`, the milliseconds of the IDs stand in for it.
+    fn sealed_without_arrival(
+        &self,
+        chosen: &Chosen<'_>,
+        projection: Option<&Vec<usize>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let schema = schema();
+        let all: Vec<usize> = (0..schema.fields().len()).collect();
+        let wanted = projection.unwrap_or(&all);
+        let (id, arrival) = (schema.index_of("id")?, schema.index_of(ARRIVAL)?);
+        if !wanted.contains(&arrival) {
+            return self.sealed(chosen, projection);
+        }
+        let mut read = wanted.clone();
+        if !read.contains(&id) {
+            read.push(id);
+        }
+        let rows = self.sealed(chosen, Some(&read))?;
+        let columns = DFSchema::try_from(rows.schema())?;
+        let of_id = cast(cast(split_part(col("id"), lit("-"), lit(1)), DataType::Int64), arrival_type(&schema)?);
+        let expressions = wanted.iter().map(|index| {
+            let name = schema.field(*index).name();
+            let read = if *index == arrival { coalesce(vec![col(ARRIVAL), of_id.clone()]) } else { col(name) };
+            Ok((self.state.create_physical_expr(read, &columns)?, name.clone()))
+        });
+        Ok(Arc::new(ProjectionExec::try_new(expressions.collect::<Result<Vec<_>>>()?, rows)?))
+    }
+}
+
+fn arrival_type(schema: &Schema) -> Result<DataType> {
+    Ok(schema.field_with_name(ARRIVAL)?.data_type().clone())
 }
 
 /// What `explain analyze` shows of the files that were skipped.
