@@ -58,7 +58,7 @@ fn tab_offers_what_fits() {
     let words = complete::Words::of(open().unwrap().names());
     let assistant = complete::Assistant::new(&words, false, &open, &runtime);
     let offers = |line: &str| assistant.offers(line, line.len());
-    assert_eq!(offers("select jo"), (7, vec!["job_id".to_owned(), "join".to_owned()]));
+    assert_eq!(offers("select jo"), (7, ["job_id", "job_type", "join"].map(str::to_owned).to_vec()));
     assert_eq!(offers("select * from ev"), (14, vec!["events".to_owned()]));
     assert_eq!(offers("select e.wor").1, ["worker_id"]);
     assert_eq!(offers("select date_b").1, ["date_bin"]);

@@ -247,7 +247,10 @@ pub(super) fn completeness(report: &Report) -> Vec<(bool, String)> {
         said.push((false, format!("{entries} could not be read as events, and are in quarantine.")));
     }
     said.extend(complete.without_level.iter().map(|note| (false, format!("{note}."))));
-    said.extend(complete.clocks.iter().map(|note| (false, sentence(note, &report.zone))));
+    said.extend(complete.clocks.iter().map(|note| {
+        let said = note.replacen("the clock", "The clock", 1);
+        (false, sentence(&format!("{said}."), &report.zone))
+    }));
     for (from, until) in complete.empty.iter().take(NAMED_MAX) {
         said.push((false, format!("No event at all from {} to {}.", report.clock(*from), report.clock(*until))));
     }

@@ -10,6 +10,9 @@ pub const SECOND: i64 = 1_000;
 pub const MINUTE: i64 = 60 * SECOND;
 pub const HOUR: i64 = 60 * MINUTE;
 
+/// When what happens at a moment arrives.
+type Arrives = fn(i64) -> i64;
+
 /// What happens, in any order; times are in ms since the beginning.
 #[derive(Default)]
 pub struct World {
@@ -17,7 +20,7 @@ pub struct World {
     /// Workers, and services that are none, whose clocks are off: by so many ms, from then until then.
     clocks: Vec<(String, i64, i64, i64)>,
     /// Those whose events arrive later than they happen, and when one of a moment does.
-    late: Vec<(String, fn(i64) -> i64)>,
+    late: Vec<(String, Arrives)>,
 }
 
 struct Told {
@@ -105,7 +108,7 @@ impl World {
     }
 
     /// What that one sends arrives when `arrives` says, by the moment at which it happens.
-    pub fn late(&mut self, who: &str, arrives: fn(i64) -> i64) {
+    pub fn late(&mut self, who: &str, arrives: Arrives) {
         self.late.push((who.to_owned(), arrives));
     }
 
@@ -115,7 +118,7 @@ impl World {
         let store = Store::of(&redis);
         let late = std::mem::take(&mut self.late);
         let arrives = |told: &Told| {
-            let is_it = |(who, _): &&(String, fn(i64) -> i64)| who == told.who();
+            let is_it = |(who, _): &&(String, Arrives)| who == told.who();
             late.iter().find(is_it).map_or(told.at, |(_, arrives)| arrives(told.at))
         };
         self.told.sort_by_key(|told| (arrives(told), told.at));
