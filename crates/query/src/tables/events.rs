@@ -16,10 +16,8 @@ use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, Fi
 use datafusion::datasource::table_schema::TableSchema;
 use datafusion::error::Result;
 use datafusion::execution::object_store::ObjectStoreUrl;
-use datafusion::functions::core::expr_fn::coalesce;
 use datafusion::functions::string::expr_fn::split_part;
-use datafusion::logical_expr::{cast, col, lit};
-use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown, TableType};
+use datafusion::logical_expr::{Expr, Operator, TableProviderFilterPushDown, TableType, cast, col, lit, when};
 use datafusion::object_store::path::Path as ObjectPath;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
@@ -157,7 +155,9 @@ fn picks_few(filters: &[Expr]) -> bool {
 fn lacks_arrival(file: &Sealed) -> bool {
     let arrival = BOUNDED_COLUMNS.iter().position(|name| *name == ARRIVAL);
     // A column that is there says at least how many of its values are missing.
-    file.facts.as_ref().is_ok_and(|facts| facts.ingested.is_none() && arrival.is_none_or(|at| facts.nulls[at].is_none()))
+    file.facts
+        .as_ref()
+        .is_ok_and(|facts| facts.ingested.is_none() && arrival.is_none_or(|at| facts.nulls[at].is_none()))
 }
 
 const ARRIVAL: &str = "ingested_at";
@@ -217,9 +217,10 @@ impl Scan<'_> {
         let rows = self.sealed(chosen, Some(&read))?;
         let columns = DFSchema::try_from(rows.schema())?;
         let of_id = cast(cast(split_part(col("id"), lit("-"), lit(1)), DataType::Int64), arrival_type(&schema)?);
+        let known_or_of_id = when(col(ARRIVAL).is_not_null(), col(ARRIVAL)).otherwise(of_id)?;
         let expressions = wanted.iter().map(|index| {
             let name = schema.field(*index).name();
-            let read = if *index == arrival { coalesce(vec![col(ARRIVAL), of_id.clone()]) } else { col(name) };
+            let read = if *index == arrival { known_or_of_id.clone() } else { col(name) };
             Ok((self.state.create_physical_expr(read, &columns)?, name.clone()))
         });
         Ok(Arc::new(ProjectionExec::try_new(expressions.collect::<Result<Vec<_>>>()?, rows)?))

@@ -189,3 +189,33 @@ fn files_that_are_replaced_while_the_store_is_open() {
     files.iter().for_each(|file| fs::remove_file(file).unwrap());
     assert_eq!(ask(&engine, "select job_id from events order by 1"), "j1\nj2");
 }
+
+#[test]
+fn where_a_file_has_no_time_of_arrival_its_ids_tell_it() {
+    let store = TestStore::new();
+    store.sealed(&[event(0, "api", "job.created", "j1")]);
+    let texts = |values: &[&str]| -> ArrayRef { Arc::new(StringArray::from(values.to_vec())) };
+    foreign(
+        &store,
+        "c9_1758981600001-0_1758981602000-7.parquet",
+        vec![
+            ("id", texts(&["1758981600001-0", "1758981602000-7"])),
+            ("service", texts(&["worker", "worker"])),
+            ("event_type", texts(&["job.claimed", "job.completed"])),
+            ("job_id", texts(&["j1", "j1"])),
+        ],
+    );
+    let asked = "select event_type, ingested_at, timestamp from events order by ingested_at";
+    assert_snapshot!(store.ask(asked), @r"
+    job.created | 2025-09-27T14:00:00Z | 2025-09-27T14:00:00Z
+    job.claimed | 2025-09-27T14:00:00.001Z | null
+    job.completed | 2025-09-27T14:00:02Z | null
+    ");
+    let late = "select service from events where ingested_at > timestamp '2025-09-27T14:00:01Z'";
+    assert_snapshot!(store.ask(late), @"worker");
+    assert_snapshot!(store.ask("select count(*), max(ingested_at) from events"), @"3 | 2025-09-27T14:00:02Z");
+    assert_snapshot!(store.ask("select event_type, gap_ms from transitions where gap_ms >= 0"), @r"
+    job.claimed | 1
+    job.completed | 1999
+    ");
+}
