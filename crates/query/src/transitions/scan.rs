@@ -15,6 +15,7 @@ use datafusion::error::Result;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::stream::RecordBatchReceiverStreamBuilder;
+use tokio::sync::mpsc::Sender;
 
 use emp_catalog::{Sealed, SealedFiles, SharedJobs};
 use emp_job::Offsets;
@@ -127,10 +128,7 @@ impl Scan {
         lock(&self.progress.open).memory.get_or_insert_with(memory);
         let mut stream = RecordBatchReceiverStreamBuilder::new(Arc::clone(&self.schema), BATCHES_AHEAD);
         let sender = stream.tx();
-        stream.spawn_blocking(move || {
-            let send = |batch| sender.blocking_send(Ok(batch)).is_ok();
-            Worker::new(&self, &send).work(shares)
-        });
+        stream.spawn_blocking(move || Worker::new(&self, &sender).work(shares));
         stream.build()
     }
 
@@ -144,9 +142,8 @@ impl Scan {
 /// What a thread has of its own.
 struct Worker<'a> {
     scan: &'a Scan,
-    /// False where nobody wants more.
-    send: &'a dyn Fn(RecordBatch) -> bool,
-    is_wanted: bool,
+    /// Closed once nobody wants more: the question was given up, or has enough.
+    sender: &'a Sender<Result<RecordBatch>>,
     walk: Walk,
     rows: Rows,
     transitions: Vec<Transition>,
@@ -154,16 +151,16 @@ struct Worker<'a> {
 }
 
 impl<'a> Worker<'a> {
-    fn new(scan: &'a Scan, send: &'a dyn Fn(RecordBatch) -> bool) -> Self {
+    fn new(scan: &'a Scan, sender: &'a Sender<Result<RecordBatch>>) -> Self {
         let mut walk = Walk::default();
         walk.with_attempts = scan.columns.contains(&Column::Attempt);
         let rows = Rows::new(Arc::clone(&scan.schema), scan.columns.clone());
-        Self { scan, send, is_wanted: true, walk, rows, transitions: Vec::new(), grouped: Grouped::default() }
+        Self { scan, sender, walk, rows, transitions: Vec::new(), grouped: Grouped::default() }
     }
 
     fn work(mut self, shares: usize) -> Result<()> {
         let progress = &self.scan.progress;
-        while self.is_wanted
+        while !self.sender.is_closed()
             && let Some(unit) = self.scan.units.get(progress.next.fetch_add(1, Ordering::Relaxed))
         {
             self.read(unit)?;
@@ -265,7 +262,8 @@ impl<'a> Worker<'a> {
 
     fn hand_on(&mut self) -> Result<()> {
         if let Some(batch) = self.rows.take(&self.scan.progress.texts)? {
-            self.is_wanted &= (self.send)(batch);
+            // Where nobody takes it, the next look at the sender ends this.
+            let _ = self.sender.blocking_send(Ok(batch));
         }
         Ok(())
     }
