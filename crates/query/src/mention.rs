@@ -10,20 +10,21 @@ use regex::{Regex, RegexBuilder};
 pub(crate) struct Mention {
     /// `None` for a text that is too long for a regular expression.
     regex: Option<Regex>,
-    lower: String,
+    /// As it was given.
+    pub text: String,
 }
 
 impl Mention {
     pub fn of(text: &str) -> Self {
         let regex = RegexBuilder::new(&regex::escape(text)).case_insensitive(true).build().ok();
-        Self { regex, lower: text.to_lowercase() }
+        Self { regex, text: text.to_owned() }
     }
 
     /// Is it mentioned in these texts or JSON, as they are?
     pub fn is_in_plain(&self, text: &str) -> bool {
         match &self.regex {
             Some(regex) => regex.is_match(text),
-            None => text.to_lowercase().contains(&self.lower),
+            None => text.to_lowercase().contains(&self.text.to_lowercase()),
         }
     }
 

@@ -1,6 +1,7 @@
 //! `mentions(data, text)`: whether a text occurs, as a person reads it.
 
-use std::sync::Arc;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{Array as _, AsArray as _, BooleanArray, StringArray};
 use arrow::buffer::BooleanBuffer;
@@ -12,14 +13,39 @@ use datafusion::scalar::ScalarValue;
 
 use crate::mention::{Mention, has_escapes};
 
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug)]
 pub(super) struct Mentions {
     signature: Signature,
+    /// What was looked for last: to begin looking takes longer than a batch of rows.
+    last: Mutex<Option<Arc<Mention>>>,
+}
+
+impl PartialEq for Mentions {
+    fn eq(&self, other: &Self) -> bool {
+        self.signature == other.signature
+    }
+}
+
+impl Eq for Mentions {}
+
+impl Hash for Mentions {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.signature.hash(state);
+    }
 }
 
 impl Mentions {
     pub fn new() -> Self {
-        Self { signature: Signature::exact(vec![DataType::Utf8, DataType::Utf8], Volatility::Immutable) }
+        let signature = Signature::exact(vec![DataType::Utf8, DataType::Utf8], Volatility::Immutable);
+        Self { signature, last: Mutex::default() }
+    }
+
+    fn mention_of(&self, text: &str) -> Arc<Mention> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some(known) if known.text == text => Arc::clone(known),
+            _ => Arc::clone(last.insert(Arc::new(Mention::of(text)))),
+        }
     }
 }
 
@@ -42,7 +68,7 @@ impl ScalarUDFImpl for Mentions {
         };
         let Some(text) = text else { return Ok(ColumnarValue::Scalar(ScalarValue::Boolean(None))) };
         let values = args.args[0].to_array(args.number_rows)?;
-        let found = among(values.as_string::<i32>(), &Mention::of(text));
+        let found = among(values.as_string::<i32>(), &self.mention_of(text));
         Ok(ColumnarValue::Array(Arc::new(found)))
     }
 }
