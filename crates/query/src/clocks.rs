@@ -1,7 +1,7 @@
 //! Whose clocks are behind in a range of time, for `happened_at()` and for whoever judges jobs: asked of the store once,
 //! told by one rule.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray as _, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Int64Type};
@@ -15,6 +15,7 @@ use super::engine::Engine;
 use super::fetch::column_as;
 use super::functions::HAPPENED_AT;
 use super::literal::{literal, moment_literal};
+use super::view::lock;
 
 /// A producer of which little is heard is as it was so long before.
 const BEFORE_MS: i64 = 40 * 60_000;
@@ -33,8 +34,8 @@ const BUCKET_MS: i64 = 10 * MINUTE_MS;
 /// Fewer late events of ten minutes are no reason to look more closely; [`Offsets`] has the rule.
 const LATE_EVENTS_MIN: i64 = 20;
 
-/// When something arrived: from then, until then, in ms since the epoch; without bounds where none are known.
-pub(super) type Arrived = (Option<i64>, Option<i64>);
+/// When something arrived: from then, until then, in ms since the epoch.
+pub(super) type Arrived = (i64, i64);
 
 /// Does a statement ask when events happened?
 pub(super) fn goes_by_clocks(sql: &str) -> bool {
@@ -53,13 +54,13 @@ impl Engine {
         let newest_ms = self.newest_ms()?.unwrap_or(0);
         let until_ms = until_ms.map_or(newest_ms, |until_ms| until_ms.min(newest_ms));
         let since_ms = since_ms.unwrap_or(i64::MIN).max(until_ms.saturating_sub(RANGE_MS_MAX));
-        let arrived = (Some(since_ms - BEFORE_MS), Some(until_ms + AFTER_MS));
-        let known = self.offsets.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let arrived = (since_ms - BEFORE_MS, until_ms + AFTER_MS);
+        let known = lock(&self.offsets).clone();
         if let Some((_, offsets)) = known.filter(|(of, _)| *of == arrived) {
             return Ok(offsets);
         }
         let offsets = Arc::new(self.ask_for_offsets(&within(arrived)).await?);
-        *self.offsets.lock().unwrap_or_else(PoisonError::into_inner) = Some((arrived, Arc::clone(&offsets)));
+        *lock(&self.offsets) = Some((arrived, Arc::clone(&offsets)));
         Ok(offsets)
     }
 
@@ -199,10 +200,7 @@ fn columns<const N: usize>(
 }
 
 fn within((from_ms, until_ms): Arrived) -> String {
-    let from = from_ms.map(|ms| format!("ingested_at >= {}", moment_literal(ms)));
-    let until = until_ms.map(|ms| format!("ingested_at <= {}", moment_literal(ms)));
-    let bounds: Vec<String> = from.into_iter().chain(until).collect();
-    if bounds.is_empty() { "true".to_owned() } else { bounds.join(" and ") }
+    format!("ingested_at >= {} and ingested_at <= {}", moment_literal(from_ms), moment_literal(until_ms))
 }
 
 fn literals(texts: &[String]) -> String {

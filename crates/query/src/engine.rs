@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use arrow::array::RecordBatch;
@@ -29,7 +29,7 @@ use super::optimize::CountsFromCatalog;
 use super::session::{self, Limits};
 use super::transitions::TransitionsExec;
 use super::translate::{Asked, translate, vanished};
-use super::view::{OnIndexing, Source};
+use super::view::{OnIndexing, Source, lock};
 use super::{Answer, QueryError, functions, statement, tables};
 
 /// Answers questions about one store, as it was when the engine was opened.
@@ -236,7 +236,7 @@ impl Engine {
     /// How many files the question that was asked last has read or skipped, and of how many; `None`
     /// where it reads none.
     pub fn progress(&self) -> Option<(usize, usize)> {
-        let plan = self.running.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let plan = lock(&self.running).clone()?;
         let (done, all) = files_of(&plan);
         (all > 0).then_some((done, all))
     }
@@ -272,7 +272,7 @@ impl Engine {
         loop {
             let begun = match self.plan(&state, &asked, values.clone()).await? {
                 Ok(plan) => {
-                    *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&plan));
+                    *lock(&self.running) = Some(Arc::clone(&plan));
                     begin(plan, &state).await
                 }
                 Err(error) => Err(error),

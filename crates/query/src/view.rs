@@ -249,7 +249,8 @@ fn save(catalog: &mut Catalog) {
     let _ = catalog.save();
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// What a mutex holds.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // No holder of these locks leaves its value half changed, even where it panics.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

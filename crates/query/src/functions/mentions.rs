@@ -1,7 +1,7 @@
 //! `mentions(data, text)`: whether a text occurs, as a person reads it.
 
 use std::hash::{Hash, Hasher};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use arrow::array::{Array as _, AsArray as _, BooleanArray, StringArray};
 use arrow::buffer::BooleanBuffer;
@@ -12,6 +12,7 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl,
 use datafusion::scalar::ScalarValue;
 
 use crate::mention::{Mention, has_escapes};
+use crate::view::lock;
 
 #[derive(Debug)]
 pub(super) struct Mentions {
@@ -41,7 +42,7 @@ impl Mentions {
     }
 
     fn mention_of(&self, text: &str) -> Arc<Mention> {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = lock(&self.last);
         match &*last {
             Some(known) if known.text == text => Arc::clone(known),
             _ => Arc::clone(last.insert(Arc::new(Mention::of(text)))),

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use arrow::datatypes::SchemaRef;
@@ -25,7 +25,7 @@ use super::rows::{Column, Rows};
 use super::unit::{Jobs, Needs, Piece, UnitFile, each_piece_in_memory};
 use super::walk::{Event, Transition, Walk};
 use super::wanted::Wanted;
-use crate::view::View;
+use crate::view::{View, lock};
 
 /// A file or a segment that is to be read.
 #[derive(Debug)]
@@ -373,9 +373,4 @@ impl Grouped {
             (!events.is_empty()).then_some((job as u32, events))
         })
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    // No holder leaves its value half changed, even where it panics.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
