@@ -252,23 +252,24 @@ pub(super) fn budget_of(case: &Case<'_>) -> Vec<BudgetPart> {
 
 /// How long such a part mostly takes, in other jobs.
 pub(super) fn typical_ms(case: &Case<'_>, part: &Part) -> Option<f64> {
+    others_of(case, part)?.quantile(0.5).map(units::tenth)
+}
+
+/// How long such a part took in other jobs; what a few of them did is not typical.
+pub(super) fn others_of(case: &Case<'_>, part: &Part) -> Option<Sketch> {
     let (typical, job_type) = (case.typical, case.job_type());
-    // What a few other jobs did is not typical.
-    let median = |sketch: &Sketch| {
-        let others = sketch.without(part.ms());
-        (others.count() >= CASES_MIN).then(|| others.quantile(0.5)).flatten().map(units::tenth)
-    };
+    let others = |sketch: &Sketch| Some(sketch.without(part.ms())).filter(|others| others.count() >= CASES_MIN);
     let step = |is_wait: fn(Meaning) -> bool| {
         let (wait, claim) = wait_step(case.history, is_wait)?;
-        typical.step(job_type, wait, claim).and_then(median)
+        typical.step(job_type, wait, claim).and_then(others)
     };
     match &part.kind {
-        PartKind::Work(name) => typical.span(job_type, name).and_then(median),
+        PartKind::Work(name) => typical.span(job_type, name).and_then(others),
         PartKind::QueueWait => step(|meaning| meaning.is_put_back() && meaning != Meaning::Retried),
         PartKind::Backoff => step(Meaning::is_between_attempts),
         PartKind::Delay | PartKind::Lost(_) => None,
-        PartKind::Between { before, after: Some(after), .. } => typical.step(job_type, before, after).and_then(median),
-        PartKind::Between { before, after: None, .. } => median(&typical.state(job_type, before)),
+        PartKind::Between { before, after: Some(after), .. } => typical.step(job_type, before, after).and_then(others),
+        PartKind::Between { before, after: None, .. } => others(&typical.state(job_type, before)),
     }
 }
 

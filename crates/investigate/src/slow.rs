@@ -8,7 +8,7 @@ use emp_units as units;
 use super::attempts::NOTICED_MS;
 use super::busy::busy_with;
 use super::failure::explain_last_error;
-use super::judge::{CASES_FOR_P99, CASES_MIN, Case, Finding, describe, lasting, typical_ms};
+use super::judge::{CASES_FOR_P99, CASES_MIN, Case, Finding, describe, lasting, others_of, typical_ms};
 use super::silence::claims_are_all;
 use super::speed::{Slowness, is_untold_work};
 
@@ -41,12 +41,16 @@ pub(super) fn overlong(history: &History, typical: &Typical) -> Option<i64> {
     (total_ms as f64 > limit_ms(history, typical)?).then_some(total_ms)
 }
 
-/// What takes longer is slow, by what is typical for its kind of job: a second at least, as less is not noticed.
+/// What takes longer is slow, by what is typical for its kind of job.
 pub(super) fn limit_ms(history: &History, typical: &Typical) -> Option<f64> {
-    let usual = usual_total(history, typical)?;
-    let limit_ms = match usual.count() {
-        CASES_FOR_P99.. => SLOW_FACTOR * usual.quantile(0.99)?,
-        CASES_MIN.. => SLOW_FACTOR_OF_MAX * usual.max_ms() as f64,
+    slow_beyond(&usual_total(history, typical)?)
+}
+
+/// What takes longer than others did is slow: a second at least, as less is not noticed.
+fn slow_beyond(others: &Sketch) -> Option<f64> {
+    let limit_ms = match others.count() {
+        CASES_FOR_P99.. => SLOW_FACTOR * others.quantile(0.99)?,
+        CASES_MIN.. => SLOW_FACTOR_OF_MAX * others.max_ms() as f64,
         _ => return None,
     };
     Some(limit_ms.max(NOTICED_MS as f64))
@@ -150,32 +154,47 @@ fn is_work_that_goes_on(case: &Case<'_>, part: &Part) -> bool {
 
 /// Is it the worker, the connector, or this job alone? Told by the work that others did around it.
 fn blame_work(case: &Case<'_>, worst: &Part, worker: Option<&str>, finding: &mut Finding) {
-    if !blame_by_speed(case, worst, worker, finding) {
-        finding.culprit = Culprit::new(CulpritKind::Job, Some(case.job_id));
+    if blame_by_speed(case, worst, worker, finding) {
+        return;
+    }
+    finding.culprit = Culprit::new(CulpritKind::Job, Some(case.job_id));
+    let slow = slow_then(case, worst, worker);
+    let little = slow.iter().map(|slow| format!("{}: this took far longer", slow.in_words()));
+    finding.ruled_out.extend(little);
+    if slow.is_empty() {
         finding.ruled_out.push("neither its worker nor its connector was slow for others then".to_owned());
     }
 }
 
-/// Blames its worker or its connector where that was slow for others; says whether one was.
+/// Blames its worker or its connector where that was slow for others, and so slow that it explains this; says whether
+/// one was. Of both, it is the one that took more beyond what is usual: how sure each is says how long it has been
+/// watched, not how much it matters here.
 fn blame_by_speed(case: &Case<'_>, worst: &Part, worker: Option<&str>, finding: &mut Finding) -> bool {
-    let speeds = case.around.speeds(case.typical);
-    let connector = case.history.connector();
-    let then = (worst.start_ms, worst.end_ms);
-    let by_worker = speeds.during(CulpritKind::Worker, worker, then);
-    let by_connector = speeds.during(CulpritKind::Connector, connector, then);
-    match (by_worker, by_connector) {
-        (by_worker, Some(slow)) if by_worker.is_none_or(|other| slow.p <= other.p) => {
-            put_down_to(case, slow, finding);
+    let slow = slow_then(case, worst, worker).into_iter().filter(|slow| explains(case, worst, slow));
+    let Some(slow) = slow.max_by(|a, b| a.factor.total_cmp(&b.factor)) else { return false };
+    put_down_to(case, slow, finding);
+    finding.next.push(match slow.kind {
+        CulpritKind::Connector => {
             let key = case.history.connector_key().unwrap_or("connectorType");
-            finding.next.push(command(&["perf", "--by", key, "--last", "2h"]));
+            command(&["perf", "--by", key, "--last", "2h"])
         }
-        (Some(slow), _) => {
-            put_down_to(case, slow, finding);
-            finding.next.push(command(&["workers"]));
-        }
-        _ => return false,
-    }
+        _ => command(&["workers"]),
+    });
     true
+}
+
+/// Its worker and its connector, where they were slow for others meanwhile.
+fn slow_then<'a>(case: &Case<'a>, worst: &Part, worker: Option<&str>) -> Vec<&'a Slowness> {
+    let speeds = case.around.speeds(case.typical);
+    let then = (worst.start_ms, worst.end_ms);
+    let subjects = [(CulpritKind::Worker, worker), (CulpritKind::Connector, case.history.connector())];
+    subjects.into_iter().filter_map(|(kind, id)| speeds.during(kind, id, then)).collect()
+}
+
+/// Would that part not have been slow, had that one been as fast as others?
+fn explains(case: &Case<'_>, worst: &Part, slow: &Slowness) -> bool {
+    let limit_ms = others_of(case, worst).and_then(|others| slow_beyond(&others));
+    limit_ms.is_none_or(|limit_ms| worst.ms() as f64 / slow.factor <= limit_ms)
 }
 
 /// Names who was slow, since when, and the jobs that were slow by it.

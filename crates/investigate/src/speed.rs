@@ -123,12 +123,14 @@ impl Speeds {
         for (queue, own) in by(&pieces, |piece| piece.queue) {
             slow.extend(runs(&own).filter_map(|run| slow_queue(queue, &run, &own)));
         }
-        // What a slow worker did says nothing about connectors.
-        let of_slow = |piece: &Piece<'_>| {
-            let is_it = |one: &Slowness| one.kind == CulpritKind::Worker && Some(one.id.as_str()) == piece.worker;
-            slow.iter().any(|one: &Slowness| is_it(one) && one.includes(piece.start_ms))
+        // What a connector takes is what it would have taken with workers that are as fast as others.
+        let of_worker = |piece: &Piece<'_>| {
+            let is_it = |one: &&Slowness| one.kind == CulpritKind::Worker && Some(one.id.as_str()) == piece.worker;
+            let then = slow.iter().filter(is_it).find(|one: &&Slowness| one.includes(piece.start_ms));
+            then.map_or(1.0, |one| one.factor)
         };
-        let others: Vec<Piece<'_>> = pieces.iter().filter(|piece| !of_slow(piece)).cloned().collect();
+        let others: Vec<Piece<'_>> =
+            pieces.iter().map(|piece| Piece { factor: piece.factor / of_worker(piece), ..piece.clone() }).collect();
         for (connector, own) in by(&others, |piece| piece.connector) {
             slow.extend(runs(&own).filter_map(|run| slow_connector(connector, &run, &own, &others)));
         }

@@ -98,6 +98,35 @@ fn jobs_that_wait_behind_a_slow_connector_are_put_down_to_it() {
 }
 
 #[test]
+fn who_is_a_little_slow_all_along_is_not_behind_what_another_made_very_slow() {
+    let slow = LAST - MINUTE;
+    for connectors in [&["ink"][..], &["ink", "toner"]] {
+        let mut world = World::default();
+        world.jobs((SECOND, LAST, SECOND), &WORKERS, connectors, |at, worker, connector| match connector {
+            "ink" if at >= slow => 3_000,
+            _ if worker == "w3-1" => 170,
+            _ => 100,
+        });
+        let (_redis, store) = world.stored();
+        let all = ask(&store, LAST + 10 * SECOND, &["diagnose", "--all", "--last", "10m"]);
+        let told = groups(&all, "done_slow");
+        let jobs = 60 / connectors.len();
+        assert!(matches!(told[..], [("connector", "ink", some)] if some >= jobs * 9 / 10), "{told:?}");
+    }
+}
+
+#[test]
+fn a_job_that_took_far_longer_than_its_slow_worker_explains_is_not_put_down_to_it() {
+    let mut world = World::default();
+    world.jobs((SECOND, LAST, SECOND), &WORKERS, &["ink"], |_, worker, _| if worker == "w3-1" { 170 } else { 100 });
+    let of_slow = Job { id: "huge", at: LAST - 2 * MINUTE, worker: "w3-1", connector: "ink", takes: 60_000 };
+    world.job(of_slow);
+    let (_redis, store) = world.stored();
+    let said = ask(&store, LAST, &["diagnose", "huge"]);
+    assert_eq!((said["verdict"].as_str(), culprit(&said)), (Some("done_slow"), ("job", "huge")), "{said:#}");
+}
+
+#[test]
 fn a_job_that_is_passed_over_is_told_from_a_queue_that_stands_still() {
     let mut world = World::default();
     queued(&mut world, (SECOND, LAST, 2 * SECOND), |_, _| 700);
