@@ -136,6 +136,10 @@ fn questions(folder: &Path) -> Vec<Question> {
             "select event_type, count(*) from EVENTS where timestamp >= to_timestamp({last_hour}) group by 1 order by 1"
         ),
     );
+    let mentioning =
+        |text: &str| format!("select id, {details} from EVENTS where data ilike '%{text}%' order by length(id), id");
+    add("a text that is nowhere", year, mentioning("nothing of the kind"));
+    add("a text of a tenth of the hours", year, mentioning("Unknown voice"));
     add("`count(*)`", year, "select count(*) from EVENTS".to_owned());
     add(
         "`min` and `max` of `timestamp`",

@@ -13,7 +13,7 @@ use parquet::file::statistics::Statistics;
 use serde::{Deserialize, Serialize};
 
 use super::MissingFile;
-use super::ids::Place;
+use super::ids::Places;
 use super::stamp::Stamp;
 use super::values::Values;
 use emp_store::CHECKSUM_KEY;
@@ -47,8 +47,8 @@ pub(super) struct Knowledge {
     digest: Option<u32>,
     /// The facts, or why the file cannot be read as events.
     pub facts: Result<Facts, String>,
-    /// Where the index has its ids.
-    pub place: Option<Place>,
+    /// Where the index has its ids, and the words of its texts.
+    pub places: Places,
     /// Which services, event types and levels occur in it; learned with the ids.
     pub values: Option<Values>,
 }
@@ -62,7 +62,8 @@ impl Knowledge {
     /// Learns what the footer of the file at `path` tells. `before` is what was known about a file
     /// of that name: a copy keeps it.
     pub fn learn(path: &Path, stamp: Stamp, before: Option<&Self>) -> Result<Self, MissingFile> {
-        let unusable = |reason| Self { stamp, digest: None, facts: Err(reason), place: None, values: None };
+        let unusable =
+            |reason| Self { stamp, digest: None, facts: Err(reason), places: Places::default(), values: None };
         let footer = match read_footer(path) {
             Ok(footer) => footer,
             Err(FooterError::Missing) => return Err(MissingFile(path.to_owned())),
@@ -79,7 +80,7 @@ impl Knowledge {
         let pairs = metadata.file_metadata().key_value_metadata();
         let has_checksum = pairs.is_some_and(|pairs| pairs.iter().any(|pair| pair.key == CHECKSUM_KEY));
         let facts = Facts::judge(&metadata, has_checksum);
-        Ok(Self { stamp, digest: has_checksum.then_some(digest), facts, place: None, values: None })
+        Ok(Self { stamp, digest: has_checksum.then_some(digest), facts, places: Places::default(), values: None })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Keeping the ID index: new files come in, runs are merged, what is gone is forgotten.
+//! Keeping the index: new files come in, runs are merged, what is gone is forgotten.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
@@ -6,7 +6,7 @@ use std::iter::Peekable;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Catalog;
-use super::ids::{self, Broken, IdSet, Run, RunBuilder};
+use super::ids::{self, Broken, Entries, Indexed, Run, RunBuilder};
 use super::saved::Storage;
 use super::threads::{self, for_each_share, share};
 use super::values::Values;
@@ -31,47 +31,49 @@ impl IndexingPace {
     pub const CALM: Self = Self { threads: 1, files: 1 };
 }
 
-/// Merged before there are more runs than that; each costs a question two reads.
+/// Merged before there are more runs of a kind than that; each costs a question two reads.
 const RUNS_MAX: usize = 8;
 
-/// Brings the ids of those files into the index that are not in it. A file that cannot be read
+/// Brings the ids, or the texts, of those files into the index that are not in it. A file that cannot be read
 /// stays out of it. `progress` is told how many files have been read so far.
 pub(super) fn extend(
     catalog: &mut Catalog,
     files: &[Partition],
+    what: Indexed,
     pace: IndexingPace,
     progress: &(dyn Fn(usize) + Sync),
 ) -> io::Result<()> {
     let read = AtomicUsize::new(0);
     for chunk in files.chunks(pace.files.max(1)) {
-        let sets = collect_all(chunk, pace.threads, &|| progress(read.fetch_add(1, Ordering::Relaxed) + 1));
-        let sets: Vec<(&Partition, IdSet)> =
+        let sets = collect_all(chunk, what, pace.threads, &|| progress(read.fetch_add(1, Ordering::Relaxed) + 1));
+        let sets: Vec<(&Partition, Entries)> =
             chunk.iter().zip(sets).filter_map(|(file, set)| Some((file, set?))).collect();
         if sets.is_empty() {
             continue;
         }
         let run = write(&catalog.storage, &sets)?;
         catalog.unsaved_runs.insert(run);
-        let values: Vec<Values> = sets.iter().map(|(_, set)| catalog.saved.numbers.learn(set.values())).collect();
+        let with_values = sets.iter().filter(|_| what == Indexed::Ids);
+        let values: Vec<Values> = with_values.map(|(_, set)| catalog.saved.numbers.learn(set.values())).collect();
         let indexed: Vec<Partition> = sets.iter().map(|(file, _)| (*file).clone()).collect();
         catalog.saved.folders.for_each_known(&indexed, |index, file| {
             if let Some(knowledge) = &mut file.knowledge {
                 // There are no more files than the run has numbers.
-                knowledge.place = Some(ids::Place { run, number: index as u32 });
-                knowledge.values = Some(values[index]);
+                *knowledge.places.of_mut(what) = Some(ids::Place { run, number: index as u32 });
+                knowledge.values = values.get(index).copied().or(knowledge.values);
             }
         });
         catalog.has_learned = true;
         drop(sets);
-        merge_runs(catalog)?;
+        merge_runs(catalog, what)?;
     }
     Ok(())
 }
 
-/// The ids of these files, in their order.
-fn collect_all(files: &[Partition], threads: usize, tell: &(dyn Fn() + Sync)) -> Vec<Option<IdSet>> {
+/// What is in these files, in their order.
+fn collect_all(files: &[Partition], what: Indexed, threads: usize, tell: &(dyn Fn() + Sync)) -> Vec<Option<Entries>> {
     let read = |file: &Partition| {
-        let set = ids::collect(&file.path);
+        let set = ids::collect(&file.path, what);
         tell();
         set
     };
@@ -79,8 +81,8 @@ fn collect_all(files: &[Partition], threads: usize, tell: &(dyn Fn() + Sync)) ->
     for_each_share(shares, |files| files.iter().map(read).collect::<Vec<_>>()).into_iter().flatten().collect()
 }
 
-/// Writes the ids of these files, which are numbered as they come, into a new run.
-fn write(storage: &Storage, sets: &[(&Partition, IdSet)]) -> io::Result<u64> {
+/// Writes what is in these files, which are numbered as they come, into a new run.
+fn write(storage: &Storage, sets: &[(&Partition, Entries)]) -> io::Result<u64> {
     // A collector does one file at a time, and in half of the memory.
     if let [(_, set)] = sets {
         return storage.write_run(|file| {
@@ -108,10 +110,10 @@ fn write(storage: &Storage, sets: &[(&Partition, IdSet)]) -> io::Result<u64> {
 }
 
 /// Puts small runs together where there are too many. A run that is broken is forgotten.
-fn merge_runs(catalog: &mut Catalog) -> io::Result<()> {
+fn merge_runs(catalog: &mut Catalog, what: Indexed) -> io::Result<()> {
     let mut files_of: BTreeMap<u64, usize> = BTreeMap::new();
     for knowledge in catalog.saved.folders.knowledge_mut() {
-        if let Some(place) = knowledge.place {
+        if let Some(place) = knowledge.places.of(what) {
             *files_of.entry(place.run).or_default() += 1;
         }
     }
@@ -130,10 +132,10 @@ fn merge_runs(catalog: &mut Catalog) -> io::Result<()> {
     });
     let small = small.count().max(by_size.len() - RUNS_MAX / 2);
     let small: BTreeSet<u64> = by_size[..small].iter().map(|(_, run)| *run).collect();
-    merge(catalog, &small)
+    merge(catalog, what, &small)
 }
 
-fn merge(catalog: &mut Catalog, runs: &BTreeSet<u64>) -> io::Result<()> {
+fn merge(catalog: &mut Catalog, what: Indexed, runs: &BTreeSet<u64>) -> io::Result<()> {
     let opened = match open_all(&catalog.storage, runs) {
         Ok(opened) => opened,
         Err(broken) => {
@@ -145,7 +147,7 @@ fn merge(catalog: &mut Catalog, runs: &BTreeSet<u64>) -> io::Result<()> {
     let mut numbers: HashMap<u64, Vec<Option<u32>>> =
         opened.iter().map(|(number, run)| (*number, vec![None; run.files() as usize])).collect();
     for knowledge in catalog.saved.folders.knowledge_mut() {
-        let Some(place) = knowledge.place else { continue };
+        let Some(place) = knowledge.places.of(what) else { continue };
         if let Some(number) = numbers.get_mut(&place.run).and_then(|of| of.get_mut(place.number as usize)) {
             *number = Some(0);
         }
@@ -167,7 +169,7 @@ fn merge(catalog: &mut Catalog, runs: &BTreeSet<u64>) -> io::Result<()> {
         Err(Unmerged::Io(error)) => return Err(error),
     };
     for knowledge in catalog.saved.folders.knowledge_mut() {
-        let Some(place) = &mut knowledge.place else { continue };
+        let Some(place) = knowledge.places.of_mut(what) else { continue };
         let number = numbers.get(&place.run).and_then(|of| of.get(place.number as usize).copied().flatten());
         if let Some(number) = number {
             *place = ids::Place { run, number };

@@ -1,4 +1,4 @@
-//! What a query may skip: what is known about each sealed file, and an index of the ids in them.
+//! What a query may skip: what is known about each sealed file, and an index of the ids and the words in them.
 //!
 //! All of it is learned from the files and can be deleted at any time. Each look at the store
 //! compares it with what the folders hold now: a file that is not the one it was learned from is
@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 pub use facts::{BOUNDED_COLUMNS, Facts};
-pub use ids::IdScope;
+pub use ids::{IdScope, Indexed};
 pub use index::IndexingPace;
 pub use sealed::{Sealed, SealedFiles};
 pub use shared::SharedJobs;
@@ -98,7 +98,7 @@ impl Catalog {
         Ok(())
     }
 
-    /// Brings the ids of those of these files into the index that are not in it. `progress` is told
+    /// Brings the ids, or the texts, of those of these files into the index that are not in it. `progress` is told
     /// how many have been read so far.
     ///
     /// # Errors
@@ -106,20 +106,24 @@ impl Catalog {
     pub fn index(
         &mut self,
         files: &[Partition],
+        what: Indexed,
         pace: IndexingPace,
         progress: &(dyn Fn(usize) + Sync),
     ) -> std::io::Result<()> {
         let known = files.iter().zip(self.saved.folders.known(files));
         let knowledge = known.filter_map(|(file, known)| Some((file, known?.knowledge.as_ref()?)));
-        let new = knowledge.filter(|(_, known)| known.place.is_none() && known.facts.is_ok());
+        let new = knowledge.filter(|(_, known)| known.places.of(what).is_none() && known.facts.is_ok());
         let new: Vec<Partition> = new.map(|(file, _)| file.clone()).collect();
-        index::extend(self, &new, pace, progress)
+        index::extend(self, &new, what, pace, progress)
     }
 
     /// Forgets a run of the index that cannot be read.
     pub(self) fn forget_run(&mut self, run: u64) {
-        for known in self.saved.folders.knowledge_mut().filter(|known| known.place.is_some_and(|at| at.run == run)) {
-            known.place = None;
+        for known in self.saved.folders.knowledge_mut() {
+            for what in Indexed::ALL {
+                let place = known.places.of_mut(what);
+                *place = place.filter(|place| place.run != run);
+            }
         }
         self.has_learned = true;
     }
@@ -141,8 +145,8 @@ impl Catalog {
         self.has_learned = false;
         self.unsaved_runs.clear();
         self.retired_runs.drain(..).for_each(|run| self.storage.retire_run(run));
-        let places = self.saved.folders.knowledge_mut().filter_map(|known| known.place);
-        let runs: BTreeSet<u64> = places.map(|place| place.run).collect();
+        let places: Vec<_> = self.saved.folders.knowledge_mut().map(|known| known.places).collect();
+        let runs: BTreeSet<u64> = places.iter().flat_map(|places| places.runs()).collect();
         self.storage.remove_runs(|run| runs.contains(&run))
     }
 
@@ -171,7 +175,9 @@ pub fn bring_up_to_date(layout: &Layout, pace: IndexingPace) -> Result<Vec<Parti
         return Ok(Vec::new());
     }
     let failed = |source| StoreError::Io { action: "write", path: layout.index(), source };
-    catalog.index(&files, pace, &|_| ()).map_err(failed)?;
+    for what in Indexed::ALL {
+        catalog.index(&files, what, pace, &|_| ()).map_err(failed)?;
+    }
     catalog.save().map_err(failed)?;
     Ok(files)
 }

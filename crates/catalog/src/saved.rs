@@ -19,7 +19,7 @@ use super::values::ValueNumbers;
 use emp_store::{Layout, write_derived};
 use emp_system::user_folder;
 
-/// Everything that is known, but for the ids.
+/// Everything that is known, but for the ids and the texts.
 #[derive(Debug, Default)]
 pub(super) struct Saved {
     pub folders: Folders,
@@ -27,9 +27,9 @@ pub(super) struct Saved {
 }
 
 /// A newer version of another form takes another name, so that two versions can share a store.
-const NAME: &str = "catalog.v1";
-const MAGIC: &[u8; 8] = b"EMPCAT1\n";
-const RUN_EXTENSION: &str = "ids";
+const NAME: &str = "catalog.v2";
+const MAGIC: &[u8; 8] = b"EMPCAT2\n";
+const RUN_EXTENSION: &str = "run";
 /// A run that nothing refers to any more stays that long: a process that has read an older catalog
 /// may be about to open it.
 const RUN_GRACE: Duration = Duration::from_secs(600);

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use super::Catalog;
 use super::facts::Facts;
-use super::ids::{self, ID_COLUMNS, IdScope, Run};
+use super::ids::{self, ID_COLUMNS, IdScope, Indexed, Places, Run};
 use super::saved::Storage;
 use super::shared::{BrokenRun, ChosenFiles, SharedJobs};
 use super::values::{VALUE_COLUMNS, ValueNumbers, Values};
@@ -20,8 +20,15 @@ pub struct Sealed {
     pub partition: Partition,
     /// What its footer tells, or why it cannot be read as events.
     pub facts: Result<Facts, String>,
-    place: Option<ids::Place>,
+    places: Places,
     values: Option<Values>,
+}
+
+impl Sealed {
+    /// Is it a file that the index could know, and does not?
+    pub fn is_not_indexed(&self, what: Indexed) -> bool {
+        self.places.of(what).is_none() && self.facts.is_ok()
+    }
 }
 
 /// The files of one look at the store.
@@ -31,7 +38,8 @@ pub struct SealedFiles {
     pub files: Vec<Sealed>,
     numbers: ValueNumbers,
     storage: Storage,
-    runs: OnceLock<HashMap<u64, IndexedFiles>>,
+    /// Of each kind.
+    runs: [OnceLock<HashMap<u64, IndexedFiles>>; Indexed::ALL.len()],
 }
 
 /// The files of one run of the index.
@@ -49,17 +57,17 @@ impl SealedFiles {
             catalog.saved.folders.known(&partitions).into_iter().map(|known| known?.knowledge.as_ref()).collect();
         let known = knowledge.into_iter().map(|known| {
             let facts = known.map_or_else(|| Err("it is gone".to_owned()), |known| known.facts.clone());
-            (facts, known.and_then(|known| known.place), known.and_then(|known| known.values))
+            (facts, known.map_or_else(Places::default, |known| known.places), known.and_then(|known| known.values))
         });
         let known: Vec<_> = known.collect();
         let files = partitions.into_iter().zip(known).enumerate();
         let sealed =
-            |(position, (partition, (facts, place, values)))| Sealed { position, partition, facts, place, values };
+            |(position, (partition, (facts, places, values)))| Sealed { position, partition, facts, places, values };
         Self {
             files: files.map(sealed).collect(),
             numbers: catalog.saved.numbers.clone(),
             storage: catalog.storage.clone(),
-            runs: OnceLock::new(),
+            runs: Default::default(),
         }
     }
 
@@ -68,21 +76,37 @@ impl SealedFiles {
         ID_COLUMNS.contains(&column)
     }
 
-    /// How many of the files the index of ids does not know.
-    pub fn not_indexed(&self) -> usize {
-        self.files.iter().filter(|file| file.place.is_none() && file.facts.is_ok()).count()
+    /// How many of the files the index does not know, as far as these are concerned.
+    pub fn not_indexed(&self, what: Indexed) -> usize {
+        self.files.iter().filter(|file| file.is_not_indexed(what)).count()
     }
 
     /// Which of the files may hold one of these ids in that column, in such events; `None` where the
     /// index has nothing to say about the column.
     pub fn holding(&self, column: &str, wanted: &[&str], scope: IdScope) -> Option<Vec<bool>> {
         let column = ID_COLUMNS.iter().position(|name| *name == column)?;
-        let mut may_hold: Vec<bool> = self.files.iter().map(|file| file.place.is_none()).collect();
         let hashes: Vec<u64> = wanted.iter().map(|id| ids::hash(column, id, scope)).collect();
-        for indexed in self.runs.get_or_init(|| self.open_runs()).values() {
-            indexed.mark(&hashes, &mut may_hold);
+        Some(self.holding_any(Indexed::Ids, &hashes))
+    }
+
+    /// Which of the files may mention a text in `data` or in `event_type`, in upper or lower case, as JSON writes it or
+    /// as a person reads it; `None` of a text that may be anywhere, having no three letters from a to z in a row.
+    pub fn mentioning(&self, text: &str) -> Option<Vec<bool>> {
+        let wanted = ids::wanted_of_text(text);
+        let each = wanted.iter().map(|hashes| self.holding_any(Indexed::Texts, hashes));
+        each.reduce(|mut all, one| {
+            all.iter_mut().zip(one).for_each(|(all, one)| *all &= one);
+            all
+        })
+    }
+
+    /// Which of the files may hold any of these.
+    fn holding_any(&self, what: Indexed, hashes: &[u64]) -> Vec<bool> {
+        let mut may_hold: Vec<bool> = self.files.iter().map(|file| file.places.of(what).is_none()).collect();
+        for indexed in self.runs(what).values() {
+            indexed.mark(hashes, &mut may_hold);
         }
-        Some(may_hold)
+        may_hold
     }
 
     /// May a file hold any of these values in that column? `None` where that is not known.
@@ -94,14 +118,15 @@ impl SealedFiles {
     /// Which jobs occur in more than one of these files and of the sets in `others`, which are hashes of job ids
     /// (see [`SharedJobs::hash`]), each once. Files that the index does not know are read.
     pub fn shared_jobs(&self, files: &[&Sealed], others: &[Vec<u64>]) -> SharedJobs {
-        let mut unknown: Vec<&Sealed> = files.iter().filter(|file| file.place.is_none()).copied().collect();
+        let mut unknown: Vec<&Sealed> =
+            files.iter().filter(|file| file.places.of(Indexed::Ids).is_none()).copied().collect();
         let mut by_run: BTreeMap<u64, Vec<&Sealed>> = BTreeMap::new();
         for file in files {
-            if let Some(place) = file.place {
+            if let Some(place) = file.places.of(Indexed::Ids) {
                 by_run.entry(place.run).or_default().push(file);
             }
         }
-        let indexed = self.runs.get_or_init(|| self.open_runs());
+        let indexed = self.runs(Indexed::Ids);
         loop {
             let opened = |run: &u64| indexed.get(run).and_then(|indexed| indexed.run.as_ref());
             by_run.retain(|run, files| {
@@ -126,10 +151,14 @@ impl SealedFiles {
         }
     }
 
-    fn open_runs(&self) -> HashMap<u64, IndexedFiles> {
+    fn runs(&self, what: Indexed) -> &HashMap<u64, IndexedFiles> {
+        self.runs[what as usize].get_or_init(|| self.open_runs(what))
+    }
+
+    fn open_runs(&self, what: Indexed) -> HashMap<u64, IndexedFiles> {
         let mut runs: HashMap<u64, IndexedFiles> = HashMap::new();
         for (position, file) in (0..).zip(&self.files) {
-            let Some(place) = file.place else { continue };
+            let Some(place) = file.places.of(what) else { continue };
             let indexed = runs.entry(place.run).or_insert_with(|| {
                 let run = self.storage.run(place.run).ok();
                 IndexedFiles { positions: vec![None; run.as_ref().map_or(0, |run| run.files() as usize)], run }
@@ -150,7 +179,7 @@ impl SealedFiles {
 /// Which numbers of their run these files have.
 fn numbers_of(files: &[&Sealed]) -> Vec<bool> {
     let mut are_chosen = Vec::new();
-    for place in files.iter().filter_map(|file| file.place) {
+    for place in files.iter().filter_map(|file| file.places.of(Indexed::Ids)) {
         let number = place.number as usize;
         are_chosen.resize(are_chosen.len().max(number + 1), false);
         are_chosen[number] = true;

@@ -8,7 +8,7 @@ use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
 use proptest::prelude::*;
 
-use super::{Catalog, IdScope, IndexingPace};
+use super::{Catalog, IdScope, Indexed, IndexingPace};
 use emp_event::{Draft, EntryId};
 use emp_store::{Batch, Hour, Item, Layout, StoreWriter, visible_partitions};
 
@@ -49,10 +49,10 @@ fn held(layout: &Layout, pace: IndexingPace) -> BTreeMap<u8, BTreeSet<Hour>> {
     let mut catalog = Catalog::load(layout);
     let files = visible_partitions(layout, |skipped| catalog.list(skipped), &mut Vec::new()).unwrap();
     catalog.learn(&files).unwrap();
-    catalog.index(&files, pace, &|_| ()).unwrap();
+    catalog.index(&files, Indexed::Ids, pace, &|_| ()).unwrap();
     catalog.save().unwrap();
     let sealed = catalog.sealed(files);
-    assert_eq!(sealed.not_indexed(), 0);
+    assert_eq!(sealed.not_indexed(Indexed::Ids), 0);
     (0..=u8::MAX)
         .map(|job| {
             let holding = sealed.holding("job_id", &[&format!("j{job}")], IdScope::AllEvents).unwrap();
@@ -87,7 +87,7 @@ fn empty_ids_and_durations_that_are_no_numbers_rule_no_file_out() {
     let mut catalog = Catalog::load(&layout);
     let files = visible_partitions(&layout, |skipped| catalog.list(skipped), &mut Vec::new()).unwrap();
     catalog.learn(&files).unwrap();
-    catalog.index(&files, IndexingPace::hurried(), &|_| ()).unwrap();
+    catalog.index(&files, Indexed::Ids, IndexingPace::hurried(), &|_| ()).unwrap();
     let sealed = catalog.sealed(files);
     for (id, is_there) in [("", true), ("j1", true), ("j3", false)] {
         assert_eq!(sealed.holding("job_id", &[id], IdScope::AllEvents), Some(vec![is_there]), "`{id}`");

@@ -7,6 +7,7 @@
 mod data;
 mod decode;
 mod draft;
+mod escapes;
 mod id;
 mod level;
 mod line;
@@ -18,6 +19,7 @@ use std::borrow::Cow;
 pub use data::{Members, scalar_text};
 pub use decode::{Rejection, decode, decode_fields};
 pub use draft::Draft;
+pub use escapes::{has_escapes, readable};
 pub use id::{EntryId, ParseEntryIdError};
 pub use level::{Level, tells_of_failure};
 pub use line::JsonLine;

@@ -9,12 +9,14 @@ use datafusion::catalog::Session;
 use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::{Column, DFSchema, ScalarValue};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
-use datafusion::logical_expr::{BinaryExpr, Expr, Operator};
+use datafusion::logical_expr::{BinaryExpr, Expr, Like, Operator};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::pruning::{PruningPredicate, PruningPredicateBuilder};
 
-use emp_catalog::{BOUNDED_COLUMNS, IdScope, Sealed, SealedFiles};
+use emp_catalog::{BOUNDED_COLUMNS, IdScope, Indexed, Sealed, SealedFiles};
 use emp_store::{Hour, IdRange, Segment};
+
+use crate::functions::MENTIONS;
 
 /// The filters of a scan, as a question to what is known about files.
 pub(super) struct Pruner(Option<Arc<PruningPredicate>>);
@@ -165,28 +167,41 @@ impl PruningStatistics for FileStatistics<'_> {
     }
 }
 
-/// Which of the files may hold ids that the filters ask for, as the index tells; `None` where
+/// Which of the files may hold ids, or texts, that the filters ask for, as the index tells; `None` where
 /// they don't ask for any.
-pub(super) fn holding_ids(files: &SealedFiles, filters: &[Expr]) -> Option<Vec<bool>> {
-    all_of(files, filters.iter().flat_map(split_conjunction), IdScope::AllEvents)
+pub(super) fn holding(files: &SealedFiles, filters: &[Expr], what: Indexed) -> Option<Vec<bool>> {
+    Question { files, what }.all_of(filters.iter().flat_map(split_conjunction), IdScope::AllEvents)
 }
 
-/// Of filters that all have to be true.
-fn all_of<'a>(files: &SealedFiles, filters: impl Iterator<Item = &'a Expr>, scope: IdScope) -> Option<Vec<bool>> {
-    let filters: Vec<&Expr> = filters.collect();
-    let scope = if filters.iter().any(|filter| asks_for_errors(filter)) { IdScope::ErrorEvents } else { scope };
-    filters.into_iter().filter_map(|filter| holding(files, filter, scope)).reduce(|a, b| combine(a, &b, |a, b| a & b))
+/// What the index is asked.
+struct Question<'a> {
+    files: &'a SealedFiles,
+    what: Indexed,
 }
 
-fn holding(files: &SealedFiles, filter: &Expr, scope: IdScope) -> Option<Vec<bool>> {
-    match filter {
-        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) => {
-            let holding_side = |side| all_of(files, split_conjunction(side).into_iter(), scope);
-            Some(combine(holding_side(left)?, &holding_side(right)?, |a, b| a | b))
+impl Question<'_> {
+    /// Of filters that all have to be true.
+    fn all_of<'a>(&self, filters: impl Iterator<Item = &'a Expr>, scope: IdScope) -> Option<Vec<bool>> {
+        let filters: Vec<&Expr> = filters.collect();
+        let scope = if filters.iter().any(|filter| asks_for_errors(filter)) { IdScope::ErrorEvents } else { scope };
+        let each = filters.into_iter().filter_map(|filter| self.one(filter, scope));
+        each.reduce(|a, b| combine(a, &b, |a, b| a & b))
+    }
+
+    fn one(&self, filter: &Expr, scope: IdScope) -> Option<Vec<bool>> {
+        if let Expr::BinaryExpr(BinaryExpr { left, op: Operator::Or, right }) = filter {
+            let side = |side| self.all_of(split_conjunction(side).into_iter(), scope);
+            return Some(combine(side(left)?, &side(right)?, |a, b| a | b));
         }
-        filter => {
-            let (column, ids) = wanted_ids(filter)?;
-            files.holding(column, &ids, scope)
+        match self.what {
+            Indexed::Ids => {
+                let (column, ids) = wanted_ids(filter)?;
+                self.files.holding(column, &ids, scope)
+            }
+            Indexed::Texts => {
+                let each = wanted_texts(filter).into_iter().filter_map(|text| self.files.mentioning(&text));
+                each.reduce(|a, b| combine(a, &b, |a, b| a & b))
+            }
         }
     }
 }
@@ -222,4 +237,44 @@ pub(super) fn wanted_ids(filter: &Expr) -> Option<(&str, Vec<&str>)> {
     // Nothing equals null.
     let ids: Vec<Option<&str>> = ids.collect::<Option<_>>()?;
     SealedFiles::is_id(&column.name).then(|| (column.name.as_str(), ids.into_iter().flatten().collect()))
+}
+
+/// The texts that each row that matches has in `data` or in `event_type`: `mentions(data, 'x')`, `data like '%x%y%'`,
+/// `data->>'key' = 'x'`.
+fn wanted_texts(filter: &Expr) -> Vec<String> {
+    let text = |expr: &Expr| match expr {
+        Expr::Literal(value, _) => value.try_as_str().flatten().map(str::to_owned),
+        _ => None,
+    };
+    match filter {
+        Expr::ScalarFunction(called) if called.func.name() == MENTIONS => match &called.args[..] {
+            [of, wanted] if is_text_column(of) => text(wanted).into_iter().collect(),
+            _ => Vec::new(),
+        },
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Eq, right }) => {
+            let of_data = [(left, right), (right, left)].into_iter().find(|(of, _)| is_of_data(of));
+            of_data.and_then(|(_, wanted)| text(wanted)).into_iter().collect()
+        }
+        Expr::Like(Like { negated: false, expr, pattern, escape_char: None, .. })
+            if is_text_column(expr) || is_of_data(expr) =>
+        {
+            let pattern = text(pattern).unwrap_or_default();
+            // What is escaped may be a letter, too.
+            let is_plain = !pattern.contains('\\');
+            pattern.split(['%', '_']).filter(|_| is_plain).map(str::to_owned).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn is_text_column(expr: &Expr) -> bool {
+    matches!(expr, Expr::Column(column) if column.name == "data" || column.name == "event_type")
+}
+
+/// Is it what one of the functions of JSON takes out of `data`?
+fn is_of_data(expr: &Expr) -> bool {
+    let Expr::ScalarFunction(called) = expr else { return false };
+    let is_data = |expr: &Expr| matches!(expr, Expr::Column(column) if column.name == "data");
+    ["json_as_text", "json_get", "json_get_str"].contains(&called.func.name())
+        && called.args.first().is_some_and(|of| is_data(of) || is_of_data(of))
 }

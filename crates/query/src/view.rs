@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use datafusion::error::DataFusionError;
 
-use emp_catalog::{Catalog, IndexingPace, MissingFile, Sealed, SealedFiles};
+use emp_catalog::{Catalog, Indexed, IndexingPace, MissingFile, Sealed, SealedFiles};
 use emp_store::{Layout, Partition, Snapshot, StoreError};
 
 use super::QueryError;
@@ -15,11 +15,11 @@ use super::warning::Warning;
 
 /// Looks in vain for a moment in which no file goes.
 const LOOKS_MAX: usize = 5;
-/// Up to this many files that the index of ids does not know are cheaper to read than to index.
+/// Up to this many files that the index does not know are cheaper to read than to index.
 const NOT_INDEXED_MAX: usize = 32;
 
-/// Told while the ids of files are brought into the index: how many are, of how many.
-pub type OnIndexing = Arc<dyn Fn(usize, usize) + Send + Sync>;
+/// Told while the ids or the texts of files are brought into the index: how many are, of how many.
+pub type OnIndexing = Arc<dyn Fn(Indexed, usize, usize) + Send + Sync>;
 
 /// The store's folder, and what was last seen in it.
 pub(super) struct Source {
@@ -59,7 +59,7 @@ impl From<Unseen> for DataFusionError {
 impl Source {
     /// Begins to look at the store.
     pub fn open(layout: &Layout, on_indexing: Option<OnIndexing>) -> Self {
-        let on_indexing = on_indexing.unwrap_or_else(|| Arc::new(|_, _| ()));
+        let on_indexing = on_indexing.unwrap_or_else(|| Arc::new(|_, _, _| ()));
         Self { layout: layout.clone(), state: Mutex::new(State::look(layout)), on_indexing }
     }
 
@@ -183,33 +183,34 @@ impl View {
         Arc::clone(&self.sealed.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Are there many files that the index of ids does not know, and can what it learns be kept for the
-    /// next question?
-    pub fn should_index(&self, files: &SealedFiles) -> bool {
-        files.not_indexed() > NOT_INDEXED_MAX && lock(&self.catalog).can_be_saved()
+    /// Are there many of these files that the index does not know, and can what it learns be kept for the next
+    /// question?
+    pub fn should_index(&self, what: Indexed, files: &[&Sealed]) -> bool {
+        let unknown = files.iter().filter(|file| file.is_not_indexed(what)).count();
+        unknown > NOT_INDEXED_MAX && lock(&self.catalog).can_be_saved()
     }
 
-    /// The sealed files once the index of ids knows all that it can.
-    pub async fn with_all_ids(self: &Arc<Self>, on_indexing: &OnIndexing) -> Arc<SealedFiles> {
+    /// The sealed files once the index knows all that it can.
+    pub async fn with_all_indexed(self: &Arc<Self>, what: Indexed, on_indexing: &OnIndexing) -> Arc<SealedFiles> {
         let (view, on_indexing) = (Arc::clone(self), Arc::clone(on_indexing));
-        let task = tokio::task::spawn_blocking(move || view.index(&*on_indexing));
+        let task = tokio::task::spawn_blocking(move || view.index(what, &*on_indexing));
         // Joining fails only where the task panicked, and then the query panics with it, or while the runtime
         // is shut down.
         task.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
         self.sealed()
     }
 
-    fn index(&self, on_indexing: &(dyn Fn(usize, usize) + Send + Sync)) {
+    fn index(&self, what: Indexed, on_indexing: &(dyn Fn(Indexed, usize, usize) + Send + Sync)) {
         let mut catalog = lock(&self.catalog);
         // Another scan may have done it meanwhile.
         let known = self.sealed();
-        let missing = known.not_indexed();
+        let missing = known.not_indexed(what);
         if missing == 0 {
             return;
         }
         let files: Vec<Partition> = known.files.iter().map(|file| file.partition.clone()).collect();
         // A cache that cannot be written is no reason not to answer.
-        let _ = catalog.index(&files, IndexingPace::hurried(), &|done| on_indexing(done, missing));
+        let _ = catalog.index(&files, what, IndexingPace::hurried(), &|done| on_indexing(what, done, missing));
         save(&mut catalog);
         let sealed = Arc::new(catalog.sealed(files));
         *self.sealed.write().unwrap_or_else(PoisonError::into_inner) = sealed;

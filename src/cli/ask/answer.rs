@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use emp_catalog::Indexed;
 use emp_collect::Lag;
 use emp_findings::Carried;
 use emp_investigate::{ByClocks, Investigation, WithoutLevel, clocks_note};
@@ -244,13 +245,17 @@ pub(super) fn engine_in(options: &Options, zone: TimeZone) -> Result<Engine, Que
     Ok(engine.with_clock(Timestamp::from_millisecond(now_ms).unwrap_or(Timestamp::MAX), zone))
 }
 
-/// Says on a terminal why a first question about ids takes longer.
+/// Says on a terminal why a first question about ids or texts takes longer.
 fn on_indexing() -> Option<OnIndexing> {
-    let tell = |done: usize, all: usize| {
+    let tell = |what: Indexed, done: usize, all: usize| {
+        let what = match what {
+            Indexed::Ids => "ids",
+            Indexed::Texts => "words",
+        };
         if done == all {
             clear();
         } else if done.is_multiple_of(64) {
-            eprint!("\rreading the ids of {all} files, for this and all further questions: {done}");
+            eprint!("\rreading the {what} of {all} files, for this and all further questions: {done}");
         }
     };
     std::io::stderr().is_terminal().then(|| Arc::new(tell) as OnIndexing)

@@ -1,4 +1,4 @@
-//! Collecting the ids of one sealed file.
+//! Collecting the ids of one sealed file, and the words of its texts.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -10,7 +10,10 @@ use arrow::datatypes::DataType;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 
-use super::{ID_COLUMNS, IdScope, JOB_COLUMN, hash, job_hash};
+use emp_store::rows_at_once;
+
+use super::grams::Grams;
+use super::{ID_COLUMNS, IdScope, Indexed, JOB_COLUMN, hash, job_hash};
 use crate::values::VALUE_COLUMNS;
 
 /// Rows decoded at once: one column at a time, so that this stays small.
@@ -20,27 +23,45 @@ const HASHES_MAX: usize = 1 << 17;
 /// More different values of a column of [`VALUE_COLUMNS`] than can be told apart anyway.
 const VALUES_MAX: usize = 256;
 
+/// In these a person looks for a text.
+const TEXT_COLUMNS: [&str; 2] = ["data", "event_type"];
+
 /// What a file holds, for the index.
 #[derive(Debug, Default)]
-pub(crate) struct IdSet {
-    /// The hashes of all its ids, ascending, each once.
+pub(crate) struct Entries {
+    /// The hashes of all its ids, or of all grams of its texts, ascending, each once.
     pub hashes: Vec<u64>,
-    /// The values of [`VALUE_COLUMNS`], each once.
+    /// The values of [`VALUE_COLUMNS`], each once; none with texts.
     values: [BTreeSet<String>; VALUE_COLUMNS.len()],
 }
 
-impl IdSet {
+impl Entries {
     /// The values of [`VALUE_COLUMNS`], each once.
     pub fn values(&self) -> [impl Iterator<Item = &str>; VALUE_COLUMNS.len()] {
         self.values.each_ref().map(|values| values.iter().map(String::as_str))
     }
 }
 
-/// Reads the columns of ids of the file at `path`, one after the other. `None` where it cannot be
+/// Reads the columns of ids, or of texts, of the file at `path`, one after the other. `None` where it cannot be
 /// read: then the index does not know the file, and a query looks into it.
-pub(crate) fn collect(path: &Path) -> Option<IdSet> {
+pub(crate) fn collect(path: &Path, what: Indexed) -> Option<Entries> {
     let columns = Columns::open(path)?;
-    let mut set = IdSet::default();
+    match what {
+        Indexed::Ids => collect_ids(&columns),
+        Indexed::Texts => collect_texts(&columns),
+    }
+}
+
+fn collect_texts(columns: &Columns) -> Option<Entries> {
+    let mut grams = Grams::new();
+    for name in TEXT_COLUMNS {
+        columns.each(name, false, &mut |text, _| grams.add(text))?;
+    }
+    Some(Entries { hashes: grams.hashes(), ..Entries::default() })
+}
+
+fn collect_ids(columns: &Columns) -> Option<Entries> {
+    let mut set = Entries::default();
     for (column, name) in ID_COLUMNS.iter().enumerate() {
         let (mut last, mut unsorted): (Option<String>, _) = (None, set.hashes.len());
         columns.each(name, true, &mut |id, is_error| {
@@ -115,7 +136,8 @@ impl Columns {
         let columns = ProjectionMask::roots(self.metadata.parquet_schema(), level.into_iter().chain([index]));
         let file = self.file.try_clone().ok()?;
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
-        for batch in reader.with_projection(columns).with_batch_size(READ_ROWS).build().ok()? {
+        let rows = rows_at_once(self.metadata.metadata(), READ_ROWS);
+        for batch in reader.with_projection(columns).with_batch_size(rows).build().ok()? {
             let batch = batch.ok()?;
             // Other writers may have chosen another type of text.
             let text = |name| cast(batch.column_by_name(name)?, &DataType::Utf8).ok();

@@ -1,15 +1,17 @@
-//! The ID index: which sealed files hold a job, a trace, a worker, a machine, a user.
+//! The index: which sealed files hold a job, a trace, a worker, a machine, a user, and which may mention a text.
 //!
-//! A *run* covers some files, numbered from 0. It maps the hash of each id that occurs to the
-//! numbers of the files in which it does, in buckets by the hash's first bits, so that one question
+//! A *run* covers some files, numbered from 0. It maps the hash of each id, or of each [gram](grams) of their texts, that
+//! occurs to the numbers of the files in which it does, in buckets by the hash's first bits, so that one question
 //! reads one bucket of each run. Runs are written once. New files come into new small runs, and
 //! these are merged into larger ones as in a log-structured merge tree, so that their number grows
 //! with the logarithm of the store.
 
 mod collect;
+mod grams;
 mod run;
 
-pub(super) use collect::{IdSet, collect, collect_jobs};
+pub(super) use collect::{Entries, collect, collect_jobs};
+pub(super) use grams::wanted as wanted_of_text;
 pub(super) use run::{Broken, Run, RunBuilder, SLICE_BITS, slice_of};
 
 use serde::{Deserialize, Serialize};
@@ -18,7 +20,39 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 /// The columns whose values are in the index.
 pub(super) const ID_COLUMNS: [&str; 5] = ["job_id", "trace_id", "worker_id", "machine_id", "user_id"];
 
-/// Where the index has a file's ids.
+/// What a run tells of its files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Indexed {
+    /// The ids in them.
+    Ids,
+    /// The words of their texts.
+    Texts,
+}
+
+impl Indexed {
+    pub(super) const ALL: [Self; 2] = [Self::Ids, Self::Texts];
+}
+
+/// Where the index has what it knows of a file; `None` where it knows nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Places([Option<Place>; Indexed::ALL.len()]);
+
+impl Places {
+    pub fn of(&self, what: Indexed) -> Option<Place> {
+        self.0[what as usize]
+    }
+
+    pub fn of_mut(&mut self, what: Indexed) -> &mut Option<Place> {
+        &mut self.0[what as usize]
+    }
+
+    /// All runs in which the file is.
+    pub fn runs(&self) -> impl Iterator<Item = u64> {
+        self.0.iter().flatten().map(|place| place.run)
+    }
+}
+
+/// Where it is in a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Place {
     /// The run's number, which is also its file's name.

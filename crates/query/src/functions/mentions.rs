@@ -11,8 +11,12 @@ use datafusion::error::Result;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 use datafusion::scalar::ScalarValue;
 
-use crate::mention::{Mention, has_escapes};
+use emp_event::has_escapes;
+
+use crate::mention::Mention;
 use crate::view::lock;
+
+pub(crate) const MENTIONS: &str = "mentions";
 
 #[derive(Debug)]
 pub(super) struct Mentions {
@@ -52,7 +56,7 @@ impl Mentions {
 
 impl ScalarUDFImpl for Mentions {
     fn name(&self) -> &str {
-        "mentions"
+        MENTIONS
     }
 
     fn signature(&self) -> &Signature {

@@ -20,6 +20,7 @@ use jiff::tz::TimeZone;
 use emp_job::Offsets;
 
 pub(super) use happened::HAPPENED_AT;
+pub(super) use mentions::MENTIONS;
 
 /// `since()`, whose times are of that zone where they name none.
 pub(super) fn since(zone: TimeZone) -> ScalarUDF {

@@ -26,10 +26,11 @@ use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::scalar::ScalarValue;
 
-use emp_catalog::{BOUNDED_COLUMNS, Sealed, SealedFiles};
+use emp_catalog::{BOUNDED_COLUMNS, Indexed, Sealed, SealedFiles};
 use emp_store::Segment;
 
-use crate::prune::{Pruner, holding_ids};
+use crate::functions::MENTIONS;
+use crate::prune::{Pruner, holding};
 use crate::reader::{Located, Readers};
 use crate::skip::Skipping;
 use crate::view::{Source, View};
@@ -84,12 +85,14 @@ impl TableProvider for Events {
         let pruner = Pruner::new(state, &schema, filters);
         let mut inputs: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
         let mut all = view.sealed();
-        let mut holding = holding_ids(&all, filters);
-        if holding.is_some() && view.should_index(&all) {
-            all = view.with_all_ids(&self.source.on_indexing).await;
-            holding = holding_ids(&all, filters);
+        for what in [Indexed::Ids, Indexed::Texts] {
+            // Whoever asks about an hour need not wait until a year is known.
+            let unknown = || pruner.keep_sealed(&all, all.files.iter().collect());
+            if holding(&all, filters, what).is_some() && view.should_index(what, &unknown()) {
+                all = view.with_all_indexed(what, &self.source.on_indexing).await;
+            }
         }
-        let chosen = choose(&view, &all, &pruner, holding);
+        let chosen = choose(&view, &all, &pruner, filters);
         let scan = Scan { state, view: &view, all: &all, limit, filter_while_decoding: picks_few(filters) };
         let (without_arrival, chosen) = chosen.part(lacks_arrival);
         if !chosen.files.is_empty() {
@@ -114,7 +117,7 @@ impl TableProvider for Events {
 struct Chosen<'a> {
     files: Vec<&'a Sealed>,
     all: usize,
-    without_ids: usize,
+    not_holding: usize,
     out_of_bounds: usize,
 }
 
@@ -122,29 +125,32 @@ impl<'a> Chosen<'a> {
     /// Those of its files that are so, and the others.
     fn part(self, is_so: fn(&Sealed) -> bool) -> (Self, Self) {
         let (files, others) = self.files.iter().copied().partition(|file| is_so(file));
-        (Self { files, all: 0, without_ids: 0, out_of_bounds: 0 }, Self { files: others, ..self })
+        (Self { files, all: 0, not_holding: 0, out_of_bounds: 0 }, Self { files: others, ..self })
     }
 }
 
-/// The files that may hold matching rows: those that hold the ids that are asked for, if any are, and
+/// The files that may hold matching rows: those that hold the ids and words that are asked for, if any are, and
 /// of these those whose bounds and values allow for it.
-fn choose<'a>(view: &View, all: &'a SealedFiles, pruner: &Pruner, holding: Option<Vec<bool>>) -> Chosen<'a> {
-    let with_ids: Vec<&Sealed> = match holding {
-        Some(holding) => all.files.iter().zip(holding).filter_map(|(file, holds)| holds.then_some(file)).collect(),
-        None => all.files.iter().collect(),
-    };
-    let without_ids = all.files.len() - with_ids.len();
-    let within_bounds = pruner.keep_sealed(all, with_ids);
-    let out_of_bounds = all.files.len() - without_ids - within_bounds.len();
-    Chosen { files: view.usable(within_bounds), all: all.files.len(), without_ids, out_of_bounds }
+fn choose<'a>(view: &View, all: &'a SealedFiles, pruner: &Pruner, filters: &[Expr]) -> Chosen<'a> {
+    let holding = [Indexed::Ids, Indexed::Texts].map(|what| holding(all, filters, what));
+    let holds = |file: &&Sealed| holding.iter().flatten().all(|holding| holding[file.position]);
+    let holding_all: Vec<&Sealed> = all.files.iter().filter(holds).collect();
+    let not_holding = all.files.len() - holding_all.len();
+    let within_bounds = pruner.keep_sealed(all, holding_all);
+    let out_of_bounds = all.files.len() - not_holding - within_bounds.len();
+    Chosen { files: view.usable(within_bounds), all: all.files.len(), not_holding, out_of_bounds }
 }
 
-/// Does a filter ask for the few rows of one id? Filtering while decoding pays then: whole
+/// Does a filter ask for the few rows of one id, or that mention a text? Filtering while decoding pays then: whole
 /// pages of the other columns stay packed. On broad filters it costs more than it saves.
 fn picks_few(filters: &[Expr]) -> bool {
     const IDS: [&str; 4] = ["id", "trace_id", "job_id", "user_id"];
     let is_id = |expr: &Expr| matches!(expr, Expr::Column(column) if IDS.contains(&column.name.as_str()));
     filters.iter().any(|filter| match filter {
+        Expr::BinaryExpr(binary) if binary.op == Operator::Or => {
+            [&binary.left, &binary.right].into_iter().all(|side| picks_few(std::slice::from_ref(side)))
+        }
+        Expr::ScalarFunction(called) => called.func.name() == MENTIONS,
         Expr::BinaryExpr(binary) => binary.op == Operator::Eq && (is_id(&binary.left) || is_id(&binary.right)),
         Expr::InList(list) => !list.negated && is_id(&list.expr),
         _ => false,
@@ -235,7 +241,7 @@ fn arrival_type(schema: &Schema) -> Result<DataType> {
 fn tell(metrics: &ExecutionPlanMetricsSet, chosen: &Chosen<'_>) {
     let count = |name: &'static str, files: usize| MetricBuilder::new(metrics).global_counter(name).add(files);
     count("files_of_the_store", chosen.all);
-    count("files_skipped_by_id_index", chosen.without_ids);
+    count("files_skipped_by_index", chosen.not_holding);
     count("files_skipped_by_statistics", chosen.out_of_bounds);
 }
 

@@ -21,7 +21,7 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 
-use emp_catalog::{IdScope, Sealed, SealedFiles};
+use emp_catalog::{IdScope, Indexed, Sealed, SealedFiles};
 use emp_job::Offsets;
 use emp_store::{Hour, IdRange};
 
@@ -76,8 +76,8 @@ impl TableProvider for Transitions {
         let view = self.source.view()?;
         let wanted = Wanted::of(filters);
         let mut files = view.sealed();
-        if view.should_index(&files) {
-            files = view.with_all_ids(&self.source.on_indexing).await;
+        if view.should_index(Indexed::Ids, &files.files.iter().collect::<Vec<_>>()) {
+            files = view.with_all_indexed(Indexed::Ids, &self.source.on_indexing).await;
         }
         let units = units(&view, &files, &wanted, self.corrected);
         let schema = match projection {

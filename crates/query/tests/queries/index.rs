@@ -86,7 +86,7 @@ fn index_contents(store: &TestStore) -> Vec<(PathBuf, Vec<u8>)> {
 
 /// The files of the index that hold ids.
 fn runs(store: &TestStore) -> Vec<PathBuf> {
-    let is_run = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "ids");
+    let is_run = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "run");
     index_files(store).into_iter().filter(is_run).collect()
 }
 
@@ -202,7 +202,7 @@ fn a_damaged_index_changes_no_answer() {
         |bytes| bytes[..bytes.len() - 1].to_vec(),
         |bytes| bytes.iter().map(|byte| !byte).collect(),
         // Of a newer version.
-        |bytes| [b"EMPCAT2\nEMPIDS2\n".as_slice(), &bytes[8..]].concat(),
+        |bytes| [b"EMPCAT9\nEMPIDS9\n".as_slice(), &bytes[8..]].concat(),
         |bytes| vec![0; bytes.len()],
     ];
     for damaged in 0..intact.len() {

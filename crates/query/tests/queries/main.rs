@@ -13,5 +13,6 @@ mod similar;
 mod statements;
 mod support;
 mod tables;
+mod texts;
 mod transitions;
 mod user_queries;
