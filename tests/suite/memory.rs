@@ -160,6 +160,26 @@ fn jobs_with_large_data_are_compared_without_it() {
 }
 
 #[test]
+fn questions_about_all_jobs_hold_no_large_data() {
+    let redis = Redis::start();
+    let store = Store::of(&redis);
+    add_large(&redis, 300);
+    store.output(&["collect", "--once"]);
+    for sealed in [false, true] {
+        if sealed {
+            store.output(&["seal"]);
+        }
+        for question in
+            ["workers", "why-slow --last 1h", "diagnose --all", "anomalies", "report --last 1h -o -", "diagnose job_0"]
+        {
+            let words: Vec<&str> = question.split(' ').collect();
+            let peak_kb = peak_kb_of(&store.command(&words));
+            assert!(peak_kb <= 160 << 10, "{question}, sealed: {sealed}: {peak_kb} kB");
+        }
+    }
+}
+
+#[test]
 fn of_large_dead_letters_one_is_in_memory() {
     let scene = Scene::new();
     add_large(&scene.redis, 100);

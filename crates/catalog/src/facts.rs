@@ -16,7 +16,7 @@ use super::MissingFile;
 use super::ids::Places;
 use super::stamp::Stamp;
 use super::values::Values;
-use emp_store::CHECKSUM_KEY;
+use emp_store::{CHECKSUM_KEY, rows_at_once};
 
 /// What a file holds, as far as its footer tells.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,9 +31,14 @@ pub struct Facts {
     pub durations: Option<(f64, f64)>,
     /// In how many rows each of [`BOUNDED_COLUMNS`] is null, where the file tells.
     pub nulls: [Option<u64>; BOUNDED_COLUMNS.len()],
+    /// How many of its rows a question takes at once, which are fewer where they are large.
+    pub rows_at_once: u32,
     /// Columns of the table that the file lacks, and others that it has: what is worth a note.
     pub note: Option<String>,
 }
+
+/// As many rows as a question takes at once, where they are small: as many as the query engine has in a batch.
+pub const ROWS_AT_ONCE_MAX: usize = 8_192;
 
 /// The columns whose least and greatest values are known.
 pub const BOUNDED_COLUMNS: [&str; 3] = ["timestamp", "ingested_at", "duration_ms"];
@@ -141,6 +146,8 @@ impl Facts {
                 _ => None,
             }),
             nulls: BOUNDED_COLUMNS.map(|name| nulls(metadata, name)),
+            // No more than that many.
+            rows_at_once: rows_at_once(metadata, ROWS_AT_ONCE_MAX) as u32,
             note: note(&schema),
         })
     }

@@ -18,7 +18,7 @@ mod values;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-pub use facts::{BOUNDED_COLUMNS, Facts};
+pub use facts::{BOUNDED_COLUMNS, Facts, ROWS_AT_ONCE_MAX};
 pub use ids::{IdScope, Indexed};
 pub use index::IndexingPace;
 pub use sealed::{Sealed, SealedFiles};

@@ -226,7 +226,7 @@ impl Evidence {
     /// An event with what it shows.
     pub fn new(event: &JobEvent, note: impl Into<String>) -> Self {
         let timestamp = Moment(event.timestamp_ms);
-        Self { id: event.id, timestamp, event_type: event.event_type.clone(), note: note.into() }
+        Self { id: event.id, timestamp, event_type: event.event_type.to_string(), note: note.into() }
     }
 }
 

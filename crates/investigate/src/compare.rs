@@ -38,12 +38,12 @@ fn steps(history: &History) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     let mut last_ms = history.start_ms();
     for event in history.events() {
-        if steps.last().is_some_and(|last| last.event_type == event.event_type) {
+        if steps.last().is_some_and(|last| *last.event_type == *event.event_type) {
             continue;
         }
         let ms = event.happened_ms();
         let (at_ms, step_ms) = ((ms - history.start_ms()) as f64, (ms - last_ms) as f64);
-        steps.push(Step { event_type: event.event_type.clone(), at_ms, step_ms });
+        steps.push(Step { event_type: event.event_type.to_string(), at_ms, step_ms });
         last_ms = ms;
     }
     steps

@@ -19,7 +19,7 @@ impl Investigation<'_> {
     /// # Errors
     /// As [`Investigation::open`].
     pub async fn correlate(&self, job_id: &str) -> Result<Option<Correlation>, InvestigationError> {
-        let Some(history) = self.history(job_id).await? else { return Ok(None) };
+        let Some(history) = self.steps(job_id).await? else { return Ok(None) };
         let around = self.surroundings(&history).await?;
         let trace = self.trace_of(&history).await?;
         let window = (history.start_ms(), history.last().happened_ms());
@@ -42,7 +42,8 @@ impl Investigation<'_> {
             let mut workers = BTreeMap::new();
             for event in &same {
                 if event.job_id.as_deref() != Some(job_id) {
-                    *workers.entry(event.worker_id.clone().unwrap_or_else(|| event.service.clone())).or_default() += 1;
+                    let worker = event.worker_id.as_deref().unwrap_or(&event.service);
+                    *workers.entry(worker.to_owned()).or_default() += 1;
                 }
             }
             SameError { jobs: others(same.into_iter(), job_id), error, workers }
@@ -94,7 +95,7 @@ fn others<'a>(events: impl Iterator<Item = &'a JobEvent>, but: &str) -> Vec<Othe
         });
         job.events += 1;
         job.errors += usize::from(event.is_error());
-        job.last_event.clone_from(&event.event_type);
+        job.last_event = event.event_type.to_string();
     }
     let mut jobs: Vec<OtherJob> = jobs.into_values().collect();
     jobs.sort_by_key(|job| std::cmp::Reverse(job.errors));

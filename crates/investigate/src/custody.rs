@@ -40,7 +40,7 @@ fn follow(job_id: &str, history: &History, living: &Living) -> Vec<(String, Opti
     let lost = |worker: &str, last: &JobEvent, taken: Option<&Run>| {
         let since = Moment(last.arrived_ms);
         let after_ms = taken.map(|taken| events[taken.begun].arrived_ms - last.arrived_ms);
-        let taken_by = taken.and_then(|taken| taken.worker.clone());
+        let taken_by = taken.and_then(|taken| taken.worker.as_deref().map(str::to_owned));
         (worker.to_owned(), Some(LostJob { job_id: job_id.to_owned(), since, taken_by, after_ms }))
     };
     let losses = history.losses().filter_map(|(run, loss)| {

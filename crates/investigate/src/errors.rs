@@ -1,6 +1,7 @@
 //! Errors put together by what they say.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use emp_findings::ErrorClass;
 use emp_job::{JobEvent, error_text, fingerprint};
@@ -29,7 +30,7 @@ impl Investigation<'_> {
         );
         let mut events = self.events(&condition, EVENTS_MAX).await?;
         events.sort_by_key(|event| (event.timestamp_ms, event.id));
-        let mut classes: BTreeMap<(String, String, String), Vec<JobEvent>> = BTreeMap::new();
+        let mut classes: BTreeMap<(Arc<str>, Arc<str>, String), Vec<JobEvent>> = BTreeMap::new();
         for event in events {
             let text = error_text(&event.data).unwrap_or_default();
             let key = (event.service.clone(), event.event_type.clone(), fingerprint(&text));
@@ -55,8 +56,8 @@ fn class_of(events: &[JobEvent], (since_ms, until_ms): (i64, i64), parts: usize)
     }
     let jobs: HashSet<&str> = events.iter().filter_map(|event| event.job_id.as_deref()).collect();
     Some(ErrorClass {
-        service: first.service.clone(),
-        event_type: first.event_type.clone(),
+        service: first.service.to_string(),
+        event_type: first.event_type.to_string(),
         example: error_text(&first.data).unwrap_or_else(|| "(no text)".to_owned()),
         count: events.len(),
         jobs: jobs.len(),

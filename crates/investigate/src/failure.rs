@@ -195,7 +195,7 @@ fn explain_error(case: &Case<'_>, finding: &mut Finding, said: Option<&str>) {
             units::counted(by_worker.len(), "worker", "workers")
         ));
     } else {
-        let service = shown.last().map(|event| event.service.as_str());
+        let service = shown.last().map(|event| &*event.service);
         finding.culprit = Culprit::new(CulpritKind::Service, service);
         finding
             .ruled_out

@@ -1,6 +1,7 @@
 //! Asking the store.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _};
 use arrow::datatypes::DataType;
@@ -9,10 +10,11 @@ use arrow::error::ArrowError;
 use emp_event::EntryId;
 use emp_findings::{Diagnosis, Judged};
 use emp_job::{History, JobEvent, Meaning, Offsets, vocabulary};
-use emp_query::{EVENT_COLUMNS, Engine, QueryError, column_as, event_columns, literal, moment_literal, read_events};
+use emp_query::{EVENT_COLUMNS, Engine, EventsRead, QueryError, column_as, literal, moment_literal};
 use emp_typical::{Learning, Typical};
 
 use super::judge::{clock, judge, missing_steps, not_found};
+use super::rows::Rows;
 use super::surroundings::{Lost, Surroundings};
 use super::why_slow::shared_traits;
 use super::workers::{HEARD_MS, missed};
@@ -37,8 +39,8 @@ pub struct Investigation<'a> {
     newest_ms: Option<i64>,
 }
 
-/// Larger data of an event says nothing about the order of a job's steps.
-const STEP_DATA_BYTES_MAX: usize = 64 << 10;
+/// Longer texts in `data` say nothing more about what goes on, and larger lists nothing at all.
+const MEMBER_BYTES_MAX: usize = 4 << 10;
 /// How long before a job and after it its surroundings reach.
 const MARGIN_MS: i64 = 30 * 60_000;
 /// Of a job that lasts longer only its last two hours have surroundings: the end is what matters.
@@ -100,19 +102,21 @@ impl<'a> Investigation<'a> {
     /// # Errors
     /// As [`Self::open`].
     pub async fn history(&self, job_id: &str) -> Result<Option<History>, InvestigationError> {
-        self.history_in(EVENT_COLUMNS, job_id).await
+        self.history_in(job_id, usize::MAX).await
     }
 
-    /// The same for whoever needs a job's steps alone: of events whose data is large it is left out.
+    /// The same for whoever needs a job's steps alone: of members of `data` that are large, texts are cut and all else
+    /// is left out.
     ///
     /// # Errors
     /// As [`Self::open`].
     pub async fn steps(&self, job_id: &str) -> Result<Option<History>, InvestigationError> {
-        self.history_in(&event_columns(STEP_DATA_BYTES_MAX), job_id).await
+        self.history_in(job_id, MEMBER_BYTES_MAX).await
     }
 
-    async fn history_in(&self, columns: &str, job_id: &str) -> Result<Option<History>, InvestigationError> {
-        let mut events = self.events_in(columns, &format!("job_id = {}", literal(job_id)), usize::MAX).await?;
+    async fn history_in(&self, job_id: &str, member_bytes_max: usize) -> Result<Option<History>, InvestigationError> {
+        let sql = format!("select {EVENT_COLUMNS} from events where job_id = {}", literal(job_id));
+        let mut events = self.read(&sql, member_bytes_max).await?;
         self.correct(&mut events).await?;
         Ok(History::new(events, self.now_ms))
     }
@@ -136,21 +140,54 @@ impl<'a> Investigation<'a> {
     /// # Errors
     /// As [`Self::open`].
     pub async fn events(&self, condition: &str, most: usize) -> Result<Vec<JobEvent>, InvestigationError> {
-        self.events_in(EVENT_COLUMNS, condition, most).await
-    }
-
-    async fn events_in(
-        &self,
-        columns: &str,
-        condition: &str,
-        most: usize,
-    ) -> Result<Vec<JobEvent>, InvestigationError> {
         let limit = match most {
             usize::MAX => String::new(),
             most => format!(" order by ingested_at desc limit {most}"),
         };
-        let sql = format!("select {columns} from events where {condition}{limit}");
-        Ok(read_events(&self.engine.sql(&sql).await?.batches().await?)?)
+        self.read(&format!("select {EVENT_COLUMNS} from events where {condition}{limit}"), MEMBER_BYTES_MAX).await
+    }
+
+    /// The events of rows, of which few are held beside them. Of members of `data` that take more bytes than that, texts
+    /// are cut and all else is left out.
+    async fn read(&self, sql: &str, member_bytes_max: usize) -> Result<Vec<JobEvent>, InvestigationError> {
+        let mut answer = self.engine.sql(sql).await?;
+        let mut read = EventsRead::new(member_bytes_max);
+        while let Some(batch) = answer.next().await? {
+            read.add(&batch)?;
+        }
+        Ok(read.events)
+    }
+
+    /// The events that arrived between two moments, in no order: so many at most, the newest, and since when these are.
+    async fn newest_between(
+        &self,
+        (from_ms, until_ms): (i64, i64),
+        most: usize,
+    ) -> Result<(Vec<JobEvent>, i64), InvestigationError> {
+        let from_ms = match self.engine.arrived_at_most(from_ms, until_ms)? > most as u64 {
+            true => self.whole_seconds((from_ms, until_ms), most).await?,
+            false => from_ms,
+        };
+        let sql = format!("select {EVENT_COLUMNS} from events where {}", arrived_between(from_ms, until_ms));
+        Ok((self.read(&sql, MEMBER_BYTES_MAX).await?, from_ms))
+    }
+
+    /// Since when no more events than that have arrived until a moment, in whole seconds; of the last one all, however many.
+    async fn whole_seconds(&self, (from_ms, until_ms): (i64, i64), most: usize) -> Result<i64, InvestigationError> {
+        let sql = format!(
+            "select cast(ingested_at as bigint) / 1000 as second, count(*) as events from events where {} \
+             group by 1 order by 1 desc",
+            arrived_between(from_ms, until_ms)
+        );
+        let seconds =
+            Rows::ask(self.engine, &sql).await?.map(|row| Ok((row.integer("second")?, row.integer("events")?)))?;
+        let mut left = most as i64;
+        let fit = seconds.into_iter().take_while(|(_, events)| {
+            left -= events;
+            left >= 0
+        });
+        let first = fit.last().map_or(until_ms / 1_000, |(second, _)| second);
+        Ok((first * 1_000).max(from_ms))
     }
 
     /// What is the matter with a job.
@@ -158,7 +195,7 @@ impl<'a> Investigation<'a> {
     /// # Errors
     /// As [`Self::open`].
     pub async fn diagnose(&self, job_id: &str) -> Result<Diagnosis, InvestigationError> {
-        let Some(history) = self.history(job_id).await? else {
+        let Some(history) = self.steps(job_id).await? else {
             let similar = self.engine.similar_jobs(job_id).await?;
             return Ok(not_found(job_id, self.engine.why_no_job(job_id, &similar).await?, &similar));
         };
@@ -222,21 +259,17 @@ impl<'a> Investigation<'a> {
     ) -> Result<(Surroundings, Option<String>), InvestigationError> {
         // Of a short range, too, what is usual is told by all of the last hours: who is asked makes no other factor.
         let from_ms = since_ms.min(self.now_ms - RECENT_MS) - LIFE_MS_MAX;
-        let condition =
-            format!("ingested_at >= {} and ingested_at <= {}", moment_literal(from_ms), moment_literal(self.now_ms));
-        let mut events = self.events(&condition, RANGE_EVENTS_MAX).await?;
-        let oldest_ms = events.iter().map(|event| event.arrived_ms).min();
-        let cut_ms = oldest_ms.filter(|oldest_ms| events.len() == RANGE_EVENTS_MAX && *oldest_ms > from_ms);
-        let note = cut_ms.map(|oldest_ms| {
+        let (mut events, whole_since_ms) = self.newest_between((from_ms, self.now_ms), RANGE_EVENTS_MAX).await?;
+        let note = (whole_since_ms > from_ms).then(|| {
             format!(
                 "only the newest {} events were looked at, those since {}: what jobs did before is not known",
-                emp_units::count(RANGE_EVENTS_MAX as u64),
-                clock(oldest_ms)
+                emp_units::count(events.len() as u64),
+                clock(whole_since_ms)
             )
         });
-        events.extend(self.pauses_before(from_ms).await?);
+        events.extend(self.pauses_before(whole_since_ms).await?);
         let lost = self.lost(from_ms).await?;
-        Ok((Surroundings::new(events, lost, self.now_ms).whole_since(cut_ms.unwrap_or(from_ms)), note))
+        Ok((Surroundings::new(events, lost, self.now_ms).whole_since(whole_since_ms), note))
     }
 
     /// The whole histories of some jobs.
@@ -245,13 +278,14 @@ impl<'a> Investigation<'a> {
             return Ok(Vec::new());
         }
         let among: Vec<String> = jobs.iter().map(|job| literal(job)).collect();
-        let mut events: BTreeMap<String, Vec<JobEvent>> = BTreeMap::new();
+        let mut events: BTreeMap<Arc<str>, Vec<JobEvent>> = BTreeMap::new();
         let mut all = self.events(&format!("job_id in ({})", among.join(", ")), usize::MAX).await?;
         self.correct(&mut all).await?;
         for event in all {
             events.entry(event.job_id.clone().unwrap_or_default()).or_default().push(event);
         }
-        let histories = events.into_iter().filter_map(|(job, events)| Some((job, History::new(events, self.now_ms)?)));
+        let histories =
+            events.into_iter().filter_map(|(job, events)| Some((job.to_string(), History::new(events, self.now_ms)?)));
         Ok(histories.collect())
     }
 
@@ -264,12 +298,7 @@ impl<'a> Investigation<'a> {
             from_ms = from_ms.min(self.now_ms - RECENT_MS - LIFE_MS_MAX);
             until_ms = self.now_ms;
         }
-        let condition =
-            format!("ingested_at >= {} and ingested_at <= {}", moment_literal(from_ms), moment_literal(until_ms));
-        let mut events = self.events(&condition, SURROUNDING_EVENTS_MAX).await?;
-        if events.len() == SURROUNDING_EVENTS_MAX {
-            from_ms = events.iter().map(|event| event.arrived_ms).min().unwrap_or(from_ms);
-        }
+        let (mut events, from_ms) = self.newest_between((from_ms, until_ms), SURROUNDING_EVENTS_MAX).await?;
         events.extend(self.pauses_before(from_ms).await?);
         events.extend(self.pauses_between(until_ms, self.now_ms).await?);
         let lost = self.lost(from_ms).await?;
@@ -328,4 +357,9 @@ impl<'a> Investigation<'a> {
             ));
         }
     }
+}
+
+/// The condition that an event arrived between two moments.
+fn arrived_between(from_ms: i64, until_ms: i64) -> String {
+    format!("ingested_at >= {} and ingested_at <= {}", moment_literal(from_ms), moment_literal(until_ms))
 }

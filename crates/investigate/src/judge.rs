@@ -161,8 +161,8 @@ pub(super) fn judge(job_id: &str, history: &History, typical: &Typical, around: 
         last_event: Some(LastEvent {
             id: last.id,
             timestamp: Moment(last.timestamp_ms),
-            service: last.service.clone(),
-            event_type: last.event_type.clone(),
+            service: last.service.to_string(),
+            event_type: last.event_type.to_string(),
         }),
         budget: budget_of(&case),
         evidence,
@@ -230,7 +230,7 @@ pub(super) fn budget_of(case: &Case<'_>) -> Vec<BudgetPart> {
     let life_ms = (history.end_ms() - history.start_ms()).max(1) as f64;
     let mut parts: Vec<(PartKind, BudgetPart)> = Vec::new();
     for part in budget(history) {
-        let same = parts.iter_mut().find(|(kind, known)| *kind == part.kind && known.service == part.service);
+        let same = parts.iter_mut().find(|(kind, known)| *kind == part.kind && *known.service == *part.service);
         match same {
             Some((_, known)) => known.ms += part.ms(),
             None => {
@@ -238,7 +238,7 @@ pub(super) fn budget_of(case: &Case<'_>) -> Vec<BudgetPart> {
                 let shown = BudgetPart {
                     part: part.kind.label(),
                     ms: part.ms(),
-                    service: part.service,
+                    service: part.service.to_string(),
                     share: 0.0,
                     typical_ms,
                 };
@@ -279,8 +279,8 @@ fn wait_step(history: &History, is_wait: fn(Meaning) -> bool) -> Option<(&str, &
     let mut step = None;
     for (index, event) in history.events().iter().enumerate() {
         match history.meaning(index) {
-            Some(meaning) if is_wait(meaning) => wait = Some(event.event_type.as_str()),
-            Some(Meaning::Claimed) => step = wait.take().map(|wait| (wait, event.event_type.as_str())).or(step),
+            Some(meaning) if is_wait(meaning) => wait = Some(&*event.event_type),
+            Some(Meaning::Claimed) => step = wait.take().map(|wait| (wait, &*event.event_type)).or(step),
             _ => {}
         }
     }
@@ -350,7 +350,7 @@ pub(super) fn missing_steps(job_id: &str, history: &History, typical: &Typical) 
     if !is_judged {
         return Vec::new();
     }
-    let has = |event_type: &str| history.events().iter().any(|event| event.event_type == event_type);
+    let has = |event_type: &str| history.events().iter().any(|event| *event.event_type == *event_type);
     let usual = typical.usual_events(job_type, USUAL_SHARE).into_iter();
     let lacking = usual.filter(|(event_type, _)| !has(event_type));
     let missing = lacking.map(|(event_type, _)| MissingStep {

@@ -13,6 +13,7 @@ use emp_statistics::{benjamini_hochberg, mann_whitney_larger, quantile};
 use emp_units as units;
 
 use super::investigation::InvestigationError;
+use super::without_level::WithoutLevel;
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -46,6 +47,8 @@ struct Row {
     count: i64,
     numbers: [Option<f64>; 5],
     errors: i64,
+    /// Events of the level `info`.
+    infos: i64,
     now: Vec<f64>,
     before: Vec<f64>,
 }
@@ -58,10 +61,18 @@ struct Row {
 /// (Mann–Whitney, two-sided, corrected for all rows), `is_real`, `histogram` (bars from 1 ms on, each
 /// for twice as long).
 ///
+/// Beside them the failures that count as no errors, where the rows show all of them: by type, and no type left out.
+///
 /// # Errors
 /// [`InvestigationError`] where the store cannot be read.
-pub async fn perf(engine: &Engine, question: &PerfQuestion) -> Result<RecordBatch, InvestigationError> {
+pub async fn perf(
+    engine: &Engine,
+    question: &PerfQuestion,
+) -> Result<(RecordBatch, Option<WithoutLevel>), InvestigationError> {
     let mut rows = aggregate(engine, question).await?;
+    let are_all_types = question.by == "event_type" && rows.len() < question.limit;
+    let infos = rows.iter().map(|row| (row.name.as_str(), row.infos.unsigned_abs()));
+    let without_level = are_all_types.then(|| WithoutLevel::of_types(infos));
     let minutes = minutes(engine, question).await?;
     let has_range = question.since_ms.is_some();
     if has_range {
@@ -103,7 +114,7 @@ pub async fn perf(engine: &Engine, question: &PerfQuestion) -> Result<RecordBatc
         .take(shown)
         .map(|(name, array)| (Field::new(name, array.data_type().clone(), true), array))
         .unzip();
-    Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?)
+    Ok((RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?, without_level))
 }
 
 fn condition(key: &str, since_ms: Option<i64>, until_ms: Option<i64>) -> String {
@@ -119,7 +130,7 @@ async fn aggregate(engine: &Engine, question: &PerfQuestion) -> Result<Vec<Row>,
         "select {key} as name, count(*) as count, avg(duration_ms) as avg, \
          quantile_cont(duration_ms, 0.5) as p50, quantile_cont(duration_ms, 0.95) as p95, \
          quantile_cont(duration_ms, 0.99) as p99, max(duration_ms) as max, \
-         count(*) filter (where level = 'error') as errors \
+         count(*) filter (where level = 'error') as errors, count(*) filter (where level = 'info') as infos \
          from events where {} group by 1 order by count(*) desc, 1 limit {}",
         condition(&key, question.since_ms, question.until_ms),
         question.limit
@@ -127,8 +138,8 @@ async fn aggregate(engine: &Engine, question: &PerfQuestion) -> Result<Vec<Row>,
     let mut rows = Vec::new();
     for batch in &engine.sql(&sql).await?.batches().await? {
         let names = column_as(batch, "name", &DataType::Utf8)?;
-        let (counts, errors) =
-            (column_as(batch, "count", &DataType::Int64)?, column_as(batch, "errors", &DataType::Int64)?);
+        let integers = |name| column_as(batch, name, &DataType::Int64);
+        let (counts, errors, infos) = (integers("count")?, integers("errors")?, integers("infos")?);
         let numbers = ["avg", "p50", "p95", "p99", "max"].map(|name| column_as(batch, name, &DataType::Float64));
         let [avg, p50, p95, p99, max] = numbers;
         let numbers = [avg?, p50?, p95?, p99?, max?];
@@ -139,6 +150,7 @@ async fn aggregate(engine: &Engine, question: &PerfQuestion) -> Result<Vec<Row>,
                 count: counts.as_primitive::<Int64Type>().value(row),
                 numbers: numbers.each_ref().map(number),
                 errors: errors.as_primitive::<Int64Type>().value(row),
+                infos: infos.as_primitive::<Int64Type>().value(row),
                 now: Vec::new(),
                 before: Vec::new(),
             });

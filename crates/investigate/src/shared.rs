@@ -44,7 +44,7 @@ fn of_errors(anomaly: &Anomaly, around: &Surroundings, windows: &Windows) -> Opt
     let (service, event_type) = (anomaly.subject.service.as_deref()?, anomaly.subject.event_type.as_deref()?);
     let of = entity(event_type);
     let about = around.events().filter(|event| {
-        event.arrived_ms >= windows.begins_ms() && event.service == service && entity(&event.event_type) == of
+        event.arrived_ms >= windows.begins_ms() && *event.service == *service && entity(&event.event_type) == of
     });
     // A new error is told by its text, which the message holds; what it is compared with are all other events.
     let is_case = |event: &&JobEvent| {
@@ -94,7 +94,7 @@ struct Lasting<'a> {
 
 impl<'a> Lasting<'a> {
     fn of(event: &'a JobEvent, event_type: &str, around: &Surroundings) -> Option<Self> {
-        let ms = event.duration_ms.filter(|_| event.event_type == event_type)?;
+        let ms = event.duration_ms.filter(|_| *event.event_type == *event_type)?;
         Some(Self { event, kind: (trait_of("connector", event, around), trait_of("kind", event, around)), ms })
     }
 }
@@ -156,8 +156,8 @@ fn trait_of(key: &str, event: &JobEvent, around: &Surroundings) -> Option<String
     match key {
         "connector" => event.connector().map(str::to_owned).or_else(|| of_job(History::connector)),
         "endpoint" if entity(&event.event_type) == "webhook" => history().and_then(endpoint_of),
-        "worker" => event.worker_id.clone(),
-        "machine" => event.machine_id.clone(),
+        "worker" => event.worker_id.as_deref().map(str::to_owned),
+        "machine" => event.machine_id.as_deref().map(str::to_owned),
         "queue" => event.queue().map(str::to_owned).or_else(|| of_job(History::queue)),
         "kind" => history().map(|history| history.job_type().to_owned()).filter(|kind| !kind.is_empty()),
         _ => None,

@@ -140,7 +140,7 @@ fn blame(case: &Case<'_>, worst: &Part, finding: &mut Finding) {
 
 /// Is it a service of workers, which had the job?
 fn is_of_workers(history: &History, service: &str) -> bool {
-    history.runs().iter().any(|run| history.events()[run.begun].service == service)
+    history.runs().iter().any(|run| *history.events()[run.begun].service == *service)
 }
 
 /// Is it the silence of a worker that has begun and not ended its work?

@@ -1,7 +1,7 @@
 //! What went on around a job.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use emp_job::{History, JobEvent, Meaning, Offsets, Order, error_text, fingerprint, vocabulary};
 use emp_typical::Typical;
@@ -20,10 +20,10 @@ pub(super) struct Surroundings {
     now_ms: i64,
     /// From when on all events are here.
     from_ms: i64,
-    of_job: HashMap<String, Vec<usize>>,
-    of_worker: HashMap<String, Vec<usize>>,
+    of_job: HashMap<Arc<str>, Vec<usize>>,
+    of_worker: HashMap<Arc<str>, Vec<usize>>,
     errors: Vec<ErrorSeen>,
-    histories: OnceLock<BTreeMap<String, History>>,
+    histories: OnceLock<BTreeMap<Arc<str>, History>>,
     speeds: OnceLock<Speeds>,
 }
 
@@ -107,7 +107,7 @@ impl Surroundings {
 
     /// Every job, by id.
     pub fn histories(&self) -> impl Iterator<Item = (&str, &History)> {
-        self.known_histories().iter().map(|(job, history)| (job.as_str(), history))
+        self.known_histories().iter().map(|(job, history)| (&**job, history))
     }
 
     /// The job of that id.
@@ -120,9 +120,9 @@ impl Surroundings {
         self.speeds.get_or_init(|| Speeds::of(self, typical))
     }
 
-    fn known_histories(&self) -> &BTreeMap<String, History> {
+    fn known_histories(&self) -> &BTreeMap<Arc<str>, History> {
         self.histories.get_or_init(|| {
-            let history = |(job, events): (&String, &Vec<usize>)| {
+            let history = |(job, events): (&Arc<str>, &Vec<usize>)| {
                 let events = events.iter().map(|index| self.events[*index].clone()).collect();
                 Some((job.clone(), History::new(events, self.now_ms)?))
             };
@@ -149,19 +149,19 @@ impl Surroundings {
 
     /// Every worker that was heard of.
     pub fn workers(&self) -> impl Iterator<Item = &str> {
-        self.of_worker.keys().map(String::as_str)
+        self.of_worker.keys().map(|worker| &**worker)
     }
 
     /// The events of a service, in order of arrival.
     pub fn service<'a>(&'a self, service: &'a str) -> impl DoubleEndedIterator<Item = &'a JobEvent> {
-        self.events.iter().filter(move |event| event.service == service)
+        self.events.iter().filter(move |event| *event.service == *service)
     }
 
     /// The service that told of webhooks last.
     pub fn webhook_service(&self) -> Option<&str> {
         let is_of_webhook =
             |event: &&JobEvent| vocabulary().meaning(&event.event_type).is_some_and(Meaning::is_of_webhook);
-        self.events.iter().rev().find(is_of_webhook).map(|event| event.service.as_str())
+        self.events.iter().rev().find(is_of_webhook).map(|event| &*event.service)
     }
 
     /// The event by which a queue was paused, where it still is at that moment. One that names no queue is about all.

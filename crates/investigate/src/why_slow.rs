@@ -149,12 +149,12 @@ fn values_of(history: &History) -> BTreeSet<(String, String)> {
     let mut values = BTreeSet::new();
     for event in history.events() {
         let ids = [("worker_id", &event.worker_id), ("machine_id", &event.machine_id), ("user_id", &event.user_id)];
-        values.extend(ids.into_iter().filter_map(|(key, id)| Some((key.to_owned(), id.clone()?))));
+        values.extend(ids.into_iter().filter_map(|(key, id)| Some((key.to_owned(), id.as_deref()?.to_owned()))));
         // Ids in `data` have been made columns.
         for (key, value) in event.data.iter().filter(|(key, _)| !key.ends_with("Id")) {
             match value {
-                Value::String(text) if text.len() <= 60 => _ = values.insert((key.clone(), text.clone())),
-                Value::Bool(is) => _ = values.insert((key.clone(), is.to_string())),
+                Value::String(text) if text.len() <= 60 => _ = values.insert((key.to_owned(), text.clone())),
+                Value::Bool(is) => _ = values.insert((key.to_owned(), is.to_string())),
                 _ => {}
             }
         }

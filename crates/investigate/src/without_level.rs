@@ -40,18 +40,25 @@ impl WithoutLevel {
              group by 1 order by 2 desc, 1"
         );
         let types = Rows::ask(engine, &sql).await?.map(|row| Ok((row.text("event_type")?, row.integer("events")?)))?;
-        let types = types.into_iter().filter(|(event_type, _)| tells_of_failure(event_type));
-        Ok(Self { types: types.map(|(event_type, events)| (event_type, events as u64)).collect() })
+        Ok(Self::of_types(types.iter().map(|(event_type, events)| (event_type.as_str(), events.unsigned_abs()))))
+    }
+
+    /// Those among so many events of the level `info` of each type, the most frequent first.
+    pub(super) fn of_types<'a>(infos: impl Iterator<Item = (&'a str, u64)>) -> Self {
+        let types = infos.filter(|(event_type, events)| *events > 0 && tells_of_failure(event_type));
+        let mut types: Vec<(String, u64)> = types.map(|(event_type, events)| (event_type.to_owned(), events)).collect();
+        types.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        Self { types }
     }
 
     /// Those among these events.
     pub fn among(events: &[JobEvent]) -> Self {
         let mut types: Vec<(String, u64)> = Vec::new();
-        let is_meant = |event: &&JobEvent| event.level == Level::Info.as_str() && tells_of_failure(&event.event_type);
+        let is_meant = |event: &&JobEvent| *event.level == *Level::Info.as_str() && tells_of_failure(&event.event_type);
         for event in events.iter().filter(is_meant) {
-            match types.iter_mut().find(|(event_type, _)| *event_type == event.event_type) {
+            match types.iter_mut().find(|(event_type, _)| **event_type == *event.event_type) {
                 Some((_, count)) => *count += 1,
-                None => types.push((event.event_type.clone(), 1)),
+                None => types.push((event.event_type.to_string(), 1)),
             }
         }
         Self { types }

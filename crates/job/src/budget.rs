@@ -1,5 +1,7 @@
 //! Where a job's time went: its critical path, from its end back to its beginning.
 
+use std::sync::Arc;
+
 use super::gaps::GapKind;
 use super::history::History;
 use super::meaning::Meaning;
@@ -11,7 +13,7 @@ pub struct Part {
     /// What it was.
     pub kind: PartKind,
     /// Who had the job.
-    pub service: String,
+    pub service: Arc<str>,
     /// From when, ms since the epoch.
     pub start_ms: i64,
     /// Until when.
@@ -37,13 +39,13 @@ pub enum PartKind {
     /// It waited for its next attempt.
     Backoff,
     /// That worker had it and brought it to no end, until that was noticed.
-    Lost(String),
+    Lost(Arc<str>),
     /// Between those two events, which no span covers.
     Between {
         /// The event before.
-        before: String,
+        before: Arc<str>,
         /// The event after; `None` where nothing has followed yet.
-        after: Option<String>,
+        after: Option<Arc<str>>,
         /// What kind of silence it is.
         gap: GapKind,
     },
@@ -67,7 +69,7 @@ impl PartKind {
 /// An interval that explains the time it takes.
 struct Interval {
     kind: PartKind,
-    service: String,
+    service: Arc<str>,
     start_ms: i64,
     end_ms: i64,
 }
@@ -107,7 +109,7 @@ fn intervals(history: &History) -> Vec<Interval> {
     });
     let events = history.events();
     let losses = history.losses().map(|(run, loss)| Interval {
-        kind: PartKind::Lost(run.named().to_owned()),
+        kind: PartKind::Lost(run.named().into()),
         service: events[run.begun].service.clone(),
         start_ms: events[loss.last].happened_ms(),
         end_ms: events[loss.noticed].happened_ms(),

@@ -1,16 +1,22 @@
 use std::borrow::Cow;
-
-use serde_json::{Map, Value};
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use emp_event::{EntryId, Event, Level, tells_of_failure};
 
+use super::data::{Data, Texts};
 use super::offsets::Offsets;
 use super::tries::due_ms;
 use super::vocabulary::{Named, vocabulary};
 
-/// One event of a job.
+/// One event of a job. A copy of it is the same event, and takes no more room: whoever holds the events of a week has them
+/// by time, by job and by worker.
 #[derive(Debug, Clone, PartialEq)]
-pub struct JobEvent {
+pub struct JobEvent(Arc<EventFields>);
+
+/// What it says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventFields {
     /// The entry ID: the order of arrival.
     pub id: EntryId,
     /// The producer's clock, ms since the epoch.
@@ -20,38 +26,59 @@ pub struct JobEvent {
     /// By how much the producer's clock is known to be behind, in ms.
     pub behind_ms: i64,
     /// Who sent it.
-    pub service: String,
+    pub service: Arc<str>,
     /// `{entity}.{action}`.
-    pub event_type: String,
+    pub event_type: Arc<str>,
     /// `debug`, `info`, `warn` or `error`.
-    pub level: String,
+    pub level: Arc<str>,
     /// The job; events of a trace may have none.
-    pub job_id: Option<String>,
+    pub job_id: Option<Arc<str>>,
     /// The trace.
-    pub trace_id: Option<String>,
+    pub trace_id: Option<Arc<str>>,
     /// The worker.
-    pub worker_id: Option<String>,
+    pub worker_id: Option<Arc<str>>,
     /// The machine.
-    pub machine_id: Option<String>,
+    pub machine_id: Option<Arc<str>>,
     /// The user.
-    pub user_id: Option<String>,
+    pub user_id: Option<Arc<str>>,
     /// How long it took, where the event says so.
     pub duration_ms: Option<f64>,
     /// All else that the producer said.
-    pub data: Map<String, Value>,
+    pub data: Data,
+}
+
+impl From<EventFields> for JobEvent {
+    fn from(fields: EventFields) -> Self {
+        Self(Arc::new(fields))
+    }
+}
+
+impl Deref for JobEvent {
+    type Target = EventFields;
+
+    fn deref(&self) -> &EventFields {
+        &self.0
+    }
+}
+
+impl DerefMut for JobEvent {
+    /// What is changed is no longer the same event as its copies.
+    fn deref_mut(&mut self) -> &mut EventFields {
+        Arc::make_mut(&mut self.0)
+    }
 }
 
 impl From<&Event<'_>> for JobEvent {
     fn from(event: &Event<'_>) -> Self {
-        let owned = |text: &Option<Cow<'_, str>>| text.as_deref().map(str::to_owned);
-        Self {
+        let owned = |text: &Option<Cow<'_, str>>| text.as_deref().map(Arc::from);
+        Self::from(EventFields {
             id: event.id,
             timestamp_ms: event.timestamp,
             arrived_ms: event.id.ingested_at().unwrap_or(event.timestamp),
             behind_ms: 0,
-            service: event.service.to_string(),
-            event_type: event.event_type.to_string(),
-            level: event.level.as_str().to_owned(),
+            service: (*event.service).into(),
+            event_type: (*event.event_type).into(),
+            level: event.level.as_str().into(),
             job_id: owned(&event.job_id),
             trace_id: owned(&event.trace_id),
             worker_id: owned(&event.worker_id),
@@ -59,8 +86,8 @@ impl From<&Event<'_>> for JobEvent {
             user_id: owned(&event.user_id),
             duration_ms: event.duration_ms,
             // What was decoded is a JSON object.
-            data: serde_json::from_str(&event.data).unwrap_or_default(),
-        }
+            data: Data::read(&event.data, &mut Texts::default()),
+        })
     }
 }
 
@@ -82,7 +109,7 @@ impl JobEvent {
 
     /// Is it an error? The level says so, and nothing else: whatever counts errors counts these.
     pub fn is_error(&self) -> bool {
-        self.level == Level::Error.as_str()
+        *self.level == *Level::Error.as_str()
     }
 
     /// Does it tell of something that did not work? Its type may say so even where whoever sent it finds that
@@ -93,7 +120,10 @@ impl JobEvent {
 
     /// Takes note of how far its producer's clock is behind.
     pub fn correct(&mut self, offsets: &Offsets) {
-        self.behind_ms = offsets.behind_ms(self.producer(), self.timestamp_ms, self.arrived_ms);
+        let behind_ms = offsets.behind_ms(self.producer(), self.timestamp_ms, self.arrived_ms);
+        if behind_ms != self.behind_ms {
+            self.behind_ms = behind_ms;
+        }
     }
 
     /// Before when nothing is to be expected of the job, ms since the epoch by Redis' clock, where it says so.
@@ -134,6 +164,6 @@ pub fn happened_ms(timestamp_ms: i64, arrived_ms: i64) -> i64 {
 }
 
 /// What the data of an event names so, with the key by which it does.
-pub fn named_in(data: &Map<String, Value>, named: Named) -> Option<(&str, &str)> {
+pub fn named_in(data: &Data, named: Named) -> Option<(&str, &str)> {
     vocabulary().keys(named).iter().find_map(|key| Some((key.as_str(), data.get(key)?.as_str()?)))
 }

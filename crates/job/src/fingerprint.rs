@@ -1,6 +1,8 @@
 //! Errors that are the same but for ids and numbers.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
+
+use super::data::Data;
 
 use super::vocabulary::{Named, vocabulary};
 
@@ -9,7 +11,7 @@ const FINGERPRINT_CHARS_MAX: usize = 120;
 
 /// The keys and values that may hold the reason of a failure, the most telling first. Of
 /// `{"error": {"message": …}}` it is the message.
-pub fn error_values(data: &Map<String, Value>) -> impl Iterator<Item = (&'static str, &Value)> {
+pub fn error_values(data: &Data) -> impl Iterator<Item = (&'static str, &Value)> {
     let keys = vocabulary().keys(Named::Error).iter();
     let held = keys.filter_map(|key| Some((key.as_str(), data.get(key).filter(|value| !value.is_null())?)));
     held.map(|(key, value)| {
@@ -19,7 +21,7 @@ pub fn error_values(data: &Map<String, Value>) -> impl Iterator<Item = (&'static
 }
 
 /// The text of an error, in one line, where the event says it.
-pub fn error_text(data: &Map<String, Value>) -> Option<String> {
+pub fn error_text(data: &Data) -> Option<String> {
     error_values(data).find_map(|(_, value)| {
         let text = match value {
             Value::Null => return None,

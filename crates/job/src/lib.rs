@@ -6,6 +6,7 @@
 //! in `docs/definitions.md`; which types of events mean what is in `vocabulary.toml`.
 
 mod budget;
+mod data;
 mod event;
 mod fingerprint;
 mod gaps;
@@ -22,7 +23,8 @@ mod vocabulary;
 mod words;
 
 pub use budget::{Part, PartKind, budget};
-pub use event::{JobEvent, happened_ms, named_in};
+pub use data::{Data, Texts};
+pub use event::{EventFields, JobEvent, happened_ms, named_in};
 pub use fingerprint::{error_text, error_values, fingerprint};
 pub use gaps::{Gap, GapKind};
 pub use history::{Handoff, History, State};

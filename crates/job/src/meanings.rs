@@ -12,7 +12,7 @@ pub(super) const LATE_MS_MAX: i64 = 1_000;
 /// What each of these events means, which are of one job and in order; `None` where it means nothing for the job. And
 /// which of them tell of a step that others have already built on: these are no part of its course.
 pub(super) fn meanings(events: &[JobEvent]) -> (Vec<Option<Meaning>>, Vec<bool>) {
-    let mut dialect = Dialect::of(events.iter().map(|event| event.event_type.as_str()));
+    let mut dialect = Dialect::of(events.iter().map(|event| &*event.event_type));
     let mut meanings: Vec<_> = events.iter().map(|event| dialect.meaning(&event.event_type)).collect();
     let mut late = vec![false; events.len()];
     for (index, is_told_late) in late.iter_mut().enumerate() {

@@ -1,5 +1,7 @@
 //! The attempts of a job: who had it, from when to when, and how each of them ended.
 
+use std::sync::Arc;
+
 use super::event::JobEvent;
 use super::joining::is_begun;
 use super::meaning::Meaning;
@@ -12,7 +14,7 @@ pub struct Run {
     /// Its number, from 1, as its claim states it; else one more than the attempt before.
     pub attempt: u32,
     /// Who had the job.
-    pub worker: Option<String>,
+    pub worker: Option<Arc<str>>,
     /// The event with which it began.
     pub begun: usize,
     /// The last event that tells of it.
@@ -46,7 +48,7 @@ impl Runs {
     pub fn new(events: &[JobEvent], meanings: &[Option<Meaning>]) -> Self {
         let mut all = Self::default();
         for (index, event) in events.iter().enumerate() {
-            let before = index.checked_sub(1).map(|before| events[before].event_type.as_str());
+            let before = index.checked_sub(1).map(|before| &*events[before].event_type);
             let meaning = meanings[index];
             if all.is_begun(before, event, meaning) {
                 all.begin(events, index);

@@ -1,5 +1,7 @@
 //! The pieces of work of one job.
 
+use std::sync::Arc;
+
 use super::event::JobEvent;
 use super::joining::OpenWork;
 use super::meaning::Meaning;
@@ -12,7 +14,7 @@ pub struct Span {
     /// `connector.processing`, `webhook`.
     pub name: String,
     /// Who did it.
-    pub service: String,
+    pub service: Arc<str>,
     /// From when, ms since the epoch.
     pub start_ms: i64,
     /// Until when; `None` where no event has closed it yet. Work that was lost ends with the last word of its worker.

@@ -1,5 +1,5 @@
 use proptest::prelude::*;
-use serde_json::{Map, json};
+use serde_json::json;
 
 use emp_event::EntryId;
 
@@ -16,22 +16,22 @@ fn event(at_ms: i64, seq: u64, event_type: &str) -> JobEvent {
         _ if matches!(event_type, "job.created" | "job.queued") => "api-server",
         _ => "worker",
     };
-    JobEvent {
+    JobEvent::from(EventFields {
         id: EntryId::new(at_ms as u64 + 5, seq),
         timestamp_ms: at_ms,
         arrived_ms: at_ms + 5,
         behind_ms: 0,
-        service: service.to_owned(),
-        event_type: event_type.to_owned(),
-        level: "info".to_owned(),
-        job_id: Some("job_1".to_owned()),
+        service: service.into(),
+        event_type: event_type.into(),
+        level: "info".into(),
+        job_id: Some("job_1".into()),
         trace_id: None,
-        worker_id: (service == "worker").then(|| "worker-1".to_owned()),
+        worker_id: (service == "worker").then(|| "worker-1".into()),
         machine_id: None,
         user_id: None,
         duration_ms: None,
-        data: Map::new(),
-    }
+        data: Data::default(),
+    })
 }
 
 fn history(events: &[(i64, &str)], now_ms: i64) -> History {
@@ -98,7 +98,7 @@ fn a_retry_is_waited_for_until_its_time() {
         DONE[..4].iter().zip(0..).map(|((at_ms, event_type), seq)| event(*at_ms, seq, event_type)).collect();
     events.push(event(2_000, 4, "connector.processing_failed"));
     let mut retry = event(2_010, 5, "job.retry_scheduled");
-    retry.data = json!({ "attempt": 1, "nextRetryAt": 7_000 }).as_object().unwrap().clone();
+    retry.data = json!({ "attempt": 1, "nextRetryAt": 7_000 }).as_object().unwrap().clone().into();
     events.push(retry);
     let until = State::Deferred { event: 5, until_ms: 7_000 };
     assert_eq!(History::new(events.clone(), 6_000).unwrap().state(), until);
@@ -170,7 +170,7 @@ fn errors_that_differ_in_numbers_are_one() {
     assert_eq!(one, fingerprint("timeout of 1500ms exceeded at job_9f"));
     assert_eq!(one, "timeout of # exceeded at #");
     let data = json!({ "error": { "message": "boom\n at x" } });
-    assert_eq!(error_text(data.as_object().unwrap()).as_deref(), Some("boom"));
+    assert_eq!(error_text(&data.as_object().unwrap().clone().into()).as_deref(), Some("boom"));
 }
 
 const TYPES: [&str; 13] = [

@@ -1,7 +1,9 @@
 //! When a job is to go on, and whether another attempt follows one that has failed: as the events say it themselves,
 //! under the names that different systems have for it.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
+
+use super::data::Data;
 
 use emp_event::read_time;
 
@@ -38,7 +40,7 @@ const RETRY: [&str; 3] = ["retrycount", "retries", "retry"];
 const RETRIES_MAX: [&str; 3] = ["maxretries", "retriesmax", "retrylimit"];
 
 /// Before when nothing is to be expected of the job, ms since the epoch, where an event that happened then says so.
-pub fn due_ms(data: &Map<String, Value>, happened_ms: i64) -> Option<i64> {
+pub fn due_ms(data: &Data, happened_ms: i64) -> Option<i64> {
     let moment = || find(data, &MOMENTS).and_then(moment_ms);
     let delay = || {
         let ms = find(data, &DELAYS).and_then(number)?;
@@ -49,18 +51,18 @@ pub fn due_ms(data: &Map<String, Value>, happened_ms: i64) -> Option<i64> {
 }
 
 /// How many attempts there may be at most, where an event that makes the job, or puts it into a queue, says so.
-pub fn attempts_allowed(data: &Map<String, Value>) -> Option<u32> {
+pub fn attempts_allowed(data: &Data) -> Option<u32> {
     attempts_max(data).or_else(|| count(data, &ATTEMPTS))
 }
 
-fn attempts_max(data: &Map<String, Value>) -> Option<u32> {
+fn attempts_max(data: &Data) -> Option<u32> {
     let retries = || find(data, &RETRIES_MAX).and_then(number).filter(|retries| *retries >= 0.0);
     count(data, &ATTEMPTS_MAX).or_else(|| Some((retries()? as u32).saturating_add(1)))
 }
 
 /// Does another attempt follow the one that has failed with this event? `None` where nothing says it. `begun` is how
 /// many were begun so far, and `max` how many there may be by what was said of the job before.
-pub fn is_tried_again(data: &Map<String, Value>, begun: u32, max: Option<u32>) -> Option<bool> {
+pub fn is_tried_again(data: &Data, begun: u32, max: Option<u32>) -> Option<bool> {
     let flag = |keys: &[&str]| find(data, keys).and_then(Value::as_bool);
     let left = || Some(find(data, &LEFT).and_then(number)? > 0.0);
     let by_retries = || {
@@ -77,7 +79,7 @@ pub fn is_tried_again(data: &Map<String, Value>, begun: u32, max: Option<u32>) -
 }
 
 /// The first of these keys that the data has, however it is written.
-fn find<'a>(data: &'a Map<String, Value>, keys: &[&str]) -> Option<&'a Value> {
+fn find<'a>(data: &'a Data, keys: &[&str]) -> Option<&'a Value> {
     let is = |name: &str, key: &str| {
         let letters = name.bytes().filter(|byte| *byte != b'_' && *byte != b'-');
         letters.map(|byte| byte.to_ascii_lowercase()).eq(key.bytes())
@@ -87,7 +89,7 @@ fn find<'a>(data: &'a Map<String, Value>, keys: &[&str]) -> Option<&'a Value> {
 }
 
 /// A whole number from 1 on.
-fn count(data: &Map<String, Value>, keys: &[&str]) -> Option<u32> {
+fn count(data: &Data, keys: &[&str]) -> Option<u32> {
     find(data, keys).and_then(number).filter(|number| *number >= 1.0).map(|number| number as u32)
 }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Map, Value};
+use super::data::Data;
 
 use super::meaning::Meaning;
 use super::vocabulary::{Named, vocabulary};
@@ -77,6 +77,6 @@ pub fn closes(of: &str, name: &str, span: &str) -> bool {
 }
 
 /// What kind of job it is, as `job.created` says.
-pub fn job_type_of(data: &Map<String, Value>) -> Option<&str> {
+pub fn job_type_of(data: &Data) -> Option<&str> {
     vocabulary().keys(Named::JobType).iter().find_map(|key| data.get(key)?.as_str())
 }

@@ -178,6 +178,23 @@ impl Engine {
         Ok(self.newest_id()?.and_then(EntryId::ingested_at))
     }
 
+    /// How many events arrived between two moments, ms since the epoch, at most: as many as those files and segments hold
+    /// that have any of that time.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn arrived_at_most(&self, from_ms: i64, until_ms: i64) -> Result<u64, QueryError> {
+        let view = self.source.view_or_failure()?;
+        let is_then = |(first_ms, last_ms): (i64, i64)| first_ms <= until_ms && from_ms <= last_ms;
+        let sealed = view.sealed();
+        let facts = sealed.files.iter().filter_map(|file| file.facts.as_ref().ok());
+        let of_files = facts.filter(|facts| facts.ingested.is_none_or(is_then)).map(|facts| facts.rows);
+        let segments = view.snapshot.segments.iter();
+        let segments = segments.filter(|segment| is_then((segment.hour.start_ms(), segment.hour.end_ms())));
+        let of_segments = segments.flat_map(|segment| &segment.batches).map(|batch| batch.num_rows() as u64);
+        Ok(of_files.chain(of_segments).sum())
+    }
+
     /// The ID of the event that arrived last; `None` where there is none.
     ///
     /// # Errors

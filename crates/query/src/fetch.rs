@@ -6,29 +6,43 @@ use arrow::datatypes::{DataType, Float64Type, TimeUnit, TimestampMillisecondType
 use arrow::error::ArrowError;
 
 use emp_event::EntryId;
-use emp_job::JobEvent;
+use emp_job::{Data, EventFields, JobEvent, Texts};
 
 /// The columns of the table `events` that events are read from, as SQL lists them.
 pub const EVENT_COLUMNS: &str = "id, timestamp, ingested_at, service, event_type, level, job_id, trace_id, worker_id, \
      machine_id, user_id, duration_ms, data";
-
-/// The same columns, but for data that takes more bytes than that: it is left out.
-#[must_use]
-pub fn event_columns(data_bytes_max: usize) -> String {
-    let small = format!("case when octet_length(data) <= {data_bytes_max} then data else '{{}}' end as data");
-    match EVENT_COLUMNS.strip_suffix("data") {
-        Some(others) => format!("{others}{small}"),
-        None => EVENT_COLUMNS.to_owned(),
-    }
-}
 
 /// The events of these rows, which have the columns of [`EVENT_COLUMNS`].
 ///
 /// # Errors
 /// Where one is missing, or of a type that is no form of the one it should have.
 pub fn read_events(batches: &[RecordBatch]) -> Result<Vec<JobEvent>, ArrowError> {
-    let mut events = Vec::with_capacity(batches.iter().map(RecordBatch::num_rows).sum());
-    for batch in batches {
+    let mut read = EventsRead::new(usize::MAX);
+    batches.iter().try_for_each(|batch| read.add(batch))?;
+    Ok(read.events)
+}
+
+/// Events, as they are read batch by batch.
+#[derive(Debug)]
+pub struct EventsRead {
+    /// Those so far.
+    pub events: Vec<JobEvent>,
+    texts: Texts,
+    member_bytes_max: usize,
+}
+
+impl EventsRead {
+    /// None yet. Of members of `data` that take more bytes than that, texts are cut and all else is left out.
+    #[must_use]
+    pub fn new(member_bytes_max: usize) -> Self {
+        Self { events: Vec::new(), texts: Texts::default(), member_bytes_max }
+    }
+
+    /// Those of some more rows, which have the columns of [`EVENT_COLUMNS`].
+    ///
+    /// # Errors
+    /// As [`read_events`].
+    pub fn add(&mut self, batch: &RecordBatch) -> Result<(), ArrowError> {
         let text = |name: &str| column_as(batch, name, &DataType::Utf8);
         let texts = [
             "id",
@@ -52,18 +66,16 @@ pub fn read_events(batches: &[RecordBatch]) -> Result<Vec<JobEvent>, ArrowError>
         let duration_ms = column_as(batch, "duration_ms", &DataType::Float64)?;
         for row in 0..batch.num_rows() {
             let millis = |column: &ArrayRef| column.as_primitive::<TimestampMillisecondType>().value(row);
-            let optional =
-                |column: &ArrayRef| column.is_valid(row).then(|| column.as_string::<i32>().value(row).to_owned());
-            let plain = |column: &ArrayRef| optional(column).unwrap_or_default();
+            let mut optional = |column: &ArrayRef| text_at(column, row).map(|text| self.texts.shared(text));
             let is_stated = duration_ms.is_valid(row);
-            events.push(JobEvent {
-                id: plain(&id).parse().unwrap_or(EntryId::ZERO),
+            let fields = EventFields {
+                id: text_at(&id, row).and_then(|id| id.parse().ok()).unwrap_or(EntryId::ZERO),
                 timestamp_ms: millis(&timestamp),
                 arrived_ms: millis(&ingested_at),
                 behind_ms: 0,
-                service: plain(&service),
-                event_type: plain(&event_type),
-                level: plain(&level),
+                service: optional(&service).unwrap_or_default(),
+                event_type: optional(&event_type).unwrap_or_default(),
+                level: optional(&level).unwrap_or_default(),
                 job_id: optional(&job_id),
                 trace_id: optional(&trace_id),
                 worker_id: optional(&worker_id),
@@ -71,11 +83,17 @@ pub fn read_events(batches: &[RecordBatch]) -> Result<Vec<JobEvent>, ArrowError>
                 user_id: optional(&user_id),
                 duration_ms: is_stated.then(|| duration_ms.as_primitive::<Float64Type>().value(row)),
                 // A row that was made by hand may hold anything there.
-                data: optional(&data).and_then(|data| serde_json::from_str(&data).ok()).unwrap_or_default(),
-            });
+                data: Data::in_brief(text_at(&data, row).unwrap_or_default(), &mut self.texts, self.member_bytes_max),
+            };
+            self.events.push(fields.into());
         }
+        Ok(())
     }
-    Ok(events)
+}
+
+/// A text of a column of texts.
+fn text_at(column: &ArrayRef, row: usize) -> Option<&str> {
+    column.is_valid(row).then(|| column.as_string::<i32>().value(row))
 }
 
 /// A column of these rows, cast to a type.

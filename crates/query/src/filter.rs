@@ -1,6 +1,8 @@
 //! Which events are asked for: the same conditions for the store, as SQL, and for events that have not
 //! reached it yet.
 
+use std::sync::Arc;
+
 use regex::Regex;
 use serde_json::Value;
 
@@ -189,16 +191,17 @@ impl Condition {
 }
 
 fn value_of(event: &JobEvent, key: &str) -> Option<String> {
+    let text = |text: &Option<Arc<str>>| text.as_deref().map(str::to_owned);
     match key {
         "id" => Some(event.id.to_string()),
-        "service" => Some(event.service.clone()),
-        "event_type" => Some(event.event_type.clone()),
-        "level" => Some(event.level.clone()),
-        "trace_id" => event.trace_id.clone(),
-        "job_id" => event.job_id.clone(),
-        "worker_id" => event.worker_id.clone(),
-        "machine_id" => event.machine_id.clone(),
-        "user_id" => event.user_id.clone(),
+        "service" => Some(event.service.to_string()),
+        "event_type" => Some(event.event_type.to_string()),
+        "level" => Some(event.level.to_string()),
+        "trace_id" => text(&event.trace_id),
+        "job_id" => text(&event.job_id),
+        "worker_id" => text(&event.worker_id),
+        "machine_id" => text(&event.machine_id),
+        "user_id" => text(&event.user_id),
         DURATION => event.duration_ms.map(|ms| if ms.fract() == 0.0 { format!("{ms:.1}") } else { ms.to_string() }),
         key => match event.data.get(key)? {
             Value::Null => None,

@@ -36,7 +36,7 @@ pub use canned::{CannedQuery, Column, Kind, Need, Parameter, canned_queries, fin
 pub use clocks::HAPPENED_MS;
 pub use engine::{Engine, Kept, Settings};
 pub use error::QueryError;
-pub use fetch::{EVENT_COLUMNS, column_as, event_columns, read_events};
+pub use fetch::{EVENT_COLUMNS, EventsRead, column_as, read_events};
 pub use filter::{Filter, FilterError};
 pub use literal::{key_among, literal, moment_literal};
 pub use names::Names;

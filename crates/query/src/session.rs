@@ -10,7 +10,7 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SessionState, SessionStateBuilder, SessionStateDefaults};
 use datafusion::prelude::SessionConfig;
 
-use super::optimize::with_newest_first;
+use super::optimize::with_our_rules;
 use super::{QueryError, functions};
 
 /// The names under which `show tables` lists ours.
@@ -93,7 +93,7 @@ pub(super) fn start(limits: &Limits) -> Result<SessionState> {
     let mut state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime)
-        .with_physical_optimizer_rules(with_newest_first())
+        .with_physical_optimizer_rules(with_our_rules())
         .with_expr_planners(SessionStateDefaults::default_expr_planners())
         .with_scalar_functions(SessionStateDefaults::default_scalar_functions())
         .with_higher_order_functions(SessionStateDefaults::default_higher_order_functions())

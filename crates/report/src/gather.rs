@@ -228,7 +228,7 @@ async fn latencies(
         now_ms,
         limit: 1_000,
     };
-    let compared = Rows(vec![perf(engine, &compared).await?]);
+    let compared = Rows(vec![perf(engine, &compared).await?.0]);
     type Change = (Option<f64>, Option<f64>, Option<bool>);
     let mut changes: HashMap<String, Change> = HashMap::new();
     compared.map(|row| {
@@ -360,7 +360,7 @@ async fn slow_jobs(
     let ids = Rows::ask_within(investigation.engine(), &sql, range).await?.map(|row| row.text("job_id"))?;
     let mut content = Vec::new();
     for job_id in ids {
-        if let Some(history) = investigation.history(&job_id).await? {
+        if let Some(history) = investigation.steps(&job_id).await? {
             let judgement = investigation.judge_timeline(&history, None);
             content.push(SlowJob { job_id, history, judgement });
         }

@@ -11,9 +11,8 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
 };
-use serde_json::{Map, Value};
 
-use emp_job::{Meaning, Offsets, Order, job_type_of, vocabulary};
+use emp_job::{Data, Meaning, Offsets, Order, job_type_of, vocabulary};
 use emp_store::rows_at_once;
 
 use super::table::Typical;
@@ -182,7 +181,7 @@ fn tells_kind(event_type: &str) -> bool {
 }
 
 fn kind(data: &StringArray, row: usize) -> Option<String> {
-    let data: Map<String, Value> = serde_json::from_str(data.is_valid(row).then(|| data.value(row))?).ok()?;
+    let data: Data = serde_json::from_str(data.is_valid(row).then(|| data.value(row))?).ok()?;
     job_type_of(&data).map(str::to_owned)
 }
 

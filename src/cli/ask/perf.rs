@@ -17,6 +17,9 @@ use crate::cli::options::Options;
 ///
 /// With a range of time each row is compared with the range of the same length before: by how much the
 /// median changed, and by Mann–Whitney's test whether that is real (q of 0.01 or less).
+/// So far back clocks that are wrong are told of.
+const CLOCKS_MS: i64 = 7 * 24 * 3_600_000;
+
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -46,7 +49,7 @@ impl Perf {
             let (since_ms, until_ms) = self.range.bounds(options, &self.as_of, now_ms)?;
             let question =
                 PerfQuestion { by: self.by.clone(), since_ms, until_ms, against_ms: None, now_ms, limit: self.limit };
-            let mut batch = perf(&engine, &question).await?;
+            let (mut batch, without_level) = perf(&engine, &question).await?;
             let is_judged = question.by == "worker_id" || vocabulary().is_key(Named::Connector, &question.by);
             if let Some(since_ms) = since_ms.filter(|_| is_judged) {
                 let investigation = Investigation::open(&engine, until_ms.unwrap_or(now_ms)).await?;
@@ -66,8 +69,15 @@ impl Perf {
             if batch.num_rows() == 0 {
                 warn(&[self.why_nothing(&engine).await?]);
             }
-            note_failures_without_level(&engine, (since_ms, until_ms)).await?;
-            let range = [("since", since_ms), ("until", until_ms)].into_iter();
+            match without_level {
+                Some(without_level) => warn(without_level.note().as_slice()),
+                None => note_failures_without_level(&engine, (since_ms, until_ms)).await?,
+            }
+            // Of a longer range it is the last week's clocks that somebody can still put right.
+            let last_week_ms = until_ms.unwrap_or(now_ms) - CLOCKS_MS;
+            let range =
+                [("since", Some(since_ms.map_or(last_week_ms, |ms| ms.max(last_week_ms)))), ("until", until_ms)];
+            let range = range.into_iter();
             let range: Vec<_> = range.filter_map(|(name, ms)| Some((name.to_owned(), ms?.to_string()))).collect();
             if batch.num_rows() > 0 {
                 warn(clocks_note(&engine, &range, ByClocks::Stated).await?.as_slice());

@@ -3,7 +3,7 @@
 use emp_event::EntryId;
 use emp_findings::{ComparedStep, FlaggedGap};
 use emp_investigate::Investigation;
-use emp_job::{History, JobEvent};
+use emp_job::{Data, EventFields, History, JobEvent};
 use emp_query::Engine;
 use emp_store::{Layout, StoreWriter};
 
@@ -11,22 +11,22 @@ use crate::{FROM_MS, block_on};
 
 /// An event that happens so many ms after [`FROM_MS`].
 fn event(after_ms: i64, event_type: &str, id: EntryId) -> JobEvent {
-    JobEvent {
+    JobEvent::from(EventFields {
         id,
         timestamp_ms: FROM_MS + after_ms,
         arrived_ms: FROM_MS + after_ms,
         behind_ms: 0,
-        service: "worker".to_owned(),
-        event_type: event_type.to_owned(),
-        level: "info".to_owned(),
-        job_id: Some("job_1".to_owned()),
+        service: "worker".into(),
+        event_type: event_type.into(),
+        level: "info".into(),
+        job_id: Some("job_1".into()),
         trace_id: None,
         worker_id: None,
         machine_id: None,
         user_id: None,
         duration_ms: None,
-        data: serde_json::Map::new(),
-    }
+        data: Data::default(),
+    })
 }
 
 /// A job of these steps, a second apart.

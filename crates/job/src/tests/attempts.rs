@@ -1,5 +1,7 @@
 //! Attempts, delays, and events that come in another order than what they tell of.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -7,9 +9,9 @@ use super::*;
 /// An event of a worker, or of the API where none is named.
 fn told(at_ms: i64, seq: u64, event_type: &str, worker: &str, data: Value) -> JobEvent {
     let mut told = event(at_ms, seq, event_type);
-    told.worker_id = Some(worker.to_owned()).filter(|worker| !worker.is_empty());
-    told.service = if worker.is_empty() { "api-server" } else { "worker" }.to_owned();
-    told.data = data.as_object().unwrap().clone();
+    told.worker_id = Some(worker.into()).filter(|worker: &Arc<str>| !worker.is_empty());
+    told.service = if worker.is_empty() { "api-server" } else { "worker" }.into();
+    told.data = data.as_object().unwrap().clone().into();
     told
 }
 

@@ -10,7 +10,6 @@ use datafusion::error::Result;
 use datafusion::physical_expr::PhysicalSortExpr;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
-use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::filter::FilterExec;
@@ -20,19 +19,8 @@ use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::{ExecutionPlan, SortOrderPushdownResult};
 
-type Rule = Arc<dyn PhysicalOptimizerRule + Send + Sync>;
-
-/// The engine's rules, with ours where sorts are pushed down, before the filters of running sorts
-/// are.
-pub(crate) fn with_newest_first() -> Vec<Rule> {
-    let mut rules = PhysicalOptimizer::new().rules;
-    let after = rules.iter().position(|rule| rule.name() == "PushdownSort").map_or(rules.len(), |at| at + 1);
-    rules.insert(after, Arc::new(NewestFirst));
-    rules
-}
-
 #[derive(Debug)]
-struct NewestFirst;
+pub(super) struct NewestFirst;
 
 impl PhysicalOptimizerRule for NewestFirst {
     fn name(&self) -> &str {

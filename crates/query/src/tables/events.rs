@@ -26,7 +26,7 @@ use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::scalar::ScalarValue;
 
-use emp_catalog::{BOUNDED_COLUMNS, Indexed, Sealed, SealedFiles};
+use emp_catalog::{BOUNDED_COLUMNS, Indexed, ROWS_AT_ONCE_MAX, Sealed, SealedFiles};
 use emp_store::Segment;
 
 use crate::functions::MENTIONS;
@@ -95,8 +95,10 @@ impl TableProvider for Events {
         let chosen = choose(&view, &all, &pruner, filters);
         let scan = Scan { state, view: &view, all: &all, limit, filter_while_decoding: picks_few(filters) };
         let (without_arrival, chosen) = chosen.part(lacks_arrival);
-        if !chosen.files.is_empty() {
-            inputs.push(scan.sealed(&chosen, projection)?);
+        // One large file takes no others' rows apart.
+        let (large, chosen) = chosen.part(|file| rows_at_once(file) < ROWS_AT_ONCE_MAX / 8);
+        for chosen in [chosen, large].iter().filter(|chosen| !chosen.files.is_empty()) {
+            inputs.push(scan.sealed(chosen, projection)?);
         }
         if !without_arrival.files.is_empty() {
             inputs.push(scan.sealed_without_arrival(&without_arrival, projection)?);
@@ -157,6 +159,11 @@ fn picks_few(filters: &[Expr]) -> bool {
     })
 }
 
+/// How many of a file's rows are decoded at once.
+fn rows_at_once(file: &Sealed) -> usize {
+    file.facts.as_ref().map_or(ROWS_AT_ONCE_MAX, |facts| facts.rows_at_once as usize)
+}
+
 /// May a file of another writer lack `ingested_at`?
 fn lacks_arrival(file: &Sealed) -> bool {
     let arrival = BOUNDED_COLUMNS.iter().position(|name| *name == ARRIVAL);
@@ -199,6 +206,7 @@ impl Scan<'_> {
             .with_statistics(statistics(&chosen.files))
             .with_projection_indices(projection.cloned())?
             .with_limit(self.limit)
+            .with_batch_size(chosen.files.iter().map(|file| rows_at_once(file)).min())
             .build();
         Ok(DataSourceExec::from_data_source(config))
     }

@@ -125,7 +125,7 @@ fn a_text_is_found_as_a_person_reads_it() {
         let mut filter = emp_query::Filter::default();
         filter.text(text);
         let stored = ask(&engine, &format!("select event_type from events where {} order by id", filter.sql()));
-        let coming = all.iter().filter(|event| filter.holds(event)).map(|event| event.event_type.as_str());
+        let coming = all.iter().filter(|event| filter.holds(event)).map(|event| &*event.event_type);
         assert_eq!(stored, coming.collect::<Vec<_>>().join("\n"), "{text}");
         stored.replace("job.step", "").replace('\n', " ")
     };

@@ -3,9 +3,9 @@
 
 use std::collections::HashSet;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use emp_job::error_values;
+use emp_job::{Data, error_values};
 use emp_units as units;
 
 use super::events::Event;
@@ -62,12 +62,12 @@ impl Teller {
         if let Some((key, text)) = &error {
             told.push(key);
             // One that repeats the text under another name adds nothing.
-            told.extend(event.data.iter().filter(|(_, value)| plain(value) == *text).map(|(key, _)| key.as_str()));
+            told.extend(event.data.iter().filter(|(_, value)| plain(value) == *text).map(|(key, _)| key));
         }
         if let Some(duration) = event.duration_ms {
             parts.push(format!("took {}", units::millis(duration)));
             let same = |value: &Value| value.as_f64() == Some(duration);
-            told.extend(event.data.iter().filter(|(key, value)| is_millis(key) && same(value)).map(|(key, _)| &**key));
+            told.extend(event.data.iter().filter(|(key, value)| is_millis(key) && same(value)).map(|(key, _)| key));
         }
         parts.extend(self.place(event));
         parts.extend(self.pairs(&event.data, &told));
@@ -80,12 +80,12 @@ impl Teller {
         worker.into_iter().chain(changed("machine", &event.machine_id, &mut self.machine_id))
     }
 
-    fn pairs(&mut self, data: &Map<String, Value>, told: &[&str]) -> Vec<String> {
-        let telling = TELLING_KEYS.iter().filter_map(|&key| data.get_key_value(key));
-        let others = data.iter().filter(|(key, _)| !TELLING_KEYS.contains(&key.as_str()));
+    fn pairs(&mut self, data: &Data, told: &[&str]) -> Vec<String> {
+        let telling = TELLING_KEYS.iter().filter_map(|&key| Some((key, data.get(key)?)));
+        let others = data.iter().filter(|(key, _)| !TELLING_KEYS.contains(key));
         let mut pairs = Vec::new();
         for (key, value) in telling.chain(others) {
-            if told.contains(&key.as_str()) || is_known(key) || (is_id(key) && !self.is_new(key, value)) {
+            if told.contains(&key) || is_known(key) || (is_id(key) && !self.is_new(key, value)) {
                 continue;
             }
             pairs.extend(pair(key, value));
@@ -104,13 +104,14 @@ impl Teller {
 
 /// What changed from the first to the last event of a run: `10 % → 95 %`.
 pub(super) fn progress(first: &Event, last: &Event) -> Option<String> {
-    let key = PROGRESS_KEYS.iter().find(|key| first.data.contains_key(**key) && last.data.contains_key(**key))?;
-    let (from, to) = (value_of(key, first.data.get(*key)?)?, value_of(key, last.data.get(*key)?)?);
+    let both = |key: &'static str| Some((key, first.data.get(key)?, last.data.get(key)?));
+    let (key, from, to) = PROGRESS_KEYS.iter().find_map(|key| both(key))?;
+    let (from, to) = (value_of(key, from)?, value_of(key, to)?);
     Some(if from == to { from } else { format!("{from} → {to}") })
 }
 
 /// The key and text of the reason of a failure.
-fn error_of(data: &Map<String, Value>) -> Option<(String, String)> {
+fn error_of(data: &Data) -> Option<(String, String)> {
     let mut texts = error_values(data).map(|(key, value)| (key.to_owned(), plain(value)));
     texts.find(|(_, text)| !text.is_empty())
 }

@@ -1,11 +1,10 @@
 //! The events of a timeline as they are shown.
 
 use std::collections::HashMap;
-
-use serde_json::{Map, Value};
+use std::sync::Arc;
 
 use emp_findings::{FlaggedGap, Judgement};
-use emp_job::{History, JobEvent, Meaning, vocabulary};
+use emp_job::{Data, History, JobEvent, Meaning, vocabulary};
 use emp_units as units;
 
 use crate::text::visible;
@@ -33,7 +32,7 @@ pub(crate) struct Event {
     pub duration_ms: Option<f64>,
     pub worker_id: Option<String>,
     pub machine_id: Option<String>,
-    pub data: Map<String, Value>,
+    pub data: Data,
 }
 
 /// A time in which nothing was heard, for longer than is usual.
@@ -56,7 +55,7 @@ impl From<&FlaggedGap> for Gap {
 
 impl From<&JobEvent> for Event {
     fn from(event: &JobEvent) -> Self {
-        let shown = |text: &Option<String>| text.as_deref().map(|text| visible(text).into_owned());
+        let shown = |text: &Option<Arc<str>>| text.as_deref().map(|text| visible(text).into_owned());
         Self {
             time_ms: event.timestamp_ms,
             ahead_ms: Some(event.ahead_ms()).filter(|ahead| *ahead > SKEW_MS_MIN),

@@ -2,7 +2,7 @@
 
 use emp_event::EntryId;
 use emp_findings::{FlaggedGap, Judgement};
-use emp_job::{History, JobEvent};
+use emp_job::{EventFields, History, JobEvent};
 use emp_render::{Screen, TimeZone, write_job};
 
 /// 2025-09-27T12:03:05.120Z.
@@ -71,23 +71,23 @@ pub fn job_events(start_ms: i64, steps: &[Step]) -> Vec<JobEvent> {
         *now += step.after_ms;
         Some(*now)
     });
-    let events = stamps.zip(steps).zip(0..).map(|((stamp, step), seq)| JobEvent {
+    let events = stamps.zip(steps).zip(0..).map(|((stamp, step), seq)| EventFields {
         id: EntryId::new((stamp - step.ahead_ms) as u64, seq),
         timestamp_ms: stamp,
         arrived_ms: stamp - step.ahead_ms,
         behind_ms: 0,
-        service: step.service.to_owned(),
-        event_type: step.event_type.to_owned(),
-        level: step.level.to_owned(),
-        job_id: Some("job_123".to_owned()),
+        service: step.service.into(),
+        event_type: step.event_type.into(),
+        level: step.level.into(),
+        job_id: Some("job_123".into()),
         trace_id: None,
-        worker_id: step.worker_id.map(str::to_owned),
+        worker_id: step.worker_id.map(Into::into),
         machine_id: None,
         user_id: None,
         duration_ms: step.duration_ms,
         data: serde_json::from_str(&step.data).unwrap_or_default(),
     });
-    events.collect()
+    events.map(JobEvent::from).collect()
 }
 
 /// A job that waits, makes progress, fails, and is tried again.
