@@ -23,6 +23,10 @@ while IFS= read -r -d '' file; do
         refuse "$file has $bytes bytes, above $BYTES_MAX: keep it out of git, or list it in scripts/check-files.sh with the reason"
     fi
     case $file in
+        data/sample/*) ;;
+        */_journal/* | */date=*/hour=*) refuse "$file is of a store: only data/sample belongs here" ;;
+    esac
+    case $file in
         src/* | */src/*)
             [[ $file =~ \.($SOURCE_KINDS)$ ]] ||
                 refuse "$file lies beside source and is none: move it, or add its kind to scripts/check-files.sh"

@@ -90,11 +90,16 @@ impl Examples {
     }
 }
 
+const DETAILS: &str = "service, event_type, epoch_ms(timestamp) as ms";
+
+fn mentioning(text: &str) -> String {
+    format!("select id, {DETAILS} from EVENTS where data ilike '%{text}%' order by length(id), id")
+}
+
 fn questions(folder: &Path) -> Vec<Question> {
     let Examples { job, trace, user, last_hour } = Examples::of(folder);
     let year: &[&str] = &["year"];
     let both: &[&str] = &["year", "week"];
-    let details = "service, event_type, epoch_ms(timestamp) as ms";
     let files = files(folder);
     let mut questions = Vec::new();
     let mut add = |name, stores, sql: String| {
@@ -110,24 +115,24 @@ fn questions(folder: &Path) -> Vec<Question> {
     add(
         "one job's events",
         year,
-        format!("select id, {details} from EVENTS where job_id = '{job}' order by length(id), id"),
+        format!("select id, {DETAILS} from EVENTS where job_id = '{job}' order by length(id), id"),
     );
     add(
         "one trace's events",
         year,
-        format!("select id, {details} from EVENTS where trace_id = '{trace}' order by length(id), id"),
+        format!("select id, {DETAILS} from EVENTS where trace_id = '{trace}' order by length(id), id"),
     );
     add(
         "one user's errors",
         year,
         format!(
-            "select id, {details} from EVENTS where user_id = '{user}' and level = 'error' order by length(id), id"
+            "select id, {DETAILS} from EVENTS where user_id = '{user}' and level = 'error' order by length(id), id"
         ),
     );
     add(
         "newest 20 errors",
         year,
-        format!("select id, {details} from EVENTS where level = 'error' order by timestamp desc, id limit 20"),
+        format!("select id, {DETAILS} from EVENTS where level = 'error' order by timestamp desc, id limit 20"),
     );
     add(
         "last hour's counts",
@@ -136,8 +141,6 @@ fn questions(folder: &Path) -> Vec<Question> {
             "select event_type, count(*) from EVENTS where timestamp >= to_timestamp({last_hour}) group by 1 order by 1"
         ),
     );
-    let mentioning =
-        |text: &str| format!("select id, {details} from EVENTS where data ilike '%{text}%' order by length(id), id");
     add("a text that is nowhere", year, mentioning("nothing of the kind"));
     add("a text of a tenth of the hours", year, mentioning("Unknown voice"));
     add("`count(*)`", year, "select count(*) from EVENTS".to_owned());

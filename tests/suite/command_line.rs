@@ -74,6 +74,7 @@ fn wrong_usage_is_told_apart_from_failure() {
         vec!["query", "gaps", "--param", "min_gap"],
         vec!["sql", "--tz", "Mars/Olympus", "select 1"],
         vec!["collect", "--seal-every", "0s"],
+        vec!["diagnose", "job_1", "--last", "1h"],
     ] {
         let ended = run(sample().args(&words));
         assert_eq!(ended.status, 2, "{words:?}: {}", ended.stderr);

@@ -36,9 +36,9 @@ pub(crate) struct Diagnose {
     /// Every job with which something is wrong, grouped by cause
     #[arg(long)]
     all: bool,
-    /// With --all: jobs of the last 30m, 1h, 2d
-    #[arg(long, value_name = "DURATION", default_value = "1h", requires = "all")]
-    last: String,
+    /// With --all: jobs of the last 30m, 1h, 2d [default: 1h]
+    #[arg(long, value_name = "DURATION", requires = "all", conflicts_with = "jobs")]
+    last: Option<String>,
     /// Exit with 1 where something is wrong
     #[arg(long)]
     exit_code: bool,
@@ -54,7 +54,7 @@ impl Diagnose {
             let engine = engine(options)?;
             let investigation = self.as_of.investigation(options, &engine).await?;
             let is_well = match &jobs[..] {
-                [] => all(options, &investigation, &self.last).await?,
+                [] => all(options, &investigation, self.last.as_deref().unwrap_or("1h")).await?,
                 [job] => one(options, &investigation, job).await?,
                 jobs => several(options, &investigation, jobs).await?,
             };
