@@ -3,7 +3,6 @@
 use serde_json::Value;
 
 use super::data::Data;
-
 use super::vocabulary::{Named, vocabulary};
 
 /// Characters beyond these say little about which error it is.

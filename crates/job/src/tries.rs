@@ -3,9 +3,9 @@
 
 use serde_json::Value;
 
-use super::data::Data;
-
 use emp_event::read_time;
+
+use super::data::Data;
 
 /// Keys that hold a moment, in lower case and without `_`.
 const MOMENTS: [&str; 12] = [

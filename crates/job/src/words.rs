@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use super::data::Data;
-
 use super::meaning::Meaning;
 use super::vocabulary::{Named, vocabulary};
 

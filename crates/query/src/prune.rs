@@ -184,8 +184,7 @@ impl Question<'_> {
     fn all_of<'a>(&self, filters: impl Iterator<Item = &'a Expr>, scope: IdScope) -> Option<Vec<bool>> {
         let filters: Vec<&Expr> = filters.collect();
         let scope = if filters.iter().any(|filter| asks_for_errors(filter)) { IdScope::ErrorEvents } else { scope };
-        let each = filters.into_iter().filter_map(|filter| self.one(filter, scope));
-        each.reduce(|a, b| combine(a, &b, |a, b| a & b))
+        all_true(filters.into_iter().filter_map(|filter| self.one(filter, scope)))
     }
 
     fn one(&self, filter: &Expr, scope: IdScope) -> Option<Vec<bool>> {
@@ -199,8 +198,7 @@ impl Question<'_> {
                 self.files.holding(column, &ids, scope)
             }
             Indexed::Texts => {
-                let each = wanted_texts(filter).into_iter().filter_map(|text| self.files.mentioning(&text));
-                each.reduce(|a, b| combine(a, &b, |a, b| a & b))
+                all_true(wanted_texts(filter).into_iter().filter_map(|text| self.files.mentioning(&text)))
             }
         }
     }
@@ -212,6 +210,11 @@ fn asks_for_errors(filter: &Expr) -> bool {
     let is_level = |expr: &Expr| matches!(expr, Expr::Column(column) if column.name == "level");
     let is_error = |expr: &Expr| matches!(expr, Expr::Literal(value, _) if value.try_as_str() == Some(Some("error")));
     (is_level(left) && is_error(right)) || (is_error(left) && is_level(right))
+}
+
+/// The files of which all say so; `None` where nothing is said.
+fn all_true(each: impl Iterator<Item = Vec<bool>>) -> Option<Vec<bool>> {
+    each.reduce(|a, b| combine(a, &b, |a, b| a & b))
 }
 
 fn combine(mut a: Vec<bool>, b: &[bool], with: fn(bool, bool) -> bool) -> Vec<bool> {

@@ -85,14 +85,19 @@ impl TableProvider for Events {
         let pruner = Pruner::new(state, &schema, filters);
         let mut inputs: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
         let mut all = view.sealed();
+        // Of each kind of question to the index, the files that may hold what is asked for.
+        let mut held: Vec<Vec<bool>> = Vec::new();
         for what in [Indexed::Ids, Indexed::Texts] {
+            let Some(mut found) = holding(&all, filters, what) else { continue };
             // Whoever asks about an hour need not wait until a year is known.
-            let unknown = || pruner.keep_sealed(&all, all.files.iter().collect());
-            if holding(&all, filters, what).is_some() && view.should_index(what, &unknown()) {
+            let within_bounds = || pruner.keep_sealed(&all, all.files.iter().collect());
+            if all.not_indexed(what) > 0 && view.should_index(what, &within_bounds()) {
                 all = view.with_all_indexed(what, &self.source.on_indexing).await;
+                found = holding(&all, filters, what).unwrap_or(found);
             }
+            held.push(found);
         }
-        let chosen = choose(&view, &all, &pruner, filters);
+        let chosen = choose(&view, &all, &pruner, &held);
         let scan = Scan { state, view: &view, all: &all, limit, filter_while_decoding: picks_few(filters) };
         let (without_arrival, chosen) = chosen.part(lacks_arrival);
         // One large file takes no others' rows apart.
@@ -133,9 +138,8 @@ impl<'a> Chosen<'a> {
 
 /// The files that may hold matching rows: those that hold the ids and words that are asked for, if any are, and
 /// of these those whose bounds and values allow for it.
-fn choose<'a>(view: &View, all: &'a SealedFiles, pruner: &Pruner, filters: &[Expr]) -> Chosen<'a> {
-    let holding = [Indexed::Ids, Indexed::Texts].map(|what| holding(all, filters, what));
-    let holds = |file: &&Sealed| holding.iter().flatten().all(|holding| holding[file.position]);
+fn choose<'a>(view: &View, all: &'a SealedFiles, pruner: &Pruner, held: &[Vec<bool>]) -> Chosen<'a> {
+    let holds = |file: &&Sealed| held.iter().all(|holding| holding[file.position]);
     let holding_all: Vec<&Sealed> = all.files.iter().filter(holds).collect();
     let not_holding = all.files.len() - holding_all.len();
     let within_bounds = pruner.keep_sealed(all, holding_all);
