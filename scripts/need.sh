@@ -54,7 +54,16 @@ need_python() {
     say "installing Python tools into $tools: $(grep -v '^#' "$wanted" | tr '\n' ' ')"
     python3 -m venv --clear "$tools"
     "$tools/bin/pip" install --quiet --disable-pip-version-check -r "$wanted" >&2
+    need_library_of_rotel
     cp "$wanted" "$tools/requirements.txt"
+}
+
+# rotel's program is linked with Python's library, which Debian's python3 does without.
+need_library_of_rotel() {
+    local missing
+    missing=$(ldd "$tools"/lib/python3*/site-packages/rotel/rotel-agent |
+        sed -n 's/^[[:space:]]*libpython\([0-9.]*\)\.so.* not found$/libpython\1/p')
+    [ -z "$missing" ] || install_packages "$missing"
 }
 
 # Other versions of Redis than the system's. What is packed is a program, so the Python that it was packed for

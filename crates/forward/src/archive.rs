@@ -2,12 +2,15 @@
 
 use tracing::warn;
 
+use super::progress::Place;
 use super::seams::{Archive, Entries};
 use emp_event::EntryId;
-use emp_store::{DeadLetter, DeadLetters, EventRange, Layout, StoreError, StoreWriter, Stored};
+use emp_store::{DeadLetter, DeadLetters, EventRange, Layout, StoreError, StoreWriter, Stored, read_note, write_note};
 
 /// The IDs of imported events have this bit of their sequence set (docs/format.md); Redis never counts that far.
 const IMPORTED: u64 = 1 << 63;
+/// The note in which the store has our place.
+const NOTE: &str = "forwarder";
 
 /// A store on the disk.
 #[derive(Debug, Clone)]
@@ -37,6 +40,14 @@ impl Archive for StoreArchive {
 
     fn keep(&self, letter: &DeadLetter) -> Result<(), StoreError> {
         self.letters.add(letter)
+    }
+
+    fn keep_place(&self, place: &Place) -> Result<(), StoreError> {
+        write_note(&self.layout, NOTE, &place.to_text())
+    }
+
+    fn place(&self) -> Option<Place> {
+        Place::from_text(&read_note(&self.layout, NOTE)?)
     }
 }
 

@@ -156,7 +156,10 @@ impl<A: Archive> Forwarder<A> {
         let is_fresh = kept.is_none();
         let work = match kept {
             Some(work) => work,
-            None => kept.insert(Work::new(&self.settings, Arc::clone(delivery), group.load().await?)),
+            None => {
+                let (noted, place) = (group.load().await?, self.archive.place());
+                kept.insert(Work::new(&self.settings, Arc::clone(delivery), noted, place))
+            }
         };
         let mut session = Session { group, work, forwarder: self };
         let done = session.forward(is_fresh).await;

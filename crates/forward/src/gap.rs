@@ -20,16 +20,30 @@ impl<G: Group, R: Receiver, A: Archive> Session<'_, G, R, A> {
     /// entries of it before the group was given them.
     pub async fn fill(&mut self, first: Option<EntryId>, last: EntryId, trimmed: u64) -> Result<(), Halt> {
         let end = first.unwrap_or_else(|| last.after());
-        self.wait_for_store(first.unwrap_or(last)).await?;
-        let mut stored = self.forwarder.archive.entries(self.work.taken, end)?;
+        if trimmed > 0 {
+            self.wait_for_store(first.unwrap_or(last)).await?;
+        }
+        let found = self.send_stored(end, trimmed).await?;
+        if trimmed + found > 0 {
+            info!("the stream trimmed {trimmed} entries before they were read; the store had {found} of them");
+        }
+        self.count_absent(end.before(), Vec::new(), trimmed.saturating_sub(found)).await
+    }
+
+    /// Takes from the store what lies between our place and `end`; so many of it were trimmed before the group was
+    /// given them, and what is more the stream knows nothing of. How many entries that are.
+    pub async fn send_stored(&mut self, end: EntryId, trimmed: u64) -> Result<u64, Halt> {
+        // What a life before had above our place was settled; what was trimmed may lie there if a clock went back.
+        let begin = if trimmed > 0 { self.work.taken } else { self.work.taken.max(self.work.highest) };
+        let mut stored = self.forwarder.archive.entries(begin, end)?;
         let mut found = 0;
         while let Some(entry) = stored.next_entry()? {
+            let lost = u64::from(found < trimmed);
             found += 1;
             let (id, fate) = (entry.id(), self.fate_of_old(entry));
-            self.push(Queued { id, is_pending: false, lost: 1, fate }).await?;
+            self.push(Queued { id, is_pending: false, lost, fate }).await?;
         }
-        info!("the stream trimmed {trimmed} entries before they were read; the store had {found} of them");
-        self.count_absent(end.before(), Vec::new(), trimmed.saturating_sub(found)).await
+        Ok(found)
     }
 
     /// Takes entries that were given to us before, the first that we are told of first. The store has those
@@ -67,7 +81,7 @@ impl<G: Group, R: Receiver, A: Archive> Session<'_, G, R, A> {
     }
 
     /// Counts what neither the stream nor the store has: these that are pending, and so many that never were.
-    async fn count_absent(&mut self, id: EntryId, pending: Vec<EntryId>, lost: u64) -> Result<(), Halt> {
+    pub async fn count_absent(&mut self, id: EntryId, pending: Vec<EntryId>, lost: u64) -> Result<(), Halt> {
         let missing = lost + pending.len() as u64;
         if missing == 0 {
             return Ok(());
@@ -77,7 +91,7 @@ impl<G: Group, R: Receiver, A: Archive> Session<'_, G, R, A> {
     }
 
     /// Waits until a collector at work has stored that entry, a while at most.
-    async fn wait_for_store(&mut self, id: EntryId) -> Result<(), Halt> {
+    pub async fn wait_for_store(&mut self, id: EntryId) -> Result<(), Halt> {
         let begun = Instant::now();
         while begun.elapsed() < self.forwarder.pace.store && self.forwarder.archive.is_behind(id)? {
             self.settle().await?;

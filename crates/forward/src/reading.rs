@@ -32,6 +32,7 @@ impl<G: Group, R: Receiver, A: Archive> Session<'_, G, R, A> {
             self.create_group().await?;
         }
         self.group.end_other_connections().await;
+        self.work.is_after_break = true;
         let after = if is_fresh { EntryId::ZERO } else { self.work.taken };
         self.take_all_pending(after).await.map(drop)
     }
@@ -40,30 +41,67 @@ impl<G: Group, R: Receiver, A: Archive> Session<'_, G, R, A> {
     async fn create_group(&mut self) -> Result<(), Halt> {
         // In the accounts of the new group this would be counted a second time.
         self.drain().await?;
-        let standing = self.group.standing().await?;
-        let start = match self.work.seen.take() {
-            Some(seen) if standing.added < seen.added => Start::NewStream,
-            Some(Seen { position: Some(position), .. }) => Start::At(position),
-            _ => Start::Now,
+        let mut standing = self.group.standing().await?;
+        let start = match self.work.seen {
+            // What was trimmed before there was a group is not its business.
+            None if self.work.kept.is_none() => Start::Now,
+            // All that it was given is settled, and it has trimmed more than that.
+            Some(Seen { added, position: Some(position), taken, .. })
+                if taken == self.work.taken && added <= standing.added && position < standing.removed =>
+            {
+                Start::At(position)
+            }
+            seen => {
+                standing = self.send_what_is_left(seen, standing).await?;
+                Start::At(standing.removed)
+            }
         };
         let front = standing.first.map_or(standing.last, EntryId::before);
         let work = &mut *self.work;
         (work.progress.lost_settled, work.lost_taken) = (0, 0);
         if standing.last < work.taken {
             warn!("the stream was reset; forwarding goes on with its new life");
-            // What the store has so far is of the life before, of which all was taken: a stream that was given nothing yet
-            // goes on after that, but for clocks.
+            // A stream that was given nothing yet goes on after what was taken, but for clocks.
             let begun = if standing.last == EntryId::ZERO { work.taken.min(an_empty_stream_begins()) } else { front };
             (work.progress.through, work.taken) = (begun, begun);
-        } else if start == Start::Now {
-            // What was trimmed before there was a group is not its business.
+            work.progress.life += 1;
+        } else if start == Start::Now || start == Start::At(standing.removed) {
             work.taken = work.taken.max(front);
             work.progress.through = work.taken;
         }
         self.note().await?;
+        let (added, taken) = (standing.added, self.work.taken);
+        self.work.seen = Some(Seen { added, lost: 0, position: None, taken });
+        self.keep_place();
         self.group.create(start).await?;
         info!("made the consumer group `{}`", super::GROUP);
         Ok(())
+    }
+
+    /// Sends from the store what is above our place and the stream has no more: the rest of its life before, and what
+    /// it has trimmed since. How the stream stands when all that is settled.
+    async fn send_what_is_left(&mut self, seen: Option<Seen>, mut standing: Standing) -> Result<Standing, Halt> {
+        let mut left = 0;
+        loop {
+            self.wait_for_store(standing.last).await?;
+            // The IDs of a stream that goes back to lower ones say nothing about where its life before ends.
+            let end = standing.first.filter(|_| standing.last >= self.work.taken);
+            let found = self.send_stored(end.unwrap_or(EntryId::new(u64::MAX, u64::MAX)), 0).await?;
+            left += found;
+            if found == 0 {
+                break;
+            }
+            self.drain().await?;
+            // Meanwhile it may have gone on, or begun anew once more.
+            standing = self.group.standing().await?;
+        }
+        if seen.is_some_and(|seen| seen.was_another(&standing)) {
+            // What the new stream had trimmed by now is among it, as far as the store has it.
+            let front = standing.first.map_or(standing.last, EntryId::before);
+            self.count_absent(front, Vec::new(), standing.removed.saturating_sub(left)).await?;
+            self.drain().await?;
+        }
+        Ok(standing)
     }
 
     /// Reads until we are told to stop, or, where that is wanted, until there is nothing more.
@@ -115,10 +153,13 @@ impl<G: Group, R: Receiver, A: Archive> Session<'_, G, R, A> {
         let Read { entries, standing, lost, position, .. } = read;
         let first = entries.first().map(|(id, _)| *id);
         let trimmed = lost.saturating_sub(self.work.lost_taken);
-        if trimmed > 0 {
+        // A Redis that came back as it was earlier tells nothing of what it was given since, and the store may have that.
+        let is_to_check = first.is_some() && std::mem::take(&mut self.work.is_after_break);
+        if trimmed > 0 || is_to_check {
             self.fill(first, standing.last, trimmed).await?;
         }
-        self.work.seen = Some(Seen { added: standing.added, lost, position });
+        let taken = entries.last().map_or(self.work.taken, |(id, _)| *id).max(self.work.taken);
+        self.work.seen = Some(Seen { added: standing.added, lost, position, taken });
         for (id, event) in entries {
             // Where the group was made anew it is given again what we had.
             let is_known = id <= self.work.taken;
@@ -130,11 +171,15 @@ impl<G: Group, R: Receiver, A: Archive> Session<'_, G, R, A> {
 
     /// A stream whose IDs went back, or whose accounts did, begins a new life.
     async fn follow_resets(&mut self, read: &Read) -> Result<(), Halt> {
-        let Standing { last, .. } = read.standing;
-        // One that was given nothing yet tells nothing.
-        if last > EntryId::ZERO && last < self.work.taken {
+        let last = read.standing.last;
+        if let Some((first, _)) = read.entries.first()
+            && last < self.work.taken
+        {
             warn!("the stream went back; forwarding goes on with its new life");
-            self.work.taken = read.entries.first().map_or(last, |(id, _)| id.before());
+            if std::mem::take(&mut self.work.is_after_break) {
+                self.send_stored(EntryId::new(u64::MAX, u64::MAX), 0).await?;
+            }
+            self.work.taken = first.before();
         }
         if self.work.seen.is_some_and(|seen| read.lost < seen.lost) {
             self.drain().await?;

@@ -83,7 +83,12 @@ impl Group for RedisGroup {
 }
 
 fn standing(state: &StreamState) -> Standing {
-    Standing { first: state.first, last: state.last.unwrap_or(EntryId::ZERO), added: state.added }
+    Standing {
+        first: state.first,
+        last: state.last.unwrap_or(EntryId::ZERO),
+        added: state.added,
+        removed: state.removed(),
+    }
 }
 
 fn read(poll: &Poll) -> Read {

@@ -8,7 +8,7 @@ use super::ForwardError;
 use super::answer::Reply;
 use super::otlp::OwnedEvent;
 use super::post::Signal;
-use super::progress::Progress;
+use super::progress::{Place, Progress};
 use super::status::Trouble;
 use emp_event::EntryId;
 use emp_store::{DeadLetter, StoreError, Stored};
@@ -65,6 +65,8 @@ pub(super) struct Standing {
     pub last: EntryId,
     /// How many entries it was ever given.
     pub added: u64,
+    /// How many of them it has no more.
+    pub removed: u64,
 }
 
 /// What one read found, all of the same moment.
@@ -109,6 +111,10 @@ pub(super) trait Archive: Send + Sync + 'static {
     fn is_behind(&self, id: EntryId) -> Result<bool, StoreError>;
     /// Keeps, durably, what the receiver has refused for good.
     fn keep(&self, letter: &DeadLetter) -> Result<(), StoreError>;
+    /// Keeps where forwarding has got to: for a Redis that forgets it.
+    fn keep_place(&self, place: &Place) -> Result<(), StoreError>;
+    /// The place that was kept last, by whichever forwarder of this store.
+    fn place(&self) -> Option<Place>;
 }
 
 /// Entries of an [`Archive`], as they are read.

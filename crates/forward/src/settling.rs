@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::ForwardError;
 use super::outbox::{Queued, Settlement};
+use super::progress::{Place, Progress};
 use super::seams::{Archive, Group, Receiver};
 use super::shutdown::{Halt, Stopped};
-use super::work::Session;
+use super::work::{Session, Work};
 use emp_event::EntryId;
 use emp_stream::Lease;
 
@@ -28,6 +29,7 @@ impl<G: Group, R: Receiver, A: Archive> Session<'_, G, R, A> {
         }
         if is_time {
             self.work.ticked = Instant::now();
+            self.keep_place();
             if self.group.hold_lease(&self.forwarder.holder).await? != Lease::Ours {
                 return Err(Halt::Superseded);
             }
@@ -61,6 +63,23 @@ impl<G: Group, R: Receiver, A: Archive> Session<'_, G, R, A> {
         Ok(())
     }
 
+    /// Tells the store how far we have got, for a Redis that forgets it. Where the store cannot be written, no more
+    /// is lost than such a Redis takes along, so that forwarding goes on.
+    pub fn keep_place(&mut self) {
+        let Work { progress, seen, kept, .. } = &mut *self.work;
+        let Some(seen) = *seen else { return };
+        let Progress { through, life, counts, .. } = *progress;
+        let highest = kept.as_ref().map_or(through, |kept| kept.highest.max(through));
+        let place = Place { through, life, highest, counts, seen };
+        if kept.as_ref() == Some(&place) {
+            return;
+        }
+        if let Err(error) = self.forwarder.archive.keep_place(&place) {
+            debug!("how far forwarding has got is in Redis alone: {error}");
+        }
+        *kept = Some(place);
+    }
+
     /// Puts an entry into the outbox, once there is room.
     pub async fn push(&mut self, entry: Queued) -> Result<(), Halt> {
         self.forwarder.shutdown.check()?;
@@ -68,6 +87,7 @@ impl<G: Group, R: Receiver, A: Archive> Session<'_, G, R, A> {
             self.make_room().await?;
         }
         self.work.taken = self.work.taken.max(entry.id);
+        self.work.highest = self.work.highest.max(entry.id);
         self.work.lost_taken += entry.lost;
         self.work.outbox.push(entry);
         Ok(())
@@ -91,7 +111,9 @@ impl<G: Group, R: Receiver, A: Archive> Session<'_, G, R, A> {
             self.settle().await?;
             self.work.outbox.launch(true);
             if self.work.outbox.is_idle() {
-                return self.note().await;
+                self.note().await?;
+                self.keep_place();
+                return Ok(());
             }
             self.wait_for_answer().await?;
         }
@@ -123,6 +145,8 @@ impl<G: Group, R: Receiver, A: Archive> Session<'_, G, R, A> {
             let until_end = (pace.flush + pace.answer).saturating_sub(elapsed).max(Duration::from_millis(1));
             let _ = timeout(pace.tick.min(until_end), self.work.outbox.wait()).await;
         }
-        self.note().await
+        self.note().await?;
+        self.keep_place();
+        Ok(())
     }
 }

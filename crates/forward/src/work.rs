@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use super::deliver::Delivery;
 use super::outbox::{Outbox, Settlement};
-use super::progress::Progress;
-use super::seams::{Archive, Receiver};
+use super::progress::{Place, Progress};
+use super::seams::{Archive, Receiver, Standing};
 use super::settings::Settings;
 use super::shutdown::Shutdown;
 use super::status::{Status, Trouble};
@@ -67,36 +67,57 @@ pub(super) struct Work<R, A> {
     pub unsettled: Settlement,
     /// Everything up to this ID is settled or in the outbox, but for what is still pending from before.
     pub taken: EntryId,
+    /// The same in whichever life of the stream.
+    pub highest: EntryId,
     /// How many entries that the group was never given are settled or in the outbox.
     pub lost_taken: u64,
     pub seen: Option<Seen>,
+    /// Was nothing new read since the connection was made?
+    pub is_after_break: bool,
+    /// The place that the store has.
+    pub kept: Option<Place>,
     /// How many entries are read at once.
     pub read_count: usize,
     pub ticked: Instant,
 }
 
 /// How the stream stood when it was last read.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Seen {
     pub added: u64,
     pub lost: u64,
+    /// The number of the entry that the group was given last, and its ID.
     pub position: Option<u64>,
+    pub taken: EntryId,
+}
+
+impl Seen {
+    /// Is this another stream than the one that was seen? It was given fewer entries, or begins behind the last one
+    /// that we were given and has not trimmed as many.
+    pub fn was_another(&self, standing: &Standing) -> bool {
+        let begins_behind = standing.first.is_some_and(|first| first > self.taken);
+        standing.added < self.added || (begins_behind && self.position.is_some_and(|number| standing.removed < number))
+    }
 }
 
 /// Entries read at first: they may be large.
 const READ_FIRST: usize = 32;
 
 impl<R: Receiver, A: Archive> Work<R, A> {
-    /// To go on from there.
-    pub fn new(settings: &Settings, delivery: Arc<Delivery<R, A>>, progress: Progress) -> Self {
+    /// To go on from there: what Redis has noted, and the store in case that Redis has forgotten it.
+    pub fn new(settings: &Settings, delivery: Arc<Delivery<R, A>>, noted: Progress, kept: Option<Place>) -> Self {
+        let progress = noted.or_further(kept.as_ref());
         Self {
             outbox: Outbox::new(settings, delivery),
             taken: progress.through,
+            highest: kept.as_ref().map_or(progress.through, |place| place.highest),
             lost_taken: progress.lost_settled,
-            progress,
             noted: None,
             unsettled: Settlement::default(),
-            seen: None,
+            seen: kept.as_ref().map(|place| Seen { lost: progress.lost_settled, ..place.seen }),
+            kept,
+            is_after_break: true,
+            progress,
             read_count: READ_FIRST,
             ticked: Instant::now(),
         }

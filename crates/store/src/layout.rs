@@ -293,6 +293,11 @@ impl Layout {
         self.root.join("_retired")
     }
 
+    /// What other rooms have to remember beside the events.
+    pub fn notes(&self) -> PathBuf {
+        self.root.join("_notes")
+    }
+
     /// What is known about the sealed files: derived from them, and made anew where it is missing.
     pub fn index(&self) -> PathBuf {
         self.root.join("_index")

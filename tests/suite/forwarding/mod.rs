@@ -5,6 +5,7 @@ mod batches;
 mod beside_the_collector;
 mod crash;
 mod faults;
+mod forgetting;
 mod full_redis;
 mod http;
 mod https;

@@ -7,7 +7,7 @@ use super::world::World;
 use crate::ForwardError;
 use crate::answer::Reply;
 use crate::post::Signal;
-use crate::progress::Progress;
+use crate::progress::{Place, Progress};
 use crate::seams::{Archive, Entries, Group, Read, Receiver, Redis, Standing};
 use crate::status::Trouble;
 use emp_event::EntryId;
@@ -54,8 +54,8 @@ impl Group for Simulated {
         self.0.step(|state| state.standing()).await
     }
 
-    async fn create(&mut self, _: Start) -> Result<(), ForwardError> {
-        self.0.step(|state| state.group.exists = true).await
+    async fn create(&mut self, start: Start) -> Result<(), ForwardError> {
+        self.0.step(|state| state.create_group(start)).await
     }
 
     // What a connection asked for that stood still is carried out later.
@@ -69,13 +69,14 @@ impl Group for Simulated {
         let (ids, mut read, lost) = self
             .0
             .step(|state| {
+                state.group.is_there()?;
                 let ids = state.read_new(count.min(9));
                 let read =
                     Read { standing: state.standing(), pending: state.group.pending.len() as u64, ..Read::default() };
                 let lost = state.position(&ids).map(|position| state.lost_up_to(position));
-                (ids, read, lost)
+                Ok::<_, ForwardError>((ids, read, lost))
             })
-            .await?;
+            .await??;
         if let Some(lost) = lost {
             self.0.step(|state| state.group.lost = state.group.lost.max(lost)).await?;
         }
@@ -88,12 +89,13 @@ impl Group for Simulated {
     async fn read_pending(&mut self, count: usize, after: EntryId) -> Result<Read, ForwardError> {
         self.0
             .step(|state| {
+                state.group.is_there()?;
                 let pending = state.group.pending.iter().copied().filter(|id| *id > after).take(count.min(9));
                 let (there, trimmed): (Vec<_>, Vec<_>) = pending.partition(|id| state.entries.contains(id));
                 let entries = there.into_iter().map(|id| (id, state.event(id))).collect();
-                Read { entries, trimmed, standing: state.standing(), lost: state.group.lost, ..Read::default() }
+                Ok(Read { entries, trimmed, standing: state.standing(), lost: state.group.lost, ..Read::default() })
             })
-            .await
+            .await?
     }
 
     async fn settle(
@@ -141,6 +143,15 @@ impl Archive for Simulated {
     fn keep(&self, letter: &DeadLetter) -> Result<(), StoreError> {
         self.0.state().dead.insert(letter.id);
         Ok(())
+    }
+
+    fn keep_place(&self, place: &Place) -> Result<(), StoreError> {
+        self.0.state().place = Some(place.clone());
+        Ok(())
+    }
+
+    fn place(&self) -> Option<Place> {
+        self.0.state().place.clone()
     }
 }
 
