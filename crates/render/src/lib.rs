@@ -42,7 +42,7 @@ pub use event_lines::{EventLines, write_histogram};
 pub use jiff::tz::TimeZone;
 pub use parquet::ParquetFile;
 pub use text::{sentence, visible};
-pub use timeline::write_job;
+pub use timeline::{Times, write_job};
 
 /// How an answer is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -8,7 +8,7 @@ use emp_findings::ComparedStep;
 use emp_investigate::{Investigation, InvestigationError, WithoutLevel};
 use emp_job::History;
 use emp_query::{Engine, find};
-use emp_render::{Format, write_answer, write_comparison, write_job};
+use emp_render::{Format, Times, write_answer, write_comparison, write_job};
 use emp_units::parse_duration;
 
 use super::answer::{
@@ -44,7 +44,7 @@ pub(crate) struct Timeline {
     /// Mark gaps from this length on [default: those that are unusual; in other formats than a table 5s]
     #[arg(long, value_name = "DURATION")]
     min_gap: Option<String>,
-    /// In other formats than a table: order and gaps by the producers' clocks as they are
+    /// Times, order and gaps by the producers' clocks as they are
     #[arg(long)]
     raw_clocks: bool,
     #[command(flatten)]
@@ -115,7 +115,8 @@ impl Timeline {
             let id = title.split_once(' ').map_or(title.as_str(), |(_, id)| id);
             write_json(&mut out, options, &timeline_as_json((what, id), &history, &judgement))?;
         } else {
-            write_job(&mut out, &screen(options)?, &title, &history, &judgement)?;
+            let times = if self.raw_clocks { Times::Sent } else { Times::Corrected };
+            write_job(&mut out, &screen(options)?, &title, &history, &judgement, times)?;
         }
         out.flush()?;
         warn(WithoutLevel::among(history.events()).note().as_slice());

@@ -16,7 +16,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use emp_collect::{Status, check_health};
 use emp_dashboard::{Dashboard, Overview, Request, StoreState, Trends};
 use emp_investigate::{ChangesQuestion, changes};
-use emp_render::{Screen, write_changes, write_diagnosis, write_job};
+use emp_render::{Screen, Times, write_changes, write_diagnosis, write_job};
 use emp_units::parse_duration;
 
 use super::answer::{AsOf, engine, runtime, screen, time_zone, unknown_job};
@@ -170,7 +170,7 @@ impl Top {
                     return Err(unknown_job(&engine, job_id).await?);
                 };
                 let judgement = investigation.judge_timeline(&history, None);
-                write_job(&mut out, &screen, &format!("Job {job_id}"), &history, &judgement)?;
+                write_job(&mut out, &screen, &format!("Job {job_id}"), &history, &judgement, Times::Corrected)?;
             }
             Ok::<_, Failure>(out)
         };

@@ -15,10 +15,10 @@ const SKEW_MS_MIN: i64 = 20;
 /// An event of a timeline. Its texts are safe to show, except for those inside `data`.
 #[derive(Debug, Clone)]
 pub(crate) struct Event {
-    /// By its producer's clock.
+    /// As it is shown.
     pub time_ms: i64,
-    /// By how much that clock is proven to be ahead, where that is worth a word.
-    pub ahead_ms: Option<i64>,
+    /// By how much its producer's clock is proven to be ahead, or, below zero, behind, where that is worth a word.
+    pub off_ms: Option<i64>,
     /// Since the event before.
     pub delta_ms: Option<i64>,
     /// The gaps between the event before and this one, in order.
@@ -53,12 +53,31 @@ impl From<&FlaggedGap> for Gap {
     }
 }
 
-impl From<&JobEvent> for Event {
-    fn from(event: &JobEvent) -> Self {
+/// Which times of events a timeline shows, and in which order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Times {
+    /// When each happened, as far as is known of clocks that are wrong.
+    Corrected,
+    /// As they were sent.
+    Sent,
+}
+
+impl Times {
+    fn of(self, event: &JobEvent) -> i64 {
+        match self {
+            Self::Corrected => event.happened_ms(),
+            Self::Sent => event.timestamp_ms,
+        }
+    }
+}
+
+impl Event {
+    pub fn new(event: &JobEvent, times: Times) -> Self {
         let shown = |text: &Option<Arc<str>>| text.as_deref().map(|text| visible(text).into_owned());
+        let off_ms = event.timestamp_ms - event.happened_ms();
         Self {
-            time_ms: event.timestamp_ms,
-            ahead_ms: Some(event.ahead_ms()).filter(|ahead| *ahead > SKEW_MS_MIN),
+            time_ms: times.of(event),
+            off_ms: Some(off_ms).filter(|off_ms| off_ms.abs() > SKEW_MS_MIN),
             delta_ms: None,
             gaps: Vec::new(),
             service: visible(&event.service).into_owned(),
@@ -72,32 +91,30 @@ impl From<&JobEvent> for Event {
             data: event.data.clone(),
         }
     }
-}
 
-impl Event {
     pub fn is_retry(&self) -> bool {
         self.event_type.contains("retry") || vocabulary().meaning(&self.event_type) == Some(Meaning::Retried)
     }
 }
 
-/// The events of a history by the times that they say themselves, each with the gaps before it, and the
-/// gaps after the last one.
-pub(super) fn of_history(history: &History, judgement: &Judgement) -> (Vec<Event>, Vec<Gap>) {
+/// The events of a history in the order of these times, each with the gaps before it, and the gaps after the last one.
+pub(super) fn of_history(history: &History, judgement: &Judgement, times: Times) -> (Vec<Event>, Vec<Gap>) {
     let mut gaps_after: HashMap<usize, Vec<Gap>> = HashMap::new();
     for gap in &judgement.gaps {
         gaps_after.entry(gap.before).or_default().push(Gap::from(gap));
     }
     let mut in_order: Vec<(usize, &JobEvent)> = history.events().iter().enumerate().collect();
-    in_order.sort_by_key(|(_, event)| (event.timestamp_ms, event.id));
+    in_order.sort_by_key(|(_, event)| (times.of(event), event.id));
     let mut events = Vec::with_capacity(in_order.len());
     // A trace may be of several jobs, each with an end of its own.
     let is_one_job = history.events().windows(2).all(|pair| pair[0].job_id == pair[1].job_id);
     let mut gaps: Vec<Gap> = Vec::new();
     let mut last_ms = None;
     for (index, event) in in_order {
-        // A gap is measured between the times at which events happened, which clocks that are ahead move apart.
+        let time_ms = times.of(event);
+        // A gap is measured between the times at which events happened; those that were sent may be nearer.
         let longest_ms = gaps.iter().map(|gap| gap.ms).max().unwrap_or(i64::MIN);
-        let delta_ms = last_ms.map(|last_ms: i64| (event.timestamp_ms - last_ms).max(longest_ms));
+        let delta_ms = last_ms.map(|last_ms: i64| (time_ms - last_ms).max(longest_ms));
         if let ([gap], Some(delta_ms)) = (gaps.as_mut_slice(), delta_ms) {
             // Where there is one gap between two events, it is shown as the time between them.
             gap.ms = delta_ms;
@@ -106,9 +123,9 @@ pub(super) fn of_history(history: &History, judgement: &Judgement) -> (Vec<Event
             true => history.end_index() == Some(index),
             false => history.meaning(index).is_some_and(Meaning::is_end),
         };
-        events.push(Event { delta_ms, gaps, is_end, ..Event::from(event) });
+        events.push(Event { delta_ms, gaps, is_end, ..Event::new(event, times) });
         gaps = gaps_after.remove(&index).unwrap_or_default();
-        last_ms = Some(event.timestamp_ms);
+        last_ms = Some(time_ms);
     }
     (events, gaps)
 }

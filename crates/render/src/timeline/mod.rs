@@ -21,11 +21,13 @@ use super::paint::WARN;
 use details::Details;
 use events::Event;
 
+pub use events::Times;
+
 pub(super) use details::Teller;
 
 /// What the line of an event says beside its time, service and type.
 pub(super) fn details_of(event: &JobEvent, teller: &mut Teller) -> Details {
-    teller.tell(&Event::from(event))
+    teller.tell(&Event::new(event, Times::Corrected))
 }
 
 /// Writes the time line of a job, or of a trace, judged by what is typical: unusual gaps in place, its
@@ -39,9 +41,10 @@ pub fn write_job(
     title: &str,
     history: &History,
     judgement: &Judgement,
+    times: Times,
 ) -> io::Result<()> {
-    let (events, gaps_after_last) = events::of_history(history, judgement);
-    screen::write(out, screen, title, &events)?;
+    let (events, gaps_after_last) = events::of_history(history, judgement, times);
+    screen::write(out, screen, title, &events, times)?;
     for gap in gaps_after_last {
         let lasting = units::millis(gap.ms as f64);
         Page::new(out, screen).paragraph(WARN, &format!("⚠ nothing for {lasting} since then  {}", gap.note))?;

@@ -8,7 +8,7 @@ use anstyle::Style;
 use emp_units as units;
 
 use super::details::{Details, Teller, progress};
-use super::events::Event;
+use super::events::{Event, Times};
 use super::fold::{Line, lines};
 use super::lanes::{Lanes, lanes};
 use super::summary;
@@ -49,7 +49,13 @@ enum Entry {
     Gap(String),
 }
 
-pub(super) fn write(out: &mut dyn Write, screen: &Screen, name: &str, events: &[Event]) -> io::Result<()> {
+pub(super) fn write(
+    out: &mut dyn Write,
+    screen: &Screen,
+    name: &str,
+    events: &[Event],
+    times: Times,
+) -> io::Result<()> {
     let painter = Painter { color: screen.color };
     for line in title(screen, name, events) {
         writeln!(out, "{}", painter.paint(BOLD, &line))?;
@@ -60,7 +66,7 @@ pub(super) fn write(out: &mut dyn Write, screen: &Screen, name: &str, events: &[
     writeln!(out)?;
     write_entries(out, screen, painter, &entries(events, screen))?;
     writeln!(out)?;
-    for (style, line) in summary::lines(events) {
+    for (style, line) in summary::lines(events, times) {
         for line in hang(&line, screen.width) {
             writeln!(out, "{}", painter.paint(style, &line))?;
         }

@@ -4,19 +4,19 @@ use anstyle::Style;
 
 use emp_units as units;
 
-use super::events::Event;
+use super::events::{Event, Times};
 use crate::paint::{BOLD, DIM, ERROR, WARN};
 
 /// So many gaps are listed, the longest of all.
 const GAPS_LISTED_MAX: usize = 10;
 
 /// The lines below a timeline, each with its style.
-pub(super) fn lines(events: &[Event]) -> Vec<(Style, String)> {
+pub(super) fn lines(events: &[Event], times: Times) -> Vec<(Style, String)> {
     let mut lines = vec![(BOLD, counts(events))];
     lines.extend(gaps(events));
     lines.extend(errors(events).map(|line| (ERROR, line)));
     lines.extend(unfinished(events).map(|line| (WARN, line)));
-    lines.extend(skew(events).map(|line| (WARN, line)));
+    lines.extend(skews(events, times).map(|line| (WARN, line)));
     lines
 }
 
@@ -80,15 +80,25 @@ fn unfinished(events: &[Event]) -> Option<String> {
     Some(format!("  ⚠ not ended: nothing after {} ({})", last.event_type, last.service))
 }
 
-/// Whose clocks are ahead, and by how much.
-fn skew(events: &[Event]) -> Option<String> {
-    let ahead: Vec<i64> = events.iter().filter_map(|event| event.ahead_ms).collect();
-    let worst = units::millis(*ahead.iter().max()? as f64);
-    let count = units::counted(ahead.len(), "event is", "events are");
-    let mut services: Vec<&str> =
-        events.iter().filter(|event| event.ahead_ms.is_some()).map(|event| event.service.as_str()).collect();
+/// Whose clocks are ahead or behind, by how much, and what was made of it.
+fn skews(events: &[Event], times: Times) -> impl Iterator<Item = String> {
+    let ahead = skew(events, |off_ms| off_ms > 0).map(|(count, worst, services)| {
+        let shown = if times == Times::Corrected { ", and shown as of then" } else { "" };
+        format!("  ⚠ clock skew: {count} stamped up to {worst} ahead of arrival ({services}){shown}")
+    });
+    let behind = skew(events, |off_ms| off_ms < 0).map(|(count, worst, services)| {
+        let shown = if times == Times::Corrected { ", and shown so much later" } else { "" };
+        format!("  ⚠ clock skew: {count} stamped up to {worst} too early ({services}){shown}")
+    });
+    ahead.into_iter().chain(behind)
+}
+
+/// How many events are off that way, by how much at most, and of which services.
+fn skew(events: &[Event], is_off: impl Fn(i64) -> bool) -> Option<(String, String, String)> {
+    let off: Vec<&Event> = events.iter().filter(|event| event.off_ms.is_some_and(&is_off)).collect();
+    let worst = off.iter().filter_map(|event| event.off_ms).map(i64::unsigned_abs).max()?;
+    let mut services: Vec<&str> = off.iter().map(|event| event.service.as_str()).collect();
     services.sort_unstable();
     services.dedup();
-    let services = services.join(", ");
-    Some(format!("  ⚠ clock skew: {count} stamped up to {worst} ahead of arrival ({services})"))
+    Some((units::counted(off.len(), "event is", "events are"), units::millis(worst as f64), services.join(", ")))
 }

@@ -3,7 +3,7 @@
 use emp_event::EntryId;
 use emp_findings::{FlaggedGap, Judgement};
 use emp_job::{EventFields, History, JobEvent};
-use emp_render::{Screen, TimeZone, write_job};
+use emp_render::{Screen, TimeZone, Times, write_job};
 
 /// 2025-09-27T12:03:05.120Z.
 pub const START_MS: i64 = 1_758_974_585_120;
@@ -28,9 +28,14 @@ pub fn timeline(screen: &Screen, job_id: &str, events: &[JobEvent]) -> String {
 }
 
 pub fn judged_timeline(screen: &Screen, job_id: &str, history: &History, gaps: Vec<FlaggedGap>) -> String {
+    shown_timeline(screen, job_id, history, gaps, Times::Corrected)
+}
+
+pub fn shown_timeline(screen: &Screen, job_id: &str, history: &History, gaps: Vec<FlaggedGap>, times: Times) -> String {
     let judgement = Judgement { gaps, ..Judgement::default() };
     let mut out = Vec::new();
-    write_job(&mut out, screen, &format!("Job {job_id}"), history, &judgement).expect("memory takes any timeline");
+    write_job(&mut out, screen, &format!("Job {job_id}"), history, &judgement, times)
+        .expect("memory takes any timeline");
     String::from_utf8(out).expect("answers are UTF-8").replace('\u{1b}', "␛")
 }
 

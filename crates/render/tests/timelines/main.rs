@@ -6,7 +6,7 @@ use insta::assert_snapshot;
 
 use emp_findings::FlaggedGap;
 use emp_job::History;
-use emp_render::Screen;
+use emp_render::{Screen, Times};
 
 use crate::jobs::*;
 
@@ -32,11 +32,11 @@ Time                Δ  Service          Event
                          took 38.4 s statusCode=502
 14:04:26.001  +340 ms  worker           job.retry_scheduled
                          attempt=1 maxAttempts=3 delay=8 s
-14:04:34.051   +8.1 s  connector        connector.processing_started
-                         attempt=2 connectorType=comfyui
-14:04:34.060    +9 ms  webhook-service  webhook.delivered
+14:04:29.860   +3.9 s  webhook-service  webhook.delivered
                          took 112 ms statusCode=200
-14:04:34.060    +0 ms  worker           job.completed
+14:04:34.051   +4.2 s  connector        connector.processing_started
+                         attempt=2 connectorType=comfyui
+14:04:34.060    +9 ms  worker           job.completed
                          took 1 m 36 s status=ok outputs=["a.png","b.png"]
 
 1 gap (42.1 s) · 1 error · 1 retry
@@ -44,7 +44,7 @@ Time                Δ  Service          Event
     (connector)
   ✗ connector.processing_failed
   ⚠ clock skew: 1 event is stamped up to 4.2 s ahead of arrival
-    (webhook-service)
+    (webhook-service), and shown as of then
 "#);
 }
 
@@ -69,17 +69,18 @@ Time                Δ  Service          Event
                          took 38.4 s statusCode=502
 14:04:26.001  +340 ms  worker           job.retry_scheduled
                          attempt=1 maxAttempts=3 delay=8 s
-14:04:34.051   +8.1 s  connector        connector.processing_started
-                         attempt=2 connectorType=comfyui
-14:04:34.060    +9 ms  webhook-service  webhook.delivered
+14:04:29.860   +3.9 s  webhook-service  webhook.delivered
                          took 112 ms statusCode=200
-14:04:34.060    +0 ms  worker           job.completed
+14:04:34.051   +4.2 s  connector        connector.processing_started
+                         attempt=2 connectorType=comfyui
+14:04:34.060    +9 ms  worker           job.completed
                          took 1 m 36 s status=ok outputs=["a.png","b.png"]
 
 1 gap (42.1 s) · 1 error · 1 retry
   ⚠ 42.1 s between job.claimed (worker) → connector.processing_started (connector)
   ✗ connector.processing_failed
-  ⚠ clock skew: 1 event is stamped up to 4.2 s ahead of arrival (webhook-service)
+  ⚠ clock skew: 1 event is stamped up to 4.2 s ahead of arrival (webhook-service), and shown as of
+    then
 
 Spans, over 1 m 29 s
   connector.processing                            ████████████████████           38.4 s
@@ -104,14 +105,14 @@ Time                Δ  Service          Event                         Details
                          ✗ connection reset by peer while reading the response of the image service
                          took 38.4 s statusCode=502
 14:04:26.001  +340 ms  worker           job.retry_scheduled           attempt=1 maxAttempts=3 delay=8 s
-14:04:34.051   +8.1 s  connector        connector.processing_started  attempt=2 connectorType=comfyui
-14:04:34.060    +9 ms  webhook-service  webhook.delivered             took 112 ms statusCode=200
-14:04:34.060    +0 ms  worker           job.completed                 took 1 m 36 s status=ok outputs=["a.png","b.png"]
+14:04:29.860   +3.9 s  webhook-service  webhook.delivered             took 112 ms statusCode=200
+14:04:34.051   +4.2 s  connector        connector.processing_started  attempt=2 connectorType=comfyui
+14:04:34.060    +9 ms  worker           job.completed                 took 1 m 36 s status=ok outputs=["a.png","b.png"]
 
 1 gap (42.1 s) · 1 error · 1 retry
   ⚠ 42.1 s between job.claimed (worker) → connector.processing_started (connector)
   ✗ connector.processing_failed
-  ⚠ clock skew: 1 event is stamped up to 4.2 s ahead of arrival (webhook-service)
+  ⚠ clock skew: 1 event is stamped up to 4.2 s ahead of arrival (webhook-service), and shown as of then
 
 Spans, over 1 m 29 s
   connector.processing                            ████████████████████           38.4 s
@@ -136,20 +137,29 @@ fn the_same_in_colour() {
 ␛[31m                         ✗ connection reset by peer while reading the response of the image service␛[0m
 ␛[2m                         took 38.4 s statusCode=502␛[0m
 14:04:26.001  ␛[2m+340 ms␛[0m  ␛[35mworker         ␛[0m  ␛[33mjob.retry_scheduled         ␛[0m  attempt=1 maxAttempts=3 delay=8 s
-14:04:34.051  ␛[2m +8.1 s␛[0m  ␛[32mconnector      ␛[0m  connector.processing_started  attempt=2 connectorType=comfyui
-14:04:34.060  ␛[2m  +9 ms␛[0m  ␛[96mwebhook-service␛[0m  webhook.delivered             took 112 ms statusCode=200
-14:04:34.060  ␛[2m  +0 ms␛[0m  ␛[35mworker         ␛[0m  job.completed                 took 1 m 36 s status=ok outputs=["a.png","b.png"]
+14:04:29.860  ␛[2m +3.9 s␛[0m  ␛[96mwebhook-service␛[0m  webhook.delivered             took 112 ms statusCode=200
+14:04:34.051  ␛[2m +4.2 s␛[0m  ␛[32mconnector      ␛[0m  connector.processing_started  attempt=2 connectorType=comfyui
+14:04:34.060  ␛[2m  +9 ms␛[0m  ␛[35mworker         ␛[0m  job.completed                 took 1 m 36 s status=ok outputs=["a.png","b.png"]
 
 ␛[1m1 gap (42.1 s) · 1 error · 1 retry␛[0m
 ␛[33m  ⚠ 42.1 s between job.claimed (worker) → connector.processing_started (connector)␛[0m
 ␛[31m  ✗ connector.processing_failed␛[0m
-␛[33m  ⚠ clock skew: 1 event is stamped up to 4.2 s ahead of arrival (webhook-service)␛[0m
+␛[33m  ⚠ clock skew: 1 event is stamped up to 4.2 s ahead of arrival (webhook-service), and shown as of then␛[0m
 
 ␛[1mSpans, over 1 m 29 s␛[0m
   ␛[31mconnector.processing␛[0m  ␛[2m ␛[0m  ␛[31m                       ████████████████████     ␛[0m  ␛[31m    38.4 s␛[0m
   ␛[96mwebhook             ␛[0m  ␛[2m ␛[0m  ␛[96m                                              █ ␛[0m  ␛[96m    112 ms␛[0m
   ␛[32mconnector.processing␛[0m  ␛[2m ␛[0m  ␛[32m                                               ▒␛[0m  ␛[32m9 ms, open␛[0m
 "#);
+}
+
+#[test]
+fn as_sent_an_event_stands_where_its_clock_says() {
+    let history = History::new(eventful_job(), i64::MAX).expect("a job has events");
+    let shown = shown_timeline(&screen(140, false), "job_123", &history, Vec::new(), Times::Sent);
+    let place = |words: &str| shown.find(words).unwrap_or_else(|| panic!("no {words} in\n{shown}"));
+    assert!(place("connector.processing_started  attempt=2") < place("14:04:34.060    +9 ms  webhook-service"));
+    assert!(shown.contains("1 event is stamped up to 4.2 s ahead of arrival (webhook-service)\n"), "{shown}");
 }
 
 #[test]
