@@ -17,6 +17,8 @@ pub struct EntryId {
 impl EntryId {
     /// Below every ID that Redis hands out.
     pub const ZERO: Self = Self { ms: 0, seq: 0 };
+    /// Above all IDs of a stream.
+    pub const MAX: Self = Self { ms: u64::MAX, seq: u64::MAX };
 
     /// An ID from its two parts.
     pub const fn new(ms: u64, seq: u64) -> Self {

@@ -33,8 +33,7 @@ impl Archive for StoreArchive {
     }
 
     fn is_behind(&self, id: EntryId) -> Result<bool, StoreError> {
-        let is_stored =
-            || self.entries(id.before(), EntryId::new(u64::MAX, u64::MAX))?.next_entry().map(|found| found.is_some());
+        let is_stored = || self.entries(id.before(), EntryId::MAX)?.next_entry().map(|found| found.is_some());
         Ok(StoreWriter::is_locked(&self.layout)? && !is_stored()?)
     }
 

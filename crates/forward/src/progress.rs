@@ -28,7 +28,7 @@ pub(super) struct Progress {
 pub(super) struct Place {
     pub through: EntryId,
     pub life: u64,
-    /// The same in whichever life of the stream.
+    /// Nothing at or below this ID is left in the store from whichever life of the stream.
     pub highest: EntryId,
     pub counts: Counts,
     /// How the stream stood then.

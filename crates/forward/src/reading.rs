@@ -43,8 +43,11 @@ impl<G: Group, R: Receiver, A: Archive> Session<'_, G, R, A> {
         self.drain().await?;
         let mut standing = self.group.standing().await?;
         let start = match self.work.seen {
-            // What was trimmed before there was a group is not its business.
-            None if self.work.kept.is_none() => Start::Now,
+            // What was stored or trimmed before there was a group is not its business.
+            None if self.work.kept.is_none() => {
+                self.work.highest = an_empty_stream_begins();
+                Start::Now
+            }
             // All that it was given is settled, and it has trimmed more than that.
             Some(Seen { added, position: Some(position), taken, .. })
                 if taken == self.work.taken && added <= standing.added && position < standing.removed =>
@@ -86,7 +89,7 @@ impl<G: Group, R: Receiver, A: Archive> Session<'_, G, R, A> {
             self.wait_for_store(standing.last).await?;
             // The IDs of a stream that goes back to lower ones say nothing about where its life before ends.
             let end = standing.first.filter(|_| standing.last >= self.work.taken);
-            let found = self.send_stored(end.unwrap_or(EntryId::new(u64::MAX, u64::MAX)), 0).await?;
+            let found = self.send_stored(end.unwrap_or(EntryId::MAX), 0).await?;
             left += found;
             if found == 0 {
                 break;
@@ -177,7 +180,7 @@ impl<G: Group, R: Receiver, A: Archive> Session<'_, G, R, A> {
         {
             warn!("the stream went back; forwarding goes on with its new life");
             if std::mem::take(&mut self.work.is_after_break) {
-                self.send_stored(EntryId::new(u64::MAX, u64::MAX), 0).await?;
+                self.send_stored(EntryId::MAX, 0).await?;
             }
             self.work.taken = first.before();
         }

@@ -57,6 +57,7 @@ impl<G: Group, R: Receiver, A: Archive> Session<'_, G, R, A> {
                 return Err(Halt::Superseded);
             }
             work.progress.clone_from(progress);
+            work.highest = work.highest.max(progress.through);
         }
         work.noted = notes;
         work.unsettled = Settlement::default();
@@ -66,11 +67,10 @@ impl<G: Group, R: Receiver, A: Archive> Session<'_, G, R, A> {
     /// Tells the store how far we have got, for a Redis that forgets it. Where the store cannot be written, no more
     /// is lost than such a Redis takes along, so that forwarding goes on.
     pub fn keep_place(&mut self) {
-        let Work { progress, seen, kept, .. } = &mut *self.work;
+        let Work { progress, highest, seen, kept, .. } = &mut *self.work;
         let Some(seen) = *seen else { return };
         let Progress { through, life, counts, .. } = *progress;
-        let highest = kept.as_ref().map_or(through, |kept| kept.highest.max(through));
-        let place = Place { through, life, highest, counts, seen };
+        let place = Place { through, life, highest: *highest, counts, seen };
         if kept.as_ref() == Some(&place) {
             return;
         }
@@ -87,7 +87,6 @@ impl<G: Group, R: Receiver, A: Archive> Session<'_, G, R, A> {
             self.make_room().await?;
         }
         self.work.taken = self.work.taken.max(entry.id);
-        self.work.highest = self.work.highest.max(entry.id);
         self.work.lost_taken += entry.lost;
         self.work.outbox.push(entry);
         Ok(())

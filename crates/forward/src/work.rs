@@ -67,7 +67,7 @@ pub(super) struct Work<R, A> {
     pub unsettled: Settlement,
     /// Everything up to this ID is settled or in the outbox, but for what is still pending from before.
     pub taken: EntryId,
-    /// The same in whichever life of the stream.
+    /// Nothing at or below this ID is left in the store from whichever life of the stream.
     pub highest: EntryId,
     /// How many entries that the group was never given are settled or in the outbox.
     pub lost_taken: u64,

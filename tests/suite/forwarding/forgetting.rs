@@ -56,6 +56,23 @@ fn what_the_new_stream_has_trimmed_comes_with_it_or_is_counted() {
     assert_eq!((scene.count("sent"), scene.count("missing")), (80, 20));
 }
 
+#[test]
+fn what_was_stored_before_there_was_a_forwarder_is_not_its_business() {
+    let scene = Scene::new();
+    scene.add_hours_ago(1, 0..20, 100);
+    scene.store.output(&["collect", "--once"]);
+    scene.redis.command::<()>("FLUSHALL");
+    scene.redis.command::<String>("XADD emp:events 1-0 other field");
+    scene.redis.command::<i64>("XTRIM emp:events MAXLEN 0");
+    for round in 0..3 {
+        scene.forward_all(&[]);
+        scene.add(20 + round * 10..30 + round * 10, 100);
+    }
+    scene.forward_all(&[]);
+    scene.assert_arrived_once(20..50);
+    assert_eq!((scene.count("sent"), scene.count("too_old")), (30, 0));
+}
+
 /// More than a forwarder takes into memory waits for a receiver when the stream is emptied.
 #[test]
 fn a_forwarder_that_is_behind_when_redis_is_emptied_sends_the_rest_from_the_store() {
