@@ -75,7 +75,7 @@ fn of_worker(worker: &WorkerState, windows: &Windows) -> Anomaly {
         value: (windows.now_ms - worker.last_heard.0) as f64,
         baseline: worker.habit_ms,
         unit: Unit::Ms,
-        since: worker.since.or(worker.lost.last().map(|lost| lost.since)).or(worker.restarted),
+        since: worker.since.or(worker.lost.first().map(|lost| lost.since)).or(worker.restarted),
         until: None,
         n: worker.events,
         p: None,

@@ -15,7 +15,7 @@ use super::surroundings::Surroundings;
 pub(super) struct Custody {
     /// Those that it has.
     pub jobs: Vec<String>,
-    /// Those that it did not bring to their end: another one took it, or it started anew.
+    /// Those that it did not bring to their end, the first one first: another one took it, or it started anew.
     pub lost: Vec<LostJob>,
 }
 
@@ -31,6 +31,7 @@ pub(super) fn custody(around: &Surroundings) -> BTreeMap<String, Custody> {
             }
         }
     }
+    workers.values_mut().for_each(|custody| custody.lost.sort_by_key(|lost| lost.since.0));
     workers
 }
 

@@ -1,6 +1,6 @@
 //! The workers, one by one: who lives, what each has, and what it lost.
 
-use emp_findings::{Life, Moment, WorkerState, Workers};
+use emp_findings::{Life, LostJob, Moment, WorkerState, Workers};
 use emp_units as units;
 
 use super::custody::{Custody, custody};
@@ -13,6 +13,8 @@ use super::surroundings::Surroundings;
 
 /// A worker of which nothing was heard for that long is not looked for any more.
 pub(super) const HEARD_MS: i64 = 24 * 3_600_000;
+/// So many of the jobs that a worker lost are named in a sentence.
+const LOST_NAMED_MAX: usize = 3;
 
 impl Investigation<'_> {
     /// Every worker that was heard of since `since_ms`.
@@ -103,11 +105,21 @@ pub(super) fn in_words(state: &WorkerState, now_ms: i64) -> String {
     if let Some(job) = state.jobs.first() {
         said += &format!("; it has {}: {job}", units::counted(state.jobs.len(), "job", "jobs"));
     }
-    if let Some(lost) = state.lost.last() {
-        said += &format!("; it lost {}", lost.job_id);
-        if let (Some(by), Some(after_ms)) = (&lost.taken_by, lost.after_ms) {
-            said += &format!(", which {by} took after {}", lasting(after_ms));
-        }
+    if !state.lost.is_empty() {
+        said += &format!("; it lost {}", lost_in_words(&state.lost));
+    }
+    said
+}
+
+/// The first jobs that a worker lost, each with who took it.
+fn lost_in_words(lost: &[LostJob]) -> String {
+    let named = lost.iter().take(LOST_NAMED_MAX).map(|lost| match (&lost.taken_by, lost.after_ms) {
+        (Some(by), Some(after_ms)) => format!("{}, which {by} took after {}", lost.job_id, lasting(after_ms)),
+        _ => lost.job_id.clone(),
+    });
+    let mut said = named.collect::<Vec<_>>().join(", and ");
+    if let Some(more) = lost.len().checked_sub(LOST_NAMED_MAX).filter(|more| *more > 0) {
+        said += &format!(", and {}", units::counted(more, "other", "others"));
     }
     said
 }

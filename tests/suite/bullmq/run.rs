@@ -117,10 +117,16 @@ impl Lost {
         }
         eventually("the frozen worker is silent", || state(app, "workers", &self.frozen)["life"] == "silent");
         let anomalies = app.store.run(&["anomalies", "--format", "json"]).stdout;
+        let anomalies: Vec<Value> = serde_json::from_str(&anomalies).unwrap();
+        // On a busy machine a worker may lose more than that.
+        let has_lost =
+            |worker: &Value, job: &str| worker["lost"].as_array().unwrap().iter().any(|lost| lost["job_id"] == *job);
         for (job, worker) in self.jobs.iter().zip([&self.killed, &self.frozen]) {
-            assert!(anomalies.contains(&format!("it lost {job}")), "{anomalies}");
-            assert_eq!(state(app, "workers", worker)["lost"][0]["job_id"], **job);
-            assert_eq!(state(app, "diagnose --all", worker)["lost"][0]["job_id"], **job);
+            let mut of_worker = anomalies.iter().filter(|one| one["subject"]["worker_id"] == **worker);
+            let names_it = of_worker.any(|one| one["message"].as_str().unwrap().contains(&**job));
+            assert!(names_it, "{worker} lost {job}: {anomalies:#?}");
+            assert!(has_lost(&state(app, "workers", worker), job));
+            assert!(has_lost(&state(app, "diagnose --all", worker), job));
         }
         app.signal(&self.frozen, "CONT");
         // Its work comes too late, and BullMQ takes none of it.

@@ -73,6 +73,32 @@ fn a_worker_that_is_back_has_died_however_soon() {
 }
 
 #[test]
+fn each_job_that_a_worker_lost_is_named_and_the_trouble_began_with_the_first() {
+    let dies = LAST + 2 * SECOND;
+    let mut world = healthy(Some(15 * SECOND), &[("w1-1", dies)]);
+    // By their names the second comes first.
+    for (id, at) in [("z_first", LAST), ("a_second", LAST + SECOND)] {
+        let held = Job { id, at, worker: "w1-1", connector: "openai", takes: 0 };
+        world.begins(held);
+        let taken = at + 30 * SECOND;
+        world.tell(taken, "worker", "job.claimed", id, "w3-1", serde_json::json!({}));
+        world.ends(Job { at: taken, worker: "w3-1", takes: 800, ..held });
+    }
+    let starts = dies + 5 * SECOND;
+    world.word(starts, "w1-1", "worker.starting");
+    world.beats("w1-1", 15 * SECOND, starts + 2 * SECOND, starts + HOUR);
+    let (_redis, store) = world.stored();
+    let told = anomalies(&store, LAST + MINUTE, "silence");
+    let message = told[0]["message"].as_str().unwrap();
+    assert!(message.contains("it lost z_first, which w3-1 took after "), "{message}");
+    assert!(message.contains(", and a_second, which w3-1 took after "), "{message}");
+    let workers = ask(&store, LAST + MINUTE, &["workers"]);
+    let worker = workers["workers"].as_array().unwrap().iter().find(|one| one["worker_id"] == "w1-1").unwrap();
+    assert_eq!(worker["lost"][0]["job_id"], "z_first", "{worker:#}");
+    assert_eq!(told[0]["since"], worker["lost"][0]["since"], "{told:#?}");
+}
+
+#[test]
 fn a_frozen_worker_is_named_though_its_job_was_taken_over() {
     let freezes = LAST + 3 * SECOND;
     let mut world = healthy(Some(5 * SECOND), &[("w2-1", freezes)]);
