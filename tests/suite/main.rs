@@ -39,6 +39,7 @@ mod prompt;
 mod proxy;
 mod ranges;
 mod read_only_store;
+mod readings;
 mod report;
 mod servers;
 mod support;

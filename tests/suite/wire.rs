@@ -76,3 +76,37 @@ fn a_spooled_line_of_a_vector_is_stored_as_its_row_too() {
         assert_eq!(row(&event), comparable(expected), "{name}");
     }
 }
+
+/// An entry as some producer writes it, and what it is read as.
+#[derive(Deserialize)]
+pub struct Reading {
+    pub name: String,
+    pub fields: Vec<(String, String)>,
+    /// Those of its columns that it is about; a time that is null is that of the arrival.
+    #[serde(default)]
+    pub row: BTreeMap<String, Value>,
+    /// Keys of `data`, as the text that `data->>'key'` is.
+    #[serde(default)]
+    pub said: BTreeMap<String, String>,
+    /// What `--text` finds it by.
+    #[serde(default)]
+    pub mentions: Vec<String>,
+}
+
+pub fn readings() -> Vec<Reading> {
+    let path = format!("{}/tests/wire/readings.json", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[test]
+fn every_reading_is_read_as_it_says() {
+    let id = EntryId::new(1_758_981_600_000, 0);
+    for Reading { name, fields, row: expected, .. } in readings() {
+        let event = decode(id, &fields).unwrap_or_else(|rejection| panic!("{name}: {rejection}"));
+        let read = row(&event);
+        for (column, expected) in expected {
+            let expected = if column == "timestamp" && expected.is_null() { json!(id.ms) } else { expected };
+            assert_eq!(read[&column], expected, "{name}: {column}");
+        }
+    }
+}

@@ -43,10 +43,13 @@ impl FromStr for Level {
     /// In any case, and as other loggers say it too.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.trim().to_ascii_lowercase().as_str() {
-            "debug" | "trace" | "10" | "20" => Ok(Self::Debug),
-            "info" | "30" => Ok(Self::Info),
-            "warn" | "warning" | "40" => Ok(Self::Warn),
-            "error" | "err" | "fatal" | "critical" | "panic" | "50" | "60" => Ok(Self::Error),
+            "debug" | "dbg" | "trace" | "verbose" | "silly" | "fine" | "finer" | "finest" | "10" | "20" => {
+                Ok(Self::Debug)
+            }
+            "info" | "inf" | "information" | "notice" | "http" | "30" => Ok(Self::Info),
+            "warn" | "wrn" | "warning" | "40" => Ok(Self::Warn),
+            "error" | "err" | "fatal" | "crit" | "critical" | "panic" | "dpanic" | "alert" | "emerg" | "emergency"
+            | "severe" | "50" | "60" => Ok(Self::Error),
             _ => Err(UnknownLevel(text.to_owned())),
         }
     }

@@ -6,19 +6,15 @@ const NAMES_A_FAILURE = /(^|[.-])(error|failed|crashed|timed_out)$|_(error|faile
 
 /** What other loggers say. */
 const OTHER_NAMES: Record<string, Level> = {
-  trace: 'debug',
-  10: 'debug',
-  20: 'debug',
-  30: 'info',
-  warning: 'warn',
-  40: 'warn',
-  err: 'error',
-  fatal: 'error',
-  critical: 'error',
-  panic: 'error',
-  50: 'error',
-  60: 'error',
+  ...named('debug', 'dbg trace verbose silly fine finer finest 10 20'),
+  ...named('info', 'inf information notice http 30'),
+  ...named('warn', 'wrn warning 40'),
+  ...named('error', 'err fatal crit critical panic dpanic alert emerg emergency severe 50 60'),
 };
+
+function named(level: Level, names: string): Record<string, Level> {
+  return Object.fromEntries(names.split(' ').map((name) => [name, level]));
+}
 
 /** The level that the name of a type suggests. */
 export function defaultLevel(type: string): Level {

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use tracing::warn;
 
-use emp_event::Event;
+use emp_event::{Event, read_json};
 
 /// A log file of this size is rotated.
 const FILE_BYTES_MAX: usize = 16 << 20;
@@ -96,8 +96,7 @@ fn line(event: &Event<'_>) -> Map<String, Value> {
             put(key, id);
         }
     }
-    // Deeper nesting than the parser takes is left out of the log; the store has it.
-    let data: Map<String, Value> = serde_json::from_str(&event.data).unwrap_or_default();
+    let data: Map<String, Value> = read_json(&event.data).unwrap_or_default();
     for (key, value) in data {
         line.entry(key).or_insert(value);
     }

@@ -1,11 +1,15 @@
 //! One pass over the top level of `data`: the ids and the duration that producers put there.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
+
+/// So few names are gone through faster than looked up.
+const FEW: usize = 16;
 
 /// A JSON string that borrows where it holds no escapes.
 #[derive(Deserialize)]
@@ -21,12 +25,13 @@ pub(super) struct Facts<'a> {
     pub machine_id: Option<Cow<'a, str>>,
     pub user_id: Option<Cow<'a, str>>,
     duration: Option<f64>,
-    other_duration: Option<f64>,
+    /// By the other keys that name one, in their order.
+    others: Vec<(Cow<'a, str>, Option<f64>)>,
 }
 
 impl Facts<'_> {
     pub fn duration_ms(&self) -> Option<f64> {
-        self.duration.or(self.other_duration)
+        self.duration.or_else(|| self.others.iter().find_map(|(_, duration)| *duration))
     }
 }
 
@@ -81,8 +86,12 @@ impl<'de> Visitor<'de> for FactsVisitor {
                 "machineId" => facts.machine_id = scalar_text(map.next_value()?),
                 "userId" => facts.user_id = scalar_text(map.next_value()?),
                 "durationMs" => facts.duration = number(map.next_value()?),
-                name if facts.other_duration.is_none() && names_a_duration(name) => {
-                    facts.other_duration = number(map.next_value()?);
+                name if names_a_duration(name) => {
+                    let duration = number(map.next_value()?);
+                    match facts.others.iter_mut().find(|(known, _)| *known == key) {
+                        Some((_, known)) => *known = duration,
+                        None => facts.others.push((key, duration)),
+                    }
                 }
                 _ => _ = map.next_value::<IgnoredAny>()?,
             }
@@ -91,7 +100,7 @@ impl<'de> Visitor<'de> for FactsVisitor {
     }
 }
 
-/// The members of a JSON object in their order, values as they were written.
+/// The members of a JSON object in their order, values as they were written; of two of one name the last.
 #[derive(Debug, Default)]
 pub struct Members<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
 
@@ -111,6 +120,33 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     }
 }
 
+/// How many members a JSON object has, equal ones counted again.
+pub(super) struct MemberCount(pub usize);
+
+impl<'de> Deserialize<'de> for MemberCount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(CountVisitor)
+    }
+}
+
+struct CountVisitor;
+
+impl<'de> Visitor<'de> for CountVisitor {
+    type Value = MemberCount;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut count = 0;
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
+            count += 1;
+        }
+        Ok(MemberCount(count))
+    }
+}
+
 struct MembersVisitor;
 
 impl<'de> Visitor<'de> for MembersVisitor {
@@ -121,9 +157,22 @@ impl<'de> Visitor<'de> for MembersVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = Vec::new();
+        let mut members: Vec<(Cow<'de, str>, &'de RawValue)> = Vec::new();
+        // Only of many members.
+        let mut places: HashMap<Cow<'de, str>, usize> = HashMap::new();
         while let Some((Text(key), value)) = map.next_entry()? {
-            members.push((key, value));
+            let place = match members.len() {
+                ..FEW => members.iter().position(|(known, _)| *known == key),
+                _ => places.get(&key).copied(),
+            };
+            match place {
+                Some(place) => members[place].1 = value,
+                None => members.push((key, value)),
+            }
+            if members.len() >= FEW {
+                let noted = places.len();
+                places.extend((noted..).zip(&members[noted..]).map(|(place, (key, _))| (key.clone(), place)));
+            }
         }
         Ok(Members(members))
     }

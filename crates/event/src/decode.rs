@@ -3,6 +3,7 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use super::data::{self, Members};
+use super::mend::{DEPTH_MAX, Faults, mend};
 use super::{EntryId, Event, Level, read_time};
 
 /// Why an entry is no event. Its text is what the quarantine keeps as the reason.
@@ -88,6 +89,8 @@ struct Parts<'a> {
     user_id: Option<Cow<'a, str>>,
     data: Option<Cow<'a, str>>,
     unknown: Vec<(Cow<'a, str>, Cow<'a, str>, Kind)>,
+    /// What of it no reader would have taken.
+    mended: Faults,
 }
 
 impl<'a> Parts<'a> {
@@ -124,14 +127,26 @@ impl<'a> Parts<'a> {
         let Cow::Borrowed(json) = self.unknown.remove(index).1 else {
             return Ok(());
         };
+        // `data` lies one level deeper in it.
+        match mend(json, DEPTH_MAX + 1) {
+            None => self.take_members(json, |text| text),
+            Some((json, faults)) => {
+                self.mended = faults;
+                self.take_members(&json, |text| Cow::Owned(text.into_owned()))
+            }
+        }
+    }
+
+    /// Files the members of an object, of whose text no more is kept than `keep` does.
+    fn take_members<'b>(&mut self, json: &'b str, keep: fn(Cow<'b, str>) -> Cow<'a, str>) -> Result<(), Rejection> {
         let Members(members) = Members::parse(json).map_err(|error| not_an_object("event", &error))?;
         for (name, raw) in members {
-            self.take_json(name, raw);
+            self.take_json(keep(name), raw, keep);
         }
         Ok(())
     }
 
-    fn take_json(&mut self, name: Cow<'a, str>, raw: &'a RawValue) {
+    fn take_json<'b>(&mut self, name: Cow<'a, str>, raw: &'b RawValue, keep: fn(Cow<'b, str>) -> Cow<'a, str>) {
         if raw.get() == "null" {
             return;
         }
@@ -141,11 +156,11 @@ impl<'a> Parts<'a> {
         );
         let is_text = raw.get().starts_with('"');
         match data::scalar_text(raw) {
-            Some(text) if known || (name == "data" && is_text) => self.take(name, text, Kind::Text),
+            Some(text) if known || (name == "data" && is_text) => self.take(name, keep(text), Kind::Text),
             None if known && raw.get() == "\"\"" => {}
             // A known field that is no scalar says nothing we understand: it is kept, in `data`.
-            None if known => self.unknown.push((name, Cow::Borrowed(raw.get()), Kind::Json)),
-            _ => self.take(name, Cow::Borrowed(raw.get()), Kind::Json),
+            None if known => self.unknown.push((name, keep(Cow::Borrowed(raw.get())), Kind::Json)),
+            _ => self.take(name, keep(Cow::Borrowed(raw.get())), Kind::Json),
         }
     }
 
@@ -202,9 +217,17 @@ impl<'a> Parts<'a> {
         self.unknown.push((Cow::Borrowed(key), text, Kind::Text));
     }
 
-    /// `data` as the producer wrote it, with the unknown fields and the marks at its end.
+    /// `data` as the producer wrote it, mended where no reader would take it, with the unknown fields and the marks at its
+    /// end.
     fn data(&mut self) -> Result<Cow<'a, str>, Rejection> {
-        let data = non_empty(self.data.take()).unwrap_or(Cow::Borrowed("{}"));
+        let mut data = non_empty(self.data.take()).unwrap_or(Cow::Borrowed("{}"));
+        if let Some((mended, faults)) = mend(&data, DEPTH_MAX) {
+            self.mended = self.mended | faults;
+            data = Cow::Owned(mended);
+        }
+        if self.mended.any() {
+            self.mark("_mended", self.mended.to_string().into());
+        }
         if self.unknown.is_empty() {
             return Ok(data);
         }

@@ -26,7 +26,7 @@ pub fn readable(json: &str) -> Cow<'_, str> {
 }
 
 /// The character that an escape at the front stands for, and how many bytes it takes. What is none stays a backslash.
-fn escaped(text: &str) -> (char, usize) {
+pub(super) fn escaped(text: &str) -> (char, usize) {
     let simple = match text.as_bytes().get(1) {
         Some(b'"') => '"',
         Some(b'\\') => '\\',

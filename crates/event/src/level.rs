@@ -31,10 +31,13 @@ impl Level {
     /// The level of that name in any case, or what other loggers call it; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         match text.to_ascii_lowercase().as_str() {
-            "debug" | "trace" | "10" | "20" => Some(Self::Debug),
-            "info" | "30" => Some(Self::Info),
-            "warn" | "warning" | "40" => Some(Self::Warn),
-            "error" | "err" | "fatal" | "critical" | "panic" | "50" | "60" => Some(Self::Error),
+            "debug" | "dbg" | "trace" | "verbose" | "silly" | "fine" | "finer" | "finest" | "10" | "20" => {
+                Some(Self::Debug)
+            }
+            "info" | "inf" | "information" | "notice" | "http" | "30" => Some(Self::Info),
+            "warn" | "wrn" | "warning" | "40" => Some(Self::Warn),
+            "error" | "err" | "fatal" | "crit" | "critical" | "panic" | "dpanic" | "alert" | "emerg" | "emergency"
+            | "severe" | "50" | "60" => Some(Self::Error),
             _ => None,
         }
     }

@@ -11,8 +11,10 @@ mod escapes;
 mod id;
 mod level;
 mod line;
+mod mend;
 mod raw;
 mod time;
+mod visible;
 
 use std::borrow::Cow;
 
@@ -23,8 +25,10 @@ pub use escapes::{has_escapes, readable};
 pub use id::{EntryId, ParseEntryIdError};
 pub use level::{Level, tells_of_failure};
 pub use line::JsonLine;
+pub use mend::{Faults, mended, plain_json, read_json};
 pub use raw::fields_as_json;
 pub use time::read_time;
+pub use visible::{is_unseen, visible, visible_lines};
 
 /// The last millisecond that every reader of the store can show: calendars end with the year 9999, and ours so much
 /// before that no zone's offset goes beyond.
@@ -59,7 +63,8 @@ pub struct Event<'a> {
     /// `data.durationMs`, else the first numeric key of `data` that ends in `TimeMs`,
     /// `DurationMs` or `LatencyMs`.
     pub duration_ms: Option<f64>,
-    /// A JSON object as text: the producer's own bytes, with unknown fields added at its end.
+    /// A JSON object as text: the producer's own bytes, with unknown fields added at its end. A value that no reader
+    /// takes is mended; `_mended` then says what was wrong.
     pub data: Cow<'a, str>,
 }
 

@@ -188,10 +188,66 @@ fn what_is_no_event_is_kept_whole() {
 }
 
 #[test]
-fn deep_nesting_is_data_like_any_other() {
-    let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
-    let entry = entry(&[("data", &deep)]);
-    assert_eq!(decoded(&entry).data, deep);
+fn what_is_nested_too_deeply_is_kept_as_its_text() {
+    let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    let deepest = format!(r#"{{"a":{},"b":1}}"#, nested(127));
+    assert_eq!(decoded(&entry(&[("data", &deepest)])).data, deepest);
+    let deeper = format!(r#"{{"a":{},"b":1}}"#, nested(100_000));
+    let entry = entry(&[("data", &deeper)]);
+    let data = &decoded(&entry).data;
+    assert!(data.ends_with(r#","b":1,"_mended":"nested too deeply"}"#) && data.contains(&nested(100_000 - 127)));
+    assert_eq!(read_json::<serde_json::Value>(data).unwrap()["b"], 1);
+}
+
+#[test]
+fn json_that_some_readers_refuse_is_mended_in_that_value_alone_and_marked() {
+    let cases = [
+        (r#"{"a":"x\ud83d","b":1}"#, "{\"a\":\"x\u{fffd}\",\"b\":1,\"_mended\":\"half a character\"}"),
+        (r#"{"\udc00":"\\ud83d \ufffd"}"#, "{\"\u{fffd}\":\"\\\\ud83d \\ufffd\",\"_mended\":\"half a character\"}"),
+        (r#"{"a":[-1e400,1e308,2]}"#, r#"{"a":["-1e400",1e308,2],"_mended":"a number out of range"}"#),
+        (r#"{"\ud83d":1E999}"#, "{\"\u{fffd}\":\"1E999\",\"_mended\":\"half a character, a number out of range\"}"),
+    ];
+    for (data, expected) in cases {
+        let entry = entry(&[("data", data)]);
+        assert_eq!(decoded(&entry).data, expected);
+        let whole = format!(r#"{{"timestamp":1,"service":"s","eventType":"e","data":{data}}}"#);
+        assert_eq!(decoded(&fields(&[("event", &whole)])).data, expected);
+    }
+    let untouched =
+        [r#"{"a":"\ud83d\ude00"}"#, r#"{"a":"1e400 \\ud83d"}"#, r#"{ "a":1e-400, "b": 123456789012345678901234 }"#];
+    for data in untouched {
+        assert_eq!(decoded(&entry(&[("data", data)])).data, data);
+    }
+}
+
+#[test]
+fn the_last_of_equal_keys_counts() {
+    let entry = entry(&[("data", r#"{"jobId":"a","aTimeMs":1,"jobId":"b","aTimeMs":"soon","bTimeMs":2,"bTimeMs":3}"#)]);
+    let event = decoded(&entry);
+    assert_eq!((event.job_id.as_deref(), event.duration_ms), (Some("b"), Some(3.0)));
+    let whole = r#"{"service":"a","service":"s","eventType":"e","timestamp":1,"timestamp":2}"#;
+    let entry = fields(&[("event", whole)]);
+    let event = decoded(&entry);
+    assert_eq!((event.service.as_ref(), event.timestamp, event.data.as_ref()), ("s", 2, "{}"));
+    let many: String = (0..40).map(|n| format!(r#""k{n}":1,"k{}":{n},"#, n % 20)).collect();
+    let many = format!("{{{}}}", many.trim_end_matches(','));
+    let Members(members) = Members::parse(&many).unwrap();
+    let last = |n: usize| members[n].1.get().parse::<usize>().unwrap();
+    assert_eq!((members.len(), last(0), last(19), last(39)), (40, 20, 39, 1));
+}
+
+#[test]
+fn json_is_plain_to_all_readers_or_made_so() {
+    let cases = [
+        (r#"{"a": 1, "b":[{"c":1,"c":2}]}"#, r#"{"a": 1, "b":[{"c":1,"c":2}]}"#),
+        (r#"{"a":{"b":1,"b":2},"c":1.50}"#, r#"{"a":{"b":2},"c":1.50}"#),
+        ("no JSON", "no JSON"),
+        (r#"{"a":"\ud83d","#, "{\"a\":\"\u{fffd}\","),
+    ];
+    for (json, expected) in cases {
+        assert_eq!(plain_json(json), expected);
+    }
+    assert_eq!(read_json::<serde_json::Value>(r#"{"a":1e999}"#).unwrap(), serde_json::json!({"a": "1e999"}));
 }
 
 #[test]

@@ -4,12 +4,13 @@ use super::{TIMESTAMP_MS_MAX, TIMESTAMP_MS_MIN};
 /// outside of the years 1 to 9999.
 ///
 /// A number is known by the digits of its whole part: 10 are seconds, 16 are µs, 19 are ns, and all
-/// else are ms. Text is ISO 8601 with a zone: `2025-09-27T14:00:00.123Z`.
+/// else are ms; `1.7589816E9` is such a number, too. Text is ISO 8601 with a zone: `2025-09-27T14:00:00.123Z`.
 #[must_use]
 pub fn read_time(text: &str) -> Option<i64> {
     let text = text.trim();
     let ms = match text.as_bytes().first()? {
         b'-' | b'0'..=b'9' if is_number(text) => number_ms(text)?,
+        b'-' | b'0'..=b'9' if text.contains(['e', 'E']) => number_ms(&spelled_out(text)?)?,
         _ => text.parse::<jiff::Timestamp>().ok()?.as_millisecond(),
     };
     (TIMESTAMP_MS_MIN..=TIMESTAMP_MS_MAX).contains(&ms).then_some(ms)
@@ -21,6 +22,12 @@ fn is_number(text: &str) -> bool {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let are_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     are_digits(whole) && are_digits(fraction)
+}
+
+/// `1.758981600123E12` without its exponent, which loggers of the JVM write.
+fn spelled_out(text: &str) -> Option<String> {
+    let number: f64 = text.parse().ok().filter(|number: &f64| number.abs() < 1e19)?;
+    Some(format!("{number:.3}"))
 }
 
 /// Computed on digits, since an `f64` cannot hold ns of today.
@@ -57,6 +64,9 @@ mod tests {
             ("1758981600123456789", 1_758_981_600_123),
             ("-5", -5),
             ("0", 0),
+            ("1.758981600123E12", 1_758_981_600_123),
+            ("1.7589816e9", 1_758_981_600_000),
+            ("1.758981600123E9", 1_758_981_600_123),
             ("2025-09-27T14:00:00.123Z", 1_758_981_600_123),
             ("2025-09-27T16:00:00.123456+02:00", 1_758_981_600_123),
             ("2025-09-27 14:00:00Z", 1_758_981_600_000),

@@ -25,9 +25,16 @@ impl Data {
     /// The same. Of members that take more bytes than that, texts are cut and all else is left out.
     #[must_use]
     pub fn in_brief(json: &str, texts: &mut Texts, member_bytes_max: usize) -> Self {
+        let read = Self::try_in_brief(json, texts, member_bytes_max);
+        // Stored by an earlier version, or by another program.
+        let of_mended = |texts| Self::try_in_brief(&emp_event::mended(json)?.0, texts, member_bytes_max).ok();
+        read.ok().or_else(|| of_mended(texts)).unwrap_or_default()
+    }
+
+    fn try_in_brief(json: &str, texts: &mut Texts, member_bytes_max: usize) -> serde_json::Result<Self> {
         let mut deserializer = serde_json::Deserializer::from_str(json);
-        let members = Reader { texts, member_bytes_max }.deserialize(&mut deserializer);
-        members.and_then(|data| deserializer.end().map(|()| data)).unwrap_or_default()
+        let data = Reader { texts, member_bytes_max }.deserialize(&mut deserializer)?;
+        deserializer.end().map(|()| data)
     }
 
     /// The member of that name.

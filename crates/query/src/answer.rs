@@ -9,6 +9,7 @@ use datafusion::physical_plan::SendableRecordBatchStream;
 use futures::StreamExt as _;
 
 use super::QueryError;
+use super::json_column::{told, told_schema};
 use super::session::Limits;
 use super::translate::{Asked, translate};
 use super::view::View;
@@ -33,7 +34,7 @@ impl Answer {
         view: Option<Arc<View>>,
         limits: Limits,
     ) -> Self {
-        Self { schema: stream.schema(), told: BTreeSet::new(), view, first, stream, limits }
+        Self { schema: told_schema(&stream.schema()), told: BTreeSet::new(), view, first, stream, limits }
     }
 
     /// A line for each file and record that was left out, with the reason – one for all, where the same is the matter
@@ -50,12 +51,14 @@ impl Answer {
     /// # Errors
     /// [`QueryError`] where the query fails on its data, or needs more memory than it may.
     pub async fn next(&mut self) -> Result<Option<RecordBatch>, QueryError> {
-        if let Some(first) = self.first.take() {
-            return Ok(Some(first));
-        }
-        let batch = self.stream.next().await.transpose();
-        // The statement itself was understood long ago, so no place in it is shown.
-        batch.map_err(|error| translate(&error, &Asked { sql: "", limits: &self.limits, state: None }))
+        let batch = match self.first.take() {
+            Some(first) => Some(first),
+            None => self.stream.next().await.transpose().map_err(|error| {
+                // The statement itself was understood long ago, so no place in it is shown.
+                translate(&error, &Asked { sql: "", limits: &self.limits, state: None })
+            })?,
+        };
+        Ok(batch.map(|batch| told(&batch, &self.schema)))
     }
 
     /// All rows.

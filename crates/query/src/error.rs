@@ -81,9 +81,34 @@ pub enum QueryError {
         /// The key.
         key: String,
     },
+    /// A key of `data` without quotes, which is taken for a column.
+    #[error("a key of `data` stands in single quotes: write data->>'{key}'")]
+    BareKey {
+        /// The key.
+        key: String,
+    },
+    /// A time from which a number, or a text, is to be taken.
+    #[error("a time is moved by an interval: write now() - interval '1 hour', or since('1h')")]
+    NumberAndTime,
     /// Arithmetic with a text.
     #[error("a text takes no part in arithmetic: write try_cast(data->>'{key}' as double)")]
     TextInArithmetic {
+        /// The key of `data` that the statement names first.
+        key: String,
+    },
+    /// A function of numbers that was given a text of `data`.
+    #[error("`{name}` takes no text: write try_cast(data->>'{key}' as double)")]
+    TextForFunction {
+        /// The function.
+        name: String,
+        /// The key of `data` that the statement names first.
+        key: String,
+    },
+    /// What `->` gives, where a text or a number is wanted.
+    #[error(
+        "`->` gives JSON, which is no value to reckon with: write data->>'{key}', or try_cast(data->>'{key}' as double)"
+    )]
+    JsonAsValue {
         /// The key of `data` that the statement names first.
         key: String,
     },
@@ -139,14 +164,14 @@ pub enum QueryError {
         source: std::io::Error,
     },
     /// A canned query does not take such a parameter.
-    #[error("`{query}` has no parameter `{name}`{}", suggestion(nearest.as_ref()))]
+    #[error("`{query}` has no parameter `{name}`; {hint}")]
     UnknownParameter {
         /// The query.
         query: String,
         /// As it was written.
         name: String,
-        /// The parameter that may have been meant.
-        nearest: Option<String>,
+        /// Which one may have been meant, or which there are.
+        hint: String,
     },
     /// A canned query cannot do without it.
     #[error("`{query}` needs `{name}`: {meaning}")]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use regex::Regex;
 use serde_json::Value;
 
+use emp_event::Level;
 use emp_job::JobEvent;
 
 use super::literal::{key_among, literal, moment_literal};
@@ -59,6 +60,8 @@ const COLUMNS: [&str; 9] =
     ["id", "service", "event_type", "level", "trace_id", "job_id", "worker_id", "machine_id", "user_id"];
 /// The one that holds a number.
 const DURATION: &str = "duration_ms";
+/// The one that has four values.
+const LEVEL: &str = "level";
 const CAMEL: [(&str, &str); 6] = [
     ("eventType", "event_type"),
     ("traceId", "trace_id"),
@@ -96,7 +99,11 @@ impl Filter {
             return Err(malformed());
         }
         let column = CAMEL.iter().find(|(camel, _)| *camel == key).map_or(key, |(_, column)| column);
-        self.conditions.push(Condition { key: column.to_owned(), operator, value: value.to_owned() });
+        let value = match operator {
+            Operator::Is | Operator::IsNot => stored(column, value),
+            Operator::Contains | Operator::Matches(_) => value.to_owned(),
+        };
+        self.conditions.push(Condition { key: column.to_owned(), operator, value });
         Ok(())
     }
 
@@ -106,11 +113,11 @@ impl Filter {
         let plain = !value.contains(',') && !value.ends_with('*');
         let condition = |operator, value: &str| Condition { key: column.to_owned(), operator, value: value.to_owned() };
         self.conditions.push(if plain {
-            condition(Operator::Is, value)
+            condition(Operator::Is, &stored(column, value))
         } else {
             let one = |value: &str| match value.trim().strip_suffix('*') {
                 Some(beginning) => format!("{}.*", regex::escape(beginning)),
-                None => regex::escape(value.trim()),
+                None => regex::escape(&stored(column, value.trim())),
             };
             let any = format!("^({})$", value.split(',').map(one).collect::<Vec<_>>().join("|"));
             match Regex::new(&any) {
@@ -130,6 +137,14 @@ impl Filter {
     pub fn exactly(&self, column: &str) -> Option<&str> {
         let mut all = self.conditions.iter().filter(|condition| condition.key == column);
         all.find(|condition| matches!(condition.operator, Operator::Is)).map(|condition| condition.value.as_str())
+    }
+
+    /// Asks for another value of a column, where exactly one was asked for.
+    pub fn mean(&mut self, column: &str, value: &str) {
+        let mut all = self.conditions.iter_mut().filter(|condition| condition.key == column);
+        if let Some(condition) = all.find(|condition| matches!(condition.operator, Operator::Is)) {
+            condition.value = value.to_owned();
+        }
     }
 
     /// The keys of `data` that are asked for.
@@ -164,13 +179,29 @@ impl Filter {
     }
 }
 
+/// A value as the column has it: a level that is called as some logger does is called as it is stored.
+fn stored(column: &str, value: &str) -> String {
+    let level = (column == LEVEL).then(|| Level::parse(value.trim())).flatten();
+    level.map_or_else(|| value.to_owned(), |level| level.to_string())
+}
+
 impl Condition {
+    /// The number that a duration has to be: `7` is `7.0`.
+    fn duration(&self) -> Option<f64> {
+        if self.key == DURATION { self.value.trim().parse().ok() } else { None }
+    }
+
     fn sql(&self) -> String {
         let key = match self.key.as_str() {
             DURATION => "cast(duration_ms as varchar)".to_owned(),
             key => key_among(&COLUMNS, key),
         };
         let value = literal(&self.value);
+        match (&self.operator, self.duration()) {
+            (Operator::Is, Some(ms)) => return format!("duration_ms = {ms:?}"),
+            (Operator::IsNot, Some(ms)) => return format!("(duration_ms is null or duration_ms <> {ms:?})"),
+            _ => {}
+        }
         match &self.operator {
             Operator::Is => format!("{key} = {value}"),
             Operator::IsNot => format!("({key} is null or {key} <> {value})"),
@@ -181,6 +212,11 @@ impl Condition {
 
     fn holds(&self, event: &JobEvent) -> bool {
         let found = value_of(event, &self.key);
+        match (&self.operator, self.duration()) {
+            (Operator::Is, Some(ms)) => return event.duration_ms == Some(ms),
+            (Operator::IsNot, Some(ms)) => return event.duration_ms != Some(ms),
+            _ => {}
+        }
         match &self.operator {
             Operator::Is => found.is_some_and(|found| found == self.value),
             Operator::IsNot => found.is_none_or(|found| found != self.value),

@@ -14,6 +14,7 @@ mod error;
 mod fetch;
 mod filter;
 mod functions;
+mod json_column;
 mod literal;
 mod mention;
 mod names;

@@ -6,14 +6,15 @@ const WORD_LETTERS_MIN: usize = 3;
 const LONG_WORD_LETTERS: usize = 5;
 
 /// The candidate closest to `name`, where one is close enough to be meant: by a slip or two, else as one of its words,
-/// but for a slip, as `worker` is of `worker_id`.
+/// but for a slip, as `worker` is of `worker_id`, or as its beginning.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let wanted = name.to_lowercase();
     let letters = wanted.chars().count();
     let slips_max = if letters < LONG_WORD_LETTERS { 0 } else { 1 };
     let near = |candidate: &'a str| {
         let is_near = |word: String| strsim::osa_distance(&wanted, &word) <= slips_max;
-        let is_word = letters >= WORD_LETTERS_MIN && words(candidate).into_iter().any(is_near);
+        let is_beginning = candidate.to_lowercase().starts_with(&wanted);
+        let is_word = letters >= WORD_LETTERS_MIN && (is_beginning || words(candidate).into_iter().any(is_near));
         let (slips, is_slip) = (slips(name, candidate), is_slip(name, candidate));
         (is_slip || is_word).then_some((!is_slip, slips, candidate))
     };

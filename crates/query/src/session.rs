@@ -94,6 +94,7 @@ pub(super) fn start(limits: &Limits) -> Result<SessionState> {
         .with_config(config)
         .with_runtime_env(runtime)
         .with_physical_optimizer_rules(with_our_rules())
+        .with_analyzer_rule(Arc::new(functions::OverPlainJson))
         .with_expr_planners(SessionStateDefaults::default_expr_planners())
         .with_scalar_functions(SessionStateDefaults::default_scalar_functions())
         .with_higher_order_functions(SessionStateDefaults::default_higher_order_functions())

@@ -56,6 +56,10 @@ pub(super) fn translate(error: &DataFusionError, asked: &Asked<'_>) -> QueryErro
     if let Some(path) = vanished(error) {
         return QueryError::Unsettled { path };
     }
+    // The type of what `->` gives, in full.
+    if error.find_root().message().contains("Union(") {
+        return QueryError::JsonAsValue { key: first_key(asked.sql) };
+    }
     match error.find_root() {
         DataFusionError::SQL(error, _) => syntax(error, asked.sql),
         DataFusionError::SchemaError(error, _) => schema(error, asked.sql),
@@ -64,9 +68,10 @@ pub(super) fn translate(error: &DataFusionError, asked: &Asked<'_>) -> QueryErro
             Some(first) => translate(first, asked),
             None => QueryError::Failed("the query failed".to_owned()),
         },
-        DataFusionError::Plan(message) | DataFusionError::Execution(message) | DataFusionError::Internal(message) => {
-            planning(message, asked)
-        }
+        DataFusionError::Plan(message)
+        | DataFusionError::Execution(message)
+        | DataFusionError::Internal(message)
+        | DataFusionError::NotImplemented(message) => planning(message, asked),
         DataFusionError::ArrowError(error, _) => arrow(&error.to_string()),
         root => QueryError::Failed(sentence(&root.message())),
     }
@@ -90,6 +95,7 @@ fn in_sql(kind: &str) -> String {
         "Int32" => "int",
         "Float64" => "double",
         "Float32" => "float",
+        "Date32" => "date",
         other => return other.to_lowercase(),
     };
     name.to_owned()
@@ -109,6 +115,9 @@ fn unknown_column(field: &Column, valid: &[Column], sql: &str) -> QueryError {
     let mut known: Vec<String> = valid.iter().map(|column| column.name.clone()).collect();
     if known.is_empty() {
         known = tables::column_names();
+    }
+    if is_bare_key(&field.name, sql) {
+        return QueryError::BareKey { key: key_as_written(&field.name, sql) };
     }
     let mut nearest = nearest(&field.name, known.iter().map(String::as_str));
     let is_slip = nearest.as_ref().is_some_and(|nearest| is_slip(&field.name, nearest));
@@ -144,19 +153,30 @@ fn planning(message: &str, asked: &Asked<'_>) -> QueryError {
         return QueryError::Failed(format!("`{name}` has no value: only canned queries take parameters"));
     }
     if let Some((before, reasons)) = message.split_once(" failed to match any signature") {
+        if reasons.contains("(DataType: Utf8") && asked.sql.contains("->>'") {
+            return QueryError::TextForFunction { name: quoted(before), key: first_key(asked.sql) };
+        }
         let received = reasons.split("(DataType: ").nth(1).and_then(|rest| rest.split(')').next());
         let types =
             received.map_or_else(|| "these arguments".to_owned(), |received| format!("a value of type {received}"));
         return QueryError::Failed(format!("`{}` does not take {types}", quoted(before)));
     }
-    if message.contains("annot access field at argument")
+    if (message.contains("annot access field at argument") || message.contains("ot access not supported"))
         && let Some(key) = after_dot("data", asked.sql)
     {
         return QueryError::KeyAsField { key };
     }
-    if message.starts_with("Cannot coerce arithmetic expression") && message.contains("Utf8") {
-        let key = asked.sql.split("->>'").nth(1).and_then(|rest| rest.split('\'').next());
-        return QueryError::TextInArithmetic { key: key.unwrap_or("key").to_owned() };
+    if message.contains("annot coerce arithmetic expression") && message.contains("Timestamp") {
+        return QueryError::NumberAndTime;
+    }
+    if let Some((before, types)) = message.split_once(" function: coercion from ")
+        && let Some((given, taken)) = types.split_once(" to the signature Exact(")
+    {
+        let taken = taken.split(')').next().unwrap_or_default();
+        return QueryError::Failed(format!("`{}` takes ({taken}), not ({given})", quoted(before)));
+    }
+    if message.contains("annot coerce arithmetic expression") && message.contains("Utf8") {
+        return QueryError::TextInArithmetic { key: first_key(asked.sql) };
     }
     if message.starts_with("table '") && message.trim_end().ends_with("not found") {
         return unknown_table(quoted(message).rsplit('.').next().unwrap_or_default());
@@ -164,14 +184,38 @@ fn planning(message: &str, asked: &Asked<'_>) -> QueryError {
     QueryError::Failed(sentence(message))
 }
 
-/// The name that stands behind `name.` in a statement.
+/// The key of `data` that a statement names first.
+fn first_key(sql: &str) -> String {
+    let (_, behind) = sql.split_once("->").unwrap_or_default();
+    let key = behind.trim_start_matches('>').trim_start().strip_prefix('\'').and_then(|rest| rest.split('\'').next());
+    key.unwrap_or("key").to_owned()
+}
+
+/// The name that stands behind `name.`, or in `name['…']`, in a statement.
 fn after_dot(name: &str, sql: &str) -> Option<String> {
     let is_part = |character: char| character.is_alphanumeric() || character == '_';
     let (_, rest) = sql
         .match_indices(name)
         .map(|(at, _)| (&sql[..at], &sql[at + name.len()..]))
-        .find(|(before, rest)| rest.starts_with('.') && !before.ends_with(is_part))?;
-    Some(rest[1..].trim_matches('"').chars().take_while(|character| is_part(*character)).collect())
+        .find(|(before, rest)| rest.starts_with(['.', '[']) && !before.ends_with(is_part))?;
+    let key = rest[1..].trim_start_matches(['"', '\'']);
+    Some(key.chars().take_while(|character| is_part(*character)).collect())
+}
+
+/// A name as it stands in a statement, in upper or lower case.
+fn key_as_written(name: &str, sql: &str) -> String {
+    let at = sql.to_ascii_lowercase().find(&name.to_ascii_lowercase());
+    at.and_then(|at| sql.get(at..at + name.len())).unwrap_or(name).to_owned()
+}
+
+/// Does a statement ask for a key of `data` by that name, without the quotes around it?
+fn is_bare_key(name: &str, sql: &str) -> bool {
+    let mut behind = sql.split("->").skip(1).map(|behind| behind.trim_start_matches('>').trim_start());
+    behind.any(|behind| {
+        let word = behind.trim_start_matches('"');
+        let word: String = word.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect();
+        word.eq_ignore_ascii_case(name)
+    })
 }
 
 /// There is no such table: a near name, or a file that cannot be one.

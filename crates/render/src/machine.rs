@@ -105,6 +105,8 @@ struct DataAsObject;
 
 /// The column that holds it.
 const DATA: &str = "data";
+/// What marks a column that `->` has made.
+const IS_JSON: &str = "is_json";
 
 impl EncoderFactory for DataAsObject {
     fn make_default_encoder<'a>(
@@ -113,20 +115,25 @@ impl EncoderFactory for DataAsObject {
         array: &'a dyn Array,
         _options: &'a EncoderOptions,
     ) -> Result<Option<NullableEncoder<'a>>, ArrowError> {
-        if field.name() != DATA || !array.data_type().is_string() {
+        let is_json = field.metadata().contains_key(IS_JSON);
+        if !(is_json || field.name() == DATA) || !array.data_type().is_string() {
             return Ok(None);
         }
         let texts = cast(array, &DataType::Utf8)?.as_string::<i32>().clone();
-        Ok(Some(NullableEncoder::new(Box::new(Objects(texts)), array.nulls().cloned())))
+        Ok(Some(NullableEncoder::new(Box::new(Values { texts, is_json }), array.nulls().cloned())))
     }
 }
 
-struct Objects(StringArray);
+/// Texts that are JSON: any value, or objects among other texts.
+struct Values {
+    texts: StringArray,
+    is_json: bool,
+}
 
-impl Encoder for Objects {
+impl Encoder for Values {
     fn encode(&mut self, row: usize, out: &mut Vec<u8>) {
-        let text = self.0.value(row);
-        let is_object = text.starts_with('{') && serde_json::from_str::<IgnoredAny>(text).is_ok();
+        let text = self.texts.value(row);
+        let is_object = (self.is_json || text.starts_with('{')) && serde_json::from_str::<IgnoredAny>(text).is_ok();
         if is_object && !text.contains(['\n', '\r']) {
             return out.extend_from_slice(text.as_bytes());
         }

@@ -12,7 +12,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
 };
 
-use emp_job::{Data, Meaning, Offsets, Order, job_type_of, vocabulary};
+use emp_job::{Data, Meaning, Offsets, Order, Texts, job_type_of, vocabulary};
 use emp_store::rows_at_once;
 
 use super::table::Typical;
@@ -181,7 +181,7 @@ fn tells_kind(event_type: &str) -> bool {
 }
 
 fn kind(data: &StringArray, row: usize) -> Option<String> {
-    let data: Data = serde_json::from_str(data.is_valid(row).then(|| data.value(row))?).ok()?;
+    let data = Data::read(data.is_valid(row).then(|| data.value(row))?, &mut Texts::default());
     job_type_of(&data).map(str::to_owned)
 }
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::TimeZone;
 
-use emp_event::{EntryId, TIMESTAMP_MS_MAX, TIMESTAMP_MS_MIN};
+use emp_event::{EntryId, TIMESTAMP_MS_MAX, TIMESTAMP_MS_MIN, read_time};
 
 use crate::ParseError;
 use crate::amount::duration_ms;
@@ -19,8 +19,8 @@ const SECOND_DIGITS_MIN: usize = 9;
 ///
 /// Taken are `1h`, `-3d`, `2w3h` (before `now`; a day is 24 hours), `now`, `today`, `yesterday`
 /// and weekdays (the last one, today included), each with or without a time of day, a time of
-/// day alone, ISO 8601 dates and date-times (in `tz` where they name no zone), seconds or
-/// milliseconds since the epoch, and entry IDs.
+/// day alone, ISO 8601 dates and date-times (in `tz` where they name no zone), entry IDs, and
+/// numbers since the epoch as events have them: seconds, ms, µs or ns, with or without a fraction.
 ///
 /// # Errors
 /// [`ParseError`] where the text is none of these, or lies out of range.
@@ -39,6 +39,12 @@ pub fn parse_moment(text: &str, now: Timestamp, tz: &TimeZone) -> Result<i64, Pa
 }
 
 fn number(text: &str) -> Option<i64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let are_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_of_events = whole.len() >= SECOND_DIGITS_MIN && (!fraction.is_empty() || matches!(whole.len(), 16 | 19));
+    if is_of_events && are_digits(whole) && are_digits(fraction) {
+        return read_time(text);
+    }
     let (digits, sequence) = text.split_once('-').unwrap_or((text, "0"));
     if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;

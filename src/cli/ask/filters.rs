@@ -69,12 +69,7 @@ impl Filters {
         Ok(filter)
     }
 
-    /// The levels as the store has them, however loggers call them. What is none is left as it is.
     fn level(&self) -> Option<String> {
-        if self.errors {
-            return Some(Level::Error.as_str().to_owned());
-        }
-        let stored = |name: &str| Level::parse(name.trim()).map_or_else(|| name.to_owned(), |level| level.to_string());
-        self.level.as_deref().map(|names| names.split(',').map(stored).collect::<Vec<_>>().join(","))
+        if self.errors { Some(Level::Error.to_string()) } else { self.level.clone() }
     }
 }

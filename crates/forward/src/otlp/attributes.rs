@@ -91,9 +91,8 @@ impl Attributes {
         let mut rest: Vec<usize> = Vec::new();
         for (index, (key, _)) in members.iter().enumerate() {
             let key = key.as_ref();
-            let is_repeated = || own.iter().any(|other| members[*other].0.as_ref() == key);
             // `data.rest` is the name of the others.
-            let may_be_own = own.len() < places && key.len() <= KEY_BYTES_MAX && key != "rest" && !is_repeated();
+            let may_be_own = own.len() < places && key.len() <= KEY_BYTES_MAX && key != "rest";
             if may_be_own { own.push(index) } else { rest.push(index) }
         }
         if !rest.is_empty() && own.len() == places {

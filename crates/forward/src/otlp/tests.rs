@@ -150,9 +150,9 @@ fn what_does_not_fit_goes_into_the_rest() {
 }
 
 #[test]
-fn a_key_is_there_once() {
+fn the_last_of_equal_keys_is_sent() {
     let attributes = record(&event(0, "a.b", r#"{"a":1,"rest":2,"a":3}"#)).attributes;
-    let expected = [("data.a", Value::IntValue(1)), ("data.rest", string(r#"{"rest":2,"a":3}"#))];
+    let expected = [("data.a", Value::IntValue(3)), ("data.rest", string(r#"{"rest":2}"#))];
     has(&attributes[1..], &expected);
 }
 

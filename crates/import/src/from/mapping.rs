@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::keys::{Keys, as_text, find, take, text};
 use super::{otlp, redis};
-use emp_event::{EntryId, Level, read_time};
+use emp_event::{EntryId, Level, mended, read_time};
 
 /// What each part of an event is called in somebody's log: a format's file.
 #[derive(Debug, Clone, Deserialize)]
@@ -147,13 +147,24 @@ impl Mapping {
     }
 
     fn objects(&self, line: &str) -> Result<Vec<Map<String, Value>>, String> {
-        let value: Value = serde_json::from_str(line).map_err(|error| format!("the line is not JSON: {error}"))?;
-        match (self.records, value) {
-            (Records::Otlp, value) => Ok(otlp::records(value)),
-            (Records::RedisEntry, Value::Array(entry)) => Ok(redis::entry(entry).into_iter().collect()),
-            (_, Value::Object(object)) => Ok(vec![object]),
-            _ => Err("the line is not a JSON object".to_owned()),
+        let not_json = |error: &serde_json::Error| format!("the line is not JSON: {error}");
+        let (value, faults): (Value, _) = match serde_json::from_str(line) {
+            Ok(value) => (value, None),
+            Err(error) => {
+                let (line, faults) = mended(line).ok_or_else(|| not_json(&error))?;
+                (serde_json::from_str(&line).map_err(|error| not_json(&error))?, Some(faults))
+            }
+        };
+        let mut objects = match (self.records, value) {
+            (Records::Otlp, value) => otlp::records(value),
+            (Records::RedisEntry, Value::Array(entry)) => redis::entry(entry).into_iter().collect(),
+            (_, Value::Object(object)) => vec![object],
+            _ => return Err("the line is not a JSON object".to_owned()),
+        };
+        for (object, faults) in objects.iter_mut().zip(std::iter::repeat(faults)) {
+            object.extend(faults.map(|faults| ("_mended".to_owned(), faults.to_string().into())));
         }
+        Ok(objects)
     }
 
     /// Takes what it knows out of a record; the rest becomes the event's data.

@@ -104,8 +104,13 @@ impl CannedQuery {
     pub(crate) fn bind(&self, given: &[(String, String)], clock: &Clock) -> Result<ParamValues, QueryError> {
         for (name, _) in given {
             if self.parameters.iter().all(|parameter| parameter.name != *name) {
-                let nearest = nearest(name, self.parameters.iter().map(|parameter| parameter.name.as_str()));
-                return Err(QueryError::UnknownParameter { query: self.name.clone(), name: name.clone(), nearest });
+                let known: Vec<&str> = self.parameters.iter().map(|parameter| parameter.name.as_str()).collect();
+                let hint = match nearest(name, known.iter().copied()) {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None if known.is_empty() => "it takes none".to_owned(),
+                    None => format!("it takes {}", known.join(", ")),
+                };
+                return Err(QueryError::UnknownParameter { query: self.name.clone(), name: name.clone(), hint });
             }
         }
         let mut values = HashMap::new();

@@ -5,6 +5,8 @@ mod duration;
 mod gap;
 mod happened;
 mod mentions;
+mod numbers;
+mod plain;
 mod quantile;
 mod since;
 mod told;
@@ -21,6 +23,7 @@ use emp_job::Offsets;
 
 pub(super) use happened::HAPPENED_AT;
 pub(super) use mentions::MENTIONS;
+pub(super) use plain::OverPlainJson;
 
 /// `since()`, whose times are of that zone where they name none.
 pub(super) fn since(zone: TimeZone) -> ScalarUDF {
@@ -41,6 +44,7 @@ pub(super) fn register(state: &mut SessionState) -> Result<()> {
     for what in told::What::ALL {
         state.register_udf(Arc::new(ScalarUDF::from(told::Told::new(what))))?;
     }
+    state.register_function_rewrite(Arc::new(numbers::BesideNumbers))?;
     // Under DuckDB's name, too.
     state.register_udf(Arc::new(date_bin().as_ref().clone().with_aliases(["time_bucket"])))?;
     state.register_udaf(Arc::new(AggregateUDF::from(quantile::Quantile::exact())))?;

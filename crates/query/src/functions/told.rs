@@ -37,7 +37,7 @@ impl What {
         [Self::ErrorText, Self::ErrorFingerprint, Self::ConnectorName, Self::ConnectorKey, Self::JobType];
 
     fn of(self, data: &str) -> Option<String> {
-        let data = serde_json::from_str(data).ok()?;
+        let data = emp_event::read_json(data).ok()?;
         match self {
             Self::ErrorText => error_text(&data),
             Self::ErrorFingerprint => error_text(&data).map(|text| fingerprint(&text)),

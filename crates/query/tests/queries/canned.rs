@@ -127,7 +127,7 @@ fn parameters_that_do_not_fit_are_named() {
     let store = two_jobs();
     assert_snapshot!(run(&store, "timeline", &[]), @"`timeline` needs `job_id`: the job");
     assert_snapshot!(run(&store, "timeline", &[("jobid", "j1")]), @"`timeline` has no parameter `jobid`; did you mean `job_id`?");
-    assert_snapshot!(run(&store, "timeline", &[("colour", "j1")]), @"`timeline` has no parameter `colour`");
+    assert_snapshot!(run(&store, "timeline", &[("colour", "j1")]), @"`timeline` has no parameter `colour`; it takes job_id, min_gap, clocks");
     assert_snapshot!(run(&store, "gaps", &[("min_gap", "5")]), @"min_gap: `5` is not a duration: try `500ms`, `5s`, `1m30s`, `2h` or `3d`");
     assert_snapshot!(run(&store, "gaps", &[("limit", "many")]), @"limit: `many` is not a whole number");
     assert_snapshot!(run(&store, "gaps", &[("since", "soon")]), @"since: `soon` is not a time: try `1h` or `-3d` (ago), `yesterday`, `friday 14:00`, `2025-09-27T14:00Z`, epoch milliseconds, or an entry ID");

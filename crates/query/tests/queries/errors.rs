@@ -104,12 +104,22 @@ fn not_one_statement() {
 fn types_that_do_not_fit() {
     let store = store();
     assert_snapshot!(store.refusal("select sum(service) from events"), @"`sum` does not take a value of type Utf8");
-    assert_snapshot!(store.refusal("select timestamp + 1 from events"), @r#"cannot coerce arithmetic expression Timestamp(ms, "UTC") + Int64 to valid types"#);
+    assert_snapshot!(store.refusal("select timestamp + 1 from events"), @"a time is moved by an interval: write now() - interval '1 hour', or since('1h')");
+    assert_snapshot!(store.refusal("select * from events where timestamp > now() - '1 hour'"), @"a time is moved by an interval: write now() - interval '1 hour', or since('1h')");
+    assert_snapshot!(store.refusal("select data['userId'] from events"), @"`data` is JSON in a text and has no field `userId`: write data->>'userId'");
+    assert_snapshot!(store.refusal("select data.user.id from events"), @"`data` is JSON in a text and has no field `user`: write data->>'user'");
+    assert_snapshot!(store.refusal("select data->>userId from events"), @"a key of `data` stands in single quotes: write data->>'userId'");
+    assert_snapshot!(store.refusal("select data -> \"userId\" from events"), @"a key of `data` stands in single quotes: write data->>'userId'");
+    assert_snapshot!(store.refusal("select quantile_cont(duration_ms) from events"), @"`quantile_cont` takes (Float64, Float64), not (Float64)");
+    assert_snapshot!(store.refusal("select cast('x' as date)"), @"`x` is no date: try_cast(… as date) makes a null of it");
     assert_snapshot!(store.refusal("select * from events where timestamp > 'friday'"), @"error parsing timestamp from 'friday': timestamp must contain at least 10 characters");
     assert_snapshot!(store.refusal("select cast(service as int) from events"), @"`worker` is no int: try_cast(… as int) makes a null of it");
     assert_snapshot!(store.refusal("select 1 / (count(*) - 2) from events"), @"divide by zero error");
     assert_snapshot!(store.refusal("select service, count(*) from events"), @"the column `events.service` must stand in GROUP BY, or inside an aggregate function");
     assert_snapshot!(store.refusal("select * from events where job_id = $job_id"), @"`$job_id` has no value: only canned queries take parameters");
+    assert_snapshot!(store.refusal("select sum(data->>'progress') from events"), @"`sum` takes no text: write try_cast(data->>'progress' as double)");
+    assert_snapshot!(store.refusal("select max(data->'progress') from events"), @"`->` gives JSON, which is no value to reckon with: write data->>'progress', or try_cast(data->>'progress' as double)");
+    assert_snapshot!(store.refusal("select sum(data -> 'progress') from events"), @"`->` gives JSON, which is no value to reckon with: write data->>'progress', or try_cast(data->>'progress' as double)");
     assert_snapshot!(store.refusal("select lower() from events"), @"'lower' does not support zero arguments");
 }
 

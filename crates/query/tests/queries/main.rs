@@ -7,6 +7,7 @@ mod damage;
 mod errors;
 mod functions;
 mod index;
+mod json;
 mod pruning;
 mod read_only;
 mod similar;

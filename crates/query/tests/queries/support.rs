@@ -22,13 +22,14 @@ pub fn event(at: i64, service: &str, event_type: &str, job: &str) -> TestEvent {
         job_id: (!job.is_empty()).then(|| job.to_owned()),
         ..Draft::default()
     };
-    TestEvent { id: EntryId::new((BASE + at) as u64, 0), draft }
+    TestEvent { id: EntryId::new((BASE + at) as u64, 0), draft, stored: None }
 }
 
 #[derive(Debug, Clone)]
 pub struct TestEvent {
     id: EntryId,
     draft: Draft,
+    stored: Option<String>,
 }
 
 impl TestEvent {
@@ -45,6 +46,12 @@ impl TestEvent {
 
     pub fn data(mut self, json: &str) -> Self {
         self.draft.data = json.to_owned();
+        self
+    }
+
+    /// The data as another program, or an earlier version, has stored it.
+    pub fn stored_as(mut self, json: &str) -> Self {
+        self.stored = Some(json.to_owned());
         self
     }
 
@@ -93,11 +100,14 @@ impl TestStore {
 
     fn commit(&self, events: &[TestEvent], writer: &mut StoreWriter) {
         let fields: Vec<_> = events.iter().map(|event| event.draft.fields()).collect();
-        let items: Vec<Item<'_>> = events
-            .iter()
-            .zip(&fields)
-            .map(|(event, fields)| Item::Event(emp_event::decode(event.id, fields).unwrap()))
-            .collect();
+        let item = |(test, fields)| {
+            let test: &TestEvent = test;
+            let fields: &Vec<_> = fields;
+            let mut event = emp_event::decode(test.id, fields).unwrap();
+            event.data = test.stored.as_ref().map_or(event.data, |json| json.as_str().into());
+            Item::Event(event)
+        };
+        let items: Vec<Item<'_>> = events.iter().zip(&fields).map(item).collect();
         writer.commit(&Batch { items: &items, position: 0, loss: None }).unwrap();
     }
 

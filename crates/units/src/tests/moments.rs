@@ -87,3 +87,14 @@ fn what_is_no_time_says_what_would_be() {
     assert_snapshot!(read("999999999999999999"), @"`999999999999999999` lies outside the years 1 to 9999");
     assert_snapshot!(read("900000w"), @"`900000w` lies outside the years 1 to 9999");
 }
+
+#[test]
+fn numbers_are_times_as_events_have_them() {
+    for text in
+        ["1758987000", "1758987000.25", "1758987000000", "1758987000000.9", "1758987000000000", "1758987000000000000"]
+    {
+        let fraction = if text == "1758987000.25" { ".25" } else { "" };
+        assert_eq!(read(text), format!("2025-09-27T15:30:00{fraction}Z"), "{text}");
+    }
+    assert!(read("12.5").contains("is not a time"), "{}", read("12.5"));
+}
