@@ -170,7 +170,7 @@ impl Link {
     }
 
     async fn open_connection(&self, info: ConnectionInfo) -> Result<MultiplexedConnection, String> {
-        let shown = info.addr().to_string();
+        let shown = shown(info.addr());
         let is_tls = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
         if is_tls {
             // There may be a provider already, which then is the application's choice.
@@ -193,6 +193,16 @@ impl Link {
 struct Answering<'a> {
     connection: &'a mut MultiplexedConnection,
     wait: Duration,
+}
+
+/// With brackets around an IPv6 address, or its end would pass for the port.
+fn shown(address: &ConnectionAddr) -> String {
+    match address {
+        ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } if host.contains(':') => {
+            format!("[{host}]:{port}")
+        }
+        address => address.to_string(),
+    }
 }
 
 fn words(error: &RedisError) -> String {

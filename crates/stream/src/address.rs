@@ -60,7 +60,7 @@ impl RedisAddress {
 
     fn of_server(url: &str) -> Result<Self, &'static str> {
         let info = connection_info(&first_node(url))?;
-        let shown = info.addr().to_string();
+        let shown = shown(info.addr());
         Ok(Self { place: Place::Server(info.addr().clone()), login: info.redis_settings().clone(), shown })
     }
 
@@ -101,6 +101,16 @@ impl RedisAddress {
 impl std::fmt::Display for RedisAddress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.shown)
+    }
+}
+
+/// With brackets around an IPv6 address, or its end would pass for the port.
+fn shown(address: &ConnectionAddr) -> String {
+    match address {
+        ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } if host.contains(':') => {
+            format!("[{host}]:{port}")
+        }
+        address => address.to_string(),
     }
 }
 

@@ -306,3 +306,11 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_address_of_ipv6_is_shown_in_brackets() {
+    let shown = |url: &str| RedisAddress::parse(url).unwrap().to_string();
+    assert_eq!(shown("redis://[::1]:7000/3"), "[::1]:7000");
+    assert_eq!(shown("redis://db.test"), "db.test:6379");
+    assert_eq!(RedisAddress::from_parts(Some("fe80::1"), Some("1")).unwrap().to_string(), "[fe80::1]:1");
+}
