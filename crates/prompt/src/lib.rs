@@ -29,7 +29,7 @@ use complete::{Assistant, Words};
 use pager::Paged;
 
 use emp_query::{Engine, QueryError};
-use emp_render::{AnswerWriter, Format, Screen};
+use emp_render::{AnswerWriter, Format, Screen, visible_lines};
 use emp_system::{is_closed_pipe, user_folder};
 
 /// Rows of a table at the prompt: a pager shows them all, and more need a file.
@@ -148,7 +148,7 @@ impl Prompt<'_> {
             // The user has left the pager.
             Err(error) if is_closed_pipe(error.as_ref()) => Ok(()),
             Err(error) => {
-                eprintln!("{error}");
+                eprintln!("{}", visible_lines(&error.to_string()));
                 Ok(())
             }
             Ok(()) => io::stdout().flush(),
@@ -188,7 +188,7 @@ impl Prompt<'_> {
 
 fn tell(warnings: &[String]) {
     for warning in warnings {
-        eprintln!("{warning}");
+        eprintln!("{}", visible_lines(warning));
     }
 }
 

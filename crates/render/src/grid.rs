@@ -68,6 +68,18 @@ pub(super) fn fit(text: &str, width: Option<usize>) -> String {
     lines.pop().and_then(|mut cells| cells.pop()).unwrap_or_default().trim_end().to_owned()
 }
 
+/// A name of at most `width` places, of which both ends are left where it is longer.
+pub(super) fn fit_middle(name: &str, width: usize) -> String {
+    let characters: Vec<char> = name.chars().collect();
+    // Of wide characters nobody knows which half is which.
+    if characters.len() <= width || width < 3 || width_of(name) != characters.len() {
+        return name.to_owned();
+    }
+    let (begin, end) = ((width - 1) / 2, width / 2);
+    let ends = [&characters[..begin], &['…'], &characters[characters.len() - end..]];
+    ends.concat().into_iter().collect()
+}
+
 /// A text broken at spaces into at most `lines_max` lines; the last one ends with `…` where
 /// more would follow.
 pub(super) fn wrap(text: &str, width: usize, lines_max: usize) -> Vec<String> {

@@ -41,7 +41,7 @@ pub use diagnosis::{write_diagnosis, write_judged};
 pub use event_lines::{EventLines, write_histogram};
 pub use jiff::tz::TimeZone;
 pub use parquet::ParquetFile;
-pub use text::{sentence, visible};
+pub use text::{sentence, visible, visible_lines};
 pub use timeline::{Times, write_job};
 
 /// How an answer is written.

@@ -35,19 +35,25 @@ pub(super) struct Heading {
     pub right: bool,
     /// Hidden on a narrow screen, the highest first; 0 never is.
     pub hide: u8,
+    /// Are its cells cut in the middle where there is no room, as their ends tell them apart?
+    pub both_ends: bool,
 }
 
 impl Heading {
     pub const fn left(name: &'static str) -> Self {
-        Self { name, right: false, hide: 0 }
+        Self { name, right: false, hide: 0, both_ends: false }
     }
 
     pub const fn right(name: &'static str) -> Self {
-        Self { name, right: true, hide: 0 }
+        Self { name, right: true, hide: 0, both_ends: false }
     }
 
     pub const fn hide(self, hide: u8) -> Self {
         Self { hide, ..self }
+    }
+
+    pub const fn with_both_ends(self) -> Self {
+        Self { both_ends: true, ..self }
     }
 }
 
@@ -70,12 +76,26 @@ impl<'a> Page<'a> {
         Ok(())
     }
 
-    /// Words in styles of their own, on one line.
+    /// Words in styles of their own, on one line; those that it has no room for go on the next.
     pub fn line(&mut self, words: &[Cell]) -> io::Result<()> {
         self.has_begun = true;
-        let painted: Vec<String> =
-            words.iter().map(|(style, text)| self.painter.paint(*style, &visible(text))).collect();
-        writeln!(self.out, "{}", painted.join("  "))
+        let mut used = 0;
+        for (index, (style, text)) in words.iter().enumerate() {
+            let text = visible(text);
+            let width = grid::width_of(&text);
+            let is_full = self.screen.width.is_some_and(|screen| used + GAP + width > screen);
+            match index {
+                0 => {}
+                _ if is_full => {
+                    write!(self.out, "\n{:GAP$}", "")?;
+                    used = 0;
+                }
+                _ => write!(self.out, "{:GAP$}", "")?,
+            }
+            used += GAP + width;
+            write!(self.out, "{}", self.painter.paint(*style, &text))?;
+        }
+        writeln!(self.out)
     }
 
     /// A part of its own with a title.
@@ -83,7 +103,11 @@ impl<'a> Page<'a> {
         if std::mem::replace(&mut self.has_begun, true) {
             writeln!(self.out)?;
         }
-        writeln!(self.out, "{}", self.painter.paint(BOLD, &grid::fit(title, self.screen.width)))
+        writeln!(
+            self.out,
+            "{}",
+            self.painter.paint(BOLD, &grid::fit(&sentence(title, &self.screen.time_zone), self.screen.width))
+        )
     }
 
     /// A line of items each.
@@ -122,7 +146,11 @@ impl<'a> Page<'a> {
             self.row(cells, &lanes)?;
         }
         for row in &rows {
-            self.row(shown.iter().map(|column| row[*column].clone()).collect(), &lanes)?;
+            let cells = shown.iter().zip(&lanes).map(|(column, lane)| {
+                let (style, text) = row[*column].clone();
+                (style, if headings[*column].both_ends { grid::fit_middle(&text, lane.width) } else { text })
+            });
+            self.row(cells.collect(), &lanes)?;
         }
         let hidden = (0..headings.len()).filter(|column| !shown.contains(column)).map(|column| headings[column].name);
         let hidden: Vec<&str> = hidden.filter(|name| !name.is_empty()).collect();

@@ -188,7 +188,16 @@ fn write_rows(
         .iter()
         .map(|&(column, width)| Lane { width, right: is_number(schema.field(column).data_type()) })
         .collect();
-    let shown_texts = rows.iter().map(|row| plan.shown.iter().map(|&(column, _)| row[column].text.as_str()).collect());
+    let cell = |row: &[Cell], column: usize, width: usize| match schema.field(column).name().as_str() {
+        // Names of workers, and types of one entity, begin alike, and differ at their end.
+        "worker_id" | "machine_id" | "event_type" | "from_event" | "to_event" => {
+            grid::fit_middle(&row[column].text, width)
+        }
+        _ => row[column].text.clone(),
+    };
+    let texts: Vec<Vec<String>> =
+        rows.iter().map(|row| plan.shown.iter().map(|&(column, width)| cell(row, column, width)).collect()).collect();
+    let shown_texts = texts.iter().map(|row| row.iter().map(String::as_str).collect());
     let gap = " ".repeat(GAP);
     for (index, (row, line)) in rows.iter().zip(grid::lay_out(shown_texts, &lanes)).enumerate() {
         let styles = plan.shown.iter().map(|&(column, _)| row[column].style);
@@ -224,6 +233,9 @@ fn want(schema: &Schema, field: &Field, name: usize, value: usize, is_empty: boo
         "timestamp" | "service" | "event_type" | "level" | "job_id" => Worth::Telling,
         "count" | "errors" | "handoffs" | "gaps" | "gap_ms" | "p50_ms" | "p95_ms" | "change" => Worth::Telling,
         "from_event" | "to_event" => Worth::Telling,
+        // Of a list of workers.
+        "life" | "lost" | "speed" => Worth::Telling,
+        "worker_id" if schema.column_with_name("event_type").is_none() => Worth::Telling,
         // An event says whose it is; where there is none, the service does.
         "from_service" | "to_service" if schema.column_with_name("from_event").is_none() => Worth::Telling,
         _ => Worth::Own,

@@ -31,3 +31,12 @@ fn the_usual_services_have_colours_of_their_own() {
         }
     }
 }
+
+#[test]
+fn of_a_name_that_is_too_long_both_ends_are_left() {
+    let shown = |width: usize| crate::grid::fit_middle("render-worker-eu-07-gpu-3", width);
+    assert_eq!(
+        (shown(25), shown(16), shown(7)),
+        ("render-worker-eu-07-gpu-3".into(), "render-…07-gpu-3".into(), "ren…u-3".into())
+    );
+}

@@ -36,6 +36,8 @@ const TELLING_KEYS: [&str; 16] = [
 
 const KEYS_MAX: usize = 6;
 const VALUE_WIDTH_MAX: usize = 40;
+/// Half an id is nobody's.
+const ID_WIDTH_MAX: usize = 100;
 
 /// What the line of an event says beside its time, service and type.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -121,7 +123,7 @@ fn changed(name: &str, now: &Option<String>, before: &mut Option<String>) -> Opt
         return None;
     }
     before.clone_from(now);
-    now.as_ref().map(|id| format!("{name}={}", grid::fit(id, Some(VALUE_WIDTH_MAX))))
+    now.as_ref().map(|id| format!("{name}={}", grid::fit(id, Some(ID_WIDTH_MAX))))
 }
 
 fn pair(key: &str, value: &Value) -> Option<String> {
