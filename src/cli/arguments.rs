@@ -1,5 +1,6 @@
 //! What holds for every argument of every command, said once.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue};
@@ -7,6 +8,19 @@ use clap::{Arg, ArgAction, Command};
 
 /// What the values of options that take times and lengths of time are called in `--help`.
 const TIMES: [&str; 3] = ["TIME", "DURATION", "AGE"];
+
+/// What was typed. A word that begins as a comment of SQL does is no option: those have no space in their names.
+pub(super) fn words() -> impl Iterator<Item = OsString> {
+    std::env::args_os().map(|word| match word.to_str() {
+        Some(text) if is_comment(text) => format!(" {text}").into(),
+        _ => word,
+    })
+}
+
+fn is_comment(word: &str) -> bool {
+    let ends_name = |c: char| c == '=' || c.is_whitespace();
+    word.strip_prefix("--").and_then(|rest| rest.chars().find(|c| ends_name(*c))).is_some_and(char::is_whitespace)
+}
 
 /// Ends the program with what clap has to say: help, or what is wrong with the arguments. Where that came from a variable,
 /// the variable is named.

@@ -3,6 +3,7 @@
 
 use clap::{Args, Subcommand};
 use emp_collect::Check;
+use emp_event::visible_lines;
 use emp_forward::Settings;
 
 use super::failure::{Failure, Outcome};
@@ -44,6 +45,10 @@ impl AsOf {
 
 pub(super) fn check_events(_: &Options, _: &AsOf) -> Vec<Check> {
     Vec::new()
+}
+
+pub(super) fn as_shown(text: &str, _: &Options) -> String {
+    visible_lines(text)
 }
 
 pub(super) fn is_wrong_usage(_: &anyhow::Error) -> bool {

@@ -1,6 +1,7 @@
 use std::process::ExitCode;
 
 use super::ask::is_wrong_usage;
+use emp_event::visible_lines;
 use emp_system::is_closed_pipe;
 
 /// How a command ends that has no answer.
@@ -30,17 +31,22 @@ impl std::fmt::Display for Failure {
     }
 }
 
+/// Says something beside the answer. It may tell of what producers wrote, which no terminal is to obey.
+pub(super) fn say(message: &str) {
+    eprintln!("emp-events: {}", visible_lines(message));
+}
+
 impl Failure {
     /// Says what went wrong on stderr. A reader that has seen enough (`| head`) is no failure.
     pub fn report(self) -> ExitCode {
         match self {
             Self::Usage(message) => {
-                eprintln!("emp-events: {message}");
+                say(&message);
                 ExitCode::from(2)
             }
             Self::Failed(error) if is_closed_pipe(error.as_ref()) => ExitCode::SUCCESS,
             Self::Failed(error) => {
-                eprintln!("emp-events: {error}");
+                say(&error.to_string());
                 if is_wrong_usage(&error) { ExitCode::from(2) } else { ExitCode::FAILURE }
             }
         }

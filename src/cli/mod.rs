@@ -69,7 +69,7 @@ pub fn run() -> ExitCode {
     shell::complete_where_asked(|| ask::with_candidates(arguments::with_manners(Cli::command())));
     let mut command = arguments::with_manners(Cli::command());
     let parsed =
-        command.try_get_matches_from_mut(std::env::args_os()).and_then(|matches| Cli::from_arg_matches(&matches));
+        command.try_get_matches_from_mut(arguments::words()).and_then(|matches| Cli::from_arg_matches(&matches));
     let cli = parsed.unwrap_or_else(|error| arguments::exit(&error, &command));
     let spoken = vocabulary::load(&cli.options);
     spoken.and_then(|()| cli.command.run(&cli.options)).unwrap_or_else(Failure::report)

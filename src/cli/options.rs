@@ -3,6 +3,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use jiff::tz::TimeZone;
 use tokio::runtime::Runtime;
 use tracing_subscriber::EnvFilter;
 
@@ -33,11 +34,11 @@ pub(super) struct Options {
     /// The stream's key
     #[arg(long, global = true, value_name = "KEY", env = "EMP_EVENTS_STREAM", default_value = DEFAULT_STREAM)]
     pub stream: String,
-    /// What a team's own types of events mean; docs/vocabulary.md has its form [default: vocabulary.toml in the store's
-    /// folder, where there is one]
+    /// What a team's own types of events mean; `check-names --help` shows its form [default: vocabulary.toml in the
+    /// store's folder, where there is one]
     #[arg(long, global = true, value_name = "FILE", env = "EMP_EVENTS_VOCABULARY")]
     pub vocabulary: Option<PathBuf>,
-    /// How to show the answer [default: table on a terminal, ndjson in a pipe]
+    /// How to show the answer [default: table; in a pipe, ndjson where the answer is rows]
     #[arg(long, global = true, value_enum)]
     pub format: Option<FormatOption>,
     /// Colours; NO_COLOR turns `auto` off
@@ -46,8 +47,8 @@ pub(super) struct Options {
     #[command(flatten)]
     pub asking: AskOptions,
     /// Time zone of the times shown, such as UTC or Europe/Berlin [default: this machine's]
-    #[arg(long, global = true, value_name = "ZONE", env = "EMP_EVENTS_TZ")]
-    pub tz: Option<String>,
+    #[arg(long, global = true, value_name = "ZONE", env = "EMP_EVENTS_TZ", value_parser = time_zone)]
+    pub tz: Option<TimeZone>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -88,9 +89,13 @@ impl Options {
 
     /// Where Redis is: `--redis` or `REDIS_URL`, else `REDIS_HOST` and `REDIS_PORT`.
     pub fn redis(&self) -> Result<RedisAddress, Failure> {
-        let given = self.redis.clone().filter(|url| !url.is_empty()).or_else(|| variable("REDIS_URL"));
-        let address = match given {
-            Some(url) => RedisAddress::parse(&url),
+        if let Some(url) = self.redis.as_deref().filter(|url| !url.is_empty()) {
+            return RedisAddress::parse(url).map_err(|error| Failure::Usage(error.to_string()));
+        }
+        let address = match variable("REDIS_URL") {
+            Some(url) => {
+                return RedisAddress::parse(&url).map_err(|error| Failure::Usage(format!("REDIS_URL: {error}")));
+            }
             None => RedisAddress::from_parts(variable("REDIS_HOST").as_deref(), variable("REDIS_PORT").as_deref()),
         };
         address.map_err(|error| Failure::Usage(error.to_string()))
@@ -102,6 +107,11 @@ impl Options {
         let is_usual = self.store == Path::new(USUAL_STORE)
             || std::env::var_os(STORE).is_some_and(|store| store == self.store.as_os_str());
         (!is_usual).then(|| self.store.display().to_string())
+    }
+
+    /// The zone of the times shown.
+    pub fn time_zone(&self) -> TimeZone {
+        self.tz.clone().unwrap_or_else(TimeZone::system)
     }
 
     /// The store's places.
@@ -191,6 +201,14 @@ pub(super) fn wrapped(text: &str, begun: usize, indent: usize) -> String {
     let (before, behind) = (" ".repeat(begun), " ".repeat(indent));
     let wide = textwrap::Options::new(width.max(indent + TEXT_WIDTH_MIN)).break_words(false);
     textwrap::fill(text, wide.initial_indent(&before).subsequent_indent(&behind)).split_off(begun)
+}
+
+/// A time zone by its name; none is this machine's.
+fn time_zone(name: &str) -> Result<TimeZone, String> {
+    if name.is_empty() {
+        return Ok(TimeZone::system());
+    }
+    TimeZone::get(name).map_err(|_| "expected a time zone, such as UTC or Europe/Berlin".to_owned())
 }
 
 /// A level by its name.

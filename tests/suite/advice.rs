@@ -104,7 +104,7 @@ fn the_examples_of_every_command_are_understood() {
 }
 
 /// The files of source below a folder.
-fn sources(folder: &Path) -> Vec<PathBuf> {
+pub fn sources(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let files = entries.flat_map(|path| match path.is_dir() {
         true if path.ends_with("tests") || path.ends_with("target") => Vec::new(),

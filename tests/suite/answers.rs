@@ -70,6 +70,7 @@ fn an_empty_answer_says_what_may_have_been_meant() {
         ended.stderr
     };
     insta::assert_snapshot!(said(&["search", "--service", "webhok"]), @"emp-events: no event matches: there is no service `webhok`; did you mean `webhook-service`?");
+    insta::assert_snapshot!(said(&["search", "--service", "web"]), @"emp-events: no event matches: there is no service `web`; did you mean `webhook-service`?");
     insta::assert_snapshot!(said(&["search", "-f", "connectorTyp=openai"]), @"emp-events: no event matches: there is no column and no key of data `connectorTyp`; did you mean `connectorType`?");
     insta::assert_snapshot!(said(&["perf", "--by", "connector"]), @"emp-events: there is no column and no key of data `connector`; did you mean `connectorType`?");
     insta::assert_snapshot!(said(&["perf", "--by", "nothing_like_it"]), @"emp-events: there is no column and no key of data `nothing_like_it`");
@@ -124,6 +125,71 @@ fn mistakes_in_sql_are_answered_in_one_clear_line() {
     insta::assert_snapshot!(said("select data.userId from events"), @"emp-events: `data` is JSON in a text and has no field `userId`: write data->>'userId'");
     insta::assert_snapshot!(said("select cast(data->>'jobType' as int) from events"), @"emp-events: `image_generation` is no int: try_cast(… as int) makes a null of it");
     insta::assert_snapshot!(said("select * from '/etc/passwd'"), @"emp-events: `/etc/passwd` is refused: a query reads the store's own tables (events, transitions, files, losses, quarantine, dead_letters), not files");
+}
+
+#[test]
+fn a_parameter_that_a_query_lacks_is_answered_with_those_that_it_has() {
+    let ended = ask(&["query", "perf", "--param", "window=1h"]);
+    assert_eq!(ended.status, 2);
+    insta::assert_snapshot!(ended.stderr, @"emp-events: `perf` has no parameter `window`; it takes since, until, limit");
+}
+
+/// What producers write is shown, and never obeyed, wherever it comes.
+#[test]
+fn no_control_character_reaches_a_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("s 1");
+    let lines = folder.path().join("events.ndjson");
+    let event = |at: i64, event_type: &str, job: &str, more: &str| {
+        format!(r#"{{"timestamp":{at},"service":"s\u001b[1m","eventType":"{event_type}","jobId":"{job}"{more}}}"#)
+    };
+    let job = r"a\u001b[2J'\n\u009b";
+    let error = r#","workerId":"w\u001b[3m","traceId":"t\u0007","data":{"error":"cut\u0007 \u202e off\r"}"#;
+    let written = [
+        event(1_758_981_600_000, "job.created", job, ""),
+        event(1_758_981_601_000, "job.failed", job, error),
+        event(1_758_981_602_000, "job.failed", "-x --all", error),
+    ];
+    fs::write(&lines, written.join("\n")).unwrap();
+    run(emp_events().arg("--store").arg(&store).arg("import").arg(&lines));
+    let job: String = serde_json::from_str(&format!("\"{job}\"")).unwrap();
+    let words: [&[&str]; 14] = [
+        &["diagnose", &job],
+        &["diagnose", "--all"],
+        &["diagnose", "a"],
+        &["timeline", &job],
+        &["timeline", "a", "--compare", "typical"],
+        &["correlate", &job],
+        &["correlate", "--", "-x --all"],
+        &["search"],
+        &["perf", "--by", "job_id"],
+        &["gaps"],
+        &["anomalies"],
+        &["workers"],
+        &["top"],
+        &["timeline", "\u{1b}[2J"],
+    ];
+    let mut next = Vec::new();
+    for words in words {
+        let ended = ask_store(&store, &[&["--format", "table", "--redis", "redis://127.0.0.1:1"], words].concat());
+        let shown = ended.stdout + &ended.stderr;
+        assert!(!shown.is_empty() && !shown.contains(|c: char| c.is_control() && c != '\n'), "{words:?}: {shown:?}");
+        assert!(!shown.contains('\u{202e}'), "{words:?}: {shown:?}");
+        let typed = shown.lines().filter_map(|line| Some(line[line.find("emp-events ")?..].to_owned()));
+        next.extend(typed.filter(|line| line.contains("--store")));
+    }
+    // And what is to be typed is what a shell understands.
+    let binary = Path::new(env!("CARGO_BIN_EXE_emp-events"));
+    let path = format!("{}:{}", binary.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    assert!(
+        next.iter().any(|line| line.contains("$'a\\x1b")) && next.iter().any(|line| line.ends_with("-- '-x --all'"))
+    );
+    for command in next {
+        let mut bash = std::process::Command::new("bash");
+        crate::support::without_settings(&mut bash);
+        let ended = run(bash.args(["-c", &command]).env("PATH", &path).current_dir(folder.path()));
+        assert_eq!(ended.status, 0, "{command}: {}", ended.stderr);
+    }
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use std::process::Stdio;
 
-use crate::support::{emp_events, run};
+use crate::advice::sources;
+use crate::support::{emp_events, file, run};
 
 fn sample() -> std::process::Command {
     let mut command = emp_events();
@@ -19,6 +20,31 @@ pub fn commands() -> Vec<String> {
     let commands: Vec<String> = commands.filter(|it| !it.is_empty() && *it != "help").map(str::to_owned).collect();
     assert!(commands.len() > 20, "{overview}");
     commands
+}
+
+/// What a reader without the project's files cannot follow.
+#[test]
+fn no_help_and_no_message_refers_to_a_document() {
+    let told = commands().into_iter().map(|command| run(emp_events().args([&command, "--help"])).stdout);
+    for help in told.chain([run(emp_events().arg("--help")).stdout, run(emp_events().arg("man")).stdout]) {
+        assert_eq!(help.lines().find(|line| line.contains("docs/") || line.contains("README")), None);
+    }
+    // What is said in the course of things stands in the sources.
+    let text = regex::Regex::new(r#""[^"\n]*docs/[^"\n]*""#).unwrap();
+    for path in [sources(&file("src")), sources(&file("crates"))].concat() {
+        let code = std::fs::read_to_string(&path).unwrap();
+        let told = code.lines().filter(|line| !line.trim_start().starts_with("//") && !line.contains("reason ="));
+        let referring: Vec<&str> = told.filter(|line| text.is_match(line)).collect();
+        assert!(referring.is_empty(), "{}: {referring:?}", path.display());
+    }
+}
+
+#[test]
+fn the_overview_says_what_each_command_does() {
+    let overview = run(emp_events().arg("--help").env("COLUMNS", "100")).stdout;
+    let (_, commands) = overview.split_once("Commands:\n").unwrap();
+    let (commands, _) = commands.split_once("\n\n").unwrap();
+    insta::assert_snapshot!(commands);
 }
 
 #[test]
@@ -101,6 +127,18 @@ fn options_stand_before_or_after_the_command() {
 }
 
 #[test]
+fn a_query_may_begin_with_a_comment() {
+    for query in ["-- why\nselect 2 as two", "--why\nselect 2 as two", "-- a=b\nselect 2 as two"] {
+        let ended = run(sample().args(["sql", "--format", "csv", query]));
+        assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("two\n2\n", ""), "{query}");
+    }
+    let alone = run(sample().args(["sql", "-- nothing to ask"]));
+    assert!(alone.stderr.contains("there is no statement"), "{}", alone.stderr);
+    let slip = run(sample().args(["sql", "--warp", "select 1"]));
+    assert!(slip.status == 2 && slip.stderr.contains("'--wrap'"), "{}", slip.stderr);
+}
+
+#[test]
 fn a_query_may_come_from_stdin() {
     let mut command = sample();
     command.args(["sql", "--format", "csv"]);
@@ -150,7 +188,10 @@ fn a_variable_that_is_not_understood_is_named() {
         ("EMP_EVENTS_STREAM_WARN", "much"),
         ("REDIS_PORT", "tcp://10.0.0.1:many"),
         ("REDIS_PORT", "99999"),
+        ("REDIS_URL", "localhost:6379"),
         ("REDIS_HOST", "a b"),
+        ("EMP_EVENTS_TZ", "Mars/Olympus"),
+        ("EMP_EVENTS_MEMORY", "lots"),
     ] {
         let said = said(name, value);
         assert!(said.contains(name) && said.contains(value), "{name}={value}: {said}");

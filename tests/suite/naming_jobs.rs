@@ -81,6 +81,14 @@ fn a_beginning_that_only_one_job_has_is_taken_for_it_and_said() {
         let told = format!("{beginning} is taken for {failed}");
         assert!(ended.status == 0 && ended.stderr.contains(&told), "{words:?}: {}", ended.stderr);
     }
+    let found = said(&["search", "--job-id", beginning, "--format", "json"]);
+    assert_eq!(found.stdout, said(&["search", "--job-id", &failed, "--format", "json"]).stdout);
+    assert!(found.stderr.contains(&format!("{beginning} is taken for {failed}")), "{}", found.stderr);
+    // What is told is told of the job, whatever was typed.
+    let whole: Value = serde_json::from_str(&said(&["timeline", beginning, "--format", "json"]).stdout).unwrap();
+    assert_eq!(whole["job_id"], failed.as_str());
+    let beside = said(&["timeline", beginning, "--compare", &delivered(), "--format", "table"]).stdout;
+    assert!(beside.contains(&format!("{failed} (left)")), "{beside}");
     let unclear = said(&["diagnose", "job_"]);
     assert!(unclear.status == 1 && unclear.stderr.contains("no events of job"), "{}", unclear.stderr);
 }

@@ -35,6 +35,28 @@ fn the_last_minutes_before_now_are_the_same_in_every_command() {
 }
 
 #[test]
+fn whatever_judges_a_range_judges_it_as_of_its_end() {
+    let told = |words: &[&str]| {
+        let mut command = emp_events();
+        command.arg("--store").arg(file("data/sample")).args(["--format", "json"]).args(words);
+        let ended = run(&mut command);
+        assert_eq!(ended.status, 0, "{words:?}: {}", ended.stderr);
+        serde_json::from_str::<Value>(&ended.stdout).unwrap()
+    };
+    for command in [&["diagnose", "--all"][..], &["why-slow"], &["query", "perf"]] {
+        let last = told(&[command, &["--last", "30m", "--now", NOW]].concat());
+        // A query of rows ends before `--until`; what is judged has it for its last moment.
+        let until = if command[0] == "query" { UNTIL } else { NOW };
+        assert_eq!(last, told(&[command, &["--since", SINCE, "--until", until]].concat()), "{command:?}");
+        assert_ne!(last, told(command), "{command:?}");
+    }
+    let refused = run(emp_events().args(["diagnose", "job_1", "--since", "1h"]));
+    assert!(refused.status == 2 && refused.stderr.contains("go with --all"), "{}", refused.stderr);
+    let takes_none = run(emp_events().args(["--store", "data/sample", "query", "timeline", "--last", "1h"]));
+    assert!(takes_none.status == 2 && takes_none.stderr.contains("since"), "{}", takes_none.stderr);
+}
+
+#[test]
 fn a_time_without_a_zone_is_of_the_one_that_is_asked_for() {
     let of =
         |zone: &str| rows(&["sql", "select since('2025-09-27 14:00') as moment", "--tz", zone])[0]["moment"].clone();
@@ -73,6 +95,7 @@ fn a_screen_has_one_time_zone() {
         &["correlate", "job_dusxqtkwu3q9"],
         &["why-slow", "--last", "6h"],
         &["top"],
+        &["health", "--redis", "redis://127.0.0.1:1"],
         &report_of,
     ] {
         let mut command = emp_events();
@@ -80,7 +103,11 @@ fn a_screen_has_one_time_zone() {
         command.args(["--tz", "Europe/Berlin"]).env("COLUMNS", "200");
         let ended = run(&mut command);
         let shown = if words[0] == "report" { std::fs::read_to_string(&report).unwrap() } else { ended.stdout };
-        assert!(shown.contains("12:47:34") || words[0] == "why-slow", "{words:?}: {}{shown}", ended.stderr);
+        assert!(
+            shown.contains("12:47:34") || ["why-slow", "health"].contains(&words[0]),
+            "{words:?}: {}{shown}",
+            ended.stderr
+        );
         let others: Vec<&str> = shown.lines().filter(|line| of_utc.is_match(line)).collect();
         assert!(others.is_empty(), "{words:?}: {others:?}");
     }

@@ -106,8 +106,7 @@ pub(super) fn claimed_not_started(case: &Case<'_>) -> Option<Finding> {
     finding.since_ms = Some(claim.happened_ms());
     finding.evidence.push(Evidence::new(claim, "claimed, and nothing after that"));
     finding.ruled_out.extend(alive(case, claim));
-    finding.next =
-        worker.map(|worker| command(&["search", "--worker-id", worker, "--last", "1h"])).into_iter().collect();
+    finding.next = worker.map(|worker| words_of(worker, claim.arrived_ms - 60_000)).into_iter().collect();
     Some(finding)
 }
 

@@ -1,6 +1,6 @@
 //! Jobs that take, or took, unusually long.
 
-use emp_findings::{Confidence, Culprit, CulpritKind, Evidence, SameCause, Verdict, command};
+use emp_findings::{Confidence, Culprit, CulpritKind, Evidence, SameCause, Verdict, command, moment_word};
 use emp_job::{History, Meaning, Part, PartKind, Span, begins_work, budget, vocabulary};
 use emp_typical::{Sketch, Typical};
 use emp_units as units;
@@ -91,8 +91,16 @@ fn slow(case: &Case<'_>, verdict: Verdict, beginning: &str) -> Option<Finding> {
     finding.evidence.push(Evidence::new(&history.events()[at], format!("{} begins", worst.kind.label())));
     blame(case, worst, &mut finding);
     finding.next.push(command(&["timeline", case.job_id, "--compare", "typical"]));
-    finding.next.push(command(&["why-slow", "--last", "2h"]));
+    finding.next.push(around_it(case, &["why-slow"]));
     Some(finding)
+}
+
+/// A question about the time of the job, which may be long ago, and an hour before and after it.
+fn around_it(case: &Case<'_>, question: &[&str]) -> String {
+    const AROUND_MS: i64 = 3_600_000;
+    let since = moment_word(case.history.start_ms() - AROUND_MS);
+    let until = moment_word((case.history.end_ms() + AROUND_MS).min(case.history.now_ms()));
+    command(&[question, &["--since", &since, "--until", &until]].concat())
 }
 
 fn blame(case: &Case<'_>, worst: &Part, finding: &mut Finding) {
@@ -176,9 +184,9 @@ fn blame_by_speed(case: &Case<'_>, worst: &Part, worker: Option<&str>, finding: 
     finding.next.push(match slow.kind {
         CulpritKind::Connector => {
             let key = case.history.connector_key().unwrap_or("connectorType");
-            command(&["perf", "--by", key, "--last", "2h"])
+            around_it(case, &["perf", "--by", key])
         }
-        _ => command(&["workers"]),
+        _ => around_it(case, &["workers"]),
     });
     true
 }

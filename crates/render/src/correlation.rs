@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use emp_findings::{ComparedStep, Correlation, Evidence, OtherJob, Speed, WhySlow, command};
+use emp_findings::{ComparedStep, Correlation, Evidence, OtherJob, Speed, WhySlow, command, moment_word};
 use emp_units as units;
 
 use super::page::{Heading, Page};
@@ -98,7 +98,7 @@ pub fn write_why_slow(out: &mut dyn Write, screen: &Screen, why: &WhySlow) -> io
         ]
     });
     let headings = [
-        Heading::left("trait"),
+        Heading::left("trait").with_both_ends(),
         Heading::right("slow with it"),
         Heading::right("slow without"),
         Heading::left("against others").hide(3),
@@ -106,9 +106,11 @@ pub fn write_why_slow(out: &mut dyn Write, screen: &Screen, why: &WhySlow) -> io
         Heading::right("q").hide(1),
     ];
     page.table(&headings, &rows.collect::<Vec<_>>())?;
+    let [from, until] = why.window.map(|moment| moment_word(moment.0));
+    let range = ["--since", &from, "--until", &until];
     page.next(&[
-        command(&["diagnose", "--all", "--last", "2h"]),
-        command(&["perf", "--by", "worker_id", "--last", "2h"]),
+        command(&[&["diagnose", "--all"][..], &range].concat()),
+        command(&[&["perf", "--by", "worker_id"][..], &range].concat()),
     ])?;
     out.flush()
 }

@@ -21,8 +21,10 @@ const HOUR_MS: i64 = 3_600_000;
 
 /// Say what is unusual now: rates, latencies, errors, silences, clocks, jobs
 ///
-/// Each finding comes with its statistics; of those shown about one in a hundred is false. What is
-/// compared is in docs/definitions.md.
+/// Each finding comes with its statistics; of those shown about one in a hundred is false. Compared are
+/// rates of the last 15 minutes, error shares, new errors and clocks of the last hour, latencies of the
+/// last 5, 15 and 60 minutes, and workers with their peers over three hours: with the same hour of the last
+/// four weeks' working days, or weekends, else with the last 24 hours, from an hour on.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

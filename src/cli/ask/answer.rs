@@ -17,12 +17,12 @@ use emp_findings::Carried;
 use emp_investigate::{ByClocks, Investigation, WithoutLevel, clocks_note};
 use emp_prompt::{clear, watched};
 use emp_query::{Answer, CannedQuery, Engine, OnIndexing, QueryError, Settings, canned_queries, find, literal};
-use emp_render::{AnswerWriter, Format, Screen};
+use emp_render::{AnswerWriter, Format, Screen, visible};
 use emp_store::StoreWriter;
 use emp_units::parse_moment;
 
 use crate::cli::arguments::path_variable;
-use crate::cli::failure::{Failure, Outcome};
+use crate::cli::failure::{Failure, Outcome, say};
 use crate::cli::options::{FormatOption, Options, screen_width};
 
 /// The event of this very moment belongs to a range that ends now.
@@ -65,6 +65,11 @@ impl TimeRange {
         Ok((since.unwrap_or(until - length_ms), until))
     }
 
+    /// Was any of it said?
+    pub fn is_given(&self) -> bool {
+        self.since.is_some() || self.until.is_some() || self.last.is_some()
+    }
+
     /// When the range as long right before begins, which ends with `since_ms`.
     pub fn right_before(since_ms: i64, until_ms: i64, now_ms: i64) -> i64 {
         let end_ms = if until_ms == now_ms + NOW_MS { now_ms } else { until_ms };
@@ -90,9 +95,12 @@ pub(super) fn parameter(name: &str, value: Option<String>) -> Option<(String, St
 }
 
 /// Runs the canned query of that name and shows its answer.
-pub(super) fn ask_canned(options: &Options, as_of: &AsOf, name: &str, parameters: &[(String, String)]) -> Outcome {
-    let queries = canned()?;
-    let query = find(&queries, name)?;
+pub(super) fn ask_canned(
+    options: &Options,
+    as_of: &AsOf,
+    query: &CannedQuery,
+    parameters: &[(String, String)],
+) -> Outcome {
     ask(options, as_of, async |engine| engine.canned(query, parameters).await)
 }
 
@@ -234,7 +242,7 @@ pub(super) async fn gather(mut answer: Answer) -> Result<Vec<RecordBatch>, Failu
 
 /// The store of the options, as of now.
 pub(super) fn engine(options: &Options) -> Result<Engine, Failure> {
-    Ok(engine_in(options, time_zone(options)?)?)
+    Ok(engine_in(options, options.time_zone())?)
 }
 
 /// The same with a time zone that was understood before.
@@ -293,10 +301,24 @@ impl AsOf {
         let engine = engine(options)?;
         Ok(match self.given_ms(options)? {
             Some(ms) => {
-                engine.with_clock(Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX), time_zone(options)?)
+                engine.with_clock(Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX), options.time_zone())
             }
             None => engine,
         })
+    }
+
+    /// As of when all of a range is judged, which is its end, and when it begins.
+    pub fn at_end_of(
+        &self,
+        range: &TimeRange,
+        options: &Options,
+        engine: &Engine,
+        length_ms: i64,
+    ) -> Result<(Self, i64), Failure> {
+        let now_ms = self.given_ms(options)?.map_or_else(|| now_ms(options, engine), Ok)?;
+        let (since_ms, until_ms) = range.or_last(options, now_ms, length_ms)?;
+        let now = if range.until.is_some() { Some(until_ms.to_string()) } else { self.now.clone() };
+        Ok((Self { now }, since_ms))
     }
 
     /// That moment, ms since the epoch. What is typed next is to ask the same store, as of the same moment.
@@ -343,7 +365,7 @@ impl AsOf {
 /// A time as people type it, ms since the epoch, counted from `now_ms`.
 pub(super) fn moment(options: &Options, text: &str, now_ms: i64) -> Result<i64, Failure> {
     let now = Timestamp::from_millisecond(now_ms).unwrap_or(Timestamp::MAX);
-    parse_moment(text, now, &time_zone(options)?).map_err(|error| Failure::Usage(error.to_string()))
+    parse_moment(text, now, &options.time_zone()).map_err(|error| Failure::Usage(error.to_string()))
 }
 
 /// An answer as JSON: on one line where lines were asked for, else laid out for a person.
@@ -363,14 +385,19 @@ pub(super) async fn unknown_job(engine: &Engine, job: &str) -> Result<Failure, F
 
 /// That job, or the only one whose id begins so.
 async fn known_job(engine: &Engine, job: String) -> Result<String, Failure> {
-    let mut of_job = engine.sql(&format!("select 1 from events where job_id = {} limit 1", literal(&job))).await?;
-    if of_job.next().await?.is_some_and(|batch| batch.num_rows() > 0) {
-        return Ok(job);
-    }
-    match job_meant(engine, &job).await? {
+    match meant_by(engine, &job).await? {
         Some(meant) => Ok(meant),
         None => Err(unknown_job(engine, &job).await?),
     }
+}
+
+/// The id of that job, or of the only one whose id begins so; `None` where there is neither.
+pub(super) async fn meant_by(engine: &Engine, job: &str) -> Result<Option<String>, Failure> {
+    let mut of_job = engine.sql(&format!("select 1 from events where job_id = {} limit 1", literal(job))).await?;
+    if of_job.next().await?.is_some_and(|batch| batch.num_rows() > 0) {
+        return Ok(Some(job.to_owned()));
+    }
+    job_meant(engine, job).await
 }
 
 /// The one job whose id begins so, which is said; `None` where there is none, or several.
@@ -378,7 +405,7 @@ pub(super) async fn job_meant(engine: &Engine, job: &str) -> Result<Option<Strin
     let beginning = job.strip_suffix('*').unwrap_or(job);
     let meant = engine.only_job_like(beginning).await?.filter(|meant| meant != job);
     if let Some(meant) = &meant {
-        eprintln!("{job} is taken for {meant}, the only job whose id begins so");
+        eprintln!("{} is taken for {}, the only job whose id begins so", visible(job), visible(meant));
     }
     Ok(meant)
 }
@@ -407,18 +434,9 @@ pub(super) fn screen(options: &Options) -> Result<Screen, Failure> {
     Ok(Screen {
         width: screen_width(),
         color: options.colors(&stdout),
-        time_zone: time_zone(options)?,
+        time_zone: options.time_zone(),
         rows_max: stdout.is_terminal().then_some(TERMINAL_ROWS_MAX),
     })
-}
-
-/// The zone of the times shown.
-pub(super) fn time_zone(options: &Options) -> Result<TimeZone, Failure> {
-    match &options.tz {
-        None => Ok(TimeZone::system()),
-        Some(name) => TimeZone::get(name)
-            .map_err(|_| Failure::Usage(format!("`{name}` is no time zone; try UTC or Europe/Berlin"))),
-    }
 }
 
 /// Says how many failures of a range count as no errors, where there are some.
@@ -432,7 +450,5 @@ pub(super) async fn note_failures_without_level(
 }
 
 pub(super) fn warn(warnings: &[String]) {
-    for warning in warnings {
-        eprintln!("emp-events: {warning}");
-    }
+    warnings.iter().for_each(|warning| say(warning));
 }

@@ -22,7 +22,9 @@ const NOW_MS: i64 = 1;
 ///
 /// Types of events, texts of errors, services, machines, workers, durations, and how jobs end; each with
 /// its counts and its test, the most important first. Of what is told no more than one in a hundred is
-/// false. Without a range it is the last two hours. What is compared is in docs/definitions.md.
+/// false. Without a range it is the last two hours. Compared are counts per job or per hour, shares of
+/// errors, medians of durations and the slowest of them, and who was heard of, as far as the store covers
+/// both ranges.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

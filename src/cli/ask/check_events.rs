@@ -1,12 +1,18 @@
 //! What `health` learns from the events themselves.
 
 use emp_collect::{Check, Status};
-use emp_findings::{AnomalyKind, Severity};
+use emp_findings::{AnomalyKind, Severity, command};
 use emp_investigate::Investigation;
+use emp_render::sentence;
 
 use super::answer::{AsOf, engine, runtime};
 use crate::cli::failure::Failure;
 use crate::cli::options::Options;
+
+/// A sentence as a person is shown it: its moments by the clock of `--tz`, and nothing in it that a terminal obeys.
+pub(crate) fn as_shown(text: &str, options: &Options) -> String {
+    sentence(text, &options.time_zone())
+}
 
 /// What the events themselves tell: clocks that are ahead, and services that have gone silent.
 pub(crate) fn check_events(options: &Options, as_of: &AsOf) -> Vec<Check> {
@@ -35,7 +41,7 @@ pub(crate) fn check_events(options: &Options, as_of: &AsOf) -> Vec<Check> {
         });
     }
     if !silent.is_empty() {
-        let remedy = Some("emp-events diagnose --all --last 1h".to_owned());
+        let remedy = Some(command(&["diagnose", "--all", "--last", "1h"]));
         checks.push(Check {
             name: "services",
             status: Status::Degraded,

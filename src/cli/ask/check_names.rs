@@ -21,6 +21,17 @@ use crate::cli::options::Options;
 /// where there is something to mend, else 0.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+A team's own types, in vocabulary.toml in the store's folder, or in the file of --vocabulary:
+  [job]                             # created, submitted, queued, delayed, claimed, started,
+  submitted = [\"render.ordered\"]    # progressed, stalled, retried, attempt_failed, completed,
+  failed = [\"render.spoilt\"]        # failed, cancelled, timed_out or not_created
+  [webhook]
+  delivered = [\"webhook.sent\"]      # sending, delivered, failed or given_up
+  [work]
+  ends = [\"sealed\"]                 # the last word of types that end a piece of work; begins
+  [keys]
+  connector = [\"engine\"]            # keys of data: connector, queue, job_type, error
+
 Examples:
   emp-events check-names
   emp-events check-names --last 1d

@@ -7,16 +7,19 @@ use emp_findings::{Diagnosis, Verdict};
 use emp_investigate::Investigation;
 use emp_render::{write_diagnosis, write_judged};
 
-use super::answer::{AsOf, engine, job_meant, moment, runtime, show, show_list};
+use super::answer::{AsOf, TimeRange, engine, job_meant, runtime, show, show_list};
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::{FormatOption, Options};
+
+/// With `--all`, so far back where no range is given.
+const LENGTH_MS: i64 = 3_600_000;
 
 /// Say what is wrong with a job, and why: the verdict first
 ///
 /// Then where its time went, the events that show it, what was ruled out, which other jobs have the
 /// same cause, and what to type next. Verdicts: not_found, no_data, failed, retry_loop,
 /// worker_silent, waiting, claimed_not_started, stuck, running_slow, running, webhook_undelivered,
-/// done_slow, done.
+/// done_slow, done. With --all, of the jobs of the last hour, or of a range of time, as of its end.
 #[derive(Debug, Args)]
 #[command(
     override_usage = "emp-events diagnose [OPTIONS] <JOB>...\n       emp-events diagnose [OPTIONS] --all",
@@ -36,9 +39,8 @@ pub(crate) struct Diagnose {
     /// Every job with which something is wrong, grouped by cause
     #[arg(long)]
     all: bool,
-    /// With --all: jobs of the last 30m, 1h, 2d [default: 1h]
-    #[arg(long, value_name = "DURATION", requires = "all", conflicts_with = "jobs")]
-    last: Option<String>,
+    #[command(flatten)]
+    range: TimeRange,
     /// Exit with 1 where something is wrong
     #[arg(long)]
     exit_code: bool,
@@ -49,12 +51,18 @@ pub(crate) struct Diagnose {
 impl Diagnose {
     pub fn run(self, options: &Options) -> Outcome {
         options.allow_formats(&FormatOption::OF_VALUES)?;
+        if self.range.is_given() && !self.all {
+            return Err(Failure::Usage(
+                "--since, --until and --last go with --all: of a job all is looked at".to_owned(),
+            ));
+        }
         let jobs = if self.all { Vec::new() } else { self.jobs()? };
         runtime()?.block_on(async {
             let engine = engine(options)?;
-            let investigation = self.as_of.investigation(options, &engine).await?;
+            let (as_of, since_ms) = self.as_of.at_end_of(&self.range, options, &engine, LENGTH_MS)?;
+            let investigation = as_of.investigation(options, &engine).await?;
             let is_well = match &jobs[..] {
-                [] => all(options, &investigation, self.last.as_deref().unwrap_or("1h")).await?,
+                [] => all(options, &investigation, since_ms).await?,
                 [job] => one(options, &investigation, job).await?,
                 jobs => several(options, &investigation, jobs).await?,
             };
@@ -148,8 +156,7 @@ async fn several(options: &Options, investigation: &Investigation<'_>, jobs: &[S
     }))
 }
 
-async fn all(options: &Options, investigation: &Investigation<'_>, last: &str) -> Result<Found, Failure> {
-    let since_ms = moment(options, last, investigation.now_ms())?;
+async fn all(options: &Options, investigation: &Investigation<'_>, since_ms: i64) -> Result<Found, Failure> {
     let judged = investigation.diagnose_all(since_ms).await?;
     show(options, &judged, write_judged)?;
     Ok(if judged.groups.is_empty() { Found::Well } else { Found::Unwell })

@@ -34,7 +34,7 @@ use emp_query::QueryError::{BadInteger, BadMoment, MissingParameter, UnknownPara
 
 pub(super) use answer::AsOf;
 pub(super) use candidates::with_candidates;
-pub(super) use check_events::check_events;
+pub(super) use check_events::{as_shown, check_events};
 pub(super) use forward_again::FromStore;
 pub(super) use options::AskOptions;
 

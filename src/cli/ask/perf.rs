@@ -13,12 +13,13 @@ use super::answer::{AsOf, TimeRange, engine, format, note_failures_without_level
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::Options;
 
+/// So far back clocks that are wrong are told of.
+const CLOCKS_MS: i64 = 7 * 24 * 3_600_000;
+
 /// Show how often things happen, how long they take and how much fails, and whether that has changed
 ///
 /// With a range of time each row is compared with the range of the same length before: by how much the
 /// median changed, and by Mann–Whitney's test whether that is real (q of 0.01 or less).
-/// So far back clocks that are wrong are told of.
-const CLOCKS_MS: i64 = 7 * 24 * 3_600_000;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -3,11 +3,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use emp_query::{CannedQuery, Need};
+use emp_query::{CannedQuery, Need, find};
 
 use serde_json::{Value, json};
 
-use super::answer::{AsOf, ask_canned, canned, show_list};
+use super::answer::{AsOf, TimeRange, ask_canned, canned, show_list};
 use crate::cli::failure::Outcome;
 use crate::cli::options::{Options, wrapped};
 
@@ -19,7 +19,7 @@ use crate::cli::options::{Options, wrapped};
 #[command(after_help = "\
 Examples:
   emp-events query --list
-  emp-events query gaps --param min_gap=30s --param since=1h
+  emp-events query gaps --param min_gap=30s --last 1h
   EMP_EVENTS_SQL=~/queries emp-events query my-query")]
 pub(crate) struct Query {
     /// Which query
@@ -32,13 +32,26 @@ pub(crate) struct Query {
     #[arg(long, conflicts_with = "name")]
     list: bool,
     #[command(flatten)]
+    range: TimeRange,
+    #[command(flatten)]
     as_of: AsOf,
 }
 
 impl Query {
     pub fn run(self, options: &Options) -> Outcome {
         match self.name {
-            Some(name) => ask_canned(options, &self.as_of, &name, &self.param),
+            Some(name) => {
+                let queries = canned()?;
+                let query = find(&queries, &name)?;
+                let takes = |name: &str| query.parameters.iter().any(|parameter| parameter.name == name);
+                let is_given = self.range.is_given();
+                let range = self.range.parameters(options, &self.as_of)?.into_iter().flatten();
+                // Of `--now` a query that takes no range knows without being told.
+                let range = range.filter(|(name, _)| is_given || takes(name));
+                let is_said = |name: &str| self.param.iter().any(|(said, _)| said == name);
+                let range: Vec<_> = range.filter(|(name, _)| !is_said(name)).collect();
+                ask_canned(options, &self.as_of, query, &[self.param, range].concat())
+            }
             None => list(options, &canned()?),
         }
     }

@@ -9,7 +9,7 @@ use emp_render::TimeZone;
 use emp_report::{Report as Content, ReportQuestion};
 use emp_units as units;
 
-use super::answer::{AsOf, TimeRange, engine, moment, runtime, time_zone};
+use super::answer::{AsOf, TimeRange, engine, moment, runtime};
 use super::whole_file::{WholeFile, failed};
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::{FormatOption, Options};
@@ -54,7 +54,7 @@ impl Report {
             let engine = engine(options)?;
             let investigation = self.as_of.investigation_quietly(options, &engine).await?;
             let question = self.question(options, investigation.now_ms())?;
-            let zone = if options.tz.is_some() { time_zone(options)? } else { TimeZone::UTC };
+            let zone = options.tz.clone().unwrap_or(TimeZone::UTC);
             let report = watched(&engine, Content::gather(&investigation, question, zone)).await?;
             self.write(form, &report)?;
             Ok(ExitCode::SUCCESS)

@@ -12,7 +12,8 @@ use emp_render::{EventLines, Format, write_histogram};
 use emp_units as units;
 
 use super::answer::{
-    AsOf, TimeRange, engine, format, gather, note_failures_without_level, runtime, screen, show_list, stream, warn,
+    AsOf, TimeRange, engine, format, gather, meant_by, note_failures_without_level, runtime, screen, show_list, stream,
+    warn,
 };
 use super::filters::Filters;
 use crate::cli::failure::{Failure, Outcome};
@@ -53,6 +54,11 @@ impl Search {
         runtime()?.block_on(async {
             let engine = engine(options)?;
             let now = self.as_of.ms(options, &engine)?;
+            if let Some(job) = filter.exactly("job_id").map(str::to_owned)
+                && let Some(meant) = meant_by(&engine, &job).await?
+            {
+                filter.mean("job_id", &meant);
+            }
             (filter.since_ms, filter.until_ms) = self.range.bounds(options, &self.as_of, now)?;
             if self.histogram {
                 over_time(options, &engine, &filter).await?;

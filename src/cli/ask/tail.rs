@@ -8,7 +8,7 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr
 use serde_json::Value;
 
 use emp_job::JobEvent;
-use emp_render::{EventLines, Format};
+use emp_render::{EventLines, Format, visible_lines};
 use emp_store::StoreWriter;
 use emp_tail::{Notice, RedisTail, StoreTail};
 use emp_units as units;
@@ -107,8 +107,8 @@ async fn next(source: &mut Source) -> Result<Vec<JobEvent>, Failure> {
     Ok(next.unwrap_or_else(|notice| {
         match notice {
             Notice::Connected => eprintln!("connected again"),
-            Notice::Disconnected(error) => eprintln!("{error}; trying again"),
-            Notice::Skipped(error) => eprintln!("{error}; the rest is shown"),
+            Notice::Disconnected(error) => eprintln!("{}; trying again", visible_lines(&error.to_string())),
+            Notice::Skipped(error) => eprintln!("{}; the rest is shown", visible_lines(&error.to_string())),
             Notice::AddedAmong(events) => {
                 let events = units::counted(events as usize, "event", "events");
                 eprintln!("an import put {events} among earlier ones, which `search` shows");

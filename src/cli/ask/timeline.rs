@@ -101,7 +101,10 @@ impl Timeline {
         let min_gap_ms = min_gap.map(|min_gap| min_gap.as_millis() as i64);
         let investigation = self.as_of.investigation(options, engine).await?;
         let (title, history) = match (&self.job, &self.trace) {
-            (Some(job), _) => (format!("Job {job}"), self.history(&investigation, job).await?),
+            (Some(job), _) => {
+                let history = self.history(&investigation, job).await?;
+                (format!("Job {}", id_of(&history, job)), history)
+            }
             (None, trace) => {
                 let trace = trace.as_deref().unwrap_or_default();
                 let unknown = || Failure::Failed(anyhow::anyhow!("the store has no events of trace `{trace}`"));
@@ -126,11 +129,15 @@ impl Timeline {
     async fn beside(&self, options: &Options, engine: &Engine, job: &str, other: &str) -> Result<(), Failure> {
         let investigation = self.as_of.investigation(options, engine).await?;
         let left = self.steps(&investigation, job).await?;
-        let steps: Vec<ComparedStep> = match other {
-            "typical" => investigation.compare_with_typical(&left),
-            other => investigation.compare(&left, &self.steps(&investigation, other).await?),
+        let (steps, right): (Vec<ComparedStep>, String) = match other {
+            "typical" => (investigation.compare_with_typical(&left), other.to_owned()),
+            other => {
+                let right = self.steps(&investigation, other).await?;
+                (investigation.compare(&left, &right), id_of(&right, other))
+            }
         };
-        show_list(options, &steps, |out, screen| write_comparison(out, screen, (job, other), &steps))
+        let names = (&*id_of(&left, job), &*right);
+        show_list(options, &steps, |out, screen| write_comparison(out, screen, names, &steps))
     }
 
     async fn history(&self, investigation: &Investigation<'_>, job: &str) -> Result<History, Failure> {
@@ -162,4 +169,9 @@ impl Timeline {
             None => Err(unknown_job(investigation.engine(), job).await?),
         }
     }
+}
+
+/// The job's id, of which no more than the beginning may have been typed.
+fn id_of(history: &History, job: &str) -> String {
+    history.last().job_id.as_deref().unwrap_or(job).to_owned()
 }

@@ -19,7 +19,7 @@ use emp_investigate::{ChangesQuestion, changes};
 use emp_render::{Screen, Times, write_changes, write_diagnosis, write_job};
 use emp_units::parse_duration;
 
-use super::answer::{AsOf, engine, runtime, screen, time_zone, unknown_job};
+use super::answer::{AsOf, engine, runtime, screen, unknown_job};
 use super::end_signals::EndSignals;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::{FormatOption, Options};
@@ -58,7 +58,7 @@ impl Top {
             return Err(Failure::Usage(format!("--every {} is too short: 100ms at least", self.every)));
         }
         options.existing_layout()?;
-        let zone = time_zone(options)?;
+        let zone = options.time_zone();
         let dashboard = Dashboard::new(zone, options.colors(&io::stdout()));
         if !io::stdout().is_terminal() {
             return self.print(options, dashboard);
@@ -193,7 +193,7 @@ impl Top {
 /// A screen as wide as the terminal.
 fn screen_of(options: &Options, width: u16) -> Result<Screen, Failure> {
     let color = options.colors(&io::stdout());
-    Ok(Screen { width: Some(usize::from(width)), color, time_zone: time_zone(options)?, rows_max: None })
+    Ok(Screen { width: Some(usize::from(width)), color, time_zone: options.time_zone(), rows_max: None })
 }
 
 /// What was written, with its colors; else why it was not.

@@ -4,23 +4,26 @@ use clap::Args;
 
 use emp_render::write_why_slow;
 
-use super::answer::{AsOf, engine, moment, runtime, show};
+use super::answer::{AsOf, TimeRange, engine, runtime, show};
 use crate::cli::failure::Outcome;
 use crate::cli::options::{FormatOption, Options};
+
+/// So far back where no range is given.
+const LENGTH_MS: i64 = 6 * 3_600_000;
 
 /// Say what slow jobs have in common: worker, machine, connector, hour, a key of `data`
 ///
 /// Slow is twice as long as half of the jobs of its kind. What more of the slow ones have than of the
-/// others is ranked by Fisher's exact test, with q-values over all that was tested.
+/// others is ranked by Fisher's exact test, with q-values over all that was tested. Without a range of
+/// time, those of the last six hours.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   emp-events why-slow --last 6h
   emp-events why-slow --last 1d --where \"data->>'jobType' = 'image_generation'\"")]
 pub(crate) struct WhySlow {
-    /// Jobs of the last 30m, 1h, 2d
-    #[arg(long, value_name = "DURATION", default_value = "6h")]
-    last: String,
+    #[command(flatten)]
+    range: TimeRange,
     /// Only jobs with an event for which this holds, in SQL
     #[arg(long = "where", value_name = "SQL")]
     condition: Option<String>,
@@ -33,8 +36,8 @@ impl WhySlow {
         options.allow_formats(&FormatOption::OF_VALUES)?;
         runtime()?.block_on(async {
             let engine = engine(options)?;
-            let investigation = self.as_of.investigation(options, &engine).await?;
-            let since = moment(options, &self.last, investigation.now_ms())?;
+            let (as_of, since) = self.as_of.at_end_of(&self.range, options, &engine, LENGTH_MS)?;
+            let investigation = as_of.investigation(options, &engine).await?;
             let why = investigation.why_slow(since, self.condition.as_deref()).await?;
             show(options, &why, write_why_slow)?;
             Ok(ExitCode::SUCCESS)

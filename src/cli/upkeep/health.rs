@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::health_forwarding::check_forwarding;
-use crate::cli::ask::{AsOf, check_events};
+use crate::cli::ask::{AsOf, as_shown, check_events};
 use crate::cli::failure::Outcome;
 use crate::cli::memory_options::MemoryOptions;
 use crate::cli::options::{FormatOption, Options, runtime, wrapped};
@@ -65,7 +65,7 @@ fn look(options: &Options, asked: &Health) -> Outcome {
     match options.format {
         Some(FormatOption::Json) => writeln!(out, "{}", json!(checks.iter().map(as_json).collect::<Vec<_>>()))?,
         Some(FormatOption::Ndjson) => checks.iter().try_for_each(|check| writeln!(out, "{}", as_json(check)))?,
-        _ => checks.iter().try_for_each(|check| write_line(&mut out, check, options.colors(&std::io::stdout())))?,
+        _ => checks.iter().try_for_each(|check| write_line(&mut out, check, options))?,
     }
     out.flush()?;
     let healthy = checks.iter().all(|check| check.status == Status::Good);
@@ -88,17 +88,18 @@ fn as_json(check: &Check) -> serde_json::Value {
 /// Where the details of a check begin.
 const DETAIL: usize = 15;
 
-fn write_line(out: &mut impl std::io::Write, check: &Check, colors: bool) -> std::io::Result<()> {
+fn write_line(out: &mut impl std::io::Write, check: &Check, options: &Options) -> std::io::Result<()> {
     let (mark, color) = match check.status {
         Status::Good => ("[✓]", AnsiColor::Green),
         Status::Degraded => ("[!]", AnsiColor::Yellow),
         Status::Bad => ("[✗]", AnsiColor::Red),
     };
-    let style = if colors { Style::new().fg_color(Some(color.into())) } else { Style::new() };
-    let detail = wrapped(&check.detail, DETAIL, DETAIL);
+    let style =
+        if options.colors(&std::io::stdout()) { Style::new().fg_color(Some(color.into())) } else { Style::new() };
+    let detail = wrapped(&as_shown(&check.detail, options), DETAIL, DETAIL);
     writeln!(out, "{style}{mark}{style:#} {:<10} {detail}", check.name)?;
     match &check.remedy {
-        Some(remedy) => writeln!(out, "               → {remedy}"),
+        Some(remedy) => writeln!(out, "               → {}", as_shown(remedy, options)),
         None => Ok(()),
     }
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::import_preview::show_preview;
-use crate::cli::failure::{Failure, Outcome};
+use crate::cli::failure::{Failure, Outcome, say};
 use crate::cli::options::{FormatOption, Options};
 use emp_catalog::{IndexingPace, bring_up_to_date};
 use emp_import::{Format, Importer, Summary};
@@ -27,7 +27,15 @@ use emp_units as units;
 #[command(after_help = "\
 Formats of --from:
   pino, winston, bunyan, ecs (Elastic Common Schema), otlp-json, bullmq, journald,
-  or FILE.toml, which says what the members of a line are called (docs/importing.md)
+  or FILE.toml, which says what the members of a line are called; the first that is there counts:
+    time = [\"ts\", \"time\"]
+    time_zone = \"Europe/Berlin\"            # of times that name none
+    job_id = [\"ctx.jobId\"]               # a member of an object
+    levels = { NOTICE = \"info\" }          # what the logger calls them
+    event_types = { finished = \"job.completed\" }
+    default = { service = \"billing\", event_type = \"log.{level}\" }
+  likewise level, service, event_type, message, error, duration_ms, trace_id, worker_id, machine_id
+  and user_id; leave_out names members that are not kept, and all others become the event's data
 
 Examples:
   emp-events import /var/spool/emp-events/*.ndjson
@@ -66,7 +74,7 @@ impl Import {
             match add(&mut importer, file) {
                 Ok(()) => read += 1,
                 // One that fails keeps none of the others out.
-                Err(error) => eprintln!("emp-events: {}: {error:#}", file.display()),
+                Err(error) => say(&format!("{}: {error:#}", file.display())),
             }
         }
         let (sum, stored) = importer.finish();

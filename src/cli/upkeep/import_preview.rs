@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use crate::cli::failure::{Failure, Outcome};
+use crate::cli::failure::{Outcome, say};
 use crate::cli::options::{FormatOption, Options};
-use emp_event::Event;
+use emp_event::{Event, read_json};
 use emp_import::{Format, Preview, preview, preview_file};
 
 /// Events of each file that are shown.
@@ -22,17 +22,14 @@ const TEXT_CHARS_MAX: usize = 100;
 
 /// Shows what each file would come to. 0 where each of them holds an event.
 pub(super) fn show_preview(files: &[PathBuf], from: Option<&str>, format: &Format, options: &Options) -> Outcome {
-    let zone = match options.tz.as_deref().filter(|zone| !zone.is_empty()) {
-        Some(name) => TimeZone::get(name).map_err(|error| Failure::Usage(error.to_string()))?,
-        None => TimeZone::system(),
-    };
+    let zone = options.time_zone();
     let mut out = io::stdout().lock();
     let mut is_good = true;
     for file in files {
         let looked = match look(file, format) {
             Ok(looked) => looked,
             Err(error) => {
-                eprintln!("emp-events: {}: {error:#}", file.display());
+                say(&format!("{}: {error:#}", file.display()));
                 is_good = false;
                 continue;
             }
@@ -94,7 +91,7 @@ fn write_text(
 
 fn as_line(event: &Event<'_>, zone: &TimeZone) -> String {
     let time = Timestamp::from_millisecond(event.timestamp).unwrap_or_default().to_zoned_datetime(zone.clone());
-    let data: Value = serde_json::from_str(&event.data).unwrap_or_default();
+    let data: Value = read_json(&event.data).unwrap_or_default();
     let text = data.get("message").and_then(Value::as_str).map_or_else(|| event.data.to_string(), str::to_owned);
     let text = match text.char_indices().nth(TEXT_CHARS_MAX) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -124,7 +121,7 @@ fn as_json(file: &Path, looked: &Preview) -> Value {
             "machine_id": event.machine_id,
             "user_id": event.user_id,
             "duration_ms": event.duration_ms,
-            "data": serde_json::from_str::<Value>(&event.data).unwrap_or_default(),
+            "data": read_json::<Value>(&event.data).unwrap_or_default(),
         })
     };
     let types = looked
