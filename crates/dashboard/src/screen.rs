@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Clear, Paragraph, Row, Table, TableState, Wrap};
 
 use emp_findings::{Changes, Severity, Verdict};
-use emp_render::{sentence, visible};
+use emp_render::{fit_middle, sentence, visible};
 use emp_units as units;
 
 use super::overview::Overview;
@@ -16,6 +16,8 @@ use super::state::{Dashboard, View};
 
 /// From so many columns on two panels stand side by side.
 const WIDE: u16 = 78;
+/// And from so many on ids are shown whole.
+const ID_WIDE: u16 = 100;
 /// From so many lines on there is room for more than one change.
 const TALL: u16 = 32;
 const CHANGES_MAX: usize = 8;
@@ -149,15 +151,16 @@ impl Dashboard {
 
     fn draw_errors(&self, frame: &mut Frame<'_>, area: Rect, overview: &Overview) {
         let all: usize = overview.errors.iter().map(|one| one.count).sum();
+        let figures_width = width_of(overview.errors.iter().map(|one| one.count as u64), 5);
+        let type_width = area.width.saturating_sub(figures_width + 2) * 2 / 5;
         let rows = overview.errors.iter().map(|one| {
             Row::new([
                 Line::styled(units::count(one.count as u64), self.style(Color::Red)).right_aligned(),
-                Line::raw(visible(&one.event_type).into_owned()),
+                Line::raw(fit_middle(&visible(&one.event_type), usize::from(type_width))),
                 Line::raw(visible(&one.example).into_owned()),
             ])
         });
-        let figures_width = width_of(overview.errors.iter().map(|one| one.count as u64), 5);
-        let widths = [Constraint::Length(figures_width), Constraint::Fill(2), Constraint::Fill(3)];
+        let widths = [Constraint::Length(figures_width), Constraint::Length(type_width), Constraint::Fill(1)];
         let besides = match overview.without_level.events() {
             0 => String::new(),
             failures => format!(" and {} without a level", units::counted(failures as usize, "failure", "failures")),
@@ -168,9 +171,11 @@ impl Dashboard {
 
     fn draw_slow_types(&self, frame: &mut Frame<'_>, area: Rect, overview: &Overview) {
         let right = |text: String| Line::raw(text).right_aligned();
+        let figures_width = width_of(overview.slow_types.iter().map(|one| one.count.unsigned_abs()), 5);
+        let type_width = usize::from(area.width.saturating_sub(figures_width + 8 + 9 + 3));
         let rows = overview.slow_types.iter().map(|one| {
             Row::new([
-                Line::raw(visible(&one.event_type).into_owned()),
+                Line::raw(fit_middle(&visible(&one.event_type), type_width)),
                 right(units::count(one.count as u64)),
                 right(units::millis(one.p50_ms)),
                 right(units::millis(one.p95_ms)),
@@ -178,7 +183,6 @@ impl Dashboard {
         });
         let header =
             Row::new([Line::raw("slowest types"), right("n".into()), right("p50".into()), right("p95".into())]);
-        let figures_width = width_of(overview.slow_types.iter().map(|one| one.count.unsigned_abs()), 5);
         let widths =
             [Constraint::Fill(1), Constraint::Length(figures_width), Constraint::Length(8), Constraint::Length(9)];
         let table = Table::new(rows, widths).header(header.style(self.dim())).block(self.panel("latency".to_owned()));
@@ -241,7 +245,10 @@ impl Dashboard {
                 Line::raw(sentence(&one.reason, &self.zone)),
             ])
         });
-        let table = Table::new(rows, [Constraint::Length(19), Constraint::Max(24), Constraint::Fill(1)])
+        // An id is shown whole where the screen is wide; below, that of the chosen one always is.
+        let id_width = judged.unhealthy.iter().map(|one| one.job_id.chars().count()).max().unwrap_or(0);
+        let id_width = id_width.clamp(8, if area.width >= ID_WIDE { 36 } else { 24 }) as u16;
+        let table = Table::new(rows, [Constraint::Length(19), Constraint::Length(id_width), Constraint::Fill(1)])
             .block(self.panel(title))
             .highlight_symbol("▶ ")
             .row_highlight_style(Style::new().add_modifier(Modifier::REVERSED));

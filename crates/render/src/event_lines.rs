@@ -27,8 +27,8 @@ const JOB_WIDTH: usize = 18;
 const JOB_WIDTH_MAX: usize = 40;
 /// What follows the columns has this much room, or columns go; what there is no room for is left out.
 const REST_WIDTH_MIN: usize = 10;
-/// In less room than this an error goes on a line of its own.
-const ERROR_WIDTH_MIN: usize = 24;
+/// In less room than this an error that does not fit goes on a line of its own.
+const ERROR_WIDTH_MIN: usize = 40;
 
 /// Writes events as lines.
 pub struct EventLines {
@@ -106,7 +106,7 @@ impl EventLines {
         let details = details_of(event, &mut Teller::default());
         let times = if count > 1 { format!("×{} ", units::count(count as u64)) } else { String::new() };
         let rest = match details.error.map(|error| format!("✗ {error} ")) {
-            Some(error) if is_narrow(ERROR_WIDTH_MIN) => {
+            Some(error) if is_narrow(ERROR_WIDTH_MIN) && is_narrow(grid::width_of(error.trim_end())) => {
                 writeln!(out, "{}", start.trim_end())?;
                 let error = grid::fit(format!("    {error}").trim_end(), self.screen.width);
                 return writeln!(out, "{}", painter.paint(ERROR, &error));

@@ -69,7 +69,8 @@ pub(super) fn fit(text: &str, width: Option<usize>) -> String {
 }
 
 /// A name of at most `width` places, of which both ends are left where it is longer.
-pub(super) fn fit_middle(name: &str, width: usize) -> String {
+#[must_use]
+pub fn fit_middle(name: &str, width: usize) -> String {
     let characters: Vec<char> = name.chars().collect();
     // Of wide characters nobody knows which half is which.
     if characters.len() <= width || width < 3 || width_of(name) != characters.len() {

@@ -39,6 +39,7 @@ pub use changes::write_changes;
 pub use correlation::{write_comparison, write_correlation, write_why_slow};
 pub use diagnosis::{write_diagnosis, write_judged};
 pub use event_lines::{EventLines, write_histogram};
+pub use grid::fit_middle;
 pub use jiff::tz::TimeZone;
 pub use parquet::ParquetFile;
 pub use text::{sentence, visible, visible_lines};

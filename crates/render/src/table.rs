@@ -228,6 +228,8 @@ fn want(schema: &Schema, field: &Field, name: usize, value: usize, is_empty: boo
         _ if is_empty => Worth::Empty,
         // The hour of arrival, which the id begins with.
         "ingested_at" | "date" | "hour" => Worth::Repeated,
+        // By them a worker's life is judged, which is said.
+        "habit_ms" | "limit_ms" => Worth::Repeated,
         // The quantiles beside it say it in numbers.
         "histogram" => Worth::Repeated,
         "timestamp" | "service" | "event_type" | "level" | "job_id" => Worth::Telling,
