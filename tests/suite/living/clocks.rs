@@ -63,6 +63,23 @@ fn one_workers_clock_is_its_own_and_makes_no_gaps() {
 }
 
 #[test]
+fn a_wait_that_a_wrong_clock_reckons_is_no_alert() {
+    let begun = LAST - 20 * MINUTE;
+    let mut world = system(&[("w3-2", AHEAD, begun, LAST)]);
+    for (number, at) in (SECOND..LAST).step_by(3_000).enumerate() {
+        let worker = WORKERS[number % WORKERS.len()];
+        let off = if worker == "w3-2" && at >= begun { AHEAD } else { 0 };
+        let waited = 55 + number as i64 % 11 + off;
+        let data = serde_json::json!({ "durationMs": waited });
+        world.tell(at, "worker", "job.claimed", &format!("other_{number}"), worker, data);
+    }
+    let (_redis, store) = world.stored();
+    let latencies = anomalies(&store, LAST, "latency");
+    assert!(latencies.is_empty(), "{latencies:#?}");
+    assert_eq!(anomalies(&store, LAST, "skew")[0]["subject"]["worker_id"], "w3-2");
+}
+
+#[test]
 fn a_machine_is_named_where_all_its_workers_agree() {
     let off: Vec<(&str, i64, i64, i64)> = WORKERS[1..].iter().map(|worker| (*worker, AHEAD, 0, LAST)).collect();
     let (_redis, store) = system(&off).stored();

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use emp_findings::{AnomalyKind, Severity, Subject, Unit};
-use emp_query::HAPPENED_MS;
+use emp_job::{Meaning, vocabulary};
+use emp_query::{HAPPENED_MS, literal};
 use emp_statistics::{Counted, fisher_more, mann_whitney_counted};
 use emp_units as units;
 
@@ -37,8 +38,9 @@ impl Investigation<'_> {
         });
         let sql = format!(
             "select event_type, part, step, count(*) as events from (select event_type, case {part} else {USUAL} end \
-             as part, cast(round(ln(greatest(duration_ms, 0.5)) / ln({STEP})) as bigint) as step from events \
+             as part, cast(round(ln(greatest({}, 0.5)) / ln({STEP})) as bigint) as step from events \
              where duration_ms is not null and ({})) group by 1, 2, 3",
+            duration(),
             arrived_in(&ranges)
         );
         let mut types: BTreeMap<String, Parts> = BTreeMap::new();
@@ -50,6 +52,14 @@ impl Investigation<'_> {
         })?;
         Ok(types.iter().filter_map(|(event_type, parts)| latency(event_type, parts, now)).collect())
     }
+}
+
+/// How long an event says that it took, in SQL. Whoever claims a job reckons how long it waited from the clock of who
+/// created it: that is wrong by as much as its own clock is.
+fn duration() -> String {
+    let claimed: Vec<String> = vocabulary().types(Meaning::Claimed).into_iter().map(literal).collect();
+    let ahead = format!("cast(timestamp as bigint) - {HAPPENED_MS}");
+    format!("case when event_type in ({}) then duration_ms - ({ahead}) else duration_ms end", claimed.join(", "))
 }
 
 /// The most telling of the windows; each was one try of three.
