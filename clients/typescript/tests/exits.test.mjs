@@ -35,7 +35,7 @@ function spooledLines(folder) {
     const text = readFileSync(join(folder, name), 'utf8');
     const lines = text.slice(0, text.lastIndexOf('\n') + 1).split('\n').filter((line) => line !== '').map((line) => JSON.parse(line));
     const numbers = lines.map(({ uid }) => Number(uid.split(':')[1]));
-    assert.deepEqual(numbers, numbers.toSorted((a, b) => a - b), 'a lower number must not come later');
+    assert.deepEqual(numbers, [...numbers].sort((a, b) => a - b), 'a lower number must not come later');
     assert.equal(new Set(numbers).size, numbers.length);
     return lines;
   });
