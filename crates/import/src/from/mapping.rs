@@ -161,8 +161,8 @@ impl Mapping {
             (_, Value::Object(object)) => vec![object],
             _ => return Err("the line is not a JSON object".to_owned()),
         };
-        for (object, faults) in objects.iter_mut().zip(std::iter::repeat(faults)) {
-            object.extend(faults.map(|faults| ("_mended".to_owned(), faults.to_string().into())));
+        if let Some(faults) = faults {
+            objects.iter_mut().for_each(|object| drop(object.insert("_mended".to_owned(), faults.to_string().into())));
         }
         Ok(objects)
     }
