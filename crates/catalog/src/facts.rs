@@ -64,6 +64,11 @@ const TAIL_BYTES: u64 = 8;
 const READ_BYTES: u64 = 32 << 10;
 
 impl Knowledge {
+    /// Which contents these are, among those that a file of one name has had.
+    pub fn identity(&self) -> u64 {
+        self.digest.map_or(self.stamp.number(), u64::from)
+    }
+
     /// Learns what the footer of the file at `path` tells. `before` is what was known about a file
     /// of that name: a copy keeps it.
     pub fn learn(path: &Path, stamp: Stamp, before: Option<&Self>) -> Result<Self, MissingFile> {

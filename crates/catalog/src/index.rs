@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::Catalog;
 use super::ids::{self, Broken, Entries, Indexed, Run, RunBuilder};
 use super::saved::Storage;
-use super::threads::{self, for_each_share, share};
 use super::values::Values;
 use emp_store::Partition;
+use emp_system::{all_threads, for_each_share, share};
 
 /// How much to do at once.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +24,7 @@ pub struct IndexingPace {
 impl IndexingPace {
     /// As fast as the machine can: somebody is waiting.
     pub fn hurried() -> Self {
-        Self { threads: threads::all(), files: 1_024 }
+        Self { threads: all_threads(), files: 1_024 }
     }
 
     /// Beside other work, in a few megabytes: no more than the ids of one file are held.

@@ -12,7 +12,6 @@ mod saved;
 mod sealed;
 mod shared;
 mod stamp;
-mod threads;
 mod values;
 
 use std::collections::BTreeSet;
@@ -25,11 +24,11 @@ pub use sealed::{Sealed, SealedFiles};
 pub use shared::SharedJobs;
 pub use values::VALUE_COLUMNS;
 
+use emp_system::{all_threads, for_each_share, share};
 use facts::Knowledge;
 use folders::KnownFile;
 use saved::Saved;
 pub use saved::Storage;
-use threads::{for_each_share, share};
 
 use emp_store::{Layout, Partition, StoreError, visible_partitions};
 
@@ -89,7 +88,7 @@ impl Catalog {
         if new.is_empty() {
             return Ok(());
         }
-        let shares = new.chunks(share(new.len(), threads::all()));
+        let shares = new.chunks(share(new.len(), all_threads()));
         let learned = for_each_share(shares, |new| new.iter().map(learn).collect::<Result<Vec<_>, _>>());
         let mut learned = learned.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().flatten();
         let new: Vec<Partition> = new.into_iter().map(|(file, _)| file.clone()).collect();
@@ -167,19 +166,19 @@ fn learn((file, known): &(&Partition, &KnownFile)) -> Result<Knowledge, MissingF
 ///
 /// # Errors
 /// [`StoreError`] where the store cannot be listed, or the catalog not be written.
-pub fn bring_up_to_date(layout: &Layout, pace: IndexingPace) -> Result<Vec<Partition>, StoreError> {
+pub fn bring_up_to_date(layout: &Layout, pace: IndexingPace) -> Result<SealedFiles, StoreError> {
     let mut catalog = Catalog::load(layout);
     let files = visible_partitions(layout, |skipped| catalog.list(skipped), &mut Vec::new())?;
     // What goes meanwhile was superseded by what is learned the next time.
     if catalog.learn(&files).is_err() {
-        return Ok(Vec::new());
+        return Ok(catalog.sealed(Vec::new()));
     }
     let failed = |source| StoreError::Io { action: "write", path: layout.index(), source };
     for what in Indexed::ALL {
         catalog.index(&files, what, pace, &|_| ()).map_err(failed)?;
     }
     catalog.save().map_err(failed)?;
-    Ok(files)
+    Ok(catalog.sealed(files))
 }
 
 #[cfg(test)]

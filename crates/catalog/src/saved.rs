@@ -76,11 +76,41 @@ impl Storage {
 
     /// Writes such a file in one step: a reader finds the old one or the new one.
     pub fn write_whole(&self, name: &str, magic: &[u8; 8], body: &[u8]) -> io::Result<()> {
-        self.publish(name, |file| {
+        self.replace(name, |file| {
             file.write_all(magic)?;
             file.write_all(&crc32fast::hash(body).to_le_bytes())?;
             file.write_all(body)
         })
+    }
+
+    /// Each file of that name, whole as it is: the one that may be written to, then the store's own.
+    pub fn read_each(&self, name: &str) -> impl Iterator<Item = Vec<u8>> {
+        self.folders().filter_map(move |folder| fs::read(folder.join(name)).ok())
+    }
+
+    /// Writes a file in one step: a reader finds the old one or the new one.
+    ///
+    /// # Errors
+    /// What the system says where it cannot be written.
+    pub fn replace(&self, name: &str, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+        let folder = self.writable.as_ref().ok_or(io::ErrorKind::ReadOnlyFilesystem)?;
+        write_derived(&self.layout, &folder.join(name), write)
+    }
+
+    /// Adds to the end of a file, which begins with `head` where there is none yet.
+    ///
+    /// # Errors
+    /// What the system says where it cannot be written.
+    pub fn append(&self, name: &str, head: &[u8], bytes: &[u8]) -> io::Result<()> {
+        let folder = self.writable.as_ref().ok_or(io::ErrorKind::ReadOnlyFilesystem)?;
+        match File::options().append(true).open(folder.join(name)) {
+            Ok(mut file) => file.write_all(bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.replace(name, |file| {
+                file.write_all(head)?;
+                file.write_all(bytes)
+            }),
+            Err(error) => Err(error),
+        }
     }
 
     /// Can anything be saved?
@@ -104,7 +134,7 @@ impl Storage {
     /// Writes a run under a new number, which is returned.
     pub(super) fn write_run(&self, write: impl FnOnce(File) -> io::Result<()>) -> io::Result<u64> {
         let run = new_number();
-        self.publish(&run_name(run), |file| write(file.try_clone()?))?;
+        self.replace(&run_name(run), |file| write(file.try_clone()?))?;
         Ok(run)
     }
 
@@ -147,11 +177,6 @@ impl Storage {
 
     fn folders(&self) -> impl Iterator<Item = &PathBuf> {
         self.writable.iter().chain(std::iter::once(&self.own).filter(|own| self.writable.as_ref() != Some(own)))
-    }
-
-    fn publish(&self, name: &str, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-        let folder = self.writable.as_ref().ok_or(io::ErrorKind::ReadOnlyFilesystem)?;
-        write_derived(&self.layout, &folder.join(name), write)
     }
 }
 

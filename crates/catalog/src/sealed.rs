@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 
 use super::Catalog;
-use super::facts::Facts;
+use super::facts::{Facts, Knowledge};
 use super::ids::{self, ID_COLUMNS, IdScope, Indexed, Places, Run};
 use super::saved::Storage;
 use super::shared::{BrokenRun, ChosenFiles, SharedJobs};
@@ -20,6 +20,9 @@ pub struct Sealed {
     pub partition: Partition,
     /// What its footer tells, or why it cannot be read as events.
     pub facts: Result<Facts, String>,
+    /// What the catalog takes it for: another number of a file of the same name that holds something else. A copy has
+    /// the same, where its footer has a checksum of it.
+    pub identity: u64,
     places: Places,
     values: Option<Values>,
 }
@@ -57,12 +60,19 @@ impl SealedFiles {
             catalog.saved.folders.known(&partitions).into_iter().map(|known| known?.knowledge.as_ref()).collect();
         let known = knowledge.into_iter().map(|known| {
             let facts = known.map_or_else(|| Err("it is gone".to_owned()), |known| known.facts.clone());
-            (facts, known.map_or_else(Places::default, |known| known.places), known.and_then(|known| known.values))
+            let places = known.map_or_else(Places::default, |known| known.places);
+            (facts, known.map_or(0, Knowledge::identity), places, known.and_then(|known| known.values))
         });
         let known: Vec<_> = known.collect();
         let files = partitions.into_iter().zip(known).enumerate();
-        let sealed =
-            |(position, (partition, (facts, places, values)))| Sealed { position, partition, facts, places, values };
+        let sealed = |(position, (partition, (facts, identity, places, values)))| Sealed {
+            position,
+            partition,
+            facts,
+            identity,
+            places,
+            values,
+        };
         Self {
             files: files.map(sealed).collect(),
             numbers: catalog.saved.numbers.clone(),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::ids::{self, Run, SLICE_BITS, slice_of};
 use super::sealed::Sealed;
-use super::threads::{self, for_each_share, share};
+use emp_system::{all_threads, for_each_share, share};
 
 /// The jobs that occur in more than one of some files, by the hashes of their ids. Two jobs of one hash, one in
 /// many millions, count as one, which then occurs in more files.
@@ -47,14 +47,14 @@ impl SharedJobs {
 
     /// Of the files of these runs, of those that the index does not know, and of other sets of hashes.
     pub(super) fn of(runs: &[ChosenFiles<'_>], unknown: &[&Sealed], others: &[Vec<u64>]) -> Result<Self, BrokenRun> {
-        let unknown_sets = for_each_share(unknown.chunks(share(unknown.len(), threads::all())), |files| {
+        let unknown_sets = for_each_share(unknown.chunks(share(unknown.len(), all_threads())), |files| {
             // A file that cannot be read has no jobs; whoever reads its events says so.
             files.iter().filter_map(|file| ids::collect_jobs(&file.partition.path)).collect::<Vec<_>>()
         });
         let mut unknown: Vec<u64> = unknown_sets.iter().flatten().chain(others).flatten().copied().collect();
         unknown.sort_unstable();
         let slices: Vec<usize> = (0..SLICES).collect();
-        let shares = for_each_share(slices.chunks(share(SLICES, threads::all())), |slices| {
+        let shares = for_each_share(slices.chunks(share(SLICES, all_threads())), |slices| {
             slices.iter().map(|slice| shared_in(*slice, runs, &unknown)).collect::<Result<Vec<_>, _>>()
         });
         let slices = shares.into_iter().collect::<Result<Vec<_>, _>>()?;

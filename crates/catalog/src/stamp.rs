@@ -35,6 +35,11 @@ impl Stamp {
         if now_ns - changed < FOLDER_SETTLES_NS { Self::default() } else { Self::of_file(stat) }
     }
 
+    /// All of it.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+
     /// Is it the stamp that was seen before, and does that say anything?
     pub fn holds(self, before: Self) -> bool {
         self == before && self != Self::default()

@@ -182,8 +182,10 @@ fn learn(layout: &Layout) -> Done {
     let learned = emp_catalog::bring_up_to_date(layout, IndexingPace::CALM).and_then(|files| {
         // An hour in the future, of an entry whose ID was set wrong, must not pass for the newest one.
         let now = Hour::of_ms(Timestamp::now().as_millisecond());
-        let until_now: Vec<_> = files.into_iter().filter(|file| file.hour <= now).collect();
-        emp_typical::bring_up_to_date(layout, &until_now)
+        let partitions = files.files.iter().map(|file| &file.partition);
+        let until_now: Vec<_> = partitions.filter(|file| file.hour <= now).cloned().collect();
+        emp_typical::bring_up_to_date(layout, &until_now)?;
+        emp_rollup::bring_up_to_date(layout, &files, now)
     });
     if let Err(error) = learned {
         warn!("the catalog of sealed hours is behind: {error}");

@@ -31,8 +31,24 @@ pub struct PerfQuestion {
     pub now_ms: i64,
     /// Rows at most.
     pub limit: usize,
+    /// Is each event to be read, whatever the range? Else the quantiles of a long one are within 0.1 %, where the hours
+    /// that it consists of can tell them.
+    pub exact: bool,
 }
 
+impl PerfQuestion {
+    /// Are the quantiles within 0.1 %, and not exact?
+    pub fn is_approximate(&self) -> bool {
+        let until_ms = self.until_ms.unwrap_or(self.now_ms);
+        let is_long = self.since_ms.is_none_or(|since_ms| until_ms - since_ms > EXACT_MS_MAX);
+        !self.exact && is_long && OF_HOURS.contains(&self.by.as_str())
+    }
+}
+
+/// A range that is no longer than this is read event by event, and its quantiles are exact.
+pub const EXACT_MS_MAX: i64 = 48 * 3_600_000;
+/// What hours tell apart.
+const OF_HOURS: [&str; 5] = ["event_type", "service", "level", "date", "hour"];
 const COLUMNS: [&str; 10] =
     ["event_type", "service", "level", "worker_id", "machine_id", "user_id", "job_id", "trace_id", "date", "hour"];
 /// A change with a larger share of false ones is not called real.
@@ -126,10 +142,11 @@ fn condition(key: &str, since_ms: Option<i64>, until_ms: Option<i64>) -> String 
 
 async fn aggregate(engine: &Engine, question: &PerfQuestion) -> Result<Vec<Row>, InvestigationError> {
     let key = key_among(&COLUMNS, &question.by);
+    let quantile = if question.is_approximate() { "approx_quantile" } else { "quantile_cont" };
     let sql = format!(
         "select {key} as name, count(*) as count, avg(duration_ms) as avg, \
-         quantile_cont(duration_ms, 0.5) as p50, quantile_cont(duration_ms, 0.95) as p95, \
-         quantile_cont(duration_ms, 0.99) as p99, max(duration_ms) as max, \
+         {quantile}(duration_ms, 0.5) as p50, {quantile}(duration_ms, 0.95) as p95, \
+         {quantile}(duration_ms, 0.99) as p99, max(duration_ms) as max, \
          count(*) filter (where level = 'error') as errors, count(*) filter (where level = 'info') as infos \
          from events where {} group by 1 order by count(*) desc, 1 limit {}",
         condition(&key, question.since_ms, question.until_ms),

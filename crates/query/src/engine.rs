@@ -26,6 +26,7 @@ use emp_typical::{Learning, Typical};
 use super::canned::CannedQuery;
 use super::clocks::{KnownOffsets, goes_by_clocks};
 use super::optimize::CountsFromCatalog;
+use super::rollups::FromRollups;
 use super::session::{self, Limits};
 use super::transitions::TransitionsExec;
 use super::translate::{Asked, translate, vanished};
@@ -369,5 +370,6 @@ fn with_tables(state: SessionState, source: &Arc<Source>) -> Result<SessionConte
     }
     let context = SessionContext::new_with_state(state);
     context.add_optimizer_rule(Arc::new(CountsFromCatalog::new(source)));
+    context.add_optimizer_rule(Arc::new(FromRollups::new(source)));
     Ok(context)
 }

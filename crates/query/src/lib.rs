@@ -22,6 +22,7 @@ mod nearest;
 mod optimize;
 mod prune;
 mod reader;
+mod rollups;
 mod session;
 mod similar;
 mod skip;

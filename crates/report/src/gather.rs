@@ -6,8 +6,8 @@ use jiff::tz::TimeZone;
 
 use emp_findings::{Changes, ErrorClass};
 use emp_investigate::{
-    ByClocks, ChangesQuestion, Investigation, InvestigationError, PerfQuestion, Rows, WithoutLevel, changes,
-    clocks_note, perf,
+    ByClocks, ChangesQuestion, EXACT_MS_MAX, Investigation, InvestigationError, PerfQuestion, Rows, WithoutLevel,
+    changes, clocks_note, perf,
 };
 use emp_job::{Meaning, vocabulary};
 use emp_query::{Engine, HAPPENED_MS, canned_queries, find, literal, moment_literal};
@@ -95,6 +95,14 @@ fn happened_within(since_ms: i64, until_ms: i64) -> String {
 /// The condition that an event is of the report's range.
 fn in_range(question: &ReportQuestion) -> String {
     within(question.since_ms, question.until_ms)
+}
+
+/// The function that tells quantiles of the range: within 0.1 % where it is long, from what its hours contribute.
+fn quantile_of(question: &ReportQuestion) -> &'static str {
+    match question.length_ms() > EXACT_MS_MAX {
+        true => "approx_quantile",
+        false => "quantile_cont",
+    }
 }
 
 async fn totals(engine: &Engine, since_ms: i64, until_ms: i64) -> Result<Totals, InvestigationError> {
@@ -211,13 +219,14 @@ async fn latencies(
     question: &ReportQuestion,
     now_ms: i64,
 ) -> Result<Section<Vec<Latency>>, InvestigationError> {
+    let quantile = quantile_of(question);
+    let shares = [("0.05", "p5"), ("0.25", "p25"), ("0.5", "p50"), ("0.75", "p75"), ("0.95", "p95"), ("0.99", "p99")];
+    let quantiles = shares.map(|(share, name)| format!("{quantile}(duration_ms, {share}) as {name}"));
     let sql = format!(
-        "select event_type, count(*) as count, quantile_cont(duration_ms, 0.05) as p5, \
-         quantile_cont(duration_ms, 0.25) as p25, quantile_cont(duration_ms, 0.5) as p50, \
-         quantile_cont(duration_ms, 0.75) as p75, quantile_cont(duration_ms, 0.95) as p95, \
-         quantile_cont(duration_ms, 0.99) as p99, max(duration_ms) as max \
-         from events where duration_ms is not null and {} group by event_type \
+        "select event_type, count(duration_ms) as count, {}, max(duration_ms) as max \
+         from events where {} group by event_type having count(duration_ms) > 0 \
          order by p50 * count desc, event_type limit {EVENT_TYPES_MAX}",
+        quantiles.join(", "),
         in_range(question)
     );
     let compared = PerfQuestion {
@@ -227,6 +236,7 @@ async fn latencies(
         against_ms: Some(question.against_ms),
         now_ms,
         limit: 1_000,
+        exact: false,
     };
     let compared = Rows(vec![perf(engine, &compared).await?.0]);
     type Change = (Option<f64>, Option<f64>, Option<bool>);
@@ -257,11 +267,12 @@ async fn course(
     let bucket_ms = bucket_ms(question.length_ms(), BUCKETS_MAX);
     let shown: Vec<&str> = latencies.iter().take(COURSES_MAX).map(|one| one.event_type.as_str()).collect();
     let names: Vec<String> = shown.iter().map(|name| literal(name)).collect();
+    let quantile = quantile_of(question);
     let among = if names.is_empty() { "false".to_owned() } else { format!("event_type in ({})", names.join(", ")) };
     let sql = format!(
         "select event_type, cast(floor(cast(timestamp as bigint) / {bucket_ms}.0) as bigint) as bucket, \
-         quantile_cont(duration_ms, 0.5) as p50, quantile_cont(duration_ms, 0.95) as p95 from events \
-         where duration_ms is not null and {among} and {} group by 1, 2 order by 1, 2",
+         {quantile}(duration_ms, 0.5) as p50, {quantile}(duration_ms, 0.95) as p95 from events \
+         where {among} and {} group by 1, 2 having count(duration_ms) > 0 order by 1, 2",
         in_range(question)
     );
     let mut event_types: Vec<(String, Vec<_>)> = shown.iter().map(|name| ((*name).to_owned(), Vec::new())).collect();

@@ -121,6 +121,7 @@ pub fn into_store(
         Ok::<_, SimulateError>((written, events))
     })?;
     let files = bring_up_to_date(layout, IndexingPace::hurried())?;
+    let files: Vec<_> = files.files.iter().map(|file| file.partition.clone()).collect();
     emp_typical::bring_up_to_date(layout, &files)?;
     let incidents = simulation.planted().to_vec();
     Ok(Summary { events, files: written.files, bytes: written.bytes, elapsed: begun.elapsed(), incidents })

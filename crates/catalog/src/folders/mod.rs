@@ -18,9 +18,9 @@ use serde::{Deserialize, Serialize};
 
 use super::facts::Knowledge;
 use super::stamp::{Stamp, now_ns};
-use super::threads::{self, for_each_share, share};
 use date::{DateFolder, merge};
 use emp_store::{Hour, Partition, SealedName, StoreError, Writer, odd_file, odd_hour};
+use emp_system::{all_threads, for_each_share, share};
 use pairing::pair;
 use system::{list, open};
 use writers::{WriterNumbers, Writers, lock};
@@ -41,7 +41,7 @@ impl Folders {
         let saved: Encoded = postcard::from_bytes(bytes).ok()?;
         let decode =
             |dates: &[&[u8]]| dates.iter().map(|date| postcard::from_bytes(date)).collect::<Result<Vec<_>, _>>();
-        let shares = saved.dates.chunks(share(saved.dates.len(), threads::all()));
+        let shares = saved.dates.chunks(share(saved.dates.len(), all_threads()));
         let dates = for_each_share(shares, decode).into_iter().collect::<Result<Vec<Vec<DateFolder>>, _>>().ok()?;
         let writers = Mutex::new(saved.writers);
         Some(Self { stamp: saved.stamp, dates: dates.into_iter().flatten().collect(), writers })
@@ -76,7 +76,7 @@ impl Folders {
         }
         self.stamp = seen;
         let (folder, writers) = (folder.as_fd(), &self.writers);
-        let share = share(self.dates.len(), threads::all());
+        let share = share(self.dates.len(), all_threads());
         let shares = self.dates.chunks_mut(share);
         for changed in for_each_share(shares, |dates| look_at_all(dates, writers, folder, root)) {
             has_changed |= changed?;

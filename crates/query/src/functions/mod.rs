@@ -24,6 +24,7 @@ use emp_job::Offsets;
 pub(super) use happened::HAPPENED_AT;
 pub(super) use mentions::MENTIONS;
 pub(super) use plain::OverPlainJson;
+pub(super) use quantile::APPROXIMATE_QUANTILE;
 
 /// `since()`, whose times are of that zone where they name none.
 pub(super) fn since(zone: TimeZone) -> ScalarUDF {
@@ -33,6 +34,11 @@ pub(super) fn since(zone: TimeZone) -> ScalarUDF {
 /// `happened_at()`, by these clocks.
 pub(super) fn happened_at(offsets: Arc<Offsets>) -> ScalarUDF {
     ScalarUDF::from(happened::HappenedAt::by(offsets))
+}
+
+/// As `approx_quantile()`, over sketches and single values.
+pub(super) fn quantile_of_sketches() -> AggregateUDF {
+    AggregateUDF::from(quantile::Quantile::of_sketches())
 }
 
 /// Makes the functions known to a session.

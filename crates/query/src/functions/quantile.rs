@@ -17,39 +17,52 @@ use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{Accumulator, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility};
 use datafusion::physical_expr::expressions::Literal;
 
-/// Binary digits of a value that the approximate one drops: of 52 it keeps 9.
-const DROPPED_BITS: u32 = 43;
+use emp_rollup::{DROPPED_BITS, each_bin};
+
+/// The name of the approximate one, whose bins are those of the rollups' sketches.
+pub(crate) const APPROXIMATE_QUANTILE: &str = "approx_quantile";
 
 /// A quantile with linear interpolation between the two nearest values.
 #[derive(Debug, PartialEq, Eq, Hash)]
 pub(super) struct Quantile {
     name: &'static str,
     dropped_bits: u32,
+    /// Do sketches come before the values, which are null in their rows?
+    of_sketches: bool,
     signature: Signature,
 }
 
 impl Quantile {
     pub fn exact() -> Self {
-        Self::new("quantile_cont", 0)
+        Self::new("quantile_cont", 0, false)
     }
 
     pub fn approximate() -> Self {
-        Self::new("approx_quantile", DROPPED_BITS)
+        Self::new(APPROXIMATE_QUANTILE, DROPPED_BITS, false)
     }
 
-    fn new(name: &'static str, dropped_bits: u32) -> Self {
-        let signature = Signature::exact(vec![DataType::Float64, DataType::Float64], Volatility::Immutable);
-        Self { name, dropped_bits, signature }
+    /// `(sketch, x, q)`: the approximate one of all that the sketches count, and of the values.
+    pub fn of_sketches() -> Self {
+        Self::new("quantile_of_sketches", DROPPED_BITS, true)
+    }
+
+    fn new(name: &'static str, dropped_bits: u32, of_sketches: bool) -> Self {
+        let mut arguments = vec![DataType::Float64, DataType::Float64];
+        if of_sketches {
+            arguments.insert(0, DataType::Binary);
+        }
+        Self { name, dropped_bits, of_sketches, signature: Signature::exact(arguments, Volatility::Immutable) }
     }
 
     fn counts(&self, args: &AccumulatorArgs<'_>) -> Result<Counts> {
         if args.is_distinct {
             return plan_err!("{0} takes no DISTINCT: write {0}(x, 0.5) from (select distinct x from …)", self.name);
         }
-        let of = args.exprs.get(1).and_then(|expr| expr.downcast_ref::<Literal>());
+        let of = args.exprs.last().and_then(|expr| expr.downcast_ref::<Literal>());
         match of.map(Literal::value) {
             Some(ScalarValue::Float64(Some(of))) if (0.0..=1.0).contains(of) => {
-                Ok(Counts { of: *of, dropped_bits: self.dropped_bits, groups: Vec::new() })
+                let Self { dropped_bits, of_sketches, .. } = *self;
+                Ok(Counts { of: *of, dropped_bits, of_sketches, groups: Vec::new() })
             }
             _ => plan_err!("the second argument of {} is a number from 0 to 1, such as 0.95", self.name),
         }
@@ -95,6 +108,7 @@ struct Counts {
     /// The quantile, from 0 to 1.
     of: f64,
     dropped_bits: u32,
+    of_sketches: bool,
     /// By the value's bits, without those that are dropped.
     groups: Vec<HashMap<u64, u64>>,
 }
@@ -182,11 +196,20 @@ impl GroupsAccumulator for Counts {
         all_groups: usize,
     ) -> Result<()> {
         self.groups.resize_with(all_groups, HashMap::new);
-        let values = values[0].as_primitive::<Float64Type>();
+        let (sketches, values) = match self.of_sketches {
+            true => (Some(values[0].as_binary::<i32>()), values[1].as_primitive::<Float64Type>()),
+            false => (None, values[0].as_primitive::<Float64Type>()),
+        };
         for (row, group) in groups.iter().enumerate() {
-            let counts = filter.is_none_or(|filter| filter.is_valid(row) && filter.value(row));
-            if counts && values.is_valid(row) {
+            if filter.is_some_and(|filter| filter.is_null(row) || !filter.value(row)) {
+                continue;
+            }
+            if values.is_valid(row) {
                 self.add(*group, values.value(row), 1);
+            }
+            if let Some(sketch) = sketches.filter(|sketches| sketches.is_valid(row)) {
+                let counts = &mut self.groups[*group];
+                each_bin(sketch.value(row), |bin, count| *counts.entry(u64::from(bin)).or_default() += count);
             }
         }
         Ok(())

@@ -8,7 +8,7 @@ use arrow::datatypes::DataType;
 use datafusion::error::Result;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 
-use emp_job::{Named, error_text, fingerprint, job_type_of, named_in};
+use emp_job::{Named, error_text, fingerprint, job_type_of, named_in, vocabulary};
 
 /// As all commands take it.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -37,6 +37,9 @@ impl What {
         [Self::ErrorText, Self::ErrorFingerprint, Self::ConnectorName, Self::ConnectorKey, Self::JobType];
 
     fn of(self, data: &str) -> Option<String> {
+        if !self.may_be_in(data) {
+            return None;
+        }
         let data = emp_event::read_json(data).ok()?;
         match self {
             Self::ErrorText => error_text(&data),
@@ -45,6 +48,17 @@ impl What {
             Self::ConnectorKey => named_in(&data, Named::Connector).map(|(key, _)| key.to_owned()),
             Self::JobType => job_type_of(&data).map(str::to_owned),
         }
+    }
+
+    /// May the data tell it? Most events name no connector, and looking for a key costs a tenth of understanding JSON.
+    fn may_be_in(self, data: &str) -> bool {
+        let keys = match self {
+            Self::ConnectorName | Self::ConnectorKey => vocabulary().keys(Named::Connector),
+            Self::JobType => vocabulary().keys(Named::JobType),
+            Self::ErrorText | Self::ErrorFingerprint => return true,
+        };
+        // Without escapes a key stands there as it is.
+        data.contains('\\') || keys.iter().any(|key| data.contains(key.as_str()))
     }
 }
 

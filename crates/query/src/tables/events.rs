@@ -46,6 +46,9 @@ impl Events {
     }
 }
 
+/// Tells of a sealed file whether it is to be read.
+pub(crate) type IsRead<'a> = &'a (dyn Fn(&Sealed) -> bool + Sync);
+
 /// The columns of the table. Every column of a file may be null here, as files of other
 /// writers may lack it.
 pub(super) fn schema() -> SchemaRef {
@@ -80,6 +83,20 @@ impl TableProvider for Events {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
+        self.scan_those(state, projection, filters, limit, (&|_| true, true)).await
+    }
+}
+
+impl Events {
+    /// As [`TableProvider::scan`], of the sealed files that are to be read, and with the journal's events or without.
+    pub async fn scan_those(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+        (is_read, with_journal): (IsRead<'_>, bool),
+    ) -> Result<Arc<dyn ExecutionPlan>> {
         let view = self.source.view()?;
         let schema = schema();
         let pruner = Pruner::new(state, &schema, filters);
@@ -90,14 +107,14 @@ impl TableProvider for Events {
         for what in [Indexed::Ids, Indexed::Texts] {
             let Some(mut found) = holding(&all, filters, what) else { continue };
             // Whoever asks about an hour need not wait until a year is known.
-            let within_bounds = || pruner.keep_sealed(&all, all.files.iter().collect());
+            let within_bounds = || pruner.keep_sealed(&all, all.files.iter().filter(|file| is_read(file)).collect());
             if all.not_indexed(what) > 0 && view.should_index(what, &within_bounds()) {
                 all = view.with_all_indexed(what, &self.source.on_indexing).await;
                 found = holding(&all, filters, what).unwrap_or(found);
             }
             held.push(found);
         }
-        let chosen = choose(&view, &all, &pruner, &held);
+        let chosen = choose(&view, &all, &pruner, (&held, is_read));
         let scan = Scan { state, view: &view, all: &all, limit, filter_while_decoding: picks_few(filters) };
         let (without_arrival, chosen) = chosen.part(lacks_arrival);
         // One large file takes no others' rows apart.
@@ -108,7 +125,7 @@ impl TableProvider for Events {
         if !without_arrival.files.is_empty() {
             inputs.push(scan.sealed_without_arrival(&without_arrival, projection)?);
         }
-        let segments = pruner.keep_segments(&view.snapshot.segments);
+        let segments = if with_journal { pruner.keep_segments(&view.snapshot.segments) } else { Vec::new() };
         if !segments.is_empty() {
             inputs.push(scan_segments(&schema, &segments, projection, limit)?);
         }
@@ -136,15 +153,22 @@ impl<'a> Chosen<'a> {
     }
 }
 
-/// The files that may hold matching rows: those that hold the ids and words that are asked for, if any are, and
-/// of these those whose bounds and values allow for it.
-fn choose<'a>(view: &View, all: &'a SealedFiles, pruner: &Pruner, held: &[Vec<bool>]) -> Chosen<'a> {
+/// The files that may hold matching rows, of those that are to be read: those that hold the ids and words that are asked
+/// for, if any are, and of these those whose bounds and values allow for it.
+fn choose<'a>(
+    view: &View,
+    all: &'a SealedFiles,
+    pruner: &Pruner,
+    (held, is_read): (&[Vec<bool>], IsRead<'_>),
+) -> Chosen<'a> {
+    let read: Vec<&Sealed> = all.files.iter().filter(|file| is_read(file)).collect();
+    let files = read.len();
     let holds = |file: &&Sealed| held.iter().all(|holding| holding[file.position]);
-    let holding_all: Vec<&Sealed> = all.files.iter().filter(holds).collect();
-    let not_holding = all.files.len() - holding_all.len();
+    let holding_all: Vec<&Sealed> = read.into_iter().filter(holds).collect();
+    let not_holding = files - holding_all.len();
     let within_bounds = pruner.keep_sealed(all, holding_all);
-    let out_of_bounds = all.files.len() - not_holding - within_bounds.len();
-    Chosen { files: view.usable(within_bounds), all: all.files.len(), not_holding, out_of_bounds }
+    let out_of_bounds = files - not_holding - within_bounds.len();
+    Chosen { files: view.usable(within_bounds), all: files, not_holding, out_of_bounds }
 }
 
 /// Does a filter ask for the few rows of one id, or that mention a text? Filtering while decoding pays then: whole

@@ -27,6 +27,11 @@ pub(super) fn all(source: &Arc<Source>) -> [(&'static str, Arc<dyn TableProvider
     ]
 }
 
+/// The columns of `events`.
+pub(super) fn all_columns() -> SchemaRef {
+    events::schema()
+}
+
 /// Their names.
 pub(super) const NAMES: [&str; 7] =
     ["events", "transitions", "files", "losses", "quarantine", "dead_letters", "raw_transitions"];

@@ -10,6 +10,7 @@ mod index;
 mod json;
 mod pruning;
 mod read_only;
+mod rollups;
 mod similar;
 mod statements;
 mod support;

@@ -1,18 +1,18 @@
 //! Sharing work among threads that end with it.
 
 /// As many threads as there are processors.
-pub(super) fn all() -> usize {
+pub fn all_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// How many of so many things each of the threads gets: never none.
-pub(super) fn share(of: usize, threads: usize) -> usize {
+pub fn share(of: usize, threads: usize) -> usize {
     of.div_ceil(threads.max(1)).max(1)
 }
 
 /// Does the work for each share on a thread of its own, a single one on this thread; the results in
 /// the order of the shares.
-pub(super) fn for_each_share<S: Send, R: Send>(
+pub fn for_each_share<S: Send, R: Send>(
     shares: impl ExactSizeIterator<Item = S>,
     work: impl Fn(S) -> R + Sync,
 ) -> Vec<R> {

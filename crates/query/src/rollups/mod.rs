@@ -1,0 +1,121 @@
+//! Questions about many events from what each sealed hour contributes, and only the ends of a range from events.
+//!
+//! An aggregate over `events` whose groups, filters and answers are the same for all events of one type, service and
+//! level within an hour is rewritten into one over three tables: the rollups of whole hours, the events of the same files
+//! outside of them, and the events of the journal and of files that are not rolled up. Counts, sums, least and greatest
+//! are exact; of quantiles it answers `approx_quantile` alone, within the error that it states.
+
+mod asked;
+mod below;
+mod hourly;
+mod range;
+mod split;
+mod table;
+
+use std::sync::Arc;
+
+use datafusion::catalog::TableProvider;
+use datafusion::common::tree_node::Transformed;
+use datafusion::datasource::provider_as_source;
+use datafusion::error::Result;
+use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, LogicalPlanBuilder, cast};
+use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
+
+use crate::view::Source;
+use asked::Asked;
+use below::Below;
+use hourly::is_hourly;
+use range::{Range, WholeHours};
+use split::Split;
+use table::{Hours, Others, Read, of_events, of_hours};
+
+/// Rewrites such questions.
+#[derive(Debug)]
+pub(crate) struct FromRollups {
+    source: Arc<Source>,
+}
+
+impl FromRollups {
+    pub fn new(source: &Arc<Source>) -> Self {
+        Self { source: Arc::clone(source) }
+    }
+}
+
+impl OptimizerRule for FromRollups {
+    fn name(&self) -> &str {
+        "from_rollups"
+    }
+
+    fn apply_order(&self) -> Option<ApplyOrder> {
+        Some(ApplyOrder::TopDown)
+    }
+
+    fn rewrite(&self, plan: LogicalPlan, _config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
+        let LogicalPlan::Aggregate(aggregate) = &plan else { return Ok(Transformed::no(plan)) };
+        match rewritten(aggregate, &self.source)? {
+            Some(rewritten) => Ok(Transformed::yes(rewritten)),
+            None => Ok(Transformed::no(plan)),
+        }
+    }
+}
+
+fn rewritten(aggregate: &Aggregate, source: &Arc<Source>) -> Result<Option<LogicalPlan>> {
+    let Some(below) = Below::of(&aggregate.input)? else { return Ok(None) };
+    let Some(range) = Range::of(&below.conditions) else { return Ok(None) };
+    let Some(hours) = range.whole_hours() else { return Ok(None) };
+    let mut groups = Vec::with_capacity(aggregate.group_expr.len());
+    for expr in &aggregate.group_expr {
+        match below.resolve(expr)?.filter(is_hourly) {
+            Some(expr) => groups.push(expr),
+            None => return Ok(None),
+        }
+    }
+    let mut asked = Vec::with_capacity(aggregate.aggr_expr.len());
+    for expr in &aggregate.aggr_expr {
+        match Asked::of(expr, &below)? {
+            Some(one) => asked.push(one),
+            None => return Ok(None),
+        }
+    }
+    let parts = parts(source, &below.conditions, hours)?;
+    answer(aggregate, parts, groups, &asked).map(Some)
+}
+
+/// What whole hours contribute, and the events that have to be read.
+fn parts(source: &Arc<Source>, conditions: &[Expr], hours: WholeHours) -> Result<LogicalPlan> {
+    let split = Arc::new(Split::new(source, hours));
+    let scan = |name: &str, table: Arc<dyn TableProvider>, conditions: &[Expr], columns: Vec<Expr>| {
+        let scan = LogicalPlanBuilder::scan(name, provider_as_source(table), None)?;
+        let filtered = conditions.iter().try_fold(scan, |scan, condition| scan.filter(condition.clone()))?;
+        filtered.project(columns)
+    };
+    // Those about the time are met by the choice of hours.
+    let of_names: Vec<Expr> = conditions.iter().filter(|condition| !Range::is_bound(condition)).cloned().collect();
+    let mut all = scan("hours", Arc::new(Hours(Arc::clone(&split))), &of_names, of_hours())?;
+    let unrolled = Arc::new(Others::new(&split, Read::Unrolled));
+    all = all.union(scan("unrolled_events", unrolled, conditions, of_events())?.build()?)?;
+    if let Some(outside) = hours.outside() {
+        let conditions: Vec<Expr> = conditions.iter().cloned().chain([outside]).collect();
+        let edges = Arc::new(Others::new(&split, Read::Edges));
+        all = all.union(scan("events_at_the_ends", edges, &conditions, of_events())?.build()?)?;
+    }
+    all.build()
+}
+
+/// The answer of the aggregate, under its own names and types.
+fn answer(aggregate: &Aggregate, parts: LogicalPlan, groups: Vec<Expr>, asked: &[Asked]) -> Result<LogicalPlan> {
+    let all = groups.len();
+    // Two answers may be made of the same part.
+    let numbered = asked.iter().flat_map(|asked| &asked.parts).enumerate();
+    let aggregates: Vec<Expr> = numbered.map(|(at, part)| part.clone().alias(format!("part_{at}"))).collect();
+    let groups = groups.into_iter().enumerate().map(|(at, group)| group.alias(format!("group_{at}")));
+    let put_together = LogicalPlanBuilder::from(parts).aggregate(groups, aggregates)?.build()?;
+    let mut columns = put_together.schema().columns().into_iter();
+    let mut values: Vec<Expr> = columns.by_ref().take(all).map(Expr::Column).collect();
+    values.extend(asked.iter().filter_map(|asked| asked.finish(columns.by_ref().take(asked.parts.len()))));
+    let fields = (0..aggregate.schema.fields().len()).map(|at| aggregate.schema.qualified_field(at));
+    let named = values.into_iter().zip(fields).map(|(value, (qualifier, field))| {
+        cast(value, field.data_type().clone()).alias_qualified(qualifier.cloned(), field.name())
+    });
+    LogicalPlanBuilder::from(put_together).project(named)?.build()
+}

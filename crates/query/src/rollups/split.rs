@@ -1,0 +1,82 @@
+//! Which files a question is answered from by what they contribute, and which have to be read.
+
+use std::sync::Arc;
+
+use datafusion::error::Result;
+use tokio::sync::OnceCell;
+
+use emp_catalog::{Sealed, SealedFiles};
+use emp_rollup::Rollups;
+
+use super::range::WholeHours;
+use crate::view::Source;
+
+/// One question, whose tables all see the same split.
+#[derive(Debug)]
+pub(super) struct Split {
+    pub source: Arc<Source>,
+    pub hours: WholeHours,
+    chosen: OnceCell<Arc<Chosen>>,
+}
+
+/// What was found when the first of the tables was asked.
+#[derive(Debug)]
+pub(super) struct Chosen {
+    files: Arc<SealedFiles>,
+    pub rollups: Rollups,
+    /// Does a file, by position, have events outside of the whole hours?
+    have_edges: Vec<bool>,
+}
+
+impl Split {
+    pub fn new(source: &Arc<Source>, hours: WholeHours) -> Self {
+        Self { source: Arc::clone(source), hours, chosen: OnceCell::new() }
+    }
+
+    pub async fn chosen(&self) -> Result<Arc<Chosen>> {
+        self.chosen.get_or_try_init(|| self.choose()).await.cloned()
+    }
+
+    async fn choose(&self) -> Result<Arc<Chosen>> {
+        let view = self.source.view()?;
+        let files = view.sealed();
+        let (layout, hours) = (self.source.layout().clone(), self.hours);
+        let task = tokio::task::spawn_blocking(move || {
+            let newest = files.files.iter().map(|file| file.partition.hour).max();
+            // What is still being written to changes with each look.
+            let is_over = |file: &&Sealed| newest.is_some_and(|newest| file.partition.hour < newest);
+            let touches = |file: &&Sealed| {
+                let times = file.facts.as_ref().ok().and_then(|facts| facts.timestamps);
+                times.is_some_and(|(first_ms, last_ms)| hours.touch(first_ms, last_ms))
+            };
+            let wanted: Vec<&Sealed> = files.files.iter().filter(is_over).filter(touches).collect();
+            let rollups = Rollups::of(&layout, &wanted, &|_, _| ());
+            let has_edges = |file: &Sealed| {
+                rollups.rows(file).is_some_and(|rows| rows.iter().any(|row| !hours.contain(row.hour_ms)))
+            };
+            let have_edges = files.files.iter().map(has_edges).collect();
+            Chosen { files, rollups, have_edges }
+        });
+        // Joining fails only where the task panicked, and then the query panics with it, or while the runtime
+        // is shut down.
+        let chosen = task.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+        // Whoever asks is told of files that differ from ours, as by a scan.
+        view.usable(chosen.rolled_up().collect());
+        Ok(Arc::new(chosen))
+    }
+}
+
+impl Chosen {
+    /// The files that are not read for whole hours.
+    pub fn rolled_up(&self) -> impl Iterator<Item = &Sealed> {
+        self.files.files.iter().filter(|file| self.is_rolled_up(file))
+    }
+
+    pub fn is_rolled_up(&self, file: &Sealed) -> bool {
+        self.rollups.rows(file).is_some()
+    }
+
+    pub fn has_edges(&self, file: &Sealed) -> bool {
+        self.have_edges.get(file.position).copied().unwrap_or_default()
+    }
+}

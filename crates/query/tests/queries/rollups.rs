@@ -1,0 +1,254 @@
+//! Questions about many events: what hours contribute beside reading all events.
+
+use proptest::prelude::*;
+
+use emp_event::Level;
+
+use crate::support::*;
+
+const HOURS: i64 = 40;
+const TYPES: [&str; 3] = ["job.created", "job.completed", "job.failed"];
+const SERVICES: [&str; 2] = ["api", "worker"];
+const LEVELS: [Level; 2] = [Level::Info, Level::Error];
+
+/// What may be grouped by, and asked under which conditions: with it, the hours are asked.
+const GROUPS: [&str; 8] = [
+    "'all'",
+    "event_type",
+    "service || '/' || level",
+    "date || ' ' || hour",
+    "date_trunc('hour', timestamp)",
+    "date_bin(interval '6 hours', timestamp)",
+    "cast(floor(cast(timestamp as bigint) / 7200000.0) as bigint)",
+    "case when event_type like 'job.c%' then date_part('hour', timestamp) end",
+];
+const CONDITIONS: [&str; 6] = [
+    "true",
+    "event_type <> 'job.created'",
+    "level = 'error' or service = 'api'",
+    "date >= '2025-09-28'",
+    "hour in ('03', '14', '15')",
+    "date_trunc('day', timestamp) > '2025-09-27T00:00:00Z'",
+];
+
+/// Events of some forty hours, late and early, with durations from none to hours.
+fn events() -> impl Strategy<Value = Vec<TestEvent>> {
+    let ahead = prop_oneof![6 => -2_000..2_000_i64, 1 => -5 * HOUR..0, 1 => 0..HOUR];
+    let duration = prop_oneof![
+        2 => Just(None),
+        1 => Just(Some(0.0)),
+        4 => (0..80_i64).prop_map(|ms| Some(ms as f64)),
+        2 => (0.001..5_000_000.0_f64).prop_map(Some),
+    ];
+    let one = (0..HOURS * HOUR, ahead, (0..3_usize, 0..2_usize, 0..2_usize), duration);
+    prop::collection::vec(one, 1..160).prop_map(|mut events| {
+        events.sort_by_key(|(at, ..)| *at);
+        let event = |(number, (at, ahead, (of_type, service, level), duration)): (usize, (i64, _, _, Option<f64>))| {
+            let data = duration.map_or("{}".to_owned(), |ms| format!("{{\"durationMs\":{ms}}}"));
+            let told = event(at, SERVICES[service], TYPES[of_type], "").seq(number as u64).ahead(ahead);
+            told.level(LEVELS[level]).data(&data)
+        };
+        events.into_iter().enumerate().map(event).collect()
+    })
+}
+
+/// A question, and the same in words that only events can answer.
+fn question() -> impl Strategy<Value = [String; 2]> {
+    let bound = (0..HOURS * HOUR).prop_map(|at| at - at % 60_000);
+    let range = (prop::option::of(bound.clone()), prop::option::of(bound));
+    (prop::sample::select(&GROUPS[..]), prop::sample::select(&CONDITIONS[..]), range).prop_map(
+        |(group, condition, (since, until))| {
+            let moment = |at: i64| format!("to_timestamp_millis({})", BASE + at);
+            let since = since.map_or(String::new(), |at| format!(" and timestamp >= {}", moment(at)));
+            let until = until.map_or(String::new(), |at| format!(" and {} > timestamp", moment(at)));
+            let sql = |quantile: &str| {
+                format!(
+                    "select {group} as g, count(*), count(duration_ms) filter (where level = 'error'), \
+                     round(sum(duration_ms), 3), round(avg(duration_ms), 3), min(duration_ms), max(duration_ms), \
+                     min(timestamp), max(timestamp) filter (where service = 'api'), count(distinct level), min(service), \
+                     coalesce({quantile}(duration_ms, 0.9), 0) as p90 \
+                     from (select *, duration_ms as d from events where {condition}) as e where true{since}{until} \
+                     group by 1 order by 1"
+                )
+            };
+            [sql("approx_quantile"), sql("quantile_cont")]
+        },
+    )
+}
+
+/// Is it answered from what hours contribute?
+fn is_asked(store: &TestStore, sql: &str) -> bool {
+    store.ask(&format!("explain {sql}")).contains("TableScan: hours")
+}
+
+/// The answers agree, the last column within the error that `approx_quantile` states.
+fn assert_agree(store: &TestStore, [rolled, read]: &[String; 2]) {
+    let is_of_all_time = !rolled.contains("to_timestamp_millis");
+    assert!(!is_of_all_time || is_asked(store, rolled), "{rolled}");
+    let (rolled_answer, read_answer) = (store.ask(rolled), store.ask(read));
+    let rows = |answer: &str| -> Vec<(String, f64)> {
+        let rows = answer.lines().filter_map(|line| line.rsplit_once(" | "));
+        rows.map(|(exact, p90)| (exact.to_owned(), p90.parse().unwrap())).collect()
+    };
+    let (found, expected) = (rows(&rolled_answer), rows(&read_answer));
+    assert_eq!(found.len(), expected.len(), "{rolled}\n{rolled_answer}\n{read_answer}");
+    for ((found, p90), (expected, exact)) in found.into_iter().zip(expected) {
+        assert_eq!(found, expected, "{rolled}");
+        assert!((p90 - exact).abs() <= exact * 0.001, "{rolled}: {p90} for {exact}");
+    }
+}
+
+/// Something that happens to a store, after which its hours contribute something else, or are known in another form.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    Compacted,
+    LateEvents,
+    FileGone,
+    FileDamaged,
+    RollupsGone,
+    RollupsDamaged,
+    RollupsCutShort,
+}
+
+const CHANGES: [Change; 7] = [
+    Change::Compacted,
+    Change::LateEvents,
+    Change::FileGone,
+    Change::FileDamaged,
+    Change::RollupsGone,
+    Change::RollupsDamaged,
+    Change::RollupsCutShort,
+];
+
+fn rollups(store: &TestStore) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(store.layout.index()).unwrap().map(|entry| entry.unwrap().path());
+    let mut found: Vec<_> =
+        entries.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("rollups-")).collect();
+    found.sort();
+    found
+}
+
+fn happen(store: &TestStore, change: Change, events: &[TestEvent]) {
+    match change {
+        Change::Compacted => {
+            let later = BASE + 1_000 * HOUR;
+            emp_store::compact(&store.layout, later, &mut Default::default(), &mut |_| ()).unwrap();
+        }
+        Change::LateEvents => store.sealed_by(&format!("late{}", store.parquet_files().len()), events),
+        Change::FileGone => _ = store.parquet_files().first().map(|path| std::fs::remove_file(path).unwrap()),
+        Change::FileDamaged => {
+            if let Some(path) = store.parquet_files().first() {
+                let bytes = std::fs::read(path).unwrap();
+                std::fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
+            }
+        }
+        Change::RollupsGone => rollups(store).iter().for_each(|path| std::fs::remove_file(path).unwrap()),
+        Change::RollupsDamaged => rollups(store).iter().for_each(|path| {
+            let mut bytes = std::fs::read(path).unwrap();
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 0xff;
+            std::fs::write(path, bytes).unwrap();
+        }),
+        Change::RollupsCutShort => rollups(store).iter().for_each(|path| {
+            let bytes = std::fs::read(path).unwrap();
+            std::fs::write(path, &bytes[..bytes.len() - 5]).unwrap();
+        }),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn hours_say_what_their_events_say(
+        events in events(),
+        late in events(),
+        cuts in (0.0..1.0_f64, 0.0..1.0_f64),
+        questions in prop::collection::vec(question(), 2),
+        changes in prop::collection::vec(prop::sample::select(&CHANGES[..]), 2),
+    ) {
+        let store = TestStore::new();
+        let at = |share: f64| (share * events.len() as f64) as usize;
+        let (first, second) = (at(cuts.0.min(cuts.1)), at(cuts.0.max(cuts.1)));
+        store.sealed(&events[..first]);
+        store.sealed_by("c1", &events[first..second]);
+        store.journal(&events[second..]);
+        // The first time they are derived, the second time they are read.
+        questions.iter().chain(&questions).for_each(|question| assert_agree(&store, question));
+        for change in changes {
+            happen(&store, change, &late);
+            questions.iter().for_each(|question| assert_agree(&store, question));
+        }
+    }
+}
+
+fn some_events() -> Vec<TestEvent> {
+    let one = |at: i64| {
+        let data = format!("{{\"durationMs\":{}}}", at % 977);
+        event(at * 600_000, SERVICES[at as usize % 2], TYPES[at as usize % 3], "").data(&data)
+    };
+    (0..240).map(one).collect()
+}
+
+#[test]
+fn they_are_asked_where_they_can_tell_and_only_there() {
+    let store = TestStore::new();
+    store.sealed(&some_events());
+    let is_asked = |sql: &str| is_asked(&store, sql);
+    let moment = |hours: i64| format!("to_timestamp_millis({})", BASE + hours * HOUR + 5);
+    for sql in [
+        "select event_type, count(*) from events group by 1",
+        "select distinct service from events",
+        "select level, avg(duration_ms) from events e where service = 'api' group by 1",
+        &format!("select event_type, max(duration_ms) from events where timestamp >= {} group by 1", moment(3)),
+        "with e as (select event_type as t, duration_ms as d from events) select t, approx_quantile(d, 0.5) from e group by 1",
+    ] {
+        assert!(is_asked(sql), "{sql}");
+    }
+    for sql in [
+        "select event_type, quantile_cont(duration_ms, 0.5) from events group by 1",
+        "select event_type, count(*) from events where duration_ms > 5 group by 1",
+        "select event_type, count(*) from events where job_id = 'j' group by 1",
+        "select event_type, count(job_id) from events group by 1",
+        "select event_type, count(distinct duration_ms) from events group by 1",
+        "select date_trunc('minute', timestamp), count(*) from events group by 1",
+        "select date_bin(interval '90 minutes', timestamp), count(*) from events group by 1",
+        "select event_type, timestamp, count(*) from events group by 1, 2",
+        "select event_type, random() < 0.5, count(*) from events group by 1, 2",
+        "select event_type, count(*) from (select * from events limit 5) group by 1",
+        "select event_type, count(*) from transitions group by 1",
+        &format!(
+            "select event_type, count(*) from events where timestamp >= {} and timestamp < {} group by 1",
+            moment(3),
+            moment(9)
+        ),
+    ] {
+        assert!(!is_asked(sql), "{sql}");
+    }
+}
+
+#[test]
+fn a_store_that_may_not_be_written_is_read() {
+    let store = TestStore::new();
+    store.sealed(&some_events());
+    let sql = "select event_type, count(*), sum(duration_ms) from events group by 1 order by 1";
+    let expected = store.ask(sql);
+    assert!(!rollups(&store).is_empty());
+    let kept = rollups(&store).len();
+    // A second look keeps nothing twice.
+    let sizes = |store: &TestStore| -> u64 { rollups(store).iter().map(|path| path.metadata().unwrap().len()).sum() };
+    let before = sizes(&store);
+    assert_eq!(store.ask(sql), expected);
+    assert_eq!((rollups(&store).len(), sizes(&store)), (kept, before));
+}
+
+/// An import of years, each event of another hour, is no shorter for being put together.
+#[test]
+fn a_file_of_many_hours_is_read_as_it_is() {
+    let store = TestStore::new();
+    let spread = (0..1_500_i64).map(|at| event(at, "api", "job.created", "").seq(at as u64).ahead(-at * HOUR));
+    store.sealed(&spread.collect::<Vec<_>>());
+    store.sealed(&[event(3 * HOUR, "api", "job.created", "")]);
+    assert_eq!(store.ask("select event_type, count(*) from events group by 1"), "job.created | 1501");
+    assert!(rollups(&store).iter().all(|path| path.metadata().unwrap().len() < 200));
+}

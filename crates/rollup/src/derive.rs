@@ -1,0 +1,187 @@
+//! Reading from a sealed file what it contributes.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::path::Path;
+
+use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type, TimeUnit};
+use arrow::error::ArrowError;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use serde::{Deserialize, Serialize};
+
+use super::sketch::{DROPPED_BITS, Sketch};
+use super::{Durations, HOUR_MS, NAMES};
+
+/// What a file contributes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) enum Rolled<R> {
+    /// These rows.
+    Rows(Vec<R>),
+    /// It has to be read: it could not be, or what it contributes is hardly shorter than itself.
+    Unrolled,
+}
+
+/// A row with its names.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Named {
+    pub names: [Option<Box<str>>; NAMES.len()],
+    pub hour_ms: i64,
+    pub events: u64,
+    /// When the first of them happened, and the last.
+    pub times: (i64, i64),
+    pub durations: Option<Durations>,
+}
+
+/// Rows decoded at once: a collector does this beside its work.
+const READ_ROWS: usize = 2_048;
+/// A file is read itself where it has less than so many events for each row of what it contributes, and …
+const EVENTS_A_ROW_MIN: usize = 4;
+/// … so many rows. An import of years, every event of an hour of its own, is such a file.
+const ROWS_FREE: usize = 1_024;
+const TIME: &str = "timestamp";
+const DURATION: &str = "duration_ms";
+
+/// What the file at `path` contributes, in the order of hours and names.
+pub(super) fn derive(path: &Path) -> Rolled<Named> {
+    read(path).unwrap_or(Rolled::Unrolled)
+}
+
+fn read(path: &Path) -> Option<Rolled<Named>> {
+    let file = File::open(path).ok()?;
+    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).ok()?;
+    let schema = metadata.schema();
+    let columns = NAMES.into_iter().chain([TIME, DURATION]);
+    let indices = columns.filter_map(|name| Some(schema.column_with_name(name)?.0));
+    let mask = ProjectionMask::roots(metadata.parquet_schema(), indices);
+    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone());
+    let mut groups = Groups::default();
+    for batch in reader.with_projection(mask).with_batch_size(READ_ROWS).build().ok()? {
+        groups.add(&batch.ok()?).ok()??;
+        if groups.by_key.len() > ROWS_FREE.max(groups.events / EVENTS_A_ROW_MIN) {
+            return None;
+        }
+    }
+    Some(Rolled::Rows(groups.rows()))
+}
+
+/// The hour, and the numbers of the names.
+type Key = (i64, [u32; NAMES.len()]);
+
+/// Stands for a name that an event lacks.
+const NONE: u32 = u32::MAX;
+
+#[derive(Default)]
+struct Groups {
+    events: usize,
+    numbers: HashMap<Box<str>, u32>,
+    by_key: HashMap<Key, Group>,
+}
+
+#[derive(Default)]
+struct Group {
+    events: u64,
+    times: Option<(i64, i64)>,
+    durations: u64,
+    sum_ms: f64,
+    least_ms: Option<f64>,
+    greatest_ms: Option<f64>,
+    bins: BTreeMap<u32, u64>,
+}
+
+impl Groups {
+    /// `None` where an event does not say when it happened.
+    fn add(&mut self, batch: &RecordBatch) -> Result<Option<()>, ArrowError> {
+        let Some(times) = millis(batch)? else { return Ok(None) };
+        let times = times.as_primitive::<Int64Type>();
+        if times.null_count() > 0 {
+            return Ok(None);
+        }
+        let names = [self.names(batch, 0)?, self.names(batch, 1)?, self.names(batch, 2)?];
+        let durations = match batch.column_by_name(DURATION) {
+            Some(column) => Some(cast(column, &DataType::Float64)?),
+            None => None,
+        };
+        let durations = durations.as_ref().map(|column| column.as_primitive::<Float64Type>());
+        self.events += batch.num_rows();
+        for row in 0..batch.num_rows() {
+            let hour_ms = times.value(row).div_euclid(HOUR_MS) * HOUR_MS;
+            let group = self.by_key.entry((hour_ms, names.each_ref().map(|numbers| numbers[row]))).or_default();
+            group.events += 1;
+            let time = times.value(row);
+            group.times = Some(group.times.map_or((time, time), |(first, last)| (first.min(time), last.max(time))));
+            if let Some(durations) = durations.filter(|durations| durations.is_valid(row)) {
+                group.add(durations.value(row));
+            }
+        }
+        Ok(Some(()))
+    }
+
+    /// The number of each row's name.
+    fn names(&mut self, batch: &RecordBatch, name: usize) -> Result<Vec<u32>, ArrowError> {
+        let Some(column) = batch.column_by_name(NAMES[name]) else { return Ok(vec![NONE; batch.num_rows()]) };
+        let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+        let column = cast(&cast(column, &DataType::Utf8)?, &dictionary)?;
+        let column = column.as_dictionary::<Int32Type>();
+        let texts = column.values().as_string::<i32>();
+        let numbers: Vec<u32> = texts.iter().map(|text| text.map_or(NONE, |text| self.number(text))).collect();
+        // The keys of a dictionary are those of its values.
+        Ok(column.keys().iter().map(|key| key.map_or(NONE, |key| numbers[key as usize])).collect())
+    }
+
+    fn number(&mut self, text: &str) -> u32 {
+        if let Some(number) = self.numbers.get(text) {
+            return *number;
+        }
+        // No file has that many names.
+        let number = u32::try_from(self.numbers.len()).unwrap_or(NONE - 1);
+        self.numbers.insert(text.into(), number);
+        number
+    }
+
+    fn rows(self) -> Vec<Named> {
+        let mut texts: Vec<Box<str>> = vec![Box::default(); self.numbers.len()];
+        self.numbers.into_iter().for_each(|(text, number)| texts[number as usize] = text);
+        let named = |number: u32| texts.get(number as usize).cloned();
+        let rows = self.by_key.into_iter();
+        let rows = rows.map(|((hour_ms, names), group)| group.finish(hour_ms, names.map(named)));
+        let mut rows: Vec<Named> = rows.collect();
+        rows.sort_unstable_by(|a, b| (a.hour_ms, &a.names).cmp(&(b.hour_ms, &b.names)));
+        rows
+    }
+}
+
+impl Group {
+    fn add(&mut self, ms: f64) {
+        self.durations += 1;
+        self.sum_ms += ms;
+        self.least_ms = Some(self.least_ms.map_or(ms, |least| if ms.total_cmp(&least).is_lt() { ms } else { least }));
+        self.greatest_ms =
+            Some(self.greatest_ms.map_or(ms, |most| if ms.total_cmp(&most).is_gt() { ms } else { most }));
+        // Of what is no number no quantile can say anything.
+        if !ms.is_nan() {
+            // The digits that are left fit.
+            *self.bins.entry((ms.to_bits() >> DROPPED_BITS) as u32).or_default() += 1;
+        }
+    }
+
+    fn finish(self, hour_ms: i64, names: [Option<Box<str>>; NAMES.len()]) -> Named {
+        let durations = self.least_ms.zip(self.greatest_ms).map(|(least_ms, greatest_ms)| Durations {
+            count: self.durations,
+            sum_ms: self.sum_ms,
+            least_ms,
+            greatest_ms,
+            sketch: Sketch::of(&self.bins),
+        });
+        Named { names, hour_ms, events: self.events, times: self.times.unwrap_or((hour_ms, hour_ms)), durations }
+    }
+}
+
+/// When each event happened, in ms; `None` where the file has no such column.
+fn millis(batch: &RecordBatch) -> Result<Option<ArrayRef>, ArrowError> {
+    let Some(column) = batch.column_by_name(TIME) else { return Ok(None) };
+    let column = cast(column, &DataType::Timestamp(TimeUnit::Millisecond, None))?;
+    cast(&column, &DataType::Int64).map(Some)
+}

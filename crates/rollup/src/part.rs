@@ -1,0 +1,113 @@
+//! The file of a day: what each of its files contributes, one record after the other.
+//!
+//! A record is added at the end, so that a collector never has to hold a day. One that was torn by a crash, or damaged,
+//! ends what can be read: what stood behind it is derived anew, and the day written anew.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write as _};
+
+use emp_catalog::Storage;
+use emp_store::Hour;
+
+const MAGIC: &[u8; 8] = b"EMPROLL1";
+/// The length of what follows, its CRC-32, and whose it is.
+const HEAD_BYTES: usize = 16;
+
+/// What a file contributes, encoded, under the number that the file has in [`super::kept`].
+pub(super) type Record = (u64, Vec<u8>);
+
+/// A newer version of another form takes another name, so that two versions can share a store.
+fn name(day: Hour) -> String {
+    format!("rollups-{}.v1", day.date())
+}
+
+/// The files of one day, as they were read.
+pub(super) struct Part {
+    day: Hour,
+    /// The one that may be written to comes first.
+    copies: Vec<Vec<u8>>,
+}
+
+impl Part {
+    /// What is there of the day in which this hour lies.
+    pub fn read(storage: &Storage, day: Hour) -> Self {
+        Self { day, copies: storage.read_each(&name(day)).collect() }
+    }
+
+    /// Each record that is whole.
+    pub fn records(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        self.copies.iter().flat_map(|bytes| Records::of(bytes))
+    }
+
+    /// Adds records. Where most of what is there is of files that are not among `files` any more, or cannot be read,
+    /// the day is written anew.
+    pub fn add(&self, storage: &Storage, records: &[Record], files: &BTreeSet<u64>) -> io::Result<()> {
+        let own = self.copies.first().map_or(&[][..], Vec::as_slice);
+        let mut reader = Records::of(own);
+        let kept: Vec<(u64, &[u8])> = reader.by_ref().filter(|(file, _)| files.contains(file)).collect();
+        let kept_bytes: usize = kept.iter().map(|(_, payload)| HEAD_BYTES + payload.len()).sum();
+        let is_whole = reader.is_at_end() && 2 * kept_bytes >= own.len().saturating_sub(MAGIC.len());
+        let mut added = Vec::new();
+        records.iter().try_for_each(|(file, payload)| write(&mut added, *file, payload))?;
+        if is_whole {
+            return storage.append(&name(self.day), MAGIC, &added);
+        }
+        storage.replace(&name(self.day), |out| {
+            let mut out = io::BufWriter::new(out);
+            out.write_all(MAGIC)?;
+            kept.iter().try_for_each(|(file, payload)| write(&mut out, *file, payload))?;
+            out.write_all(&added)?;
+            out.flush()
+        })
+    }
+}
+
+fn write(out: &mut impl io::Write, file: u64, payload: &[u8]) -> io::Result<()> {
+    let length = u32::try_from(payload.len()).map_err(io::Error::other)?;
+    out.write_all(&length.to_le_bytes())?;
+    out.write_all(&checksum(file, payload).to_le_bytes())?;
+    out.write_all(&file.to_le_bytes())?;
+    out.write_all(payload)
+}
+
+fn checksum(file: u64, payload: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&file.to_le_bytes());
+    hasher.update(payload);
+    hasher.finalize()
+}
+
+/// Goes through the records of one file.
+struct Records<'a> {
+    /// `None` where it is none of ours.
+    rest: Option<&'a [u8]>,
+}
+
+impl<'a> Records<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
+        // A file that is not there has nothing wrong with it.
+        let rest = if bytes.is_empty() { Some(bytes) } else { bytes.strip_prefix(MAGIC) };
+        Self { rest }
+    }
+
+    fn is_at_end(&self) -> bool {
+        self.rest.is_some_and(<[u8]>::is_empty)
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = (u64, &'a [u8]);
+
+    fn next(&mut self) -> Option<(u64, &'a [u8])> {
+        let (length, rest) = self.rest?.split_first_chunk()?;
+        let (sum, rest) = rest.split_first_chunk()?;
+        let (file, rest) = rest.split_first_chunk()?;
+        let file = u64::from_le_bytes(*file);
+        let (payload, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+        if checksum(file, payload) != u32::from_le_bytes(*sum) {
+            return None;
+        }
+        self.rest = Some(rest);
+        Some((file, payload))
+    }
+}
