@@ -113,6 +113,21 @@ impl Storage {
         }
     }
 
+    /// Removes files by their names, where they may be written.
+    ///
+    /// # Errors
+    /// What the system says where the folder cannot be listed, or a file not be removed.
+    pub fn remove(&self, is_left: impl Fn(&str) -> bool) -> io::Result<()> {
+        let Some(folder) = self.writable.as_ref().filter(|folder| folder.is_dir()) else { return Ok(()) };
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            if entry.file_name().to_str().is_some_and(&is_left) {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
     /// Can anything be saved?
     pub fn is_writable(&self) -> bool {
         self.writable.is_some()

@@ -31,22 +31,38 @@ pub struct PerfQuestion {
     pub now_ms: i64,
     /// Rows at most.
     pub limit: usize,
-    /// Is each event to be read, whatever the range? Else the quantiles of a long one are within 0.1 %, where the hours
-    /// that it consists of can tell them.
+    /// Is each event to be read, however many there are? Else the quantiles of very many are within 0.1 %, where hours
+    /// can tell them.
     pub exact: bool,
 }
 
 impl PerfQuestion {
     /// Are the quantiles within 0.1 %, and not exact?
-    pub fn is_approximate(&self) -> bool {
-        let until_ms = self.until_ms.unwrap_or(self.now_ms);
-        let is_long = self.since_ms.is_none_or(|since_ms| until_ms - since_ms > EXACT_MS_MAX);
-        !self.exact && is_long && OF_HOURS.contains(&self.by.as_str())
+    ///
+    /// # Errors
+    /// [`InvestigationError`] where the store cannot be read.
+    pub fn is_approximate(&self, engine: &Engine) -> Result<bool, InvestigationError> {
+        let is_of_hours = OF_HOURS.contains(&self.by.as_str());
+        Ok(!self.exact && is_of_hours && has_many_events(engine, self.since_ms, self.until_ms)?)
     }
 }
 
-/// A range that is no longer than this is read event by event, and its quantiles are exact.
-pub const EXACT_MS_MAX: i64 = 48 * 3_600_000;
+/// May so many events have arrived in that range, ms since the epoch, that their quantiles are taken from what hours
+/// contribute?
+///
+/// # Errors
+/// [`InvestigationError`] where the store cannot be read.
+pub fn has_many_events(
+    engine: &Engine,
+    since_ms: Option<i64>,
+    until_ms: Option<i64>,
+) -> Result<bool, InvestigationError> {
+    let (since_ms, until_ms) = (since_ms.unwrap_or(i64::MIN), until_ms.unwrap_or(i64::MAX));
+    Ok(engine.arrived_at_most(since_ms, until_ms)? > EVENTS_READ_MAX)
+}
+
+/// So many events are read, which takes a fifth of a second, and their quantiles are exact.
+const EVENTS_READ_MAX: u64 = 1_000_000;
 /// What hours tell apart.
 const OF_HOURS: [&str; 5] = ["event_type", "service", "level", "date", "hour"];
 const COLUMNS: [&str; 10] =
@@ -142,7 +158,7 @@ fn condition(key: &str, since_ms: Option<i64>, until_ms: Option<i64>) -> String 
 
 async fn aggregate(engine: &Engine, question: &PerfQuestion) -> Result<Vec<Row>, InvestigationError> {
     let key = key_among(&COLUMNS, &question.by);
-    let quantile = if question.is_approximate() { "approx_quantile" } else { "quantile_cont" };
+    let quantile = if question.is_approximate(engine)? { "approx_quantile" } else { "quantile_cont" };
     let sql = format!(
         "select {key} as name, count(*) as count, avg(duration_ms) as avg, \
          {quantile}(duration_ms, 0.5) as p50, {quantile}(duration_ms, 0.95) as p95, \

@@ -6,8 +6,8 @@ use jiff::tz::TimeZone;
 
 use emp_findings::{Changes, ErrorClass};
 use emp_investigate::{
-    ByClocks, ChangesQuestion, EXACT_MS_MAX, Investigation, InvestigationError, PerfQuestion, Rows, WithoutLevel,
-    changes, clocks_note, perf,
+    ByClocks, ChangesQuestion, Investigation, InvestigationError, PerfQuestion, Rows, WithoutLevel, changes,
+    clocks_note, has_many_events, perf,
 };
 use emp_job::{Meaning, vocabulary};
 use emp_query::{Engine, HAPPENED_MS, canned_queries, find, literal, moment_literal};
@@ -97,12 +97,12 @@ fn in_range(question: &ReportQuestion) -> String {
     within(question.since_ms, question.until_ms)
 }
 
-/// The function that tells quantiles of the range: within 0.1 % where it is long, from what its hours contribute.
-fn quantile_of(question: &ReportQuestion) -> &'static str {
-    match question.length_ms() > EXACT_MS_MAX {
+/// The function that tells quantiles of the range: within 0.1 % of very many events, from what hours contribute.
+fn quantile_of(engine: &Engine, question: &ReportQuestion) -> Result<&'static str, InvestigationError> {
+    Ok(match has_many_events(engine, Some(question.since_ms), Some(question.until_ms))? {
         true => "approx_quantile",
         false => "quantile_cont",
-    }
+    })
 }
 
 async fn totals(engine: &Engine, since_ms: i64, until_ms: i64) -> Result<Totals, InvestigationError> {
@@ -219,7 +219,7 @@ async fn latencies(
     question: &ReportQuestion,
     now_ms: i64,
 ) -> Result<Section<Vec<Latency>>, InvestigationError> {
-    let quantile = quantile_of(question);
+    let quantile = quantile_of(engine, question)?;
     let shares = [("0.05", "p5"), ("0.25", "p25"), ("0.5", "p50"), ("0.75", "p75"), ("0.95", "p95"), ("0.99", "p99")];
     let quantiles = shares.map(|(share, name)| format!("{quantile}(duration_ms, {share}) as {name}"));
     let sql = format!(
@@ -267,7 +267,7 @@ async fn course(
     let bucket_ms = bucket_ms(question.length_ms(), BUCKETS_MAX);
     let shown: Vec<&str> = latencies.iter().take(COURSES_MAX).map(|one| one.event_type.as_str()).collect();
     let names: Vec<String> = shown.iter().map(|name| literal(name)).collect();
-    let quantile = quantile_of(question);
+    let quantile = quantile_of(engine, question)?;
     let among = if names.is_empty() { "false".to_owned() } else { format!("event_type in ({})", names.join(", ")) };
     let sql = format!(
         "select event_type, cast(floor(cast(timestamp as bigint) / {bucket_ms}.0) as bigint) as bucket, \

@@ -11,7 +11,7 @@ use emp_store::{Hour, Layout, StoreError};
 use emp_system::{all_threads, for_each_share, share};
 
 use super::derive::{Named, Rolled, derive};
-use super::part::{Part, Record};
+use super::part::{Part, Record, remove_others};
 use super::{Durations, HOUR_MS, NAMES, Row};
 
 /// A collector looks so far back for hours of which something is missing. Before that, whoever asks derives it.
@@ -140,8 +140,8 @@ impl Rollups {
     }
 }
 
-/// Derives what is missing of hours that are over: what a collector does as hours are sealed. `until` is the first hour
-/// that is not over.
+/// Derives what is missing of hours that are over, and forgets days that have gone: what a collector does as hours are
+/// sealed. `until` is the first hour that is not over.
 ///
 /// # Errors
 /// [`StoreError`] where it cannot be written.
@@ -150,11 +150,12 @@ pub fn bring_up_to_date(layout: &Layout, files: &SealedFiles, until: Hour) -> Re
     let since_ms = until.start_ms() - LOOK_BACK_MS;
     let is_recent = |file: &&Sealed| file.partition.hour < until && file.partition.hour.start_ms() >= since_ms;
     let recent: Vec<&Sealed> = files.files.iter().filter(is_recent).collect();
+    let failed = |source| StoreError::Io { action: "write", path: layout.index(), source };
     for files in recent.chunk_by(|a, b| day(a) == day(b)) {
-        let failed = |source| StoreError::Io { action: "write", path: layout.index(), source };
         Day::missing(&storage, files).complete(&storage, &|| ()).map_err(failed)?;
     }
-    Ok(())
+    let days = files.files.iter().map(|file| file.partition.hour.date()).collect();
+    remove_others(&storage, &days).map_err(failed)
 }
 
 /// The first hour of the day of a file.

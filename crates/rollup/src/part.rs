@@ -18,8 +18,17 @@ pub(super) type Record = (u64, Vec<u8>);
 
 /// A newer version of another form takes another name, so that two versions can share a store.
 fn name(day: Hour) -> String {
-    format!("rollups-{}.v1", day.date())
+    format!("{NAME_START}{}{NAME_END}", day.date())
 }
+
+/// Removes what is there of days that have no files any more. `days` are the dates of those that have some.
+pub(super) fn remove_others(storage: &Storage, days: &BTreeSet<String>) -> io::Result<()> {
+    let date_of = |name: &str| name.strip_prefix(NAME_START)?.strip_suffix(NAME_END).map(str::to_owned);
+    storage.remove(|name| date_of(name).is_some_and(|date| !days.contains(&date)))
+}
+
+const NAME_START: &str = "rollups-";
+const NAME_END: &str = ".v1";
 
 /// The files of one day, as they were read.
 pub(super) struct Part {

@@ -37,7 +37,7 @@ pub(crate) struct Perf {
     /// Rows at most
     #[arg(long, value_name = "ROWS", default_value_t = 50)]
     limit: usize,
-    /// Read each event, so that the quantiles of more than two days are exact, too
+    /// Read each event, so that the quantiles of more than a million of them are exact, too
     #[arg(long)]
     exact: bool,
     #[command(flatten)]
@@ -77,7 +77,7 @@ impl Perf {
                 Some(begun.elapsed()),
             )?;
             out.flush()?;
-            if question.is_approximate() && batch.num_rows() > 0 {
+            if question.is_approximate(&engine)? && batch.num_rows() > 0 {
                 warn(&["≈ p50, p95 and p99 are within 0.1 %; --exact reads each event".to_owned()]);
             }
             if batch.num_rows() == 0 {

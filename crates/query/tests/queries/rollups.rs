@@ -242,6 +242,21 @@ fn a_store_that_may_not_be_written_is_read() {
     assert_eq!((rollups(&store).len(), sizes(&store)), (kept, before));
 }
 
+#[test]
+fn a_collector_derives_hours_that_are_over_and_forgets_days_that_have_gone() {
+    let store = TestStore::new();
+    store.sealed(&some_events());
+    let bring_up_to_date = || {
+        let files = emp_catalog::bring_up_to_date(&store.layout, emp_catalog::IndexingPace::CALM).unwrap();
+        emp_rollup::bring_up_to_date(&store.layout, &files, emp_store::Hour::of_ms(BASE + 39 * HOUR)).unwrap();
+        rollups(&store).iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect::<Vec<_>>()
+    };
+    let days = ["rollups-2025-09-27.v1", "rollups-2025-09-28.v1", "rollups-2025-09-29.v1"];
+    assert_eq!(bring_up_to_date(), days);
+    std::fs::remove_dir_all(store.layout.root().join("date=2025-09-27")).unwrap();
+    assert_eq!(bring_up_to_date(), days[1..]);
+}
+
 /// An import of years, each event of another hour, is no shorter for being put together.
 #[test]
 fn a_file_of_many_hours_is_read_as_it_is() {
