@@ -1,0 +1,182 @@
+// Asks the server. A question of the page is one of the command line: same name, same options, same answer.
+import { useEffect, useRef, useState } from './html.js'
+import { store, useStore } from './store.js'
+import { base, route } from './route.js'
+
+/** @typedef {Record<string, string | number | boolean | string[] | null | undefined>} Options */
+/**
+ * @typedef {object} Answer
+ * @property {any} data
+ * @property {string} command the command line that asks the same
+ * @property {string} sql the statement that asks the same, where there is one
+ * @property {string[]} notes what the command line would say beside the answer
+ * @property {number} took milliseconds until it was here
+ */
+
+export class AskError extends Error {
+  /**
+   * @param {string} message
+   * @param {string} kind usage, failed, not_found, limit, forbidden, unauthorized or network
+   */
+  constructor(message, kind) {
+    super(message)
+    this.kind = kind
+  }
+}
+
+/** `lost` while the server cannot be reached. */
+export const connection = store(/** @type {'good' | 'lost'} */ ('good'))
+/** `null` until it is known. */
+export const signedIn = store(/** @type {boolean | null} */ (null))
+/** How the view on the screen was asked, for its line at the bottom. */
+export const asked = store(/** @type {{command: string, sql: string} | null} */ (null))
+
+/** @param {Options} options */
+export function queryOf(options) {
+  const query = new URLSearchParams()
+  for (const [name, value] of Object.entries(options)) {
+    if (value == null || value === '' || value === false) continue
+    for (const one of Array.isArray(value) ? value : [value]) query.append(name, String(one))
+  }
+  return query.toString()
+}
+
+/** @param {string} path @param {Options} [options] */
+export function apiAddress(path, options = {}) {
+  const query = queryOf(options)
+  return `${base}api/v1/${path}${query ? `?${query}` : ''}`
+}
+
+/**
+ * @param {string} address
+ * @param {RequestInit} [init]
+ * @returns {Promise<Response>}
+ */
+export async function request(address, init) {
+  let response
+  try {
+    response = await fetch(address, { credentials: 'same-origin', ...init })
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error
+    lose()
+    throw new AskError('The server cannot be reached.', 'network')
+  }
+  connection.set('good')
+  if (response.ok) return response
+  const told = await response.json().catch(() => null)
+  if (response.status === 401) signedIn.set(false)
+  throw new AskError(told?.error?.message ?? `The server answered ${response.status}.`, told?.error?.kind ?? 'failed')
+}
+
+/** Asks whether the server is there again, until it is. */
+function lose() {
+  if (connection.get() === 'lost') return
+  connection.set('lost')
+  const look = () =>
+    fetch(`${base}healthz`, { cache: 'no-store' })
+      .then(() => connection.set('good'))
+      .catch(() => setTimeout(look, 1000))
+  setTimeout(look, 500)
+}
+
+/**
+ * @param {string} path
+ * @param {Options} [options]
+ * @param {RequestInit} [init]
+ * @returns {Promise<Answer>}
+ */
+export async function ask(path, options = {}, init) {
+  const began = performance.now()
+  const response = await request(apiAddress(path, options), init)
+  const data = await response.json()
+  return { data, ...told(response), took: performance.now() - began }
+}
+
+/** @param {Response} response */
+export function told(response) {
+  const notes = header(response, 'Emp-Events-Notes')
+  return {
+    command: header(response, 'Emp-Events-Command'),
+    sql: header(response, 'Emp-Events-Sql'),
+    notes: notes ? /** @type {string[]} */ (JSON.parse(notes)) : [],
+  }
+}
+
+/** @param {Response} response @param {string} name */
+function header(response, name) {
+  const text = response.headers.get(name) ?? ''
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+/**
+ * @typedef {object} Asked
+ * @property {Answer | null} answer the last that was given
+ * @property {AskError | null} error why the last question failed
+ * @property {boolean} loading
+ * @property {() => void} again
+ */
+
+/**
+ * Asks while the part that calls it is on the screen, and again when the question changes.
+ * @param {string | null} path `null` asks nothing
+ * @param {Options} [options]
+ * @param {{every?: number, main?: boolean}} [how] `every`: asks again after so many ms, while somebody looks;
+ *   `main`: the line at the bottom of the page shows how it was asked
+ * @returns {Asked}
+ */
+export function useAnswer(path, options = {}, how = {}) {
+  const question = path === null ? null : `${path}?${queryOf(options)}`
+  const [state, setState] = useState(/** @type {{question: string | null, answer: Answer | null, error: AskError | null, loading: boolean}} */ (
+    { question: null, answer: null, error: null, loading: question !== null }
+  ))
+  const [turn, setTurn] = useState(0)
+  const reached = useStore(connection)
+  const options_ = useRef(options)
+  options_.current = options
+
+  useEffect(() => {
+    if (path === null) return
+    const aborter = new AbortController()
+    let timer = 0
+    const once = async () => {
+      setState(old => ({ ...old, loading: true }))
+      try {
+        const answer = await ask(path, options_.current, { signal: aborter.signal })
+        if (aborter.signal.aborted) return
+        setState({ question, answer, error: null, loading: false })
+        if (how.main) asked.set({ command: answer.command, sql: answer.sql })
+      } catch (error) {
+        if (aborter.signal.aborted) return
+        const failure = error instanceof AskError ? error : new AskError(String(error), 'failed')
+        setState(old => ({ question, answer: old.question === question ? old.answer : null, error: failure, loading: false }))
+      }
+      if (how.every) timer = setTimeout(next, how.every)
+    }
+    const next = () => (document.hidden ? (timer = setTimeout(next, 1000)) : once())
+    once()
+    return () => {
+      aborter.abort()
+      clearTimeout(timer)
+    }
+  }, [question, turn, how.every, reached === 'good'])
+
+  const isCurrent = state.question === question
+  return {
+    answer: isCurrent || path !== null ? state.answer : null,
+    error: isCurrent ? state.error : null,
+    loading: path !== null && (state.loading || !isCurrent),
+    again: () => setTurn(turn + 1),
+  }
+}
+
+// What another view was asked is not what this one was.
+let shown = ''
+route.subscribe(now => {
+  const view = `${now.view}/${now.id}`
+  if (view !== shown) asked.set(null)
+  shown = view
+})
