@@ -27,7 +27,7 @@ const SIGNS = {
   done_slow: ['▲', 'warn'], running: ['▶', 'calm'], done: ['✔', 'good'], not_found: ['?', 'calm'], no_data: ['?', 'calm'],
   good: ['✔', 'good'], degraded: ['▲', 'warn'], bad: ['✖', 'bad'], alert: ['▲', 'bad'], note: ['·', 'calm'],
   alive: ['✔', 'good'], silent: ['✖', 'bad'], stopped: ['■', 'calm'], error: ['✖', 'bad'], warn: ['▲', 'warn'],
-  info: ['·', 'calm'], debug: ['·', 'calm'], new: ['＋', 'calm'], gone: ['−', 'calm'], more: ['↑', 'calm'], less: ['↓', 'calm'],
+  info: ['·', 'calm'], debug: ['·', 'calm'], new: ['+', 'calm'], gone: ['−', 'calm'], more: ['↑', 'calm'], less: ['↓', 'calm'],
   slower: ['▲', 'warn'], faster: ['▼', 'good'],
 }
 
@@ -75,7 +75,7 @@ export function Copy({ text, children, label }) {
   }, [done])
   const act = () => copyText(typeof text === 'string' ? text : text()).then(() => setDone(true))
   return html`<button type="button" class="quiet copy" aria-label=${label} title=${label ?? 'copy'} onClick=${act}>
-    ${done ? '✔ copied' : children ?? '⧉'}</button>`
+    ${done ? '✔ copied' : children ?? 'copy'}</button>`
 }
 
 /**

@@ -144,8 +144,8 @@ function AskLine() {
     ${how?.command && html`<span class="soft">CLI</span> <code title=${how.command}>${how.command}</code>
       <${Copy} text=${how.command} label="Copy the command line" />`}
     <span class="grow"></span>
-    ${how?.sql && html`<${Copy} text=${how.sql} label="Copy the SQL">⧉ SQL<//> <a href=${link('sql', { q: how.sql })}>edit as SQL</a>`}
-    <${Copy} text=${() => location.href} label="Copy the address of this view">⧉ URL<//>
+    ${how?.sql && html`<${Copy} text=${how.sql} label="Copy the SQL">copy SQL<//> <a href=${link('sql', { q: how.sql })}>edit as SQL</a>`}
+    <${Copy} text=${() => location.href} label="Copy the address of this view">copy URL<//>
   </footer>`
 }
 

@@ -28,7 +28,7 @@ export function View() {
   const window = look.answer?.data
   return html`
     <${Head} title="Needs a look" answers=${window ? `Jobs and alerts from ${moment(window.since)} until ${moment(window.until)}` : 'Which jobs are not well, and why'}>
-      ${told.live && html`<button type="button" aria-pressed=${!!held} onClick=${hold}>${held ? '▶ Go on live' : '⏸ Hold'}</button>`}
+      ${told.live && html`<button type="button" aria-pressed=${!!held} onClick=${hold}>${held ? 'Go on live' : 'Hold'}</button>`}
     <//>
     <${Answered} of=${look} what="the verdicts on all jobs" children=${(/** @type {any} */ data) => html`
       <${Figures} look=${data} alerts=${alerts.answer?.data} changes=${changed.answer?.data} every=${every} />
@@ -99,7 +99,7 @@ function Group({ group, byId, until }) {
     <ul>${jobs.map((/** @type {string} */ id) => {
       const found = byId.get(id)
       return html`<li data-row tabindex="-1"><a class="id" href=${jobLink(id)}>${id}</a>
-        <span class="reason">${found?.reason}</span>
+        <span class="reason" title=${found?.reason}>${found?.reason}</span>
         <span class="soft">${found?.confidence}, <${Time} at=${found?.since}>${ago(found?.since, toMs(until))}<//></span></li>`
     })}</ul>
     ${group.jobs.length > SHOWN && html`<footer><button type="button" class="quiet" aria-expanded=${all} onClick=${() => setAll(!all)}>
@@ -150,5 +150,5 @@ function Workers({ workers }) {
 /** @param {{steps: any[]}} props */
 function Missing({ steps }) {
   if (!steps.length) return null
-  return html`<section><h2>Missing steps</h2><ul class="findings">${steps.map(step => html`<li>${step.message ?? step.words ?? Object.values(step).filter(one => typeof one === 'string').join(' ')}</li>`)}</ul></section>`
+  return html`<section><h2>Missing steps</h2><ul class="findings">${steps.map(step => html`<li data-row tabindex="-1"><${Job} id=${step.job_id} /> lacks ${step.event_type}${step.worker_id && html` <span class="soft">${step.worker_id} had it</span>`}</li>`)}</ul></section>`
 }
