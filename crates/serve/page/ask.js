@@ -92,6 +92,20 @@ export async function ask(path, options = {}, init) {
   return { data, ...told(response), took: performance.now() - began }
 }
 
+/**
+ * Asks in SQL.
+ * @param {string} statement
+ * @param {RequestInit} [init]
+ * @returns {Promise<Answer>}
+ */
+export async function askSql(statement, init) {
+  const began = performance.now()
+  const body = JSON.stringify({ statement, format: 'ndjson', limit: 10_000 })
+  const response = await request(apiAddress('sql'), { method: 'POST', headers: { 'content-type': 'application/json' }, body, ...init })
+  const lines = (await response.text()).split('\n').filter(line => line.trim())
+  return { data: lines.map(line => JSON.parse(line)), ...told(response), sql: statement, took: performance.now() - began }
+}
+
 /** @param {Response} response */
 export function told(response) {
   const notes = header(response, 'Emp-Events-Notes')
@@ -130,22 +144,41 @@ function header(response, name) {
  */
 export function useAnswer(path, options = {}, how = {}) {
   const question = path === null ? null : `${path}?${queryOf(options)}`
+  const given = useRef(options)
+  given.current = options
+  return useAsked(question, signal => ask(/** @type {string} */ (path), given.current, { signal }), how)
+}
+
+/**
+ * The same of a statement.
+ * @param {string | null} statement
+ * @param {{every?: number, main?: boolean}} [how]
+ */
+export function useSql(statement, how = {}) {
+  return useAsked(statement, signal => askSql(/** @type {string} */ (statement), { signal }), how)
+}
+
+/**
+ * @param {string | null} question
+ * @param {(signal: AbortSignal) => Promise<Answer>} put
+ * @param {{every?: number, main?: boolean}} how
+ * @returns {Asked}
+ */
+function useAsked(question, put, how) {
   const [state, setState] = useState(/** @type {{question: string | null, answer: Answer | null, error: AskError | null, loading: boolean}} */ (
     { question: null, answer: null, error: null, loading: question !== null }
   ))
   const [turn, setTurn] = useState(0)
   const reached = useStore(connection)
-  const options_ = useRef(options)
-  options_.current = options
 
   useEffect(() => {
-    if (path === null) return
+    if (question === null) return
     const aborter = new AbortController()
     let timer = 0
     const once = async () => {
       setState(old => ({ ...old, loading: true }))
       try {
-        const answer = await ask(path, options_.current, { signal: aborter.signal })
+        const answer = await put(aborter.signal)
         if (aborter.signal.aborted) return
         setState({ question, answer, error: null, loading: false })
         if (how.main) asked.set({ command: answer.command, sql: answer.sql })
@@ -166,9 +199,9 @@ export function useAnswer(path, options = {}, how = {}) {
 
   const isCurrent = state.question === question
   return {
-    answer: isCurrent || path !== null ? state.answer : null,
+    answer: question === null ? null : state.answer,
     error: isCurrent ? state.error : null,
-    loading: path !== null && (state.loading || !isCurrent),
+    loading: question !== null && (state.loading || !isCurrent),
     again: () => setTurn(turn + 1),
   }
 }

@@ -139,12 +139,14 @@ function Find({ input }) {
 
 /** The same view as a command line, as SQL and as an address. */
 function AskLine() {
+  const now = useStore(route)
   const how = useStore(asked)
   return html`<footer class="askline" aria-label="How this view is asked">
     ${how?.command && html`<span class="soft">CLI</span> <code title=${how.command}>${how.command}</code>
       <${Copy} text=${how.command} label="Copy the command line" />`}
     <span class="grow"></span>
-    ${how?.sql && html`<${Copy} text=${how.sql} label="Copy the SQL">copy SQL<//> <a href=${link('sql', { q: how.sql })}>edit as SQL</a>`}
+    ${how?.sql && html`<${Copy} text=${how.sql} label="Copy the SQL">copy SQL<//>`}
+    ${how?.sql && now.view !== 'sql' && html`<a href=${link('sql', { q: how.sql })}>edit as SQL</a>`}
     <${Copy} text=${() => location.href} label="Copy the address of this view">copy URL<//>
   </footer>`
 }
