@@ -2,7 +2,7 @@
 import { html, useEffect, useMemo, useRef, useState } from './html.js'
 import { ask, connection } from './ask.js'
 import { store, useStore } from './store.js'
-import { go, jobLink, link, route, setQuery } from './route.js'
+import { go, jobLink, link, readable, route, setQuery } from './route.js'
 import { duration, iso, moment, toMs } from './units.js'
 
 /** What the server said about itself and its store; asked once, and again by views that are live. */
@@ -49,6 +49,13 @@ export function Time({ at, children }) {
 
 /** @param {{id: string, children?: any}} props */
 export const Job = ({ id, children }) => html`<a class="id" href=${jobLink(id)}>${children ?? id}</a>`
+
+/** The address of what is on the screen, with its times. */
+export function fixedAddress() {
+  const url = new URL(location.href)
+  for (const [name, value] of Object.entries(moving.get() ?? {})) if (!url.searchParams.has(name)) url.searchParams.set(name, value)
+  return `${url.origin}${url.pathname}${url.search ? `?${readable(url.searchParams)}` : ''}`
+}
 
 /** @param {string} text */
 export async function copyText(text) {
@@ -130,23 +137,40 @@ const SPANS = /** @type {[string, number][]} */ ([
 /** The end of what there is to look at, a whole second. */
 const end = () => (Math.floor(now() / 1000) + 1) * 1000
 
+/** How often a range that ends now moves on. */
+const MOVES_MS = 15_000
+
+/** What an address without a time is about at this moment, for a link to it. */
+export const moving = store(/** @type {Record<string, string> | null} */ (null))
+
 /**
- * The range of time of the address. One without it gets the last hours, written out, so that the address can be passed on.
+ * The range of time of the address. One without it gets the last hours, written out, so that the address can be passed on;
+ * where `isMoving`, the range ends now until somebody picks another.
  * @param {number} span
+ * @param {boolean} [isMoving]
  * @returns {Range}
  */
-export function useRange(span) {
+export function useRange(span, isMoving = false) {
   const { query } = useStore(route)
   const since = query.get('since')
   const until = query.get('until')
+  const isGiven = since !== null && until !== null
+  const [turn, setTurn] = useState(0)
+  useEffect(() => {
+    if (!isMoving || isGiven) return
+    const timer = setInterval(() => document.hidden || setTurn(old => old + 1), MOVES_MS)
+    return () => clearInterval(timer)
+  }, [isMoving, isGiven])
   const range = useMemo(() => {
     const untilMs = toMs(until) || end()
     const sinceMs = toMs(since) || untilMs - span
     return { since: iso(sinceMs), until: iso(untilMs), sinceMs, untilMs }
-  }, [since, until])
+  }, [since, until, turn])
   useEffect(() => {
-    if (!since || !until) setQuery({ since: range.since, until: range.until }, { replace: true })
-  }, [range])
+    moving.set(isMoving && !isGiven ? { since: range.since, until: range.until } : null)
+    if (!isMoving && !isGiven) setQuery({ since: range.since, until: range.until }, { replace: true })
+    return () => moving.set(null)
+  }, [range, isGiven])
   return range
 }
 

@@ -4,7 +4,7 @@ import { ask, asked, connection, signedIn } from './ask.js'
 import { base, go, link, route } from './route.js'
 import { useStore } from './store.js'
 import { useKeys } from './keys.js'
-import { Copy, meta, moveRow, openRow } from './parts.js'
+import { Copy, fixedAddress, meta, moveRow, openRow } from './parts.js'
 import { count, moment } from './units.js'
 
 const VIEWS = /** @type {[view: string, title: string, group: string][]} */ ([
@@ -69,7 +69,7 @@ function Liveness() {
   if (!told) return null
   return told.live
     ? html`<span class="pill good" title="A collector writes to this store"><span class="dot" aria-hidden="true"></span> live</span>`
-    : html`<span class="pill" title="No collector writes to this store: it is looked at as of its newest event">as of ${moment(told.now)}</span>`
+    : html`<span class="pill" title="No collector writes to this store: it is looked at as of its newest event"><span class="wide">as of </span>${moment(told.now)}</span>`
 }
 
 function Lost() {
@@ -147,7 +147,7 @@ function AskLine() {
     <span class="grow"></span>
     ${how?.sql && html`<${Copy} text=${how.sql} label="Copy the SQL">copy SQL<//>`}
     ${how?.sql && now.view !== 'sql' && html`<a href=${link('sql', { q: how.sql })}>edit as SQL</a>`}
-    <${Copy} text=${() => location.href} label="Copy the address of this view">copy URL<//>
+    <${Copy} text=${fixedAddress} label="Copy the address of this view">copy URL<//>
   </footer>`
 }
 

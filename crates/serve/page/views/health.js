@@ -12,7 +12,7 @@ import { Latency, Rate, bucketOf } from './perf.js'
 
 export function View() {
   const told = useStore(meta)
-  const range = useRange(10_800_000)
+  const range = useRange(10_800_000, told.live)
   const every = told.live ? 5000 : undefined
   const health = useAnswer('health', {}, { main: true, every })
   const pushed = useLive('health', told.live)
@@ -36,7 +36,7 @@ function Checks({ checks }) {
   const worst = ['bad', 'degraded', 'good'].find(status => checks.some(check => check.status === status)) ?? 'good'
   const words = { bad: 'Events do not get through as they should', degraded: 'It works, and something is to be mended', good: 'All is well' }[worst]
   return html`<section aria-label="Checks"><p><${Status} of=${worst} words=${words} big /></p>
-    <ul class="checks">${checks.map(check => html`<li data-row tabindex="-1" class=${check.status}><${Status} of=${check.status} words=${check.check} />
+    <ul class="checks">${checks.map(check => html`<li data-row tabindex="-1"><${Status} of=${check.status} words=${check.check} />
       <span>${check.detail}${check.remedy && html`<br /><span class="soft">${check.remedy}</span> ${/^(start )?`?emp-events/.test(check.remedy) && html`<${Copy} text=${check.remedy.replace(/^start `|`$/g, '')} label="Copy the command line" />`}`}</span></li>`)}</ul></section>`
 }
 

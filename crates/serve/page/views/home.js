@@ -5,7 +5,7 @@ import { jobLink, link, route, setQuery } from '../route.js'
 import { useStore } from '../store.js'
 import { useKeys } from '../keys.js'
 import { useLive } from '../live.js'
-import { Answered, Culprit, Head, Job, Notes, Nothing, Status, Time, meta, now } from '../parts.js'
+import { Answered, Culprit, Head, Job, Notes, Nothing, Status, Time, meta, moving, now } from '../parts.js'
 import { ago, count, duration, figure, iso, moment, percent, some, toMs } from '../units.js'
 import { drawBars } from '../sparkline.js'
 
@@ -23,6 +23,10 @@ export function View() {
   const changed = useAnswer('changes', as, { every: isLive ? 60_000 : undefined })
   const pushed = useLive('needs-a-look', isLive)
   if (pushed && look.answer) look.answer.data = pushed
+  useEffect(() => {
+    moving.set(isLive && look.answer ? { now: look.answer.data.until } : null)
+    return () => moving.set(null)
+  }, [look.answer, isLive])
   const hold = () => setQuery({ now: held ? null : iso(now()) })
   useKeys({ ' ': hold, p: hold, r: () => { look.again(); alerts.again(); changed.again() } })
   const window = look.answer?.data

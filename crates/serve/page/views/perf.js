@@ -51,12 +51,16 @@ export function Rate({ bars, range }) {
     zoom=${(/** @type {number} */ from, /** @type {number} */ until) => setQuery({ since: iso(from), until: iso(until) })} />`
 }
 
+/** @param {any[]} rows @param {number} step */
+const withGaps = (rows, step) => rows.flatMap((row, at) => (at > 0 && toMs(row.at) - toMs(rows[at - 1].at) > 2 * step ? [{ at: toMs(row.at) - step }, row] : [row]))
+
 /** @param {{rows: any[], range: import('../parts.js').Range, names?: [string, string][]}} props */
 export function Latency({ rows, range, names = [['p50', '--s0'], ['p95', '--s2']] }) {
-  const { times, series } = useMemo(() => ({
-    times: rows.map(row => toMs(row.at)),
-    series: names.map(([name, colour]) => ({ name, colour, values: rows.map(row => row[name]) })),
-  }), [rows])
+  const { times, series } = useMemo(() => {
+    // Where nothing was measured there is no line.
+    const filled = withGaps(rows, bucketOf(range) * 1000)
+    return { times: filled.map(row => toMs(row.at)), series: names.map(([name, colour]) => ({ name, colour, values: filled.map(row => row[name] ?? null) })) }
+  }, [rows])
   if (!rows.length) return html`<${Nothing}>It has no durations.<//>`
   return html`<${Chart} times=${times} series=${series} label="Durations over time: half are below p50, 95 of 100 below p95" height=${130} format=${duration} range=${[range.sinceMs, range.untilMs]}
     zoom=${(/** @type {number} */ from, /** @type {number} */ until) => setQuery({ since: iso(from), until: iso(until) })} />`

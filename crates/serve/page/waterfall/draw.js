@@ -46,7 +46,8 @@ function one(pen, row, top, sight, ink, width) {
   const left = x(row.from)
   const right = Math.max(left + 2, x(row.until))
   const middle = top + rowHeight / 2
-  const own = row.hasFailed ? ink.bad : row.service ? ink.services[Math.max(0, sight.services.indexOf(row.service)) % ink.services.length] : ink.soft
+  const service = row.service ? ink.services[Math.max(0, sight.services.indexOf(row.service)) % ink.services.length] : ink.soft
+  const own = row.hasFailed ? ink.bad : service
   // A try that failed tells nothing about how long it takes.
   if (row.typical && !row.hasFailed && (row.kind === 'span' || row.kind === 'gap' || row.kind === 'wait')) {
     ghost(pen, left, x(row.from + row.typical), top + 2, rowHeight - 4, ink)
@@ -60,7 +61,7 @@ function one(pen, row, top, sight, ink, width) {
     else if (row.isOpen) arrow(pen, right, middle, own)
   } else if (row.kind === 'gap') hatched(pen, left, top + 6, right - left, rowHeight - 12, row.often && row.often >= 3 ? ink.bad : ink.warn)
   else if (row.kind === 'wait') line(pen, left, right, middle, ink.soft)
-  else if (row.kind === 'repeat') repeats(pen, row, sight, top, rowHeight, own)
+  else if (row.kind === 'repeat') repeats(pen, row, sight, top, rowHeight, service, ink.bad)
   else dot(pen, left, middle, own, row.hasFailed)
 }
 
@@ -152,20 +153,25 @@ function arrow(pen, x, y, ink) {
 }
 
 /**
- * A tick for each, at most one a pixel.
- * @param {CanvasRenderingContext2D} pen @param {Row} row @param {Sight} sight @param {number} top @param {number} height @param {string} ink
+ * A tick or a small bar for each, at most one a pixel; those that failed above the rest.
+ * @param {CanvasRenderingContext2D} pen @param {Row} row @param {Sight} sight @param {number} top @param {number} height @param {string} ink @param {string} bad
  */
-function repeats(pen, row, sight, top, height, ink) {
+function repeats(pen, row, sight, top, height, ink, bad) {
   pen.fillStyle = ink
   pen.globalAlpha = 0.25
   pen.fillRect(sight.x(row.from), top + height / 2 - 0.5, Math.max(1, sight.x(row.until) - sight.x(row.from)), 1)
-  pen.globalAlpha = 0.9
-  let last = -Infinity
-  for (const at of row.events) {
-    const x = Math.round(sight.x(sight.times[at]))
-    if (x === last) continue
-    last = x
-    pen.fillRect(x - 0.5, top + 6, 1.5, height - 12)
+  for (const failed of [false, true]) {
+    pen.fillStyle = failed ? bad : ink
+    pen.globalAlpha = failed ? 1 : 0.8
+    let last = -Infinity
+    for (const [from, until, hasFailed] of row.pieces ?? []) {
+      if (hasFailed !== failed) continue
+      const x = Math.round(sight.x(from))
+      const right = Math.max(x + 1.5, sight.x(until))
+      if (right - last < 1) continue
+      last = right
+      pen.fillRect(x, top + (failed ? 4 : 7), right - x, height - (failed ? 8 : 14))
+    }
   }
   pen.globalAlpha = 1
 }

@@ -15,10 +15,13 @@ import { toMs } from '../units.js'
  * @property {number | null} often times as long as typical
  * @property {number[]} events places of its events in the time line
  * @property {number} depth
+ * @property {[from: number, until: number, hasFailed: boolean][]} [pieces] what a repeat is drawn of
  */
 
 /** Same events in a row from this number on are one row. */
 const REPEATS = 3
+/** Spans of one name from this number on are one row: fewer are the attempts of a job, which are looked at one by one. */
+const SPANS_MAX = 12
 /** From so many rows on, same events are one row wherever they happened. */
 const ROWS_MAX = 400
 
@@ -33,7 +36,7 @@ export function rowsOf(line, opened) {
   const typical = typicalOf(line.budget ?? [])
   /** @type {Set<number>} */
   const taken = new Set()
-  const bars = [...spans(line, times, end, typical, taken), ...gaps(line, end), ...waits(line, times, typical)]
+  const bars = [...together(spans(line, times, end, typical, taken), opened), ...gaps(line, end), ...waits(line, times, typical)]
   const rest = line.events.map((/** @type {any} */ _, /** @type {number} */ at) => at).filter((/** @type {number} */ at) => !taken.has(at))
   let marks = runs(line, times, rest, opened)
   if (marks.length > ROWS_MAX) marks = lanes(line, times, rest, opened)
@@ -72,6 +75,32 @@ function spans(line, times, end, typical, taken) {
       key: `span-${at}`, kind: 'span', name: `${span.name}${attempt}`, service: span.service, from, until, isOpen: span.until == null,
       hasFailed: span.has_failed, typical: usual, often: usual ? (until - from) / usual : null, events, depth: 0,
     }
+  })
+}
+
+/**
+ * Many spans of one name, as one row.
+ * @param {Row[]} all @param {Set<string>} opened
+ * @returns {Row[]}
+ */
+function together(all, opened) {
+  /** @type {Map<string, Row[]>} */
+  const byName = new Map()
+  for (const row of all) {
+    const name = `${row.service}/${row.name.replace(/, attempt .*/, '')}`
+    const same = byName.get(name)
+    if (same) same.push(row)
+    else byName.set(name, [row])
+  }
+  return [...byName].flatMap(([name, rows]) => {
+    if (rows.length <= SPANS_MAX) return rows
+    const key = `spans-${name}`
+    const whole = {
+      ...rows[0], key, kind: /** @type {const} */ ('repeat'), name: rows[0].name.replace(/, attempt .*/, ''), until: rows.reduce((last, row) => Math.max(last, row.until), 0),
+      hasFailed: rows.some(row => row.hasFailed), typical: null, often: null, events: rows.flatMap(row => row.events),
+      pieces: rows.map(row => /** @type {[number, number, boolean]} */ ([row.from, row.until, row.hasFailed])),
+    }
+    return opened.has(key) ? [whole, ...rows.map(row => ({ ...row, depth: 1 }))] : [whole]
   })
 }
 
@@ -127,6 +156,7 @@ function mark(line, times, places, key, opened) {
     key, kind: /** @type {const} */ ('repeat'), name: first.event_type, service: first.service, from: times[places[0]],
     until: times[places[places.length - 1]], isOpen: false, hasFailed: places.some(at => line.events[at].level === 'error'),
     typical: null, often: null, events: places, depth: 0,
+    pieces: places.map(at => /** @type {[number, number, boolean]} */ ([times[at], times[at], line.events[at].level === 'error'])),
   }
   return opened.has(key) ? [whole, ...places.map(at => single(at, 1))] : [whole]
 }

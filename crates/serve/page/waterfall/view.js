@@ -157,7 +157,7 @@ function Label({ row, isOpened, toggle }) {
   return html`<span class=${`label ${row.kind} depth-${row.depth}`} title=${`${words}${row.name}${row.service ? ` of ${row.service}` : ''}${row.typical ? `, typically ${duration(row.typical)}` : ''}`}>
     ${row.hasFailed && html`<span class="bad">✖ </span>`}
     ${row.kind === 'repeat' && html`<button type="button" class="quiet twist" tabindex="-1" aria-label=${isOpened ? 'Close' : 'Open'} onClick=${(/** @type {Event} */ event) => { event.stopPropagation(); toggle() }}>${isOpened ? '▾' : '▸'}</button>`}
-    ${words && html`<span class="soft">${words}</span>`}${row.name}${row.kind === 'repeat' && html` <strong>×${count(row.events.length)}</strong>`}</span>`
+    ${words && html`<span class="soft">${words}</span>`}${row.name}${row.kind === 'repeat' && html` <strong>×${count(row.pieces?.length)}</strong>`}</span>`
 }
 
 /**
