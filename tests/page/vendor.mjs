@@ -1,13 +1,13 @@
 // Takes what the page uses of other people's work from npm, and says what it took.
 //
-//   node vendor.mjs           writes crates/serve/page/vendor and its README
+//   node vendor.mjs           writes crates/serve/page/assets/vendor and its README
 //   import { vendored }       what ought to be there, for the test
 import { createHash } from 'node:crypto'
 import { readFileSync, writeFileSync, mkdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const here = new URL('.', import.meta.url)
-const target = new URL('../../crates/serve/page/vendor/', here)
+const target = new URL('../../crates/serve/page/assets/vendor/', here)
 
 /** A file of a package, and what has to be changed in it so that a browser can import it. */
 const taken = [
@@ -55,7 +55,7 @@ function types() {
     .filter(one => one.types)
     .map(one => {
       const names = read(one.types.replace(/\.js$/, '.d.ts'))
-      const path = `../../../../tests/page/node_modules/${one.types}`
+      const path = `../../../../../tests/page/node_modules/${one.types}`
       const text = /export (default|=)/.test(names) ? `export { default } from '${path}'\n` : `export * from '${path}'\n`
       return { file: one.file.replace(/js$/, 'd.ts'), text }
     })

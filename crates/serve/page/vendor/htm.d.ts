@@ -1,1 +1,0 @@
-export { default } from '../../../../tests/page/node_modules/htm/dist/htm.js'

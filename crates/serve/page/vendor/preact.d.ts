@@ -1,1 +1,0 @@
-export * from '../../../../tests/page/node_modules/preact/src/index.js'
