@@ -8,6 +8,8 @@ const layers = []
 
 document.addEventListener('keydown', event => {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return
+  // A dialog has its own.
+  if (document.querySelector('dialog[open]')) return
   const target = event.target
   const types = target instanceof HTMLElement && target.matches('input:not([type=checkbox]), textarea, select, [contenteditable]')
   if (types && event.key !== 'Escape') return

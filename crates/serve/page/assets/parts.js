@@ -81,7 +81,7 @@ export function Copy({ text, children, label }) {
     return () => clearTimeout(timer)
   }, [done])
   const act = () => copyText(typeof text === 'string' ? text : text()).then(() => setDone(true))
-  return html`<button type="button" class="quiet copy" aria-label=${label} title=${label ?? 'copy'} onClick=${act}>
+  return html`<button type="button" class="quiet copy" aria-label=${children ? undefined : label} title=${label ?? 'copy'} onClick=${act}>
     ${done ? '✔ copied' : children ?? 'copy'}</button>`
 }
 

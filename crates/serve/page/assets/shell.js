@@ -146,7 +146,7 @@ function AskLine() {
       <${Copy} text=${how.command} label="Copy the command line" />`}
     <span class="grow"></span>
     ${how?.sql && html`<${Copy} text=${how.sql} label="Copy the SQL">copy SQL<//>`}
-    ${how?.sql && now.view !== 'sql' && html`<a href=${link('sql', { q: how.sql })}>edit as SQL</a>`}
+    ${how?.sql && now.view !== 'sql' && !/\$[a-z_]/.test(how.sql) && html`<a href=${link('sql', { q: how.sql })}>edit as SQL</a>`}
     <${Copy} text=${fixedAddress} label="Copy the address of this view">copy URL<//>
   </footer>`
 }

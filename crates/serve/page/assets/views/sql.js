@@ -150,7 +150,7 @@ const OWN = [
 
 /** @param {{choose: (statement: string) => void}} props */
 function Library({ choose }) {
-  const canned = useAnswer('query')
+  const canned = useAnswer('query', { list: true })
   const [shown, setShown] = useState(/** @type {any} */ (null))
   return html`<aside class="library"><h2>Statements to begin with</h2><ul class="plain">${OWN.map(([name, statement]) => html`<li><button type="button" class="quiet" onClick=${() => choose(statement)}>${name}</button></li>`)}</ul>
     <h2>Canned queries</h2><${Answered} of=${canned} quiet what="the canned queries" children=${(/** @type {any[]} */ queries) => html`<ul class="plain">${queries.map(one => html`<li>
@@ -160,14 +160,15 @@ function Library({ choose }) {
 
 /** @param {{query: any, choose: (statement: string) => void}} props */
 function Canned({ query, choose }) {
-  const [given, setGiven] = useState(/** @type {Record<string, string> | null} */ (null))
-  const answer = useAnswer(given ? `query/${encodeURIComponent(query.name)}` : null, given ?? {}, { main: true })
+  const [given, setGiven] = useState(/** @type {string[] | null} */ (null))
+  const answer = useAnswer(given ? `query/${encodeURIComponent(query.name)}` : null, { param: given }, { main: true })
   /** @param {SubmitEvent} event */
   const submit = event => {
     event.preventDefault()
-    setGiven(/** @type {any} */ (Object.fromEntries(new FormData(/** @type {HTMLFormElement} */ (event.currentTarget)))))
+    const fields = [...new FormData(/** @type {HTMLFormElement} */ (event.currentTarget))]
+    setGiven(fields.filter(([, value]) => value !== '').map(([name, value]) => `${name}=${value}`))
   }
-  const sql = query.sql ?? answer.answer?.sql
+  const sql = query.sql
   return html`<form class="canned" onSubmit=${submit}><p class="soft">${query.summary}</p>
     ${query.parameters.map((/** @type {any} */ one) => html`<label title=${one.meaning}>${one.name} <input name=${one.name} required=${one.required} placeholder=${one.default ?? one.meaning} spellcheck="false" /></label>`)}
     <div class="tools"><button type="submit">Run</button>${sql && html`<button type="button" onClick=${() => choose(sql)}>Edit as SQL</button>`}</div>
