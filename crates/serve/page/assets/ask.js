@@ -11,6 +11,7 @@ import { base, route } from './route.js'
  * @property {string} sql the statement that asks the same, where there is one
  * @property {string[]} notes what the command line would say beside the answer
  * @property {number} took milliseconds until it was here
+ * @property {number} at when it was here, in ms since the page began
  */
 
 export class AskError extends Error {
@@ -89,7 +90,7 @@ export async function ask(path, options = {}, init) {
   const began = performance.now()
   const response = await request(apiAddress(path, options), init)
   const data = await response.json()
-  return { data, ...told(response), took: performance.now() - began }
+  return { data, ...told(response), took: performance.now() - began, at: performance.now() }
 }
 
 /**
@@ -103,7 +104,7 @@ export async function askSql(statement, init) {
   const body = JSON.stringify({ statement, format: 'ndjson', limit: 10_000 })
   const response = await request(apiAddress('sql'), { method: 'POST', headers: { 'content-type': 'application/json' }, body, ...init })
   const lines = (await response.text()).split('\n').filter(line => line.trim())
-  return { data: lines.map(line => JSON.parse(line)), ...told(response), sql: statement, took: performance.now() - began }
+  return { data: lines.map(line => JSON.parse(line)), ...told(response), sql: statement, took: performance.now() - began, at: performance.now() }
 }
 
 /** @param {Response} response */

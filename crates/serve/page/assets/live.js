@@ -30,7 +30,7 @@ function connect() {
   for (const view of views.split(',')) {
     source.addEventListener(view, event => {
       const data = JSON.parse(/** @type {MessageEvent} */ (event).data)
-      for (const take of wanted.get(view) ?? []) take(data)
+      for (const take of wanted.get(view) ?? []) take({ data, at: performance.now() })
     })
   }
 }
@@ -40,7 +40,7 @@ document.addEventListener('visibilitychange', plan)
  * The newest answer to a question without options, told by the server whenever it changes.
  * @param {string} view
  * @param {boolean} isOn
- * @returns {any} `null` until one came
+ * @returns {{data: any, at: number} | null} `null` until one came
  */
 export function useLive(view, isOn) {
   const [data, setData] = useState(/** @type {any} */ (null))
@@ -55,5 +55,16 @@ export function useLive(view, isOn) {
       plan()
     }
   }, [view, isOn])
-  return data
+  return isOn ? data : null
+}
+
+/**
+ * What was asked, with the answer that the server told last, where that is newer.
+ * @param {import('./ask.js').Asked} asked
+ * @param {{data: any, at: number} | null} told
+ * @returns {import('./ask.js').Asked}
+ */
+export function newest(asked, told) {
+  if (!asked.answer || !told || told.at < asked.answer.at) return asked
+  return { ...asked, answer: { ...asked.answer, data: told.data, at: told.at } }
 }

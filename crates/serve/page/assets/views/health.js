@@ -3,7 +3,7 @@ import { html } from '../html.js'
 import { useAnswer, useSql } from '../ask.js'
 import { link } from '../route.js'
 import { useStore } from '../store.js'
-import { useLive } from '../live.js'
+import { newest, useLive } from '../live.js'
 import { Answered, Copy, Head, Nothing, Status, Table, Time, meta, useRange } from '../parts.js'
 import { bytes, count, duration, figure, percent, some } from '../units.js'
 import { Latency, Rate, bucketOf } from './perf.js'
@@ -14,9 +14,8 @@ export function View() {
   const told = useStore(meta)
   const range = useRange(10_800_000, told.live)
   const every = told.live ? 5000 : undefined
-  const health = useAnswer('health', {}, { main: true, every })
   const pushed = useLive('health', told.live)
-  if (pushed && health.answer) health.answer.data = pushed
+  const health = newest(useAnswer('health', {}, { main: true, every }), pushed)
   const checks = /** @type {any[]} */ (health.answer?.data ?? [])
   // Without Redis there is nobody to ask how much it was ever given.
   const hasRedis = checks.some(check => check.check === 'redis' && check.status !== 'bad')

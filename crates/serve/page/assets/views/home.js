@@ -4,7 +4,7 @@ import { useAnswer } from '../ask.js'
 import { jobLink, link, route, setQuery } from '../route.js'
 import { useStore } from '../store.js'
 import { useKeys } from '../keys.js'
-import { useLive } from '../live.js'
+import { newest, useLive } from '../live.js'
 import { Answered, Culprit, Head, Job, Notes, Nothing, Status, Time, meta, moving, now } from '../parts.js'
 import { ago, count, duration, figure, iso, moment, percent, some, toMs } from '../units.js'
 import { drawBars } from '../sparkline.js'
@@ -18,11 +18,10 @@ export function View() {
   const isLive = told.live && !held
   const as = held ? { now: held } : {}
   const every = isLive ? 5000 : undefined
-  const look = useAnswer('needs-a-look', as, { every: isLive ? 10_000 : undefined, main: true })
+  const pushed = useLive('needs-a-look', isLive)
+  const look = newest(useAnswer('needs-a-look', as, { every: isLive ? 10_000 : undefined, main: true }), pushed)
   const alerts = useAnswer('anomalies', as, { every: isLive ? 15_000 : undefined })
   const changed = useAnswer('changes', as, { every: isLive ? 60_000 : undefined })
-  const pushed = useLive('needs-a-look', isLive)
-  if (pushed && look.answer) look.answer.data = pushed
   useEffect(() => {
     moving.set(isLive && look.answer ? { now: look.answer.data.until } : null)
     return () => moving.set(null)

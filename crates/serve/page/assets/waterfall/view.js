@@ -109,7 +109,7 @@ export function Waterfall({ line, show }) {
   const drag = useDrag(canvas, width, (from, until) => {
     const wide = sight[1] - sight[0]
     setSight([sight[0] + from * wide, sight[0] + until * wide])
-  })
+  }, y => choose(Math.floor((y + place.top) / ROW)))
 
   return html`<section class="waterfall" aria-label="Waterfall">
     <div class="legend">
@@ -164,8 +164,9 @@ function Label({ row, isOpened, toggle }) {
  * A range of the width that is drawn with the mouse.
  * @param {{current: HTMLCanvasElement | null}} canvas @param {number} width
  * @param {(from: number, until: number) => void} done shares of the width
+ * @param {(y: number) => void} click
  */
-function useDrag(canvas, width, done) {
+function useDrag(canvas, width, done, click) {
   const [box, setBox] = useState(/** @type {[number, number] | null} */ (null))
   const begin = useRef(0)
   const place = (/** @type {PointerEvent} */ event) => Math.max(0, Math.min(width, event.clientX - (canvas.current?.getBoundingClientRect().left ?? 0)))
@@ -180,8 +181,9 @@ function useDrag(canvas, width, done) {
       onPointerMove: (/** @type {PointerEvent} */ event) => {
         if (box) setBox([Math.min(begin.current, place(event)), Math.max(begin.current, place(event))])
       },
-      onPointerUp: () => {
+      onPointerUp: (/** @type {PointerEvent} */ event) => {
         if (box && box[1] - box[0] > 4) done(box[0] / width, box[1] / width)
+        else if (box) click(event.clientY - (canvas.current?.getBoundingClientRect().top ?? 0))
         setBox(null)
       },
     },
