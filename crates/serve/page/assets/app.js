@@ -1,6 +1,6 @@
 // Begins: signs in by the link's token, learns what the server has, and draws the view of the address.
 import { html, render, useEffect, useState } from './html.js'
-import { connection, signedIn } from './ask.js'
+import { askEarly, connection, signedIn } from './ask.js'
 import { followLinks, link, route } from './route.js'
 import { useStore } from './store.js'
 import { zone } from './units.js'
@@ -82,9 +82,19 @@ async function begin() {
     history.replaceState(null, '', location.pathname + location.search)
     await signIn(token)
   }
+  askAhead()
   const root = /** @type {HTMLElement} */ (document.getElementById('page'))
   root.textContent = ''
   render(html`<${Page} />`, root)
+}
+
+/** The two views that links lead to most: their questions need not wait for anything. */
+function askAhead() {
+  const { view, id, query } = route.get()
+  VIEWS[view]?.().catch(() => {})
+  const now = query.get('now')
+  if (view === 'home') for (const question of ['needs-a-look', 'anomalies', 'changes']) askEarly(question, now ? { now } : {})
+  if (view === 'job') for (const question of ['timeline', 'diagnose']) askEarly(question, { job: id, now })
 }
 
 begin()

@@ -127,6 +127,23 @@ function header(response, name) {
   }
 }
 
+/** What is asked before the view that needs it is there. @type {Map<string, Promise<Answer>>} */
+const early = new Map()
+
+/** Asks at once what a view is about to ask, while the page is still on its way. @param {string} path @param {Options} [options] */
+export function askEarly(path, options = {}) {
+  const answer = ask(path, options)
+  answer.catch(() => {})
+  early.set(`${path}?${queryOf(options)}`, answer)
+}
+
+/** Each is used once, so that nothing old is shown later. @param {string} question */
+function takeEarly(question) {
+  const answer = early.get(question)
+  early.delete(question)
+  return answer
+}
+
 /**
  * @typedef {object} Asked
  * @property {Answer | null} answer the last that was given
@@ -147,7 +164,7 @@ export function useAnswer(path, options = {}, how = {}) {
   const question = path === null ? null : `${path}?${queryOf(options)}`
   const given = useRef(options)
   given.current = options
-  return useAsked(question, signal => ask(/** @type {string} */ (path), given.current, { signal }), how)
+  return useAsked(question, signal => takeEarly(/** @type {string} */ (question)) ?? ask(/** @type {string} */ (path), given.current, { signal }), how)
 }
 
 /**

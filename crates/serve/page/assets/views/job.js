@@ -17,7 +17,7 @@ export function View({ id, view }) {
   const isTrace = view === 'trace'
   const as = { now: query.get('now') }
   const line = useAnswer('timeline', isTrace ? { trace: id, ...as } : { job: id, ...as }, { main: true })
-  const verdict = useAnswer(isTrace ? null : 'diagnose', { jobs: id, ...as })
+  const verdict = useAnswer(isTrace ? null : 'diagnose', { job: id, ...as })
   const compare = query.get('compare')
   useEffect(() => { document.title = `${id} · emp-events` }, [id])
   useKeys({

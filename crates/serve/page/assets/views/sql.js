@@ -150,7 +150,7 @@ const OWN = [
 
 /** @param {{choose: (statement: string) => void}} props */
 function Library({ choose }) {
-  const canned = useAnswer('query', { list: true })
+  const canned = useAnswer('query')
   const [shown, setShown] = useState(/** @type {any} */ (null))
   return html`<aside class="library"><h2>Statements to begin with</h2><ul class="plain">${OWN.map(([name, statement]) => html`<li><button type="button" class="quiet" onClick=${() => choose(statement)}>${name}</button></li>`)}</ul>
     <h2>Canned queries</h2><${Answered} of=${canned} quiet what="the canned queries" children=${(/** @type {any[]} */ queries) => html`<ul class="plain">${queries.map(one => html`<li>
