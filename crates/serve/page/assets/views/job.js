@@ -2,7 +2,7 @@
 import { html, useEffect, useMemo, useRef, useState } from '../html.js'
 import { useAnswer } from '../ask.js'
 import { route, setQuery } from '../route.js'
-import { useStore } from '../store.js'
+import { store, useStore } from '../store.js'
 import { useKeys } from '../keys.js'
 import { Answered, Copy, Culprit, Job, Notes, Nothing, Status, Table, Time, meta } from '../parts.js'
 import { clock, count, duration, figure, moment, percent, some, toMs } from '../units.js'
@@ -40,6 +40,9 @@ export function View({ id, view }) {
     <${Answered} of=${line} what="what happened" children=${(/** @type {any} */ data) => html`<${Line} line=${data} />`} />`
 }
 
+/** The event that somebody wants to see. */
+const pointed = store(/** @type {{id: string} | null} */ (null))
+
 /** @param {string} name */
 const focus = name => /** @type {HTMLElement | null} */ (document.querySelector(`main .${name}`))?.focus()
 
@@ -57,7 +60,7 @@ function Verdict({ found }) {
     </dl>
     <div class="grounds">
       <div><h2>Evidence</h2>${found.evidence.length ? html`<ol class="evidence">${found.evidence.map((/** @type {any} */ one) => html`<li>
-        <${Time} at=${one.timestamp}>${clock(one.timestamp)}<//> <strong>${one.event_type}</strong><br /><span class="soft">${one.note}</span></li>`)}</ol>` : html`<${Nothing}>None is needed.<//>`}</div>
+        <${Time} at=${one.timestamp}>${clock(one.timestamp)}<//> <button type="button" class="as-link" title="Show the event" onClick=${() => pointed.set({ id: one.id })}>${one.event_type}</button><br /><span class="soft">${one.note}</span></li>`)}</ol>` : html`<${Nothing}>None is needed.<//>`}</div>
       <div><h2>Ruled out</h2>${found.ruled_out.length ? html`<ul class="plain">${found.ruled_out.map((/** @type {string} */ one) => html`<li><span class="soft" aria-hidden="true">–</span> ${one}</li>`)}</ul>` : html`<${Nothing}>Nothing had to be.<//>`}
         ${!found.completeness.complete && html`<p class="warn">▲ Not all events are here:</p>`}<${Notes} notes=${found.completeness.notes} /></div>
       <div><h2>Where its time went</h2><${Budget} parts=${found.budget} /></div>
@@ -92,6 +95,14 @@ function Line({ line }) {
   const [selected, setSelected] = useState(-1)
   const rows = useMemo(() => line.events, [line])
   const first = rows.length ? toMs(rows[0].happened_at) : 0
+  const wanted = useStore(pointed)
+  useEffect(() => {
+    const at = wanted ? rows.findIndex((/** @type {any} */ row) => row.id === wanted.id) : -1
+    if (at < 0) return
+    setSelected(at)
+    setChosen({ name: rows[at].event_type, events: [at] })
+    document.querySelector('.waterfall')?.scrollIntoView({ block: 'nearest' })
+  }, [wanted])
   return html`
     <dl class="figures slim"><div><dt>from</dt><dd><${Time} at=${line.from} /></dd></div><div><dt>took</dt><dd>${duration(line.duration_ms)}${line.has_ended ? '' : html` <small>so far</small>`}</dd></div>
       <div><dt>events</dt><dd>${count(rows.length)}</dd></div><div><dt>errors</dt><dd class=${line.errors ? 'bad' : ''}>${count(line.errors)}</dd></div>

@@ -115,10 +115,9 @@ export function Waterfall({ line, show }) {
     <div class="legend">
       ${services.map((service, at) => html`<span><i class=${`s${at % 8}`}></i>${service}</span>`)}
       <span><i class="ghost"></i>typical</span><span><i class="hatch"></i>unusual silence</span><span><i class="wait"></i>wait</span><span class="bad">✖ failed</span>
-      <span class="grow"></span>
-      ${silences.length > 0 && html`<button type="button" aria-pressed=${!isShort} onClick=${z} title="z">Silences in full</button>`}
+      <span class="tools">${silences.length > 0 && html`<button type="button" aria-pressed=${!isShort} onClick=${z} title="z">Silences in full</button>`}
       <button type="button" aria-label="Closer" title="+" onClick=${() => zoom(0.5)}>+</button><button type="button" aria-label="Wider" title="-" onClick=${() => zoom(2)}>−</button>
-      <button type="button" disabled=${sight[0] === 0 && sight[1] === 1} onClick=${() => setSight([0, 1])} title="0">All</button>
+      <button type="button" disabled=${sight[0] === 0 && sight[1] === 1} onClick=${() => setSight([0, 1])} title="0">All</button></span>
     </div>
     <div class="bars" ref=${box} tabindex="0" role="listbox" aria-label=${`What happened: ${count(rows.length)} rows`}
       aria-activedescendant=${selected >= first && selected < last ? `bar-${selected}` : undefined} onKeyDown=${press}
