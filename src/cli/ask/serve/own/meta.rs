@@ -1,12 +1,9 @@
-//! Questions that only the page asks: what a list, a histogram and a box of facets are made of.
-
-use std::process::ExitCode;
-
 use arrow::array::AsArray as _;
 use arrow::datatypes::Int64Type;
-use clap::{Args, Subcommand};
+use clap::Args;
 use jiff::Timestamp;
 use serde_json::json;
+use std::process::ExitCode;
 
 use emp_findings::Moment;
 use emp_query::Engine;
@@ -16,28 +13,15 @@ use crate::cli::ask::Asking;
 use crate::cli::ask::answer::{AsOf, gather, write_json};
 use crate::cli::failure::{Failure, Outcome};
 
-#[derive(Subcommand)]
-pub(super) enum Own {
-    Meta(Meta),
-}
-
-impl Own {
-    pub async fn answer(self, asking: &Asking<'_>) -> Outcome {
-        match self {
-            Self::Meta(command) => command.answer(asking).await,
-        }
-    }
-}
-
 /// Say what the store is, and what is in it
 #[derive(Debug, Args)]
-pub(super) struct Meta {
+pub(in crate::cli) struct Meta {
     #[command(flatten)]
     as_of: AsOf,
 }
 
 impl Meta {
-    async fn answer(self, asking: &Asking<'_>) -> Outcome {
+    pub async fn answer(self, asking: &Asking<'_>) -> Outcome {
         let engine = asking.engine()?;
         let now_ms = self.as_of.ms(asking, &engine)?;
         let range = range(asking, &engine).await?;
