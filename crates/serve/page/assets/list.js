@@ -69,16 +69,26 @@ export function List({ rows, total, label, columns, cells, tone, selected, selec
     event.stopPropagation()
     moveTo(to[event.key])
   }
+  const latest = useRef(select)
+  latest.current = select
+  // A row that stays where it is on the screen is not drawn again while others come and go.
+  const cache = useRef(/** @type {WeakMap<object, {index: number, isSelected: boolean, drawn: any}>} */ (new WeakMap()))
+  /** @param {any} row @param {number} index */
+  const drawn = (row, index) => {
+    const isSelected = index === selected
+    const known = cache.current.get(row)
+    if (known && known.index === index && known.isSelected === isSelected) return known.drawn
+    const fresh = html`<div key=${row.id ?? index} id=${`${kind}-row-${index}`} role="row" aria-rowindex=${index + 2} aria-selected=${isSelected}
+          class=${`row ${tone?.(row) ?? ''}`} style=${{ transform: `translateY(${index * ROW}px)` }} onClick=${() => latest.current(index)}>
+          ${cells(row).map((cell, column) => html`<span role="gridcell" class=${columns[column].name}>${cell}</span>`)}</div>`
+    cache.current.set(row, { index, isSelected, drawn: fresh })
+    return fresh
+  }
   return html`<div class=${`list ${kind}`} ref=${box} tabindex="0" role="grid" aria-label=${label} aria-rowcount=${(total ?? rows.length) + 1}
       aria-activedescendant=${selected >= first && selected < last ? `${kind}-row-${selected}` : undefined}
       onScroll=${() => box.current && setPlace({ top: box.current.scrollTop, height: box.current.clientHeight })} onKeyDown=${press}>
     <div class="row titles" role="row" aria-rowindex="1">${columns.map(column => html`<span role="columnheader" class=${column.name}>${column.title}</span>`)}</div>
     <div class="rows" role="rowgroup" style=${{ height: `${Math.min(rows.length * ROW, HIGHEST)}px` }}>
-      ${rows.slice(first, last).map((row, at) => {
-        const index = first + at
-        return html`<div key=${row.id ?? index} id=${`${kind}-row-${index}`} role="row" aria-rowindex=${index + 2} aria-selected=${index === selected}
-          class=${`row ${tone?.(row) ?? ''}`} style=${{ transform: `translateY(${index * ROW}px)` }} onClick=${() => select(index)}>
-          ${cells(row).map((cell, column) => html`<span role="gridcell" class=${columns[column].name}>${cell}</span>`)}</div>`
-      })}
+      ${rows.slice(first, last).map((row, at) => drawn(row, first + at))}
     </div></div>`
 }
