@@ -72,12 +72,17 @@ export function List({ rows, total, label, columns, cells, tone, selected, selec
   const latest = useRef(select)
   latest.current = select
   // A row that stays where it is on the screen is not drawn again while others come and go.
-  const cache = useRef(/** @type {WeakMap<object, {index: number, isSelected: boolean, drawn: any}>} */ (new WeakMap()))
+  const cache = useRef(/** @type {Map<object, {index: number, isSelected: boolean, drawn: any}>} */ (new Map()))
+  const before = cache.current
+  cache.current = new Map()
   /** @param {any} row @param {number} index */
   const drawn = (row, index) => {
     const isSelected = index === selected
-    const known = cache.current.get(row)
-    if (known && known.index === index && known.isSelected === isSelected) return known.drawn
+    const known = before.get(row)
+    if (known && known.index === index && known.isSelected === isSelected) {
+      cache.current.set(row, known)
+      return known.drawn
+    }
     const fresh = html`<div key=${row.id ?? index} id=${`${kind}-row-${index}`} role="row" aria-rowindex=${index + 2} aria-selected=${isSelected}
           class=${`row ${tone?.(row) ?? ''}`} style=${{ transform: `translateY(${index * ROW}px)` }} onClick=${() => latest.current(index)}>
           ${cells(row).map((cell, column) => html`<span role="gridcell" class=${columns[column].name}>${cell}</span>`)}</div>`
