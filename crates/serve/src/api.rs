@@ -19,7 +19,7 @@ use super::routes::Shared;
 use super::{Asked, Kind, Refusal};
 
 /// Parameters in their order; a name may come several times.
-type Parameters = Vec<(String, String)>;
+pub(crate) type Parameters = Vec<(String, String)>;
 
 /// What of a text is not sent as it is in a header.
 const IN_HEADER: AsciiSet = CONTROLS.add(b'%');
@@ -125,6 +125,21 @@ pub(crate) async fn answer(shared: Arc<Shared>, asked: Asked) -> Result<Response
     let kind = outcome.as_ref().err().map_or("answered", |refusal| refusal.kind.name());
     shared.metrics.has_answered(&asked.name, kind, begun.elapsed());
     outcome
+}
+
+/// The whole of an answer, which is told as it is.
+pub(crate) async fn whole(shared: &Arc<Shared>, asked: &Asked) -> Result<String, Refusal> {
+    let mut parts = begin(shared, &Arc::new(asked.clone())).await?;
+    let mut text = Vec::new();
+    loop {
+        match parts.recv().await {
+            Some(Part::Head(_)) => {}
+            Some(Part::Body(bytes)) => text.extend_from_slice(&bytes),
+            Some(Part::End) => return Ok(String::from_utf8_lossy(&text).trim_end().to_owned()),
+            Some(Part::Refused(refusal)) => return Err(refusal),
+            None => return Err(Refusal::new(Kind::Failed, "the question ended without an answer")),
+        }
+    }
 }
 
 /// Begins to answer once it is its turn.

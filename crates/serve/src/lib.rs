@@ -6,6 +6,7 @@
 
 mod api;
 mod assets;
+mod follow;
 mod guard;
 mod limits;
 mod listener;
@@ -18,6 +19,7 @@ mod server;
 mod session;
 mod settings;
 
+pub use follow::Followed;
 pub use problem::{Kind, Refusal};
 pub use questions::{Asked, Questions};
 pub use reply::Reply;

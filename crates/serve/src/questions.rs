@@ -1,6 +1,7 @@
 use serde_json::Value;
+use tokio::sync::mpsc::Receiver;
 
-use super::{Refusal, Reply};
+use super::{Followed, Refusal, Reply};
 
 /// A question as it came: its name, and its parameters in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,12 @@ pub trait Questions: Send + Sync + 'static {
     /// # Errors
     /// Why there is no answer, or none to its end.
     fn answer(&self, asked: &Asked, reply: &mut Reply) -> Result<(), Refusal>;
+
+    /// Follows events: what comes of it, until nobody takes it any more.
+    ///
+    /// # Errors
+    /// Why it cannot begin.
+    fn follow(&self, asked: &Asked) -> Result<Receiver<Followed>, Refusal>;
 
     /// The command line that asks the same, as of a moment in ms since the epoch.
     fn command_line(&self, asked: &Asked, now_ms: Option<i64>) -> Option<String>;

@@ -5,14 +5,14 @@ use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use super::assets::{Assets, asset, view};
 use super::guard::{Hosts, guard};
 use super::limits::Limits;
 use super::metrics::Metrics;
 use super::settings::Token;
-use super::{Kind, Questions, Refusal, api, session};
+use super::{Kind, Questions, Refusal, api, follow, session};
 
 /// What every request is answered from.
 pub(crate) struct Shared {
@@ -29,6 +29,10 @@ pub(crate) struct Shared {
     /// The cookie's name: with the port, since cookies of one host do not know ports.
     pub cookie: String,
     pub metrics: Arc<Metrics>,
+    /// As many as may follow at once.
+    pub streams: Arc<Semaphore>,
+    /// Turns true once the server is to end.
+    pub ending: watch::Receiver<bool>,
 }
 
 impl Shared {
@@ -43,6 +47,9 @@ pub(crate) fn routes(shared: Arc<Shared>) -> Router {
     let api = Router::new()
         .route("/session", get(session::signed_in).post(session::sign_in))
         .route("/sql", post(api::ask_in_sql))
+        .route("/tail", get(follow::tail))
+        .route("/live", get(follow::live))
+        .route("/openapi.json", get(described))
         .route("/query/{name}", get(api::ask_canned))
         .route("/{question}", get(api::ask))
         .fallback(nothing_here);
@@ -73,6 +80,11 @@ async fn nothing_here() -> Refusal {
 
 async fn other_method() -> Refusal {
     Refusal::new(Kind::Method, "this path takes another method")
+}
+
+/// `GET /api/v1/openapi.json`.
+async fn described(State(shared): State<Arc<Shared>>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], shared.questions.described().to_string()).into_response()
 }
 
 /// `GET /metrics`.

@@ -63,6 +63,7 @@ pub struct Server {
     listener: Listener,
     tls: Option<TlsAcceptor>,
     shared: Arc<Shared>,
+    end: watch::Sender<bool>,
 }
 
 impl Server {
@@ -77,6 +78,8 @@ impl Server {
         let limits = Arc::new(Limits::usual(settings.time_limit));
         let cookie =
             address.map_or_else(|| "emp-events".to_owned(), |address| format!("emp-events-{}", address.port()));
+        let (end, ending) = watch::channel(false);
+        let streams = Arc::new(Semaphore::new(limits.streams));
         let shared = Shared {
             questions,
             turns: Arc::new(Semaphore::new(limits.questions)),
@@ -89,8 +92,10 @@ impl Server {
             metrics_token: settings.metrics_token,
             cookie,
             metrics: Arc::new(Metrics::default()),
+            streams,
+            ending,
         };
-        Ok(Self { listener, tls, shared: Arc::new(shared) })
+        Ok(Self { listener, tls, shared: Arc::new(shared), end })
     }
 
     /// The address of the page, as a browser on this host takes it; `None` at a socket.
@@ -104,10 +109,9 @@ impl Server {
 
     /// Answers until `ended`, and what is being answered then.
     pub async fn run(self, ended: impl Future<Output = ()>) {
-        let Self { listener, tls, shared } = self;
+        let Self { listener, tls, shared, end } = self;
         let routes = routes(Arc::clone(&shared));
         let room = Arc::new(Semaphore::new(shared.limits.connections));
-        let (end, ending) = watch::channel(false);
         let mut connections = JoinSet::new();
         let mut ended = pin!(ended);
         loop {
@@ -126,7 +130,7 @@ impl Server {
                 let _ = tokio::time::timeout(ACCEPT_AGAIN_AFTER, line.write_all(TOO_MANY)).await;
                 continue;
             };
-            let (tls, routes, ending) = (tls.clone(), routes.clone(), ending.clone());
+            let (tls, routes, ending) = (tls.clone(), routes.clone(), shared.ending.clone());
             let lasting = shared.metrics.connected();
             connections.spawn(async move {
                 talk(line, tls, routes, ending, lasting).await;

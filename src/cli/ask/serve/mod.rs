@@ -1,5 +1,7 @@
 //! `serve`: the page and the API, over the questions of the command line.
 
+mod description;
+mod follow;
 mod own;
 mod questions;
 mod words;

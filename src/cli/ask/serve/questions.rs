@@ -4,12 +4,15 @@ use clap::error::ErrorKind;
 use clap::{FromArgMatches, Subcommand, ValueEnum as _};
 use serde_json::Value;
 use tokio::runtime::Runtime;
+use tokio::sync::mpsc::Receiver;
 
 use emp_findings::{Carried, carry, command};
 use emp_query::QueryError;
-use emp_serve::{Asked, Kind, Questions, Refusal, Reply};
+use emp_serve::{Asked, Followed, Kind, Questions, Refusal, Reply};
 use emp_system::is_closed_pipe;
 
+use super::description::described;
+use super::follow::follow;
 use super::own::Own;
 use super::words::{Words, words_of};
 use crate::cli::arguments::{first_line, with_manners};
@@ -170,8 +173,12 @@ impl Questions for OfStore {
         Some(command(&words.for_person().chain(zone).collect::<Vec<_>>()))
     }
 
+    fn follow(&self, asked: &Asked) -> Result<Receiver<Followed>, Refusal> {
+        follow(&self.options, &self.runtime, asked)
+    }
+
     fn described(&self) -> Value {
-        Value::Null
+        described(&self.commands, ASKED.iter().copied().chain(Own::NAMES))
     }
 }
 
@@ -205,7 +212,7 @@ fn format(value: &str) -> Result<FormatOption, String> {
 }
 
 /// What clap says of the words, as of parameters.
-fn misunderstood(error: &clap::Error) -> Refusal {
+pub(super) fn misunderstood(error: &clap::Error) -> Refusal {
     let message = match error.kind() {
         ErrorKind::MissingRequiredArgument => {
             error.to_string().lines().take(2).map(str::trim).collect::<Vec<_>>().join(" ")
@@ -215,7 +222,7 @@ fn misunderstood(error: &clap::Error) -> Refusal {
     Refusal::new(Kind::Usage, message.trim_start_matches("error: ").to_owned())
 }
 
-fn refusal(failure: Failure, question: &str) -> Refusal {
+pub(super) fn refusal(failure: Failure, question: &str) -> Refusal {
     let error = match failure {
         Failure::Usage(message) => return Refusal::new(Kind::Usage, message),
         Failure::Failed(error) => error,

@@ -8,6 +8,8 @@ mod resolve;
 
 use clap::Subcommand;
 
+pub(super) use events::entry_id;
+
 use crate::cli::ask::Asking;
 use crate::cli::failure::Outcome;
 
@@ -21,6 +23,9 @@ pub(super) enum Own {
 }
 
 impl Own {
+    /// By which they are asked.
+    pub const NAMES: [&str; 5] = ["events", "facets", "histogram", "meta", "resolve"];
+
     pub async fn answer(self, asking: &Asking<'_>) -> Outcome {
         match self {
             Self::Events(command) => command.answer(asking).await,
