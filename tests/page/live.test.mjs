@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { Bench, emit, visit } from './support.mjs'
+import { Bench, emit, emitMany, visit } from './support.mjs'
 
 const bench = new Bench()
 let browser
@@ -58,6 +58,28 @@ test('a tail shows each event once, through a pause and restarts of collector an
   await waitFor(tab, n)
   const seen = (await numbers(tab)).filter(one => one > 0)
   assert.deepEqual(seen, Array.from({ length: n }, (_, at) => n - at))
+  await context.close()
+})
+
+test('what was trimmed before it was read is drawn where it happened, and what comes too fast is counted', async () => {
+  const { redis, server } = await living()
+  emit(redis, { eventType: 'job.created', jobId: 'job_0', data: { n: 0 } })
+  const { tab, context } = await bench.tab(browser, server)
+  await visit(tab, `${server.origin}/tail`)
+  await tab.getByRole('status').filter({ hasText: 'live' }).waitFor()
+  emit(redis, { eventType: 'job.created', jobId: 'job_1', data: { n: 1 } })
+  await waitFor(tab, 1)
+  // In one script, so that nobody reads in between.
+  emitMany(redis, 7, "redis.call('XTRIM', 'emp:events', 'MAXLEN', '0')")
+  emit(redis, { eventType: 'job.created', jobId: 'job_2', data: { n: 2 } })
+  await waitFor(tab, 2)
+  await tab.getByText('7 entries were lost here').waitFor()
+  assert.deepEqual((await tab.locator('.list .rows [role=row] .data').allTextContents()).slice(0, 3).map(text => text.slice(0, 8)), ['n=2', '7 entrie', 'n=1'])
+  const so_far = async () => Number((await tab.locator('main header p').first().textContent()).match(/([\d,]+) events? so far/)[1].replaceAll(',', ''))
+  const before = await so_far()
+  emitMany(redis, 3000)
+  emit(redis, { eventType: 'job.created', jobId: 'job_3', data: { n: 3 } })
+  await tab.waitForFunction(sum => document.querySelector('main header p')?.textContent?.includes(`${sum.toLocaleString('en-US')} events so far`), before + 3001)
   await context.close()
 })
 

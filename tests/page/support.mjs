@@ -126,9 +126,18 @@ export async function settled(tab) {
   await tab.waitForFunction(() => document.querySelector('main h1') && !document.querySelector('main .waiting, main [aria-busy=true]'))
 }
 
+/** What redis-cli answers. */
+const redisSays = (redis, ...command) => execFileSync('redis-cli', ['-p', String(redis.port), ...command], { encoding: 'utf8' })
+
+/** So many events at once, and what is done with the stream in the same moment. */
+export function emitMany(redis, count, then = '') {
+  const script = `for n = 1, ${count} do redis.call('XADD', 'emp:events', '*', 'timestamp', ARGV[1], 'service', 'tester', 'level', 'info', 'eventType', 'step.noted', 'data', '{}') end ${then}`
+  redisSays(redis, 'EVAL', script, '0', String(Date.now()))
+}
+
 export function emit(redis, event) {
   const fields = Object.entries({ timestamp: Date.now(), service: 'tester', level: 'info', ...event }).flatMap(([name, value]) => [name, typeof value === 'object' ? JSON.stringify(value) : String(value)])
-  execFileSync('redis-cli', ['-p', String(redis.port), 'XADD', 'emp:events', '*', ...fields], { stdio: 'ignore' })
+  redisSays(redis, 'XADD', 'emp:events', '*', ...fields)
 }
 
 function freePort() {

@@ -30,6 +30,8 @@ function connect() {
   for (const view of views.split(',')) {
     source.addEventListener(view, event => {
       const data = JSON.parse(/** @type {MessageEvent} */ (event).data)
+      // What went wrong is told by the question itself, which is asked now and then, too.
+      if (data?.error) return
       for (const take of wanted.get(view) ?? []) take({ data, at: performance.now() })
     })
   }

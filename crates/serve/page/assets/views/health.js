@@ -44,7 +44,10 @@ function Checks({ checks }) {
 const PLACES = /** @type {[string, string, string][]} */ ([
   ['stored', 'stored', 'in the store, each once'], ['quarantined', 'quarantined', 'were no events; kept as they came'], ['lost', 'lost', 'trimmed before they were read, and counted'],
   ['unread', 'unread', 'still in the stream'], ['in_flight', 'in flight', 'read, and not yet durable'],
+  ['trimmed', 'trimmed', 'not yet recorded as lost'], ['elsewhere', 'elsewhere', 'read by other stores of the group'],
 ])
+/** Places that are shown though nothing is there. */
+const ALWAYS = 5
 
 /** @param {{of: import('../ask.js').Asked, hasRedis: boolean}} props */
 function Law({ of, hasRedis }) {
@@ -52,8 +55,8 @@ function Law({ of, hasRedis }) {
   if (!law) return html`<section class="law-box"><h2>The law: every entry ever added is somewhere</h2><p class="soft">${!hasRedis ? 'Redis is not reached, which alone knows how many there were.' : of.error ? `It cannot be checked now: ${of.error.message}` : 'Asking …'} <code>emp-events verify --law</code> <${Copy} text="emp-events verify --law" label="Copy the command line" /></p></section>`
   return html`<section class="law-box" aria-label="The law"><h2>The law: every entry ever added is somewhere</h2>
     <div class="law"><div><strong>${count(law.added)}</strong><span>added</span></div><span class="op">${law.holds ? '=' : '≠'}</span>
-      ${PLACES.map(([key, name, hint], at) => html`${at > 0 && html`<span class="op">+</span>`}<div title=${hint}><strong class=${key === 'lost' && law[key] ? 'bad' : ''}>${count(law[key])}</strong><span>${name}</span></div>`)}
-      <span class="grow"></span><${Status} of=${law.holds ? 'good' : 'bad'} words=${law.holds ? 'it holds' : `off by ${count(law.difference)}`} /></div>
+      ${PLACES.filter(([key], at) => at < ALWAYS || law[key]).map(([key, name, hint], at) => html`${at > 0 && html`<span class="op">+</span>`}<div title=${hint}><strong class=${key === 'lost' && law[key] ? 'bad' : ''}>${count(law[key])}</strong><span>${name}</span></div>`)}
+      <span class="grow"></span><${Status} of=${law.holds ? 'good' : 'bad'} words=${law.holds ? 'it holds' : `off by ${count(law.difference ?? law.unaccounted)}`} /></div>
     <p>${law.first_loss_ms != null ? html`<${Status} of=${law.first_loss_ms < 600_000 ? 'bad' : 'degraded'} words=${`first loss in ${duration(law.first_loss_ms)}`} /> <span class="soft">at the present pace, were nothing read from now on</span>` : html`<span class="soft">Nothing will be lost at the present pace.</span>`}</p></section>`
 }
 

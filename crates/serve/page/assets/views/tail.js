@@ -1,6 +1,6 @@
 // Tail: events as they come. What is held back while it is paused comes afterwards, each once; what was lost is drawn.
 import { html, useEffect, useMemo, useRef, useState } from '../html.js'
-import { apiAddress, asked, connection, queryOf } from '../ask.js'
+import { apiAddress, ask, asked, connection, queryOf } from '../ask.js'
 import { link, route } from '../route.js'
 import { useStore } from '../store.js'
 import { useKeys } from '../keys.js'
@@ -35,7 +35,7 @@ export function View() {
 function Tail({ filters, query }) {
   const told = useStore(meta)
   const [paused, setPaused] = useState(false)
-  const { flow, state, release } = useFlow(filters, paused)
+  const { flow, state, failure, release } = useFlow(filters, paused)
   const [chosen, setChosen] = useState(/** @type {any} */ (null))
   const selected = useMemo(() => (chosen ? flow.rows.indexOf(chosen) : -1), [flow.rows, chosen])
   const toggle = () => {
@@ -52,6 +52,7 @@ function Tail({ filters, query }) {
         ${paused ? `Go on${flow.held.length ? `: ${count(flow.held.length)}${state === 'full' ? ' and more' : ''} new` : ''}` : 'Pause'}</button>
       <a class="button" href=${link('search', filters)}>Search these</a><//>
     <${Filters} query=${query} />
+    ${failure && html`<p class="told bad" role="alert">✖ ${failure}</p>`}
     ${(flow.lost > 0 || flow.more > 0) && html`<p class="soft">${flow.lost > 0 && html`<span class="bad">✖ ${some(flow.lost, 'entry was', 'entries were')} lost</span> `}${flow.more > 0 && html`${count(flow.more)} more came too fast to be shown one by one; each is in the store.`}</p>`}
     ${!flow.rows.length ? html`<${Nothing}>${state === 'open' ? 'Nothing has come yet.' : 'Asking for events …'} ${!told.live && 'No collector writes to this store.'}<//>` : html`
     <div class=${chosen ? 'split has-detail' : 'split'}>
@@ -82,6 +83,7 @@ const EMPTY = { rows: [], held: [], last: '', seen: 0, more: 0, lost: 0 }
 function useFlow(filters, paused) {
   const [flow, setFlow] = useState(EMPTY)
   const [state, setState] = useState(/** @type {'opening' | 'open' | 'lost' | 'full'} */ ('opening'))
+  const [failure, setFailure] = useState('')
   const kept = useRef(EMPTY)
   const isPaused = useRef(paused)
   isPaused.current = paused
@@ -108,13 +110,21 @@ function useFlow(filters, paused) {
     }
     const open = () => {
       source = new EventSource(apiAddress('tail', { ...filters, after: kept.current.last }))
-      source.onopen = () => { setState('open'); connection.set('good') }
+      source.onopen = () => { setState('open'); setFailure(''); connection.set('good') }
       source.onerror = () => {
         setState('lost')
         // After an answer that is no stream the browser does not try again by itself.
         source.close()
-        retry = setTimeout(open, 1000)
+        // A browser does not say why; a filter that makes no sense will not make any in a second.
+        ask('events', { ...filters, limit: 1 }).then(
+          () => { retry = setTimeout(open, 1000) },
+          error => {
+            if (error.kind === 'usage') setFailure(error.message)
+            else retry = setTimeout(open, 1000)
+          },
+        )
       }
+      source.addEventListener('failed', event => setFailure(JSON.parse(/** @type {MessageEvent} */ (event).data).message))
       source.addEventListener('events', event => {
         const { data, lastEventId } = /** @type {MessageEvent} */ (event)
         const rows = JSON.parse(data)
@@ -122,8 +132,9 @@ function useFlow(filters, paused) {
       })
       source.addEventListener('lost', event => {
         const { data } = /** @type {MessageEvent} */ (event)
-        const { n } = JSON.parse(data)
-        take([{ id: `lost-${kept.current.last}-${n}`, mark: 'lost', words: `${some(n, 'entry was', 'entries were')} lost here: the stream had trimmed them before they were read` }], { lost: kept.current.lost + n })
+        const { n, after } = JSON.parse(data)
+        const many = n == null ? 'Entries were' : some(n, 'entry was', 'entries were')
+        take([{ id: `lost-${after ?? kept.current.last}-${n}`, mark: 'lost', words: `${many} lost here: the stream had trimmed them before they were read` }], { lost: kept.current.lost + (n ?? 0) })
       })
       source.addEventListener('more', event => {
         const { data, lastEventId } = /** @type {MessageEvent} */ (event)
@@ -146,5 +157,5 @@ function useFlow(filters, paused) {
     setFlow(kept.current)
     if (isFull) setState('opening')
   }
-  return { flow, state, release }
+  return { flow, state, failure, release }
 }
