@@ -4,6 +4,7 @@ import { useAnswer } from '../ask.js'
 import { route, setQuery } from '../route.js'
 import { useStore } from '../store.js'
 import { Answered, Head, Job, Nothing, Table, Time, useRange } from '../parts.js'
+import { SilencesOverTime } from '../steps.js'
 import { count, duration } from '../units.js'
 
 export function View() {
@@ -16,6 +17,7 @@ export function View() {
   return html`<${Head} title="Gaps" answers="The longest silences inside jobs, and between which events" range=${range}>
       <form onSubmit=${(/** @type {Event} */ event) => { event.preventDefault(); setQuery({ 'min-gap': field.current?.value || null }) }}><label class="soft">from <input ref=${field} size="5" value=${least} aria-label="Silences from this length on" /></label></form>
       <button type="button" aria-pressed=${by === 'class'} onClick=${() => setQuery({ by: 'class' })}>by class</button><button type="button" aria-pressed=${by === 'gap'} onClick=${() => setQuery({ by: 'gap' })}>each</button><//>
+    <${SilencesOverTime} range=${range} least=${least} />
     <${Answered} of=${gaps} what="the silences" children=${(/** @type {any[]} */ rows) => !rows.length ? html`<${Nothing}>No job was silent for ${least} or longer.<//>`
       : by === 'class' && rows[0].gaps !== undefined ? html`<${Classes} rows=${rows} />` : html`<${Each} rows=${rows} />`} />`
 }

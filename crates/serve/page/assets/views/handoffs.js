@@ -2,13 +2,14 @@
 import { html } from '../html.js'
 import { useAnswer } from '../ask.js'
 import { Answered, Head, Job, Nothing, Table, useRange } from '../parts.js'
+import { HandoffsOverTime } from '../steps.js'
 import { count, duration } from '../units.js'
 
 export function View() {
   const range = useRange(21_600_000)
   const found = useAnswer('handoffs', { since: range.since, until: range.until, limit: 200 }, { main: true })
   return html`<${Head} title="Handoffs" answers="How long jobs take from one service to the next" range=${range} />
-    <${Answered} of=${found} what="the handoffs" children=${(/** @type {any[]} */ rows) => !rows.length ? html`<${Nothing}>No job went from one service to another.<//>` : html`<${Rows} rows=${rows} />`} />`
+    <${Answered} of=${found} what="the handoffs" children=${(/** @type {any[]} */ rows) => !rows.length ? html`<${Nothing}>No job went from one service to another.<//>` : html`<${HandoffsOverTime} range=${range} /><${Rows} rows=${rows} />`} />`
 }
 
 /** @param {{rows: any[]}} props */

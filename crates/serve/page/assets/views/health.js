@@ -19,7 +19,7 @@ export function View() {
   const checks = /** @type {any[]} */ (health.answer?.data ?? [])
   // Without Redis there is nobody to ask how much it was ever given.
   const hasRedis = checks.some(check => check.check === 'redis' && check.status !== 'bad')
-  const law = useAnswer(hasRedis ? 'law' : null, {}, { every })
+  const law = useAnswer(hasRedis && answers('law') ? 'law' : null, {}, { every })
   return html`<${Head} title="Health" answers="Whether events get from the services into the store" range=${range} />
     <${Answered} of=${health} what="whether events get through" children=${() => html`<${Checks} checks=${checks} />`} />
     <${Law} of=${law} hasRedis=${hasRedis} />
@@ -31,6 +31,9 @@ export function View() {
       <${Patterns} range=${range} /><${Errors} range=${range} /><${Alerts} live=${told.live} />
     </div></section>`
 }
+
+/** Does this server answer that question? @param {string} question */
+const answers = question => (meta.get()?.commands ?? []).includes(question)
 
 /** @param {{checks: any[]}} props */
 function Checks({ checks }) {
@@ -96,8 +99,8 @@ function Lag({ checks }) {
 }
 
 function Usage() {
-  const found = useAnswer('usage')
-  if (found.error) return html`<${Tile} title="Use of the debugging tools"><${NoData}>This server does not count questions: <code>/metrics</code> has <code>emp_events_questions_total</code>.<//><//>`
+  const found = useAnswer(answers('usage') ? 'usage' : null)
+  if (!answers('usage') || found.error) return html`<${Tile} title="Use of the debugging tools"><${NoData}>This server does not count questions: <code>/metrics</code> has <code>emp_events_questions_total</code>.<//><//>`
   return html`<${Tile} title="Use of the debugging tools"><${Answered} of=${found} quiet what="what was asked" children=${(/** @type {any[]} */ rows) => rows.length
     ? html`<${Table} label="Questions a day" rows=${rows} columns=${[{ title: 'day', show: (/** @type {any} */ row) => row.day }, { title: 'question', show: (/** @type {any} */ row) => row.kind }, { title: 'times', number: true, by: (/** @type {any} */ row) => row.count, show: (/** @type {any} */ row) => count(row.count) }]} />`
     : html`<${Nothing}>Nobody has asked since this server began.<//>`} /><//>`

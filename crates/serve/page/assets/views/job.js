@@ -36,6 +36,7 @@ export function View({ id, view }) {
       <h1><span class="id">${id}</span> <${Copy} text=${id} label="Copy the id" /></h1></div>
       <div class="tools">${!isTrace && line.answer && html`<${CompareForm} id=${id} compare=${compare} />`}</div></header>
     ${!isTrace && html`<${Answered} of=${verdict} what="the verdict" children=${(/** @type {any} */ data) => html`<${Verdict} found=${data} />`} />`}
+    ${!isTrace && verdict.answer && html`<${Around} id=${id} now=${as.now} />`}
     ${compare && html`<${Comparison} id=${id} other=${compare} />`}
     <${Answered} of=${line} what="what happened" children=${(/** @type {any} */ data) => html`<${Line} line=${data} />`} />`
 }
@@ -87,6 +88,19 @@ function Budget({ parts }) {
       <td class="number" title=${`${percent(part.share)} of its time`}>${duration(part.ms)}</td>
       <td class="number soft">${part.typical_ms == null ? '–' : duration(part.typical_ms)}</td></tr>`
   })}</tbody></table>${parts.length > shown.length && html`<p class="soft">and ${some(parts.length - shown.length, 'shorter part')}</p>`}`
+}
+
+/** What else happened around it; asked when somebody opens it. @param {{id: string, now: string | null}} props */
+function Around({ id, now }) {
+  const [open, setOpen] = useState(false)
+  const found = useAnswer(open ? 'correlate' : null, { job: id, now })
+  const others = (/** @type {any[]} */ jobs) => html`<ul class="plain">${jobs.slice(0, 20).map(one => html`<li><${Job} id=${one.job_id} /> <span class="soft">${some(one.events, 'event')}${one.errors ? `, ${some(one.errors, 'error')}` : ''}, last ${one.last_event}</span></li>`)}</ul>`
+  const told = (/** @type {any[]} */ events) => html`<ul class="plain">${events.slice(0, 20).map(one => html`<li><${Time} at=${one.timestamp}>${clock(one.timestamp)}<//> ${one.event_type} <span class="soft">${one.note}</span></li>`)}</ul>`
+  return html`<details class="around" onToggle=${(/** @type {any} */ event) => setOpen(event.currentTarget.open)}><summary>What else happened: in its trace, on its worker, with its error</summary>
+    ${open && html`<${Answered} of=${found} what="what else happened" children=${(/** @type {any} */ data) => html`<div class="grounds">
+      <div><h2>In its trace</h2>${data.trace.length ? told(data.trace) : html`<${Nothing}>Nothing beside its own events.<//>`}</div>
+      <div><h2>On its worker</h2>${data.same_worker ? html`<p class="id">${data.same_worker.worker_id}</p>${others(data.same_worker.jobs)}${told(data.same_worker.events)}` : html`<${Nothing}>No worker had it.<//>`}</div>
+      <div><h2>With its error</h2>${data.same_error ? html`<p class="id">${data.same_error.error}</p>${others(data.same_error.jobs)}` : html`<${Nothing}>It has none, or no other job has it.<//>`}</div></div>`} />`}</details>`
 }
 
 /** @param {{line: any}} props */

@@ -1,6 +1,6 @@
 // Performance: how often things happen, how long they take, how much fails, and whether that has changed.
 import { html, useMemo } from '../html.js'
-import { useAnswer, useSql } from '../ask.js'
+import { apiAddress, useAnswer, useSql } from '../ask.js'
 import { link, route, setQuery } from '../route.js'
 import { useStore } from '../store.js'
 import { Answered, Head, Nothing, Table, Time, useRange } from '../parts.js'
@@ -19,7 +19,8 @@ export function View() {
   const perf = useAnswer('perf', { since: range.since, until: range.until, by, limit: 200 }, { main: true })
   const chosen = query.get('one')
   return html`<${Head} title="Performance" answers="How often, how long, how much fails, beside the same time before" range=${range}>
-      <label class="soft">by <select value=${by} onChange=${(/** @type {any} */ event) => setQuery({ by: event.target.value, one: null })}>${[...new Set([...BY, by])].map(one => html`<option value=${one}>${one}</option>`)}</select></label><//>
+      <label class="soft">by <select value=${by} onChange=${(/** @type {any} */ event) => setQuery({ by: event.target.value, one: null })}>${[...new Set([...BY, by])].map(one => html`<option value=${one}>${one}</option>`)}</select></label>
+      <a class="button" download href=${apiAddress('report', { since: range.since, until: range.until })}>Keep as a report</a><//>
     <${Overview} range=${range} by=${by} chosen=${chosen} />
     <${Answered} of=${perf} what="rates and durations" children=${(/** @type {any[]} */ rows) => html`<${Rows} rows=${rows} by=${by} range=${range} />`} />
     <${WhySlow} range=${range} />`

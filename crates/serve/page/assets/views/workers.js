@@ -2,6 +2,7 @@
 import { html } from '../html.js'
 import { useAnswer } from '../ask.js'
 import { Answered, Head, Job, Notes, Nothing, Status, Table, Time, useRange, workerLink } from '../parts.js'
+import { WorkersOverTime } from '../steps.js'
 import { ago, count, duration, figure, some, toMs } from '../units.js'
 
 export function View() {
@@ -9,7 +10,7 @@ export function View() {
   const found = useAnswer('workers', { since: range.since, until: range.until }, { main: true })
   return html`<${Head} title="Workers" answers="Who lives, what each has and lost, how fast it is, whose clock is wrong" range=${range} />
     <${Answered} of=${found} what="the workers" children=${(/** @type {any} */ data) => html`<${Notes} notes=${data.notes} />
-      ${data.workers.length ? html`<${Summary} workers=${data.workers} /><${Rows} workers=${data.workers} range=${range} until=${toMs(data.window[1])} />` : html`<${Nothing}>No event of this time names a worker: emit <code>worker.ready</code> and <code>workerId</code> with the events of jobs.<//>`}`} />`
+      ${data.workers.length ? html`<${Summary} workers=${data.workers} /><${WorkersOverTime} range=${range} /><${Rows} workers=${data.workers} range=${range} until=${toMs(data.window[1])} />` : html`<${Nothing}>No event of this time names a worker: emit <code>worker.ready</code> and <code>workerId</code> with the events of jobs.<//>`}`} />`
 }
 
 /** @param {{workers: any[]}} props */
