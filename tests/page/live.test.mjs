@@ -19,6 +19,10 @@ async function living() {
 }
 
 const numbers = tab => tab.locator('.list .rows [role=row] .data').allTextContents().then(texts => texts.map(text => Number(text.match(/n=(\d+)/)?.[1])))
+const seen = (tab, isSeen) => tab.evaluate(isHidden => {
+  Object.defineProperty(document, 'hidden', { value: isHidden, configurable: true })
+  document.dispatchEvent(new Event('visibilitychange'))
+}, !isSeen)
 const waitFor = (tab, n) => tab.waitForFunction(last => document.querySelector('.list .rows [role=row] .data')?.textContent?.includes(`n=${last}`), n)
 
 test('an empty store says so, and goes on by itself when the first event comes', async () => {
@@ -46,6 +50,11 @@ test('a tail shows each event once, through a pause and restarts of collector an
   await tab.getByRole('button', { name: 'Go on: 5 new' }).waitFor()
   assert.ok(!(await numbers(tab)).includes(n), 'what came during the pause is not shown yet')
   await tab.keyboard.press(' ')
+  await waitFor(tab, n)
+  // A tab that nobody sees leaves its connection to others, and misses nothing.
+  await seen(tab, false)
+  for (let times = 0; times < 3; times += 1) more()
+  await seen(tab, true)
   await waitFor(tab, n)
   await collector.end()
   for (let times = 0; times < 3; times += 1) more()

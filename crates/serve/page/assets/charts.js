@@ -84,7 +84,7 @@ function settings(Plot, { times, series, stacked, zoom, height, format, width, r
   const bars = Plot.paths.bars({ size: [0.9, 100], align: 1 })
   const drawn = stacked ? [...series].reverse() : series
   return {
-    width, height, legend: { show: false }, padding: [8, 8, 0, 0],
+    width, height, legend: { show: false }, padding: [8, 22, 0, 0],
     tzDate: (/** @type {number} */ seconds) => Plot.tzDate(new Date(seconds * 1000), zone.get()),
     cursor: { y: false, drag: { x: !!zoom, y: false, setScale: false }, points: { show: !stacked } },
     scales: { x: { range: () => (range ? range.map((/** @type {number} */ ms) => ms / 1000) : [times[0] / 1000, times[times.length - 1] / 1000 + (stacked ? step : 0)]) }, y: { range: (/** @type {any} */ _, /** @type {number} */ _low, /** @type {number} */ high) => [0, (high || 1) * 1.08] } },

@@ -93,7 +93,8 @@ function useFlow(filters, paused) {
     if (isFull && paused) return
     let frame = 0
     let retry = 0
-    /** @type {EventSource} */
+    let isClosed = false
+    /** @type {EventSource | undefined} */
     let source
     // At most once a frame: at thousands of events a second the screen has its time, too.
     const show = () => {
@@ -108,20 +109,27 @@ function useFlow(filters, paused) {
       show()
       if (isPaused.current && kept.current.held.length >= HELD) setState('full')
     }
-    const open = () => {
+    const again = () => {
+      if (!isClosed) retry = setTimeout(open, 1000)
+    }
+    const open = async () => {
+      // Whatever comes from now on follows the newest entry there is: so it does after any interruption, too.
+      if (!kept.current.last) {
+        const newest = await ask('events', { limit: 1 }).catch(() => null)
+        if (newest) kept.current = { ...kept.current, last: newest.data[0]?.id ?? '0-0' }
+      }
+      if (isClosed || document.hidden) return
       source = new EventSource(apiAddress('tail', { ...filters, after: kept.current.last }))
       source.onopen = () => { setState('open'); setFailure(''); connection.set('good') }
       source.onerror = () => {
+        if (isClosed || document.hidden) return
         setState('lost')
         // After an answer that is no stream the browser does not try again by itself.
-        source.close()
+        source?.close()
         // A browser does not say why; a filter that makes no sense will not make any in a second.
         ask('events', { ...filters, limit: 1 }).then(
-          () => { retry = setTimeout(open, 1000) },
-          error => {
-            if (error.kind === 'usage') setFailure(error.message)
-            else retry = setTimeout(open, 1000)
-          },
+          () => again(),
+          error => (error.kind === 'usage' ? setFailure(error.message) : again()),
         )
       }
       source.addEventListener('failed', event => setFailure(JSON.parse(/** @type {MessageEvent} */ (event).data).message))
@@ -143,8 +151,16 @@ function useFlow(filters, paused) {
           { more: kept.current.more + n, seen: kept.current.seen + n, last: lastEventId || kept.current.last })
       })
     }
-    open()
+    // A browser keeps six connections to a server, for all its tabs: one that nobody sees leaves its own to others.
+    const seen = () => {
+      if (document.hidden) source?.close()
+      else if (!source || source.readyState === EventSource.CLOSED) { clearTimeout(retry); open() }
+    }
+    document.addEventListener('visibilitychange', seen)
+    if (!document.hidden) open()
     return () => {
+      isClosed = true
+      document.removeEventListener('visibilitychange', seen)
       source?.close()
       clearTimeout(retry)
       cancelAnimationFrame(frame)
