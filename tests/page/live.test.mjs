@@ -19,7 +19,7 @@ async function living() {
 }
 
 const numbers = tab => tab.locator('.list .rows [role=row] .data').allTextContents().then(texts => texts.map(text => Number(text.match(/n=(\d+)/)?.[1])))
-const seen = (tab, isSeen) => tab.evaluate(isHidden => {
+const beSeen = (tab, isSeen) => tab.evaluate(isHidden => {
   Object.defineProperty(document, 'hidden', { value: isHidden, configurable: true })
   document.dispatchEvent(new Event('visibilitychange'))
 }, !isSeen)
@@ -52,9 +52,9 @@ test('a tail shows each event once, through a pause and restarts of collector an
   await tab.keyboard.press(' ')
   await waitFor(tab, n)
   // A tab that nobody sees leaves its connection to others, and misses nothing.
-  await seen(tab, false)
+  await beSeen(tab, false)
   for (let times = 0; times < 3; times += 1) more()
-  await seen(tab, true)
+  await beSeen(tab, true)
   await waitFor(tab, n)
   await collector.end()
   for (let times = 0; times < 3; times += 1) more()
