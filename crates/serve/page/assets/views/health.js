@@ -1,10 +1,10 @@
 // Health: whether events get through, the law as a sum, and the plan's two dashboards, each of their items.
-import { html } from '../html.js'
-import { useAnswer, useSql } from '../ask.js'
-import { link } from '../route.js'
+import { html, useEffect, useState } from '../html.js'
+import { request, useAnswer, useSql } from '../ask.js'
+import { base, link } from '../route.js'
 import { useStore } from '../store.js'
 import { newest, useLive } from '../live.js'
-import { Answered, Copy, Head, Nothing, Status, Table, Time, meta, useRange } from '../parts.js'
+import { Answered, Copy, Head, Nothing, Status, Table, Time, Waiting, meta, useRange } from '../parts.js'
 import { bytes, count, duration, figure, percent, some } from '../units.js'
 import { Latency, Rate, bucketOf } from './perf.js'
 
@@ -33,7 +33,7 @@ export function View() {
 }
 
 /** Does this server answer that question? @param {string} question */
-const answers = question => (meta.get()?.commands ?? []).includes(question)
+const answers = question => meta.get()?.commands?.includes(question) ?? true
 
 /** @param {{checks: any[]}} props */
 function Checks({ checks }) {
@@ -98,12 +98,30 @@ function Lag({ checks }) {
   return html`<${Tile} title="Collector: how far behind"><${Found} checks=${checks} of=${['collector', 'behind', 'losses']} otherwise=${html`<${NoData}>Start <code>emp-events collect</code>.<//>`} /><//>`
 }
 
+/** What this server was asked since it began, as its own metrics count it. */
 function Usage() {
-  const found = useAnswer(answers('usage') ? 'usage' : null)
-  if (!answers('usage') || found.error) return html`<${Tile} title="Use of the debugging tools"><${NoData}>This server does not count questions: <code>/metrics</code> has <code>emp_events_questions_total</code>.<//><//>`
-  return html`<${Tile} title="Use of the debugging tools"><${Answered} of=${found} quiet what="what was asked" children=${(/** @type {any[]} */ rows) => rows.length
-    ? html`<${Table} label="Questions a day" rows=${rows} columns=${[{ title: 'day', show: (/** @type {any} */ row) => row.day }, { title: 'question', show: (/** @type {any} */ row) => row.kind }, { title: 'times', number: true, by: (/** @type {any} */ row) => row.count, show: (/** @type {any} */ row) => count(row.count) }]} />`
-    : html`<${Nothing}>Nobody has asked since this server began.<//>`} /><//>`
+  const [rows, setRows] = useState(/** @type {{kind: string, count: number, seconds: number}[] | null} */ (null))
+  const [failure, setFailure] = useState('')
+  useEffect(() => {
+    request(`${base}metrics`).then(response => response.text()).then(text => setRows(questionsOf(text)), error => setFailure(error.message))
+  }, [])
+  return html`<${Tile} title="Use of the debugging tools, since this server began">${failure ? html`<p class="bad">✖ ${failure}</p>` : !rows ? html`<${Waiting} what="what was asked" />` : !rows.length ? html`<${Nothing}>Nobody has asked anything yet.<//>`
+    : html`<${Table} label="Questions" most=${8} rows=${rows} columns=${[{ title: 'question', by: (/** @type {any} */ row) => row.kind, show: (/** @type {any} */ row) => row.kind }, { title: 'times', number: true, by: (/** @type {any} */ row) => row.count, show: (/** @type {any} */ row) => count(row.count) },
+      { title: 'took', number: true, hint: 'on average, until the answer began', by: (/** @type {any} */ row) => row.seconds / row.count, show: (/** @type {any} */ row) => duration(Math.round((row.seconds / row.count) * 1000)) }]} />`}
+    <p class="soft">At a command line nobody counts. <code>/metrics</code> has these counts over time.</p><//>`
+}
+
+/** @param {string} text */
+function questionsOf(text) {
+  /** @type {Map<string, {kind: string, count: number, seconds: number}>} */
+  const kinds = new Map()
+  for (const [, what, kind, value] of text.matchAll(/^emp_events_question(s|_seconds)_total\{kind="([^"]+)"[^}]*\} (\S+)$/gm)) {
+    const one = kinds.get(kind) ?? { kind, count: 0, seconds: 0 }
+    if (what === 's') one.count += Number(value)
+    else one.seconds += Number(value)
+    kinds.set(kind, one)
+  }
+  return [...kinds.values()].filter(one => one.count && one.kind !== 'meta').sort((a, b) => b.count - a.count)
 }
 
 /** @param {Range} range @param {string} value @param {string} where */
