@@ -9,7 +9,8 @@ import { Answered, Culprit, Head, Job, Notes, Nothing, Status, Time, meta, movin
 import { ago, count, duration, figure, iso, moment, percent, some, toMs } from '../units.js'
 import { drawBars } from '../sparkline.js'
 
-const SHOWN = 4
+/** Of a group with more: they have one cause, and all causes are to be seen at once. */
+const SHOWN = 2
 
 export function View() {
   const told = useStore(meta)
@@ -90,7 +91,8 @@ function Groups({ look }) {
 /** @param {{group: any, byId: Map<string, any>, until: string}} props */
 function Group({ group, byId, until }) {
   const [all, setAll] = useState(false)
-  const jobs = all ? group.jobs : group.jobs.slice(0, SHOWN)
+  const isLong = group.jobs.length > SHOWN + 1
+  const jobs = all || !isLong ? group.jobs : group.jobs.slice(0, SHOWN)
   return html`<article class="card">
     <header>
       <${Status} of=${group.verdict} />
@@ -105,7 +107,7 @@ function Group({ group, byId, until }) {
         <span class="reason" title=${found?.reason}>${found?.reason}</span>
         <span class="soft">${found?.confidence}, <${Time} at=${found?.since}>${ago(found?.since, toMs(until))}<//></span></li>`
     })}</ul>
-    ${group.jobs.length > SHOWN && html`<footer><button type="button" class="quiet" aria-expanded=${all} onClick=${() => setAll(!all)}>
+    ${isLong && html`<footer><button type="button" class="quiet" aria-expanded=${all} onClick=${() => setAll(!all)}>
       ${all ? 'fewer' : `${count(group.jobs.length - SHOWN)} more`}</button></footer>`}
   </article>`
 }

@@ -41,6 +41,8 @@ export function View({ id, view }) {
     <${Answered} of=${line} what="what happened" children=${(/** @type {any} */ data) => html`<${Line} line=${data} />`} />`
 }
 
+const EVIDENCE_MAX = 3
+
 /** The event that somebody wants to see. */
 const pointed = store(/** @type {{id: string} | null} */ (null))
 
@@ -60,14 +62,24 @@ function Verdict({ found }) {
       <div><dt>same cause</dt><dd>${found.same_cause.jobs ? html`${some(found.same_cause.jobs, 'other job')} ${found.same_cause.examples.slice(0, 2).map((/** @type {string} */ id) => html`<${Job} id=${id} /> `)}` : 'no other job'}</dd></div>
     </dl>
     <div class="grounds">
-      <div><h2>Evidence</h2>${found.evidence.length ? html`<ol class="evidence">${found.evidence.map((/** @type {any} */ one) => html`<li>
-        <${Time} at=${one.timestamp}>${clock(one.timestamp)}<//> <button type="button" class="as-link" title="Show the event" onClick=${() => pointed.set({ id: one.id })}>${one.event_type}</button><br /><span class="soft">${one.note}</span></li>`)}</ol>` : html`<${Nothing}>None is needed.<//>`}</div>
+      <div><h2>Evidence</h2><${Evidence} events=${found.evidence} /></div>
       <div><h2>Ruled out</h2>${found.ruled_out.length ? html`<ul class="plain">${found.ruled_out.map((/** @type {string} */ one) => html`<li><span class="soft" aria-hidden="true">–</span> ${one}</li>`)}</ul>` : html`<${Nothing}>Nothing had to be.<//>`}
         ${!found.completeness.complete && html`<p class="warn">▲ Not all events are here:</p>`}<${Notes} notes=${found.completeness.notes} /></div>
       <div><h2>Where its time went</h2><${Budget} parts=${found.budget} /></div>
     </div>
     ${found.next.length > 0 && html`<details class="next"><summary>At a shell, to go on</summary><ul class="plain">${found.next.map((/** @type {string} */ one) => html`<li><code>${one}</code> <${Copy} text=${one} label="Copy the command line" /></li>`)}</ul></details>`}
   </section>`
+}
+
+/** What it is told by; the first few, so that the waterfall stays in sight. @param {{events: any[]}} props */
+function Evidence({ events }) {
+  const [all, setAll] = useState(false)
+  if (!events.length) return html`<${Nothing}>None is needed.<//>`
+  const isLong = events.length > EVIDENCE_MAX + 1
+  const shown = all || !isLong ? events : events.slice(0, EVIDENCE_MAX)
+  return html`<ol class="evidence">${shown.map(one => html`<li>
+      <${Time} at=${one.timestamp}>${clock(one.timestamp)}<//> <button type="button" class="as-link" title="Show the event" onClick=${() => pointed.set({ id: one.id })}>${one.event_type}</button><br /><span class="soft">${one.note}</span></li>`)}</ol>
+    ${isLong && html`<button type="button" class="quiet" aria-expanded=${all} onClick=${() => setAll(!all)}>${all ? 'fewer' : `${count(events.length - EVIDENCE_MAX)} more`}</button>`}`
 }
 
 /** @param {{of: string}} props */
