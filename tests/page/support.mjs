@@ -72,13 +72,13 @@ export class Bench {
   }
 
   /** A server of that store. Its token is kept beside it, so that one that starts again knows who is signed in. */
-  async serve(store, { redis = 'redis://127.0.0.1:1', listen = '127.0.0.1:0' } = {}) {
+  async serve(store, { redis = 'redis://127.0.0.1:1', listen = '127.0.0.1:0', basePath = '' } = {}) {
     const file = `${store}.token`
     writeFileSync(file, TOKEN, { mode: 0o600 })
-    const options = ['--store', store, '--redis', redis, 'serve', '--listen', listen, '--token-file', file, '--assets', page]
+    const options = ['--store', store, '--redis', redis, 'serve', '--listen', listen, '--token-file', file, '--assets', page, '--base-path', basePath]
     const server = await this.start(program, options, /http:\/\/[^\s#]+/)
     const { origin } = new URL(server.found[0])
-    return { ...server, origin, link: `${origin}/#token=${TOKEN}`, token: TOKEN }
+    return { ...server, origin, link: `${origin}${basePath}/#token=${TOKEN}`, token: TOKEN }
   }
 
   async redis() {

@@ -6,9 +6,9 @@ import { Bench, VIEWS, settled, visit } from './support.mjs'
 
 const axe = readFileSync(new URL('node_modules/axe-core/axe.min.js', import.meta.url), 'utf8')
 const bench = new Bench()
-let browser, server, job
+let browser, server, store, job
 before(async () => {
-  const store = bench.store('--hours', '8', '--incident', 'silent-worker', '--incident', 'new-error')
+  store = bench.store('--hours', '8', '--incident', 'silent-worker', '--incident', 'new-error')
   server = await bench.serve(store)
   browser = await bench.browser()
   const { tab, context } = await bench.tab(browser, server)

@@ -1,7 +1,7 @@
 // From time to place and back. Long silences may be drawn short, so that what happened before and after is seen.
 
 /** Silences of this share of the whole are long. */
-const LONG = 0.3
+const LONG = 0.5
 /** What a long silence has of the width of all the rest. */
 const SHORT = 0.18
 
