@@ -4,6 +4,8 @@ import { html, useEffect, useLayoutEffect, useRef, useState } from './html.js'
 const ROW = 22
 /** Rows above and below the screen, so that a slow hand sees no blank. */
 const SPARE = 12
+/** More than are ever in the document: while a list scrolls, rows that go lend their elements to those that come. */
+const SLOTS = 128
 /** A browser draws no element that is higher. */
 const HIGHEST = 15_000_000
 
@@ -83,7 +85,7 @@ export function List({ rows, total, label, columns, cells, tone, selected, selec
       cache.current.set(row, known)
       return known.drawn
     }
-    const fresh = html`<div key=${row.id ?? index} id=${`${kind}-row-${index}`} role="row" aria-rowindex=${index + 2} aria-selected=${isSelected}
+    const fresh = html`<div key=${follow ? row.id : index % SLOTS} id=${`${kind}-row-${index}`} role="row" aria-rowindex=${index + 2} aria-selected=${isSelected}
           class=${`row ${tone?.(row) ?? ''}`} style=${{ transform: `translateY(${index * ROW}px)` }} onClick=${() => latest.current(index)}>
           ${cells(row).map((cell, column) => html`<span role="gridcell" class=${columns[column].name}>${cell}</span>`)}</div>`
     cache.current.set(row, { index, isSelected, drawn: fresh })
