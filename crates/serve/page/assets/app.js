@@ -26,6 +26,9 @@ const VIEWS = {
 /** What an empty store can be asked all the same. */
 const WITHOUT_EVENTS = ['tail', 'sql', 'health']
 
+/** What need not wait until it is known what the store has. */
+const FIRST = ['home', 'job', 'trace']
+
 function Page() {
   const isIn = useStore(signedIn)
   const told = useStore(meta)
@@ -42,7 +45,7 @@ function Page() {
     return () => clearInterval(timer)
   }, [!told, told?.events === 0])
   if (isIn === false) return html`<${SignIn} />`
-  return html`<${Shell}>${told ? html`<${Chosen} now=${now} isEmpty=${told.events === 0} />`
+  return html`<${Shell}>${told || FIRST.includes(now.view) ? html`<${Chosen} now=${now} isEmpty=${told?.events === 0} />`
     : failure && reached === 'good' ? html`<p class="told bad" role="alert">✖ ${failure}</p>` : html`<${Waiting} what="what this store has" />`}<//>`
 }
 
@@ -93,7 +96,7 @@ function askAhead() {
   const { view, id, query } = route.get()
   VIEWS[view]?.().catch(() => {})
   const now = query.get('now')
-  if (view === 'home') for (const question of ['needs-a-look', 'anomalies', 'changes']) askEarly(question, now ? { now } : {})
+  if (view === 'home') askEarly('needs-a-look', now ? { now } : {})
   if (view === 'job') for (const question of ['timeline', 'diagnose']) askEarly(question, { job: id, now })
 }
 

@@ -189,38 +189,42 @@ function useAsked(question, put, how) {
   const [turn, setTurn] = useState(0)
   const reached = useStore(connection)
 
+  const busy = useRef(false)
+
   useEffect(() => {
     if (question === null) return
     const aborter = new AbortController()
-    let timer = 0
-    const once = async () => {
-      setState(old => ({ ...old, loading: true }))
-      try {
-        const answer = await put(aborter.signal)
+    busy.current = true
+    setState(old => ({ ...old, loading: true }))
+    put(aborter.signal).then(
+      answer => {
         if (aborter.signal.aborted) return
         setState({ question, answer, error: null, loading: false })
         if (how.main) asked.set({ command: answer.command, sql: answer.sql })
-      } catch (error) {
+      },
+      error => {
         if (aborter.signal.aborted) return
         const failure = error instanceof AskError ? error : new AskError(String(error), 'failed')
         setState(old => ({ question, answer: old.question === question ? old.answer : null, error: failure, loading: false }))
-      }
-      if (how.every) timer = setTimeout(next, how.every)
-    }
-    const next = () => (document.hidden ? (timer = setTimeout(next, 1000)) : once())
-    once()
-    return () => {
-      aborter.abort()
-      clearTimeout(timer)
-    }
-  }, [question, turn, how.every, reached === 'good'])
+      },
+    ).finally(() => {
+      if (!aborter.signal.aborted) busy.current = false
+    })
+    return () => aborter.abort()
+  }, [question, turn, reached === 'good'])
+  useEffect(() => {
+    if (!how.every || question === null) return
+    // What takes longer than that is waited for, and nothing is asked for a tab that nobody sees.
+    const timer = setInterval(() => document.hidden || busy.current || setTurn(old => old + 1), how.every)
+    return () => clearInterval(timer)
+  }, [question, how.every])
 
   const isCurrent = state.question === question
   return {
     answer: question === null ? null : state.answer,
     error: isCurrent ? state.error : null,
     loading: question !== null && (state.loading || !isCurrent),
-    again: () => setTurn(turn + 1),
+    again: () => setTurn(old => old + 1),
   }
 }
 

@@ -16,13 +16,15 @@ export function View() {
   const told = useStore(meta)
   const { query } = useStore(route)
   const held = query.get('now')
-  const isLive = told.live && !held
+  const isLive = !!told?.live && !held
   const as = held ? { now: held } : {}
   const every = isLive ? 5000 : undefined
   const pushed = useLive('needs-a-look', isLive)
   const look = newest(useAnswer('needs-a-look', as, { every: isLive ? 10_000 : undefined, main: true }), pushed)
-  const alerts = useAnswer('anomalies', as, { every: isLive ? 15_000 : undefined })
-  const changed = useAnswer('changes', as, { every: isLive ? 60_000 : undefined })
+  // The verdicts first: what costs more is asked once they are there.
+  const isTold = !!look.answer || !!look.error
+  const alerts = useAnswer(isTold ? 'anomalies' : null, as, { every: isLive ? 15_000 : undefined })
+  const changed = useAnswer(isTold ? 'changes' : null, as, { every: isLive ? 60_000 : undefined })
   useEffect(() => {
     moving.set(isLive && look.answer ? { now: look.answer.data.until } : null)
     return () => moving.set(null)
@@ -32,7 +34,7 @@ export function View() {
   const window = look.answer?.data
   return html`
     <${Head} title="Needs a look" answers=${window ? `Jobs and alerts from ${moment(window.since)} until ${moment(window.until)}` : 'Which jobs are not well, and why'}>
-      ${told.live && html`<button type="button" aria-pressed=${!!held} onClick=${hold}>${held ? 'Go on live' : 'Hold'}</button>`}
+      ${told?.live && html`<button type="button" aria-pressed=${!!held} onClick=${hold}>${held ? 'Go on live' : 'Hold'}</button>`}
     <//>
     <${Answered} of=${look} what="the verdicts on all jobs" children=${(/** @type {any} */ data) => html`
       <${Figures} look=${data} alerts=${alerts.answer?.data} changes=${changed.answer?.data} every=${every} />

@@ -25,7 +25,7 @@ export function View({ id, view }) {
     r: () => { line.again(); verdict.again() },
   })
   // A job that goes on is looked at again.
-  const isGoingOn = told.live && line.answer && !line.answer.data.has_ended && !isTrace
+  const isGoingOn = told?.live && line.answer && !line.answer.data.has_ended && !isTrace
   useEffect(() => {
     if (!isGoingOn || document.hidden) return
     const timer = setTimeout(() => { line.again(); verdict.again() }, 5000)
