@@ -6,12 +6,16 @@ import { clock, duration, moment, toMs } from './units.js'
 
 /** @typedef {Record<string, any>} Event */
 
+/** More of a text than fits on any screen is not put on one line of a list: there are events of a megabyte. */
+const SHOWN = 400
+
 /** What an event says, on one line. @param {Event} event */
 export function summary(event) {
   const data = event.data
   if (data == null) return ''
-  if (typeof data !== 'object') return String(data)
-  return Object.entries(data).map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`).join(' ')
+  if (typeof data !== 'object') return String(data).slice(0, SHOWN)
+  const texts = Object.entries(data).slice(0, 50).map(([key, value]) => `${key}=${(typeof value === 'string' ? value : JSON.stringify(value) ?? '').slice(0, SHOWN)}`)
+  return texts.join(' ').slice(0, SHOWN)
 }
 
 export const eventColumns = [

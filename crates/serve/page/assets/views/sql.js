@@ -21,6 +21,7 @@ const post = (question, signal) => request(apiAddress('sql'), { method: 'POST', 
 export function View() {
   const { query } = useStore(route)
   const given = query.get('q')
+  const canned = query.get('query')
   const [text, setText] = useState(given ?? FIRST)
   const [run, setRun] = useState(/** @type {Run} */ ({ rows: [], state: 'none', failure: '', notes: [], took: 0 }))
   const aborter = useRef(/** @type {AbortController | null} */ (null))
@@ -52,7 +53,7 @@ export function View() {
   const ask = () => {
     if (!text.trim()) return
     if (given === text) start(text)
-    else setQuery({ q: text })
+    else setQuery({ q: text, query: null, param: null })
   }
   const cancel = () => aborter.current?.abort()
   useKeys({ r: ask, Escape: cancel })
@@ -65,8 +66,8 @@ export function View() {
         ${isRunning ? html`<button type="button" class="main" onClick=${cancel}>Cancel</button>` : html`<button type="button" class="main" onClick=${ask}>Run</button>`}
         <span class="soft" id="sql-help"><kbd>Ctrl</kbd> <kbd>Enter</kbd> runs, <kbd>Tab</kbd> completes, <kbd>Ctrl</kbd> <kbd>Space</kbd> offers</span><span class="grow"></span>
         <${Export} statement=${text} /></div>
-      <${Result} run=${run} again=${ask} /></div>
-      <${Library} choose=${(/** @type {string} */ statement) => { setText(statement); setQuery({ q: statement }) }} /></div>`
+      ${canned ? html`<${CannedRows} name=${canned} given=${query.getAll('param')} />` : html`<${Result} run=${run} again=${ask} />`}</div>
+      <${Library} choose=${(/** @type {string} */ statement) => { setText(statement); setQuery({ q: statement, query: null, param: null }) }} /></div>`
 }
 
 /**
@@ -158,19 +159,22 @@ function Library({ choose }) {
       ${shown?.name === one.name && html`<${Canned} query=${one} choose=${choose} />`}</li>`)}</ul>`} /></aside>`
 }
 
-/** @param {{query: any, choose: (statement: string) => void}} props */
+/** A canned query with its parameters; what it answers is shown where a statement's answer is. @param {{query: any, choose: (statement: string) => void}} props */
 function Canned({ query, choose }) {
-  const [given, setGiven] = useState(/** @type {string[] | null} */ (null))
-  const answer = useAnswer(given ? `query/${encodeURIComponent(query.name)}` : null, { param: given }, { main: true })
   /** @param {SubmitEvent} event */
   const submit = event => {
     event.preventDefault()
     const fields = [...new FormData(/** @type {HTMLFormElement} */ (event.currentTarget))]
-    setGiven(fields.filter(([, value]) => value !== '').map(([name, value]) => `${name}=${value}`))
+    setQuery({ q: null, query: query.name, param: fields.filter(([, value]) => value !== '').map(([name, value]) => `${name}=${value}`) })
   }
-  const sql = query.sql
   return html`<form class="canned" onSubmit=${submit}><p class="soft">${query.summary}</p>
     ${query.parameters.map((/** @type {any} */ one) => html`<label title=${one.meaning}>${one.name} <input name=${one.name} required=${one.required} placeholder=${one.default ?? one.meaning} spellcheck="false" /></label>`)}
-    <div class="tools"><button type="submit">Run</button>${sql && html`<button type="button" onClick=${() => choose(sql)}>Edit as SQL</button>`}</div>
-    ${given && html`<${Answered} of=${answer} what="the rows" children=${(/** @type {any[]} */ rows) => (rows.length ? html`<${Rows} rows=${rows} />` : html`<${Nothing}>No rows.<//>`)} />`}</form>`
+    <div class="tools"><button type="submit">Run</button>${query.sql && html`<button type="button" onClick=${() => choose(query.sql)}>Edit as SQL</button>`}</div></form>`
+}
+
+/** @param {{name: string, given: string[]}} props */
+function CannedRows({ name, given }) {
+  const found = useAnswer(`query/${encodeURIComponent(name)}`, { param: given }, { main: true })
+  return html`<p><strong>${name}</strong> <span class="soft">${given.join(', ')}</span></p>
+    <${Answered} of=${found} what="the rows" children=${(/** @type {any[]} */ rows) => (rows.length ? html`<p class="soft">${count(rows.length)} rows</p><${Rows} rows=${rows} />` : html`<${Nothing}>No rows.<//>`)} />`
 }
