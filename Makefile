@@ -25,10 +25,12 @@ demo-dash0: ## a real OTLP collector, a simulated load, and equal counts at both
 	@PATH="$$(scripts/need.sh --tools-path):$$PATH" scripts/demo-dash0.sh
 
 test: ## all tests, against Redis 7 and 8, Valkey, rotel, DuckDB, Polars, pandas, ClickHouse, Spark, Node and Chromium
-	@scripts/need.sh cc redis servers openssl python java chromium typescript
+	@scripts/need.sh cc redis servers openssl python java chromium typescript page
 	@# The same random runs each time: what is still to be found, `make chaos` looks for.
 	PROPTEST_RNG_SEED=1 PATH="$$(scripts/need.sh --tools-path):$$PATH" cargo test $(CARGO_FLAGS)
 	npm --prefix clients/typescript test
+	cargo build $(CARGO_FLAGS)
+	EMP_EVENTS_BINARY=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/emp-events npm --prefix tests/page test
 
 chaos: ## a thousand kills each of collectors, forwarders and services, with all else that can go wrong, then fuzz
 	@scripts/need.sh cc redis typescript
@@ -41,9 +43,10 @@ fuzz: ## whatever bytes in place of a segment, an answer of Redis, a spool, a fi
 	@scripts/need.sh cc fuzz
 	@PATH="$$(scripts/need.sh --tools-path):$$PATH" scripts/fuzz.sh
 
-lint: ## formatting, files that do not belong here, rooms, clippy with warnings as errors, licences of dependencies
-	@scripts/need.sh cc python
+lint: ## formatting, files that do not belong here, types of the page, rooms, clippy with warnings as errors, licences of dependencies
+	@scripts/need.sh cc python page
 	scripts/check-files.sh
+	npm --prefix tests/page run --silent types
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings

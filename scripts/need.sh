@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure of the tools that a make target needs, and says what it installs before it does.
 #
-#   scripts/need.sh cc redis servers openssl python java node typescript chromium buildah debootstrap fuzz
+#   scripts/need.sh cc redis servers openssl python java node typescript page chromium buildah debootstrap fuzz
 #                                      each of these, installed where missing
 #   scripts/need.sh --tools-path       the folder of the Python tools' programs
 #
@@ -128,6 +128,16 @@ need_typescript() {
     cp "$folder/package-lock.json" "$folder/node_modules/.installed-lock.json"
 }
 
+# What checks and tests the page of `serve`, as its lock file has it.
+need_page() {
+    local folder=tests/page
+    command -v node >/dev/null && command -v npm >/dev/null || install_packages nodejs npm
+    cmp -s "$folder/package-lock.json" "$folder/node_modules/.installed-lock.json" && return
+    say "installing what the page is checked and tested with into $folder/node_modules"
+    npm ci --silent --no-audit --no-fund --prefix "$folder" >&2
+    cp "$folder/package-lock.json" "$folder/node_modules/.installed-lock.json"
+}
+
 for tool in "$@"; do
     case $tool in
         cc) need_cc ;;
@@ -138,6 +148,7 @@ for tool in "$@"; do
         node) need_node ;;
         openssl) need_openssl ;;
         typescript) need_typescript ;;
+        page) need_page ;;
         chromium) need_chromium ;;
         buildah) need_buildah ;;
         debootstrap) need_debootstrap ;;

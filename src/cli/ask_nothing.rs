@@ -9,6 +9,8 @@ use emp_forward::Settings;
 use super::failure::{Failure, Outcome};
 use super::options::Options;
 
+pub(super) use super::options::runtime;
+
 #[derive(Subcommand)]
 pub(super) enum Command {}
 
@@ -18,7 +20,7 @@ impl Command {
     }
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct AskOptions {}
 
 #[derive(Debug, Args)]
@@ -43,7 +45,7 @@ impl AsOf {
     }
 }
 
-pub(super) fn check_events(_: &Options, _: &AsOf) -> Vec<Check> {
+pub(super) async fn check_events_at_shell(_: &Options, _: &AsOf) -> Vec<Check> {
     Vec::new()
 }
 

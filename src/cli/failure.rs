@@ -13,6 +13,12 @@ pub(super) enum Failure {
     Usage(String),
 }
 
+/// What was asked about is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+#[cfg_attr(not(feature = "query"), expect(dead_code, reason = "only questions are about something"))]
+pub(super) struct Missing(pub String);
+
 /// What a command ends with.
 pub(super) type Outcome = Result<ExitCode, Failure>;
 

@@ -20,7 +20,7 @@ const STORE: &str = "EMP_EVENTS_STORE";
 const USUAL_STORE: &str = "data/events";
 
 /// Options that every command takes, before or after its name.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Options of every command")]
 pub(super) struct Options {
     /// The store's folder
@@ -204,7 +204,7 @@ pub(super) fn wrapped(text: &str, begun: usize, indent: usize) -> String {
 }
 
 /// A time zone by its name; none is this machine's.
-fn time_zone(name: &str) -> Result<TimeZone, String> {
+pub(super) fn time_zone(name: &str) -> Result<TimeZone, String> {
     if name.is_empty() {
         return Ok(TimeZone::system());
     }

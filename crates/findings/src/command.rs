@@ -1,7 +1,7 @@
 //! Commands to type next: quoted for the shell, and with what led to the answer that names them.
 
 use std::borrow::Cow;
-use std::sync::OnceLock;
+use std::cell::RefCell;
 
 use emp_event::is_unseen;
 
@@ -16,17 +16,19 @@ pub struct Carried {
     pub now_ms: Option<i64>,
 }
 
-/// What this process's answers are about: it answers once, and is told before.
-static CARRIED: OnceLock<Carried> = OnceLock::new();
+thread_local! {
+    /// What the answer is about that this thread is at work on: one thread answers a question from its beginning to its end.
+    static CARRIED: RefCell<Option<Carried>> = const { RefCell::new(None) };
+}
 
-/// What every command that is named from then on says, too. The first call counts.
+/// What every command that this thread names from then on says, too.
 pub fn carry(carried: Carried) {
-    let _ = CARRIED.set(carried);
+    CARRIED.set(Some(carried));
 }
 
 /// `emp-events` with these words, for a shell: what is carried comes last.
 pub fn command(words: &[&str]) -> String {
-    with_options(words, CARRIED.get())
+    CARRIED.with_borrow(|carried| with_options(words, carried.as_ref()))
 }
 
 fn with_options(words: &[&str], carried: Option<&Carried>) -> String {

@@ -79,9 +79,17 @@ impl Engine {
     /// # Errors
     /// As [`Engine::sql`].
     pub async fn newest_jobs_like(&self, beginning: &str, most: usize) -> Result<Vec<String>, QueryError> {
+        self.newest_like("job_id", beginning, most).await
+    }
+
+    /// The same of another column of `events`.
+    ///
+    /// # Errors
+    /// As [`Engine::sql`].
+    pub async fn newest_like(&self, column: &str, beginning: &str, most: usize) -> Result<Vec<String>, QueryError> {
         let since = self.newest_hours()?;
         let sql = format!(
-            "select distinct job_id from events where starts_with(job_id, {}) and ingested_at >= timestamp '{since}' \
+            "select distinct {column} from events where starts_with({column}, {}) and ingested_at >= timestamp '{since}' \
              limit {most}",
             literal(beginning)
         );

@@ -4,7 +4,7 @@ use redis::cmd;
 
 use super::entries::{Entries, Taken};
 use super::pace::Pace;
-use super::{Connection, RedisAddress, StreamError};
+use super::{Connection, RedisAddress, StreamError, StreamState};
 use emp_event::EntryId;
 
 /// Entries read at once.
@@ -102,9 +102,17 @@ impl StreamTail {
 
     /// The highest ID that the stream has ever given out; `None` where there is no stream.
     async fn last_given(&mut self) -> Result<Option<EntryId>, StreamError> {
+        Ok(self.state().await?.and_then(|state| state.last))
+    }
+
+    /// How many entries it has and had, its first and its last; `None` where there is no stream.
+    ///
+    /// # Errors
+    /// Any [`StreamError`]; the connection is of no use then.
+    pub async fn state(&mut self) -> Result<Option<StreamState>, StreamError> {
         let info = cmd("XINFO").arg("STREAM").arg(&self.connection.stream).to_owned();
         match self.connection.outline(&info).await {
-            Ok(state) => Ok(self.connection.stream_state(state)?.last),
+            Ok(state) => Ok(Some(self.connection.stream_state(state)?)),
             Err(StreamError::NoGroup { .. }) => Ok(None),
             Err(error) => Err(error),
         }

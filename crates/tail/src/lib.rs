@@ -4,6 +4,7 @@
 //! where they meet: of a stream by the ID of the last event that was shown, of a store by that of each of
 //! its writers, since the events of several come in no order. Both are read a few megabytes at a time.
 
+mod in_order;
 mod of_redis;
 mod of_store;
 
@@ -14,6 +15,7 @@ use emp_query::QueryError;
 use emp_store::StoreError;
 use emp_stream::StreamError;
 
+pub use in_order::{OrderedTail, Told};
 pub use of_redis::RedisTail;
 pub use of_store::StoreTail;
 

@@ -12,9 +12,10 @@ use emp_query::Engine;
 use emp_render::{write_anomalies, write_backtest};
 use emp_units::parse_duration;
 
-use super::answer::{AsOf, engine, moment, note_failures_without_level, runtime, show, show_list, warn};
+use super::answer::{AsOf, moment, note_failures_without_level, show, show_list};
+use super::asking::Asking;
 use crate::cli::failure::{Failure, Outcome};
-use crate::cli::options::{FormatOption, Options};
+use crate::cli::options::FormatOption;
 
 /// How far back what happens now reaches.
 const HOUR_MS: i64 = 3_600_000;
@@ -55,44 +56,44 @@ pub(crate) struct Anomalies {
 }
 
 impl Anomalies {
-    pub fn run(self, options: &Options) -> Outcome {
-        options.allow_formats(&FormatOption::OF_VALUES)?;
-        runtime()?.block_on(async {
-            let engine = engine(options)?;
-            let now = self.as_of.ms(options, &engine)?;
-            if self.backtest {
-                self.look_back(options, &engine, now).await?;
-            } else {
-                self.as_of.say_what_is_missing(options, &engine).await?;
-                let anomalies = Investigation::open(&engine, now).await?.anomalies().await?;
-                show_list(options, &anomalies.found, |out, screen| write_anomalies(out, screen, now, &anomalies))?;
-                if matches!(options.format, Some(FormatOption::Json | FormatOption::Ndjson)) {
-                    // A list has no place for it, and a screen has it below.
-                    warn(anomalies.lack.as_slice());
-                }
-                note_failures_without_level(&engine, (Some(now - HOUR_MS), Some(now + 1))).await?;
-                let is_alert = anomalies.found.iter().any(|found| found.severity == Severity::Alert);
-                if self.exit_code && is_alert {
-                    return Ok(ExitCode::FAILURE);
-                }
+    pub async fn answer(self, asking: &Asking<'_>) -> Outcome {
+        asking.allow_formats(&FormatOption::OF_VALUES)?;
+        let engine = asking.engine()?;
+        let now = self.as_of.ms(asking, &engine)?;
+        if self.backtest {
+            self.look_back(asking, &engine, now).await?;
+        } else {
+            self.as_of.say_what_is_missing(asking, &engine).await?;
+            let anomalies = Investigation::open(&engine, now).await?.anomalies().await?;
+            show_list(asking, &anomalies.found, |out, screen| write_anomalies(out, screen, now, &anomalies))?;
+            if matches!(asking.format, Some(FormatOption::Json | FormatOption::Ndjson)) {
+                // A list has no place for it, and a screen has it below.
+                asking.warn(anomalies.lack.as_slice());
             }
-            Ok(ExitCode::SUCCESS)
-        })
+            note_failures_without_level(asking, &engine, (Some(now - HOUR_MS), Some(now + 1))).await?;
+            let is_alert = anomalies.found.iter().any(|found| found.severity == Severity::Alert);
+            if self.exit_code && is_alert {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+        Ok(ExitCode::SUCCESS)
     }
 
-    async fn look_back(&self, options: &Options, engine: &Engine, now: i64) -> Result<(), Failure> {
-        let since = moment(options, &self.last, now)?;
+    async fn look_back(&self, asking: &Asking<'_>, engine: &Engine, now: i64) -> Result<(), Failure> {
+        let since = moment(asking, &self.last, now)?;
         let step = parse_duration(&self.every).map_err(|error| Failure::Usage(error.to_string()))?;
         if step < Duration::from_secs(1) {
             return Err(Failure::Usage(format!("--every {} is too short: a second at least", self.every)));
         }
         let truth = self.truth.as_deref().map(read_truth).transpose()?;
         let investigation = Investigation::open(engine, now).await?;
-        let mut backtest = investigation.backtest(since, step.as_millis() as i64, &show_progress).await?;
+        let is_shown = asking.is_at_shell() && std::io::stderr().is_terminal();
+        let progress = |done: usize, all: usize| show_progress(is_shown, done, all);
+        let mut backtest = investigation.backtest(since, step.as_millis() as i64, &progress).await?;
         if let Some(truth) = truth {
             backtest = backtest.compared_with(&truth, (since, now));
         }
-        show(options, &backtest, write_backtest)
+        show(asking, &backtest, write_backtest)
     }
 }
 
@@ -103,8 +104,8 @@ fn read_truth(path: &Path) -> Result<Truth, Failure> {
     Ok(serde_json::from_str(&text).with_context(failed)?)
 }
 
-fn show_progress(done: usize, all: usize) {
-    if std::io::stderr().is_terminal() {
+fn show_progress(is_shown: bool, done: usize, all: usize) {
+    if is_shown {
         let end = if done == all { "\r\x1b[K" } else { "" };
         eprint!("\r{done} of {all} looks{end}");
     }

@@ -15,20 +15,19 @@ use emp_catalog::Indexed;
 use emp_collect::Lag;
 use emp_findings::Carried;
 use emp_investigate::{ByClocks, Investigation, WithoutLevel, clocks_note};
-use emp_prompt::{clear, watched};
+use emp_prompt::clear;
 use emp_query::{Answer, CannedQuery, Engine, OnIndexing, QueryError, Settings, canned_queries, find, literal};
-use emp_render::{AnswerWriter, Format, Screen, visible};
+use emp_render::{AnswerWriter, Screen, visible};
 use emp_store::StoreWriter;
 use emp_units::parse_moment;
 
+use super::asking::Asking;
 use crate::cli::arguments::path_variable;
-use crate::cli::failure::{Failure, Outcome, say};
-use crate::cli::options::{FormatOption, Options, screen_width};
+use crate::cli::failure::{Failure, Missing, Outcome};
+use crate::cli::options::{FormatOption, Options};
 
 /// The event of this very moment belongs to a range that ends now.
 const NOW_MS: i64 = 1;
-/// Rows of a table on a terminal: more are cut in the middle, and the footer says so.
-const TERMINAL_ROWS_MAX: usize = 100;
 
 /// A time range, as every question about many jobs takes it.
 #[derive(Debug, Args)]
@@ -95,18 +94,19 @@ pub(super) fn parameter(name: &str, value: Option<String>) -> Option<(String, St
 }
 
 /// Runs the canned query of that name and shows its answer.
-pub(super) fn ask_canned(
-    options: &Options,
+pub(super) async fn ask_canned(
+    asking: &Asking<'_>,
     as_of: &AsOf,
     query: &CannedQuery,
     parameters: &[(String, String)],
 ) -> Outcome {
-    ask(options, as_of, async |engine| engine.canned(query, parameters).await)
+    asking.is_in_sql(&query.sql);
+    ask(asking, as_of, async |engine| engine.canned(query, parameters).await).await
 }
 
 /// The same of a query about times between producers, of all jobs or of one: says whose clocks are wrong in its range.
-pub(super) fn ask_by_clocks(
-    options: &Options,
+pub(super) async fn ask_by_clocks(
+    asking: &Asking<'_>,
     as_of: &AsOf,
     name: &str,
     job: Option<String>,
@@ -114,9 +114,10 @@ pub(super) fn ask_by_clocks(
 ) -> Outcome {
     let queries = canned()?;
     let query = find(&queries, name)?;
-    ask(options, as_of, async |engine| {
+    asking.is_in_sql(&query.sql);
+    ask(asking, as_of, async |engine| {
         let job = match job {
-            Some(job) => Some(known_job(engine, job).await?),
+            Some(job) => Some(known_job(asking, engine, job).await?),
             None => None,
         };
         let parameters: Vec<_> = parameters.into_iter().chain([parameter("job_id", job)]).flatten().collect();
@@ -128,9 +129,10 @@ pub(super) fn ask_by_clocks(
         let of_clocks: Vec<(String, String)> = parameters.iter().filter(of_clocks).cloned().collect();
         let note = clocks_note(engine, &of_clocks, by).await?;
         let hint = if by == ByClocks::Corrected { "; --raw-clocks takes their word" } else { "" };
-        warn(note.map(|note| note + hint).as_slice());
+        asking.warn(note.map(|note| note + hint).as_slice());
         Ok::<_, Failure>(engine.canned(query, &parameters).await?)
     })
+    .await
 }
 
 /// Every canned query, the user's own from `EMP_EVENTS_SQL` included.
@@ -140,52 +142,55 @@ pub(super) fn canned() -> Result<Vec<CannedQuery>, Failure> {
 }
 
 /// Asks the engine and shows the answer as it comes.
-pub(super) fn ask<E: Into<Failure>>(
-    options: &Options,
+pub(super) async fn ask<E: Into<Failure>>(
+    asking: &Asking<'_>,
     as_of: &AsOf,
     question: impl AsyncFnOnce(&Engine) -> Result<Answer, E>,
 ) -> Outcome {
-    ask_in(options, as_of, false, question)
+    ask_in(asking, as_of, false, question).await
 }
 
 /// The same, where rows are to stand upright and no text is to be cut, if `is_tall`.
-pub(super) fn ask_in<E: Into<Failure>>(
-    options: &Options,
+pub(super) async fn ask_in<E: Into<Failure>>(
+    asking: &Asking<'_>,
     as_of: &AsOf,
     is_tall: bool,
     question: impl AsyncFnOnce(&Engine) -> Result<Answer, E>,
 ) -> Outcome {
     let begun = Instant::now();
-    runtime()?.block_on(async {
-        let engine = as_of.engine(options)?;
-        stream(options, &engine, begun, is_tall, question(&engine)).await
-    })?;
+    let engine = as_of.engine(asking)?;
+    stream(asking, &engine, begun, is_tall, question(&engine)).await?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Shows the answer to a question that was begun then, as it comes: how many rows.
 pub(super) async fn stream<E: Into<Failure>>(
-    options: &Options,
+    asking: &Asking<'_>,
     engine: &Engine,
     begun: Instant,
     is_tall: bool,
     question: impl Future<Output = Result<Answer, E>>,
 ) -> Result<usize, Failure> {
-    let screen = screen(options)?;
-    let mut out = BufWriter::new(std::io::stdout().lock());
-    let mut answer = watched(engine, question).await.map_err(Into::into)?;
-    warn(&answer.new_warnings());
+    let screen = asking.screen();
+    let mut out = BufWriter::new(asking);
+    let mut answer = asking.watched(engine, question).await.map_err(Into::into)?;
+    asking.warn(&answer.new_warnings());
     let schema = answer.schema.clone();
     let mut writer = match is_tall {
         true => AnswerWriter::tall(&mut out, &screen, schema),
-        false => AnswerWriter::new(&mut out, format(options), &screen, schema),
+        false => AnswerWriter::new(&mut out, asking.format(), &screen, schema),
     };
-    let mut rows = 0;
-    while let Some(batch) = watched(engine, answer.next()).await? {
+    let (mut rows, rows_max) = (0, asking.rows_max().unwrap_or(usize::MAX));
+    while let Some(batch) = asking.watched(engine, answer.next()).await? {
+        let batch = batch.slice(0, batch.num_rows().min(rows_max - rows));
+        if batch.num_rows() == 0 {
+            asking.warn(&[format!("the first {rows_max} rows of more: ask for fewer, or with a larger limit")]);
+            break;
+        }
         rows += batch.num_rows();
         writer.write(&batch)?;
     }
-    warn(&answer.new_warnings());
+    asking.warn(&answer.new_warnings());
     writer.finish(Some(begun.elapsed()))?;
     out.flush()?;
     Ok(rows)
@@ -193,68 +198,72 @@ pub(super) async fn stream<E: Into<Failure>>(
 
 /// Shows an answer that is one value: as JSON where that was asked for, else for a person.
 pub(super) fn show<T: Serialize>(
-    options: &Options,
+    asking: &Asking<'_>,
     answer: &T,
     for_person: impl FnOnce(&mut dyn Write, &Screen, &T) -> std::io::Result<()>,
 ) -> Result<(), Failure> {
-    options.allow_formats(&FormatOption::OF_VALUES)?;
-    let mut out = BufWriter::new(std::io::stdout().lock());
-    match options.format {
-        Some(FormatOption::Json | FormatOption::Ndjson) => write_json(&mut out, options, answer)?,
-        _ => for_person(&mut out, &screen(options)?, answer)?,
+    asking.allow_formats(&FormatOption::OF_VALUES)?;
+    let mut out = BufWriter::new(asking);
+    match asking.format {
+        Some(FormatOption::Json | FormatOption::Ndjson) => write_json(&mut out, asking, answer)?,
+        _ => for_person(&mut out, &asking.screen(), answer)?,
     }
     Ok(out.flush()?)
 }
 
 /// The same of a list, of which NDJSON has a line for each.
 pub(super) fn show_list<T: Serialize>(
-    options: &Options,
+    asking: &Asking<'_>,
     answer: &[T],
     for_person: impl FnOnce(&mut dyn Write, &Screen) -> std::io::Result<()>,
 ) -> Result<(), Failure> {
-    if options.format != Some(FormatOption::Ndjson) {
-        return show(options, &answer, |out, screen, _| for_person(out, screen));
+    if asking.format != Some(FormatOption::Ndjson) {
+        return show(asking, &answer, |out, screen, _| for_person(out, screen));
     }
-    let mut out = BufWriter::new(std::io::stdout().lock());
-    answer.iter().try_for_each(|one| write_json(&mut out, options, one))?;
+    let mut out = BufWriter::new(asking);
+    answer.iter().try_for_each(|one| write_json(&mut out, asking, one))?;
     Ok(out.flush()?)
 }
 
 /// The same of a value that is a list besides: NDJSON has a line for each of its parts.
 pub(super) fn show_parts<T: Serialize, P: Serialize>(
-    options: &Options,
+    asking: &Asking<'_>,
     answer: &T,
     parts: &[P],
     for_person: impl FnOnce(&mut dyn Write, &Screen, &T) -> std::io::Result<()>,
 ) -> Result<(), Failure> {
-    match options.format {
-        Some(FormatOption::Ndjson) => show_list(options, parts, |_, _| Ok(())),
-        _ => show(options, answer, for_person),
+    match asking.format {
+        Some(FormatOption::Ndjson) => show_list(asking, parts, |_, _| Ok(())),
+        _ => show(asking, answer, for_person),
     }
 }
 
 /// Asks for rows that are to be looked at as a whole.
-pub(super) async fn gather(mut answer: Answer) -> Result<Vec<RecordBatch>, Failure> {
+pub(super) async fn gather(asking: &Asking<'_>, mut answer: Answer) -> Result<Vec<RecordBatch>, Failure> {
     let batches = answer.rest().await;
-    warn(&answer.new_warnings());
+    asking.warn(&answer.new_warnings());
     Ok(batches?)
 }
 
 /// The store of the options, as of now.
 pub(super) fn engine(options: &Options) -> Result<Engine, Failure> {
-    Ok(engine_in(options, options.time_zone())?)
+    Ok(engine_in(options, options.time_zone(), on_indexing())?)
 }
 
 /// The same with a time zone that was understood before.
-pub(super) fn engine_in(options: &Options, zone: TimeZone) -> Result<Engine, QueryError> {
-    let settings = Settings { memory_bytes: options.asking.memory, on_indexing: on_indexing(), ..Settings::default() };
+pub(super) fn engine_in(
+    options: &Options,
+    zone: TimeZone,
+    on_indexing: Option<OnIndexing>,
+) -> Result<Engine, QueryError> {
+    let settings = Settings { memory_bytes: options.asking.memory, on_indexing, ..Settings::default() };
     let engine = Engine::open_with(&options.layout(), settings)?;
     let now_ms = now_ms(options, &engine)?;
     Ok(engine.with_clock(Timestamp::from_millisecond(now_ms).unwrap_or(Timestamp::MAX), zone))
 }
 
 /// Says on a terminal why a first question about ids or texts takes longer.
-fn on_indexing() -> Option<OnIndexing> {
+pub(super) fn on_indexing() -> Option<OnIndexing> {
     let tell = |what: Indexed, done: usize, all: usize| {
         let what = match what {
             Indexed::Ids => "ids",
@@ -297,11 +306,13 @@ impl AsOf {
     }
 
     /// The store, whose clock stands at that moment.
-    pub fn engine(&self, options: &Options) -> Result<Engine, Failure> {
-        let engine = engine(options)?;
-        Ok(match self.given_ms(options)? {
+    pub fn engine(&self, asking: &Asking<'_>) -> Result<Engine, Failure> {
+        let engine = asking.engine()?;
+        let given_ms = self.given_ms(asking)?;
+        asking.is_as_of(given_ms.map_or_else(|| now_ms(asking, &engine), Ok)?);
+        Ok(match given_ms {
             Some(ms) => {
-                engine.with_clock(Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX), options.time_zone())
+                engine.with_clock(Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX), asking.time_zone())
             }
             None => engine,
         })
@@ -311,28 +322,35 @@ impl AsOf {
     pub fn at_end_of(
         &self,
         range: &TimeRange,
-        options: &Options,
+        asking: &Asking<'_>,
         engine: &Engine,
         length_ms: i64,
     ) -> Result<(Self, i64), Failure> {
-        let now_ms = self.given_ms(options)?.map_or_else(|| now_ms(options, engine), Ok)?;
-        let (since_ms, until_ms) = range.or_last(options, now_ms, length_ms)?;
+        let now_ms = self.given_ms(asking)?.map_or_else(|| now_ms(asking, engine), Ok)?;
+        asking.is_as_of(now_ms);
+        let (since_ms, until_ms) = range.or_last(asking, now_ms, length_ms)?;
         let now = if range.until.is_some() { Some(until_ms.to_string()) } else { self.now.clone() };
         Ok((Self { now }, since_ms))
     }
 
     /// That moment, ms since the epoch. What is typed next is to ask the same store, as of the same moment.
-    pub fn ms(&self, options: &Options, engine: &Engine) -> Result<i64, Failure> {
-        let given_ms = self.given_ms(options)?;
-        emp_findings::carry(Carried { store: options.named_store(), now_ms: given_ms });
-        Ok(given_ms.map_or_else(|| now_ms(options, engine), Ok)?)
+    pub fn ms(&self, asking: &Asking<'_>, engine: &Engine) -> Result<i64, Failure> {
+        let given_ms = self.given_ms(asking)?;
+        emp_findings::carry(Carried { store: asking.named_store(), now_ms: given_ms });
+        let now_ms = given_ms.map_or_else(|| now_ms(asking, engine), Ok)?;
+        asking.is_as_of(now_ms);
+        Ok(now_ms)
     }
 
     /// The store as of then. What it lacks of its stream is said first.
-    pub async fn investigation<'a>(&self, options: &Options, engine: &'a Engine) -> Result<Investigation<'a>, Failure> {
+    pub async fn investigation<'a>(
+        &self,
+        asking: &Asking<'_>,
+        engine: &'a Engine,
+    ) -> Result<Investigation<'a>, Failure> {
         // Redis is asked meanwhile: it may be far, or not there.
-        let missing = self.say_what_is_missing(options, engine);
-        let (said, opened) = tokio::join!(missing, self.investigation_quietly(options, engine));
+        let missing = self.say_what_is_missing(asking, engine);
+        let (said, opened) = tokio::join!(missing, self.investigation_quietly(asking, engine));
         said?;
         opened
     }
@@ -340,23 +358,22 @@ impl AsOf {
     /// The same where somebody else says what is missing.
     pub async fn investigation_quietly<'a>(
         &self,
-        options: &Options,
+        asking: &Asking<'_>,
         engine: &'a Engine,
     ) -> Result<Investigation<'a>, Failure> {
-        Ok(Investigation::open(engine, self.ms(options, engine)?).await?)
+        Ok(Investigation::open(engine, self.ms(asking, engine)?).await?)
     }
 
-    /// Says on stderr what the store lacks of its stream: nothing where a moment of the past was asked about.
-    pub async fn say_what_is_missing(&self, options: &Options, engine: &Engine) -> Result<(), Failure> {
+    /// Says what the store lacks of its stream: nothing where a moment of the past was asked about.
+    pub async fn say_what_is_missing(&self, asking: &Asking<'_>, engine: &Engine) -> Result<(), Failure> {
         let newest_ms = engine.newest_ms()?;
-        if self.now.is_some()
-            && newest_ms.is_some_and(|newest_ms| self.ms(options, engine).is_ok_and(|now_ms| now_ms <= newest_ms))
-        {
+        let now_ms = self.ms(asking, engine)?;
+        if self.now.is_some() && newest_ms.is_some_and(|newest_ms| now_ms <= newest_ms) {
             return Ok(());
         }
-        let lag = Lag::of(&options.collect_settings(None)?).await;
+        let lag = Lag::of(&asking.collect_settings(None)?).await;
         if let Some(missing) = lag.and_then(|lag| lag.in_words()) {
-            warn(&[missing]);
+            asking.warn(&[missing]);
         }
         Ok(())
     }
@@ -380,75 +397,48 @@ pub(super) fn write_json(out: &mut impl Write, options: &Options, answer: &impl 
 /// Says that a job is not there, and which ones are near.
 pub(super) async fn unknown_job(engine: &Engine, job: &str) -> Result<Failure, Failure> {
     let similar = engine.similar_jobs(job).await?;
-    Ok(Failure::Failed(anyhow::anyhow!(engine.why_no_job(job, &similar).await?)))
+    Ok(Missing(engine.why_no_job(job, &similar).await?).into())
 }
 
 /// That job, or the only one whose id begins so.
-async fn known_job(engine: &Engine, job: String) -> Result<String, Failure> {
-    match meant_by(engine, &job).await? {
+async fn known_job(asking: &Asking<'_>, engine: &Engine, job: String) -> Result<String, Failure> {
+    match meant_by(asking, engine, &job).await? {
         Some(meant) => Ok(meant),
         None => Err(unknown_job(engine, &job).await?),
     }
 }
 
 /// The id of that job, or of the only one whose id begins so; `None` where there is neither.
-pub(super) async fn meant_by(engine: &Engine, job: &str) -> Result<Option<String>, Failure> {
+pub(super) async fn meant_by(asking: &Asking<'_>, engine: &Engine, job: &str) -> Result<Option<String>, Failure> {
     let mut of_job = engine.sql(&format!("select 1 from events where job_id = {} limit 1", literal(job))).await?;
     if of_job.next().await?.is_some_and(|batch| batch.num_rows() > 0) {
         return Ok(Some(job.to_owned()));
     }
-    job_meant(engine, job).await
+    job_meant(asking, engine, job).await
 }
 
 /// The one job whose id begins so, which is said; `None` where there is none, or several.
-pub(super) async fn job_meant(engine: &Engine, job: &str) -> Result<Option<String>, Failure> {
+pub(super) async fn job_meant(asking: &Asking<'_>, engine: &Engine, job: &str) -> Result<Option<String>, Failure> {
     let beginning = job.strip_suffix('*').unwrap_or(job);
     let meant = engine.only_job_like(beginning).await?.filter(|meant| meant != job);
     if let Some(meant) = &meant {
-        eprintln!("{} is taken for {}, the only job whose id begins so", visible(job), visible(meant));
+        asking.tell(&format!("{} is taken for {}, the only job whose id begins so", visible(job), visible(meant)));
     }
     Ok(meant)
 }
 
 /// A runtime for queries: as many threads as the machine has cores.
-pub(super) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()
-}
-
-/// How the answer is to look.
-pub(super) fn format(options: &Options) -> Format {
-    match options.format {
-        Some(FormatOption::Table) => Format::Table,
-        Some(FormatOption::Json) => Format::Json,
-        Some(FormatOption::Ndjson) => Format::Ndjson,
-        Some(FormatOption::Csv) => Format::Csv,
-        Some(FormatOption::Markdown) => Format::Markdown,
-        None if std::io::stdout().is_terminal() => Format::Table,
-        None => Format::Ndjson,
-    }
-}
-
-/// What it is shown on. In a pipe nothing is cut, unless COLUMNS says how wide it is.
-pub(super) fn screen(options: &Options) -> Result<Screen, Failure> {
-    let stdout = std::io::stdout();
-    Ok(Screen {
-        width: screen_width(),
-        color: options.colors(&stdout),
-        time_zone: options.time_zone(),
-        rows_max: stdout.is_terminal().then_some(TERMINAL_ROWS_MAX),
-    })
 }
 
 /// Says how many failures of a range count as no errors, where there are some.
 pub(super) async fn note_failures_without_level(
+    asking: &Asking<'_>,
     engine: &Engine,
     (since_ms, until_ms): (Option<i64>, Option<i64>),
 ) -> Result<(), Failure> {
     let note = WithoutLevel::of_range(engine, since_ms, until_ms).await?.note();
-    warn(note.as_slice());
+    asking.warn(note.as_slice());
     Ok(())
-}
-
-pub(super) fn warn(warnings: &[String]) {
-    warnings.iter().for_each(|warning| say(warning));
 }

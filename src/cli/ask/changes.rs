@@ -4,15 +4,13 @@ use std::process::ExitCode;
 use clap::Args;
 
 use emp_investigate::{ChangesQuestion, changes, changes_table};
-use emp_prompt::watched;
 use emp_render::{write_answer, write_changes};
 use emp_units::parse_positive_duration;
 
-use super::answer::{
-    AsOf, TimeRange, engine, format, moment, note_failures_without_level, runtime, screen, show_parts,
-};
+use super::answer::{AsOf, TimeRange, moment, note_failures_without_level, show_parts};
+use super::asking::Asking;
 use crate::cli::failure::{Failure, Outcome};
-use crate::cli::options::{FormatOption, Options};
+use crate::cli::options::FormatOption;
 
 const BEFORE: &str = "before";
 /// The event of this very moment belongs to a range that ends now.
@@ -50,40 +48,38 @@ pub(crate) struct Changes {
 }
 
 impl Changes {
-    pub fn run(self, options: &Options) -> Outcome {
-        runtime()?.block_on(async {
-            let engine = engine(options)?;
-            self.as_of.say_what_is_missing(options, &engine).await?;
-            let now = self.as_of.ms(options, &engine)?;
-            let (since, until) = self.range.bounds(options, &self.as_of, now)?;
-            let until = until.unwrap_or(now + NOW_MS);
-            let after = (since.unwrap_or(until - ChangesQuestion::RECENT_MS), until);
-            let before = self.before(options, after, now)?;
-            let question = ChangesQuestion::new(after, before).map_err(|error| Failure::Usage(error.to_string()))?;
-            let found = watched(&engine, changes(&engine, &question)).await?;
-            match options.format {
-                Some(FormatOption::Csv | FormatOption::Markdown) => {
-                    let table = changes_table(&found)?;
-                    let mut out = BufWriter::new(std::io::stdout().lock());
-                    write_answer(&mut out, format(options), &screen(options)?, table.schema(), &[table], None)?;
-                    out.flush()?;
-                }
-                _ => show_parts(options, &found, &found.changes, write_changes)?,
+    pub async fn answer(self, asking: &Asking<'_>) -> Outcome {
+        let engine = asking.engine()?;
+        self.as_of.say_what_is_missing(asking, &engine).await?;
+        let now = self.as_of.ms(asking, &engine)?;
+        let (since, until) = self.range.bounds(asking, &self.as_of, now)?;
+        let until = until.unwrap_or(now + NOW_MS);
+        let after = (since.unwrap_or(until - ChangesQuestion::RECENT_MS), until);
+        let before = self.before(asking, after, now)?;
+        let question = ChangesQuestion::new(after, before).map_err(|error| Failure::Usage(error.to_string()))?;
+        let found = asking.watched(&engine, changes(&engine, &question)).await?;
+        match asking.format {
+            Some(FormatOption::Csv | FormatOption::Markdown) => {
+                let table = changes_table(&found)?;
+                let mut out = BufWriter::new(asking);
+                write_answer(&mut out, asking.format(), &asking.screen(), table.schema(), &[table], None)?;
+                out.flush()?;
             }
-            note_failures_without_level(&engine, (Some(after.0), Some(after.1))).await?;
-            let is_other = self.exit_code && !found.changes.is_empty();
-            Ok(if is_other { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-        })
+            _ => show_parts(asking, &found, &found.changes, write_changes)?,
+        }
+        note_failures_without_level(asking, &engine, (Some(after.0), Some(after.1))).await?;
+        let is_other = self.exit_code && !found.changes.is_empty();
+        Ok(if is_other { ExitCode::FAILURE } else { ExitCode::SUCCESS })
     }
 
     /// The range to compare with.
-    fn before(&self, options: &Options, after: (i64, i64), now: i64) -> Result<(i64, i64), Failure> {
+    fn before(&self, asking: &Asking<'_>, after: (i64, i64), now: i64) -> Result<(i64, i64), Failure> {
         let text = self.against.trim();
         if text == BEFORE {
             return Ok((TimeRange::right_before(after.0, after.1, now), after.0));
         }
         if let Some((from, to)) = text.split_once("..") {
-            return Ok((moment(options, from, now)?, moment(options, to, now)?));
+            return Ok((moment(asking, from, now)?, moment(asking, to, now)?));
         }
         let earlier = parse_positive_duration(text).map_err(|_| {
             Failure::Usage(format!(

@@ -5,7 +5,8 @@ use emp_findings::{AnomalyKind, Severity, command};
 use emp_investigate::Investigation;
 use emp_render::sentence;
 
-use super::answer::{AsOf, engine, runtime};
+use super::answer::AsOf;
+use super::asking::Asking;
 use crate::cli::failure::Failure;
 use crate::cli::options::Options;
 
@@ -14,16 +15,21 @@ pub(crate) fn as_shown(text: &str, options: &Options) -> String {
     sentence(text, &options.time_zone())
 }
 
+/// As [`check_events`], asked at a shell.
+pub(crate) async fn check_events_at_shell(options: &Options, as_of: &AsOf) -> Vec<Check> {
+    check_events(&Asking::at_shell(options), as_of).await
+}
+
 /// What the events themselves tell: clocks that are ahead, and services that have gone silent.
-pub(crate) fn check_events(options: &Options, as_of: &AsOf) -> Vec<Check> {
+pub(crate) async fn check_events(asking: &Asking<'_>, as_of: &AsOf) -> Vec<Check> {
     let ask = async || {
-        let engine = engine(options)?;
-        let now = as_of.ms(options, &engine)?;
+        let engine = asking.engine()?;
+        let now = as_of.ms(asking, &engine)?;
         let anomalies = Investigation::open(&engine, now).await?.anomalies().await?;
         Ok::<_, Failure>(anomalies.found)
     };
     // What cannot be asked has been said by the check of the store.
-    let anomalies = runtime().ok().and_then(|runtime| runtime.block_on(ask()).ok()).unwrap_or_default();
+    let anomalies = ask().await.unwrap_or_default();
     let of_kind = |kind| anomalies.iter().filter(move |one| one.kind == kind).map(|one| one.message.clone());
     let clocks: Vec<String> = of_kind(AnomalyKind::Skew).collect();
     // A clock that has been put right, or is off by less than half a second, is a note.

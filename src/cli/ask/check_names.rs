@@ -8,9 +8,9 @@ use emp_investigate::check_names;
 use emp_query::find;
 use emp_render::write_answer;
 
-use super::answer::{AsOf, TimeRange, canned, engine, format, parameter, runtime, screen, warn};
+use super::answer::{AsOf, TimeRange, canned, parameter};
+use super::asking::Asking;
 use crate::cli::failure::Outcome;
-use crate::cli::options::Options;
 
 /// Find events whose names break the standard or are not understood, and events without the ids that they owe
 ///
@@ -44,27 +44,25 @@ pub(crate) struct CheckNames {
 }
 
 impl CheckNames {
-    pub fn run(self, options: &Options) -> Outcome {
+    pub async fn answer(self, asking: &Asking<'_>) -> Outcome {
         let begun = Instant::now();
-        runtime()?.block_on(async {
-            let engine = engine(options)?;
-            let now_ms = self.as_of.ms(options, &engine)?;
-            let (since_ms, until_ms) = self.range.bounds(options, &self.as_of, now_ms)?;
-            let text = |ms: i64| ms.to_string();
-            let range = [parameter("since", since_ms.map(text)), parameter("until", until_ms.map(text))];
-            let range: Vec<_> = range.into_iter().flatten().collect();
-            let queries = canned()?;
-            let mut answer = engine.canned(find(&queries, "event-names")?, &range).await?;
-            let checked = check_names(&mut answer).await?;
-            warn(&answer.new_warnings());
-            let mut out = BufWriter::new(std::io::stdout().lock());
-            let (findings, screen) = (checked.findings, screen(options)?);
-            let count = findings.num_rows();
-            write_answer(&mut out, format(options), &screen, findings.schema(), &[findings], Some(begun.elapsed()))?;
-            out.flush()?;
-            eprintln!("{}", verdict(count, checked.event_types));
-            Ok(if count == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-        })
+        let engine = asking.engine()?;
+        let now_ms = self.as_of.ms(asking, &engine)?;
+        let (since_ms, until_ms) = self.range.bounds(asking, &self.as_of, now_ms)?;
+        let text = |ms: i64| ms.to_string();
+        let range = [parameter("since", since_ms.map(text)), parameter("until", until_ms.map(text))];
+        let range: Vec<_> = range.into_iter().flatten().collect();
+        let queries = canned()?;
+        let mut answer = engine.canned(find(&queries, "event-names")?, &range).await?;
+        let checked = check_names(&mut answer).await?;
+        asking.warn(&answer.new_warnings());
+        let mut out = BufWriter::new(asking);
+        let (findings, screen) = (checked.findings, asking.screen());
+        let count = findings.num_rows();
+        write_answer(&mut out, asking.format(), &screen, findings.schema(), &[findings], Some(begun.elapsed()))?;
+        out.flush()?;
+        asking.tell(&verdict(count, checked.event_types));
+        Ok(if count == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 

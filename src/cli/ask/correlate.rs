@@ -4,9 +4,10 @@ use clap::Args;
 
 use emp_render::write_correlation;
 
-use super::answer::{AsOf, engine, job_meant, runtime, show, unknown_job};
+use super::answer::{AsOf, job_meant, show, unknown_job};
+use super::asking::Asking;
 use crate::cli::failure::Outcome;
-use crate::cli::options::{FormatOption, Options};
+use crate::cli::options::FormatOption;
 
 /// Show what happened in connection with a job: by its trace, on its worker, with its error
 #[derive(Debug, Args)]
@@ -22,22 +23,20 @@ pub(crate) struct Correlate {
 }
 
 impl Correlate {
-    pub fn run(self, options: &Options) -> Outcome {
-        options.allow_formats(&FormatOption::OF_VALUES)?;
-        runtime()?.block_on(async {
-            let engine = engine(options)?;
-            let investigation = self.as_of.investigation(options, &engine).await?;
-            let mut correlation = investigation.correlate(&self.job).await?;
-            if correlation.is_none()
-                && let Some(meant) = job_meant(&engine, &self.job).await?
-            {
-                correlation = investigation.correlate(&meant).await?;
-            }
-            let Some(correlation) = correlation else {
-                return Err(unknown_job(&engine, &self.job).await?);
-            };
-            show(options, &correlation, write_correlation)?;
-            Ok(ExitCode::SUCCESS)
-        })
+    pub async fn answer(self, asking: &Asking<'_>) -> Outcome {
+        asking.allow_formats(&FormatOption::OF_VALUES)?;
+        let engine = asking.engine()?;
+        let investigation = self.as_of.investigation(asking, &engine).await?;
+        let mut correlation = investigation.correlate(&self.job).await?;
+        if correlation.is_none()
+            && let Some(meant) = job_meant(asking, &engine, &self.job).await?
+        {
+            correlation = investigation.correlate(&meant).await?;
+        }
+        let Some(correlation) = correlation else {
+            return Err(unknown_job(&engine, &self.job).await?);
+        };
+        show(asking, &correlation, write_correlation)?;
+        Ok(ExitCode::SUCCESS)
     }
 }

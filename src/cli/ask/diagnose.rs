@@ -7,9 +7,10 @@ use emp_findings::{Diagnosis, Verdict};
 use emp_investigate::Investigation;
 use emp_render::{write_diagnosis, write_judged};
 
-use super::answer::{AsOf, TimeRange, engine, job_meant, runtime, show, show_list};
+use super::answer::{AsOf, TimeRange, job_meant, show, show_list};
+use super::asking::Asking;
 use crate::cli::failure::{Failure, Outcome};
-use crate::cli::options::{FormatOption, Options};
+use crate::cli::options::FormatOption;
 
 /// With `--all`, so far back where no range is given.
 const LENGTH_MS: i64 = 3_600_000;
@@ -49,41 +50,39 @@ pub(crate) struct Diagnose {
 }
 
 impl Diagnose {
-    pub fn run(self, options: &Options) -> Outcome {
-        options.allow_formats(&FormatOption::OF_VALUES)?;
+    pub async fn answer(self, asking: &Asking<'_>) -> Outcome {
+        asking.allow_formats(&FormatOption::OF_VALUES)?;
         if self.range.is_given() && !self.all {
             return Err(Failure::Usage(
                 "--since, --until and --last go with --all: of a job all is looked at".to_owned(),
             ));
         }
-        let jobs = if self.all { Vec::new() } else { self.jobs()? };
-        runtime()?.block_on(async {
-            let engine = engine(options)?;
-            let (as_of, since_ms) = self.as_of.at_end_of(&self.range, options, &engine, LENGTH_MS)?;
-            let investigation = as_of.investigation(options, &engine).await?;
-            let is_well = match &jobs[..] {
-                [] => all(options, &investigation, since_ms).await?,
-                [job] => one(options, &investigation, job).await?,
-                jobs => several(options, &investigation, jobs).await?,
-            };
-            Ok(match is_well {
-                Found::Nothing => ExitCode::FAILURE,
-                Found::Unwell if self.exit_code => ExitCode::FAILURE,
-                Found::Unwell | Found::Well => ExitCode::SUCCESS,
-            })
+        let jobs = if self.all { Vec::new() } else { self.jobs(asking)? };
+        let engine = asking.engine()?;
+        let (as_of, since_ms) = self.as_of.at_end_of(&self.range, asking, &engine, LENGTH_MS)?;
+        let investigation = as_of.investigation(asking, &engine).await?;
+        let is_well = match &jobs[..] {
+            [] => all(asking, &investigation, since_ms).await?,
+            [job] => one(asking, &investigation, job).await?,
+            jobs => several(asking, &investigation, jobs).await?,
+        };
+        Ok(match is_well {
+            Found::Nothing => ExitCode::FAILURE,
+            Found::Unwell if self.exit_code => ExitCode::FAILURE,
+            Found::Unwell | Found::Well => ExitCode::SUCCESS,
         })
     }
 
     /// Those that were named, or that are piped in.
-    fn jobs(&self) -> Result<Vec<String>, Failure> {
-        let is_piped = self.jobs.is_empty() && !std::io::stdin().is_terminal();
+    fn jobs(&self, asking: &Asking<'_>) -> Result<Vec<String>, Failure> {
+        let is_piped = self.jobs.is_empty() && asking.is_at_shell() && !std::io::stdin().is_terminal();
         let mut jobs = Vec::new();
         for job in self.jobs.iter().map(String::as_str).chain(is_piped.then_some("-")) {
             if job != "-" {
                 jobs.push(job.to_owned());
                 continue;
             }
-            for line in std::io::stdin().lock().lines() {
+            for line in asking.stdin("name each job: `-` is for a pipe")?.lock().lines() {
                 jobs.extend(Some(line?.trim().to_owned()).filter(|line| !line.is_empty() && line != "null"));
             }
         }
@@ -112,33 +111,33 @@ fn found(diagnosis: &Diagnosis) -> Found {
     }
 }
 
-async fn diagnose(investigation: &Investigation<'_>, job: &str) -> Result<Diagnosis, Failure> {
+async fn diagnose(asking: &Asking<'_>, investigation: &Investigation<'_>, job: &str) -> Result<Diagnosis, Failure> {
     let diagnosis = investigation.diagnose(job).await?;
     if diagnosis.verdict == Verdict::NotFound
-        && let Some(meant) = job_meant(investigation.engine(), job).await?
+        && let Some(meant) = job_meant(asking, investigation.engine(), job).await?
     {
         return Ok(investigation.diagnose(&meant).await?);
     }
     Ok(diagnosis)
 }
 
-async fn one(options: &Options, investigation: &Investigation<'_>, job: &str) -> Result<Found, Failure> {
-    let diagnosis = diagnose(investigation, job).await?;
-    let is_for_programs = matches!(options.format, Some(FormatOption::Json | FormatOption::Ndjson));
+async fn one(asking: &Asking<'_>, investigation: &Investigation<'_>, job: &str) -> Result<Found, Failure> {
+    let diagnosis = diagnose(asking, investigation, job).await?;
+    let is_for_programs = matches!(asking.format, Some(FormatOption::Json | FormatOption::Ndjson));
     if diagnosis.verdict == Verdict::NotFound && !is_for_programs {
         return Err(Failure::Failed(anyhow::anyhow!(diagnosis.reason)));
     }
-    show(options, &diagnosis, write_diagnosis)?;
+    show(asking, &diagnosis, write_diagnosis)?;
     Ok(found(&diagnosis))
 }
 
 /// One after the other, a line between them; for a program a list.
-async fn several(options: &Options, investigation: &Investigation<'_>, jobs: &[String]) -> Result<Found, Failure> {
+async fn several(asking: &Asking<'_>, investigation: &Investigation<'_>, jobs: &[String]) -> Result<Found, Failure> {
     let mut diagnoses = Vec::with_capacity(jobs.len());
     for job in jobs {
-        diagnoses.push(diagnose(investigation, job).await?);
+        diagnoses.push(diagnose(asking, investigation, job).await?);
     }
-    show_list(options, &diagnoses, |out, screen| {
+    show_list(asking, &diagnoses, |out, screen| {
         let mut out = BufWriter::new(out);
         for (index, diagnosis) in diagnoses.iter().enumerate() {
             if index > 0 {
@@ -156,8 +155,8 @@ async fn several(options: &Options, investigation: &Investigation<'_>, jobs: &[S
     }))
 }
 
-async fn all(options: &Options, investigation: &Investigation<'_>, since_ms: i64) -> Result<Found, Failure> {
+async fn all(asking: &Asking<'_>, investigation: &Investigation<'_>, since_ms: i64) -> Result<Found, Failure> {
     let judged = investigation.diagnose_all(since_ms).await?;
-    show(options, &judged, write_judged)?;
+    show(asking, &judged, write_judged)?;
     Ok(if judged.groups.is_empty() { Found::Well } else { Found::Unwell })
 }

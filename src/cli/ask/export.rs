@@ -5,11 +5,12 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use super::answer::{AsOf, format, runtime, screen, warn};
+use super::answer::{AsOf, runtime};
+use super::asking::Asking;
 use super::whole_file::{WholeFile, failed, folder_of};
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::Options;
-use emp_prompt::{clear, watched};
+use emp_prompt::clear;
 use emp_query::Answer;
 use emp_render::{AnswerWriter, Format, ParquetFile};
 use emp_units as units;
@@ -27,7 +28,7 @@ enum Kind {
 }
 
 impl Kind {
-    fn of(path: &Path, options: &Options) -> Result<Self, Failure> {
+    fn of(path: &Path, asking: &Asking<'_>) -> Result<Self, Failure> {
         let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
         let kind = match ending.as_deref() {
             Some("parquet") => return Ok(Self::Parquet),
@@ -35,7 +36,7 @@ impl Kind {
             Some("ndjson" | "jsonl") => Format::Ndjson,
             Some("json") => Format::Json,
             Some("md") => Format::Markdown,
-            _ if options.format.is_some() => format(options),
+            _ if asking.format.is_some() => asking.format(),
             _ => {
                 let path = path.display();
                 return Err(Failure::Usage(format!(
@@ -43,19 +44,20 @@ impl Kind {
                 )));
             }
         };
-        Ok(Self::Text(if options.format.is_some() { format(options) } else { kind }))
+        Ok(Self::Text(if asking.format.is_some() { asking.format() } else { kind }))
     }
 }
 
 /// Asks the store, and writes the answer to `path`: under another name until it is whole.
 pub(super) fn export(options: &Options, as_of: &AsOf, query: &str, path: &Path) -> Outcome {
-    let kind = Kind::of(path, options)?;
+    let asking = &Asking::at_shell(options);
+    let kind = Kind::of(path, asking)?;
     refuse_store(options, path)?;
     let begun = Instant::now();
     let mut file = WholeFile::create(path)?;
     let written = runtime()?.block_on(async {
         tokio::select! {
-            written = write((options, as_of), query, kind, path, &mut file) => written.map(Some),
+            written = write((asking, as_of), query, kind, path, &mut file) => written.map(Some),
             _ = tokio::signal::ctrl_c() => Ok(None),
         }
     })?;
@@ -71,15 +73,15 @@ pub(super) fn export(options: &Options, as_of: &AsOf, query: &str, path: &Path) 
 
 /// Writes all rows; how many there were.
 async fn write(
-    (options, as_of): (&Options, &AsOf),
+    (asking, as_of): (&Asking<'_>, &AsOf),
     query: &str,
     kind: Kind,
     path: &Path,
     file: &mut WholeFile,
 ) -> Result<u64, Failure> {
-    let engine = as_of.engine(options)?;
-    let mut answer = watched(&engine, engine.sql(query)).await?;
-    warn(&answer.new_warnings());
+    let engine = as_of.engine(asking)?;
+    let mut answer = asking.watched(&engine, engine.sql(query)).await?;
+    asking.warn(&answer.new_warnings());
     let failed = |error: io::Error| failed(path, &error);
     let mut out = BufWriter::new(file);
     let rows = match kind {
@@ -90,14 +92,14 @@ async fn write(
             rows
         }
         Kind::Text(format) => {
-            let screen = screen(options)?;
+            let screen = asking.screen();
             let mut writer = AnswerWriter::new(&mut out, format, &screen, answer.schema.clone());
             let rows = each_batch(&mut answer, |batch| writer.write(batch).map_err(failed)).await?;
             writer.finish(None).map_err(failed)?;
             rows
         }
     };
-    warn(&answer.new_warnings());
+    asking.warn(&answer.new_warnings());
     out.flush().map_err(failed)?;
     Ok(rows)
 }

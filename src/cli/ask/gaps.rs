@@ -1,8 +1,8 @@
 use clap::{Args, ValueEnum};
 
 use super::answer::{AsOf, TimeRange, ask_by_clocks, clocks, parameter};
+use super::asking::Asking;
 use crate::cli::failure::Outcome;
-use crate::cli::options::Options;
 
 /// Find the longest silences inside jobs: between which events, which services, how long
 #[derive(Debug, Args)]
@@ -40,13 +40,13 @@ enum By {
 }
 
 impl Gaps {
-    pub fn run(self, options: &Options) -> Outcome {
+    pub async fn answer(self, asking: &Asking<'_>) -> Outcome {
         let own = [parameter("min_gap", self.min_gap), parameter("limit", self.limit), clocks(self.raw_clocks)];
-        let parameters = self.range.parameters(options, &self.as_of)?.into_iter().chain(own).collect();
+        let parameters = self.range.parameters(asking, &self.as_of)?.into_iter().chain(own).collect();
         let query = match self.by {
             By::Gap => "gaps",
             By::Class => "gap-classes",
         };
-        ask_by_clocks(options, &self.as_of, query, self.job_id, parameters)
+        ask_by_clocks(asking, &self.as_of, query, self.job_id, parameters).await
     }
 }

@@ -1,8 +1,8 @@
 use clap::Args;
 
 use super::answer::{AsOf, TimeRange, ask_by_clocks, clocks, parameter};
+use super::asking::Asking;
 use crate::cli::failure::Outcome;
-use crate::cli::options::Options;
 
 /// Show how long jobs take from one service to the next
 ///
@@ -30,9 +30,9 @@ pub(crate) struct Handoffs {
 }
 
 impl Handoffs {
-    pub fn run(self, options: &Options) -> Outcome {
+    pub async fn answer(self, asking: &Asking<'_>) -> Outcome {
         let own = [parameter("limit", self.limit), clocks(self.raw_clocks)];
-        let parameters = self.range.parameters(options, &self.as_of)?.into_iter().chain(own).collect();
-        ask_by_clocks(options, &self.as_of, "handoffs", self.job_id, parameters)
+        let parameters = self.range.parameters(asking, &self.as_of)?.into_iter().chain(own).collect();
+        ask_by_clocks(asking, &self.as_of, "handoffs", self.job_id, parameters).await
     }
 }

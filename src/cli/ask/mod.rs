@@ -2,6 +2,7 @@
 
 mod anomalies;
 mod answer;
+mod asking;
 mod candidates;
 mod changes;
 mod check_events;
@@ -20,6 +21,7 @@ mod perf;
 mod query;
 mod report;
 mod search;
+mod serve;
 mod sql;
 mod tail;
 mod timeline;
@@ -30,15 +32,18 @@ mod workers;
 
 use clap::Subcommand;
 
+use emp_investigate::InvestigationError;
+use emp_query::QueryError;
 use emp_query::QueryError::{BadInteger, BadMoment, MissingParameter, UnknownParameter, UnknownQuery};
 
-pub(super) use answer::AsOf;
+pub(super) use answer::{AsOf, runtime};
+pub(super) use asking::Asking;
 pub(super) use candidates::with_candidates;
-pub(super) use check_events::{as_shown, check_events};
+pub(super) use check_events::{as_shown, check_events, check_events_at_shell};
 pub(super) use forward_again::FromStore;
 pub(super) use options::AskOptions;
 
-use super::failure::Outcome;
+use super::failure::{Failure, Outcome};
 use super::options::Options;
 
 /// Questions.
@@ -62,28 +67,42 @@ pub(super) enum Command {
     Report(report::Report),
     Top(top::Top),
     CheckNames(check_names::CheckNames),
+    Serve(serve::Serve),
 }
 
 impl Command {
+    /// Asked at a shell.
     pub fn run(self, options: &Options) -> Outcome {
         match self {
             Self::Sql(command) => command.run(options),
-            Self::Query(command) => command.run(options),
-            Self::Diagnose(command) => command.run(options),
-            Self::Anomalies(command) => command.run(options),
-            Self::Search(command) => command.run(options),
             Self::Tail(command) => command.run(options),
-            Self::Timeline(command) => command.run(options),
-            Self::Gaps(command) => command.run(options),
-            Self::Handoffs(command) => command.run(options),
-            Self::Correlate(command) => command.run(options),
-            Self::Perf(command) => command.run(options),
-            Self::Changes(command) => command.run(options),
-            Self::WhySlow(command) => command.run(options),
-            Self::Workers(command) => command.run(options),
-            Self::Report(command) => command.run(options),
             Self::Top(command) => command.run(options),
-            Self::CheckNames(command) => command.run(options),
+            Self::Serve(command) => command.run(options),
+            question => runtime()?.block_on(question.answer(&Asking::at_shell(options))),
+        }
+    }
+
+    /// Answers a question that has an end.
+    pub async fn answer(self, asking: &Asking<'_>) -> Outcome {
+        match self {
+            Self::Sql(command) => command.answer(asking).await,
+            Self::Query(command) => command.answer(asking).await,
+            Self::Diagnose(command) => command.answer(asking).await,
+            Self::Anomalies(command) => command.answer(asking).await,
+            Self::Search(command) => command.answer(asking).await,
+            Self::Timeline(command) => command.answer(asking).await,
+            Self::Gaps(command) => command.answer(asking).await,
+            Self::Handoffs(command) => command.answer(asking).await,
+            Self::Correlate(command) => command.answer(asking).await,
+            Self::Perf(command) => command.answer(asking).await,
+            Self::Changes(command) => command.answer(asking).await,
+            Self::WhySlow(command) => command.answer(asking).await,
+            Self::Workers(command) => command.answer(asking).await,
+            Self::Report(command) => command.answer(asking).await,
+            Self::CheckNames(command) => command.answer(asking).await,
+            Self::Tail(_) | Self::Top(_) | Self::Serve(_) => {
+                Err(Failure::Usage("what goes on without an end is run at a shell".to_owned()))
+            }
         }
     }
 }
@@ -91,7 +110,7 @@ impl Command {
 /// Was it the asking that was wrong, not the answering?
 pub(super) fn is_wrong_usage(error: &anyhow::Error) -> bool {
     matches!(
-        error.downcast_ref(),
+        query_error(error),
         Some(
             BadInteger { .. }
                 | BadMoment { .. }
@@ -100,4 +119,13 @@ pub(super) fn is_wrong_usage(error: &anyhow::Error) -> bool {
                 | UnknownQuery { .. }
         )
     )
+}
+
+/// What went wrong with a question, whoever asked it.
+fn query_error(error: &anyhow::Error) -> Option<&QueryError> {
+    let of_investigation = || match error.downcast_ref() {
+        Some(InvestigationError::Query(error)) => Some(error),
+        _ => None,
+    };
+    error.downcast_ref().or_else(of_investigation)
 }

@@ -3,7 +3,7 @@ use clap::Args;
 use emp_units::parse_bytes;
 
 /// Options of questions.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct AskOptions {
     /// What a question may use for sorting, grouping and joining, such as 512MiB [default: a quarter
     /// of the machine's memory]

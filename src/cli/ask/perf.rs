@@ -9,9 +9,9 @@ use emp_job::{Named, vocabulary};
 use emp_query::{EVENT_COLUMNS, Engine};
 use emp_render::write_answer;
 
-use super::answer::{AsOf, TimeRange, engine, format, note_failures_without_level, runtime, screen, warn};
+use super::answer::{AsOf, TimeRange, note_failures_without_level};
+use super::asking::Asking;
 use crate::cli::failure::{Failure, Outcome};
-use crate::cli::options::Options;
 
 /// So far back clocks that are wrong are told of.
 const CLOCKS_MS: i64 = 7 * 24 * 3_600_000;
@@ -45,59 +45,49 @@ pub(crate) struct Perf {
 }
 
 impl Perf {
-    pub fn run(self, options: &Options) -> Outcome {
+    pub async fn answer(self, asking: &Asking<'_>) -> Outcome {
         let begun = Instant::now();
-        runtime()?.block_on(async {
-            let engine = engine(options)?;
-            let now_ms = self.as_of.ms(options, &engine)?;
-            let (since_ms, until_ms) = self.range.bounds(options, &self.as_of, now_ms)?;
-            let question = PerfQuestion {
-                by: self.by.clone(),
-                since_ms,
-                until_ms,
-                against_ms: None,
-                now_ms,
-                limit: self.limit,
-                exact: self.exact,
-            };
-            let (mut batch, without_level) = perf(&engine, &question).await?;
-            let is_judged = question.by == "worker_id" || vocabulary().is_key(Named::Connector, &question.by);
-            if let Some(since_ms) = since_ms.filter(|_| is_judged) {
-                let investigation = Investigation::open(&engine, until_ms.unwrap_or(now_ms)).await?;
-                batch = investigation.with_speeds(batch, &question.by, since_ms).await?;
-            }
-            let mut out = BufWriter::new(std::io::stdout().lock());
-            let (schema, screen) = (batch.schema(), screen(options)?);
-            write_answer(
-                &mut out,
-                format(options),
-                &screen,
-                schema,
-                std::slice::from_ref(&batch),
-                Some(begun.elapsed()),
-            )?;
-            out.flush()?;
-            if question.is_approximate(&engine)? && batch.num_rows() > 0 {
-                warn(&["≈ p50, p95 and p99 are within 0.1 %; --exact reads each event".to_owned()]);
-            }
-            if batch.num_rows() == 0 {
-                warn(&[self.why_nothing(&engine).await?]);
-            }
-            match without_level {
-                Some(without_level) => warn(without_level.note().as_slice()),
-                None => note_failures_without_level(&engine, (since_ms, until_ms)).await?,
-            }
-            // Of a longer range it is the last week's clocks that somebody can still put right.
-            let last_week_ms = until_ms.unwrap_or(now_ms) - CLOCKS_MS;
-            let range =
-                [("since", Some(since_ms.map_or(last_week_ms, |ms| ms.max(last_week_ms)))), ("until", until_ms)];
-            let range = range.into_iter();
-            let range: Vec<_> = range.filter_map(|(name, ms)| Some((name.to_owned(), ms?.to_string()))).collect();
-            if batch.num_rows() > 0 {
-                warn(clocks_note(&engine, &range, ByClocks::Stated).await?.as_slice());
-            }
-            Ok(ExitCode::SUCCESS)
-        })
+        let engine = asking.engine()?;
+        let now_ms = self.as_of.ms(asking, &engine)?;
+        let (since_ms, until_ms) = self.range.bounds(asking, &self.as_of, now_ms)?;
+        let question = PerfQuestion {
+            by: self.by.clone(),
+            since_ms,
+            until_ms,
+            against_ms: None,
+            now_ms,
+            limit: self.limit,
+            exact: self.exact,
+        };
+        let (mut batch, without_level) = perf(&engine, &question).await?;
+        let is_judged = question.by == "worker_id" || vocabulary().is_key(Named::Connector, &question.by);
+        if let Some(since_ms) = since_ms.filter(|_| is_judged) {
+            let investigation = Investigation::open(&engine, until_ms.unwrap_or(now_ms)).await?;
+            batch = investigation.with_speeds(batch, &question.by, since_ms).await?;
+        }
+        let mut out = BufWriter::new(asking);
+        let (schema, screen) = (batch.schema(), asking.screen());
+        write_answer(&mut out, asking.format(), &screen, schema, std::slice::from_ref(&batch), Some(begun.elapsed()))?;
+        out.flush()?;
+        if question.is_approximate(&engine)? && batch.num_rows() > 0 {
+            asking.warn(&["≈ p50, p95 and p99 are within 0.1 %; --exact reads each event".to_owned()]);
+        }
+        if batch.num_rows() == 0 {
+            asking.warn(&[self.why_nothing(&engine).await?]);
+        }
+        match without_level {
+            Some(without_level) => asking.warn(without_level.note().as_slice()),
+            None => note_failures_without_level(asking, &engine, (since_ms, until_ms)).await?,
+        }
+        // Of a longer range it is the last week's clocks that somebody can still put right.
+        let last_week_ms = until_ms.unwrap_or(now_ms) - CLOCKS_MS;
+        let range = [("since", Some(since_ms.map_or(last_week_ms, |ms| ms.max(last_week_ms)))), ("until", until_ms)];
+        let range = range.into_iter();
+        let range: Vec<_> = range.filter_map(|(name, ms)| Some((name.to_owned(), ms?.to_string()))).collect();
+        if batch.num_rows() > 0 {
+            asking.warn(clocks_note(&engine, &range, ByClocks::Stated).await?.as_slice());
+        }
+        Ok(ExitCode::SUCCESS)
     }
 
     /// Why no event of that time has what it is grouped by.

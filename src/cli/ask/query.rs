@@ -8,8 +8,9 @@ use emp_query::{CannedQuery, Need, find};
 use serde_json::{Value, json};
 
 use super::answer::{AsOf, TimeRange, ask_canned, canned, show_list};
+use super::asking::Asking;
 use crate::cli::failure::Outcome;
-use crate::cli::options::{Options, wrapped};
+use crate::cli::options::wrapped;
 
 /// Run a canned query, or list them
 ///
@@ -38,28 +39,28 @@ pub(crate) struct Query {
 }
 
 impl Query {
-    pub fn run(self, options: &Options) -> Outcome {
+    pub async fn answer(self, asking: &Asking<'_>) -> Outcome {
         match self.name {
             Some(name) => {
                 let queries = canned()?;
                 let query = find(&queries, &name)?;
                 let takes = |name: &str| query.parameters.iter().any(|parameter| parameter.name == name);
                 let is_given = self.range.is_given();
-                let range = self.range.parameters(options, &self.as_of)?.into_iter().flatten();
+                let range = self.range.parameters(asking, &self.as_of)?.into_iter().flatten();
                 // Of `--now` a query that takes no range knows without being told.
                 let range = range.filter(|(name, _)| is_given || takes(name));
                 let is_said = |name: &str| self.param.iter().any(|(said, _)| said == name);
                 let range: Vec<_> = range.filter(|(name, _)| !is_said(name)).collect();
-                ask_canned(options, &self.as_of, query, &[self.param, range].concat())
+                ask_canned(asking, &self.as_of, query, &[self.param, range].concat()).await
             }
-            None => list(options, &canned()?),
+            None => list(asking, &canned()?),
         }
     }
 }
 
-fn list(options: &Options, queries: &[CannedQuery]) -> Outcome {
+fn list(asking: &Asking<'_>, queries: &[CannedQuery]) -> Outcome {
     let shown: Vec<Value> = queries.iter().map(as_json).collect();
-    show_list(options, &shown, |out, _| list_for_person(out, queries))?;
+    show_list(asking, &shown, |out, _| list_for_person(out, queries))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -4,15 +4,15 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use emp_prompt::watched;
 use emp_render::TimeZone;
 use emp_report::{Report as Content, ReportQuestion};
 use emp_units as units;
 
-use super::answer::{AsOf, TimeRange, engine, moment, runtime};
+use super::answer::{AsOf, TimeRange, moment};
+use super::asking::Asking;
 use super::whole_file::{WholeFile, failed};
 use crate::cli::failure::{Failure, Outcome};
-use crate::cli::options::{FormatOption, Options};
+use crate::cli::options::FormatOption;
 
 /// Without a range the report is about the day that ends now.
 const DAY_MS: i64 = 24 * 3_600_000;
@@ -48,23 +48,21 @@ enum Form {
 }
 
 impl Report {
-    pub fn run(self, options: &Options) -> Outcome {
-        let form = self.form(options)?;
-        runtime()?.block_on(async {
-            let engine = engine(options)?;
-            let investigation = self.as_of.investigation_quietly(options, &engine).await?;
-            let question = self.question(options, investigation.now_ms())?;
-            let zone = options.tz.clone().unwrap_or(TimeZone::UTC);
-            let report = watched(&engine, Content::gather(&investigation, question, zone)).await?;
-            self.write(form, &report)?;
-            Ok(ExitCode::SUCCESS)
-        })
+    pub async fn answer(self, asking: &Asking<'_>) -> Outcome {
+        let form = self.form(asking)?;
+        let engine = asking.engine()?;
+        let investigation = self.as_of.investigation_quietly(asking, &engine).await?;
+        let question = self.question(asking, investigation.now_ms())?;
+        let zone = asking.tz.clone().unwrap_or(TimeZone::UTC);
+        let report = asking.watched(&engine, Content::gather(&investigation, question, zone)).await?;
+        self.write(asking, form, &report)?;
+        Ok(ExitCode::SUCCESS)
     }
 
     /// As `--format` says, else as the file's name does.
-    fn form(&self, options: &Options) -> Result<Form, Failure> {
+    fn form(&self, asking: &Asking<'_>) -> Result<Form, Failure> {
         let has_ending = |path: &Path| path.extension().is_some_and(|ending| ending == "md");
-        match options.format {
+        match asking.format {
             Some(FormatOption::Markdown) => Ok(Form::Markdown),
             None if self.output.as_deref().is_some_and(has_ending) => Ok(Form::Markdown),
             None => Ok(Form::Html),
@@ -72,22 +70,26 @@ impl Report {
         }
     }
 
-    fn question(&self, options: &Options, now_ms: i64) -> Result<ReportQuestion, Failure> {
-        let (since, until) = self.range.bounds(options, &self.as_of, now_ms)?;
+    fn question(&self, asking: &Asking<'_>, now_ms: i64) -> Result<ReportQuestion, Failure> {
+        let (since, until) = self.range.bounds(asking, &self.as_of, now_ms)?;
         // The event of this very moment belongs to it.
         let until_ms = until.unwrap_or(now_ms + 1);
         let since_ms = since.unwrap_or(until_ms - DAY_MS);
         let before_ms = TimeRange::right_before(since_ms, until_ms, now_ms);
-        let against = self.against.as_deref().map(|text| moment(options, text, now_ms)).transpose()?;
+        let against = self.against.as_deref().map(|text| moment(asking, text, now_ms)).transpose()?;
         ReportQuestion::new(since_ms, until_ms, against.unwrap_or(before_ms))
             .map_err(|error| Failure::Usage(error.to_string()))
     }
 
-    fn write(&self, form: Form, report: &Content) -> Result<(), Failure> {
-        let usual = if form == Form::Html { "perf-report.html" } else { "perf-report.md" };
+    fn write(&self, asking: &Asking<'_>, form: Form, report: &Content) -> Result<(), Failure> {
+        let usual = match form {
+            _ if !asking.is_at_shell() => "-",
+            Form::Html => "perf-report.html",
+            Form::Markdown => "perf-report.md",
+        };
         let path = self.output.clone().unwrap_or_else(|| PathBuf::from(usual));
         if path.as_os_str() == "-" {
-            return Ok(write_to(form, report, &mut io::stdout().lock())?);
+            return Ok(write_to(form, report, &mut BufWriter::new(asking))?);
         }
         let mut file = WholeFile::create(&path)?;
         let mut out = BufWriter::new(&mut file);

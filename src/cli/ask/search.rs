@@ -11,13 +11,11 @@ use emp_query::{EVENT_COLUMNS, Engine, Filter, read_events};
 use emp_render::{EventLines, Format, write_histogram};
 use emp_units as units;
 
-use super::answer::{
-    AsOf, TimeRange, engine, format, gather, meant_by, note_failures_without_level, runtime, screen, show_list, stream,
-    warn,
-};
+use super::answer::{AsOf, TimeRange, gather, meant_by, note_failures_without_level, show_list, stream};
+use super::asking::Asking;
 use super::filters::Filters;
 use crate::cli::failure::{Failure, Outcome};
-use crate::cli::options::{FormatOption, Options};
+use crate::cli::options::FormatOption;
 
 /// Find events, the newest first
 #[derive(Debug, Args)]
@@ -48,34 +46,33 @@ pub(crate) struct Search {
 /// Events on a screen.
 const SCREEN_LIMIT: usize = 100;
 impl Search {
-    pub fn run(self, options: &Options) -> Outcome {
+    pub async fn answer(self, asking: &Asking<'_>) -> Outcome {
         let begun = Instant::now();
         let mut filter = self.filters.filter()?;
-        runtime()?.block_on(async {
-            let engine = engine(options)?;
-            let now = self.as_of.ms(options, &engine)?;
-            if let Some(job) = filter.exactly("job_id").map(str::to_owned)
-                && let Some(meant) = meant_by(&engine, &job).await?
-            {
-                filter.mean("job_id", &meant);
+        let engine = asking.engine()?;
+        let now = self.as_of.ms(asking, &engine)?;
+        if let Some(job) = filter.exactly("job_id").map(str::to_owned)
+            && let Some(meant) = meant_by(asking, &engine, &job).await?
+        {
+            filter.mean("job_id", &meant);
+        }
+        (filter.since_ms, filter.until_ms) = self.range.bounds(asking, &self.as_of, now)?;
+        if self.histogram {
+            over_time(asking, &engine, &filter).await?;
+        } else if asking.format() == Format::Table {
+            let limit = self.limit.unwrap_or(SCREEN_LIMIT);
+            on_screen(asking, &engine, &filter, &self.sql(&filter, Some(limit)), limit).await?;
+        } else {
+            let sql = self.sql(&filter, self.limit);
+            asking.is_in_sql(&sql);
+            if stream(asking, &engine, begun, false, engine.sql(&sql)).await? == 0 {
+                asking.warn(&[format!("no event matches{}", why_nothing(&engine, &filter).await?)]);
             }
-            (filter.since_ms, filter.until_ms) = self.range.bounds(options, &self.as_of, now)?;
-            if self.histogram {
-                over_time(options, &engine, &filter).await?;
-            } else if format(options) == Format::Table {
-                let limit = self.limit.unwrap_or(SCREEN_LIMIT);
-                on_screen(options, &engine, &filter, &self.sql(&filter, Some(limit)), limit).await?;
-            } else {
-                let sql = self.sql(&filter, self.limit);
-                if stream(options, &engine, begun, false, engine.sql(&sql)).await? == 0 {
-                    warn(&[format!("no event matches{}", why_nothing(&engine, &filter).await?)]);
-                }
-            }
-            if self.histogram || filter.exactly("level") == Some(Level::Error.as_str()) {
-                note_failures_without_level(&engine, (filter.since_ms, filter.until_ms)).await?;
-            }
-            Ok(ExitCode::SUCCESS)
-        })
+        }
+        if self.histogram || filter.exactly("level") == Some(Level::Error.as_str()) {
+            note_failures_without_level(asking, &engine, (filter.since_ms, filter.until_ms)).await?;
+        }
+        Ok(ExitCode::SUCCESS)
     }
 
     fn sql(&self, filter: &Filter, limit: Option<usize>) -> String {
@@ -88,15 +85,15 @@ impl Search {
 }
 
 async fn on_screen(
-    options: &Options,
+    asking: &Asking<'_>,
     engine: &Engine,
     filter: &Filter,
     sql: &str,
     limit: usize,
 ) -> Result<(), Failure> {
-    let events = read_events(&gather(engine.sql(sql).await?).await?)?;
-    let mut out = BufWriter::new(std::io::stdout().lock());
-    EventLines::new(screen(options)?).write(&mut out, &events)?;
+    let events = read_events(&gather(asking, engine.sql(sql).await?).await?)?;
+    let mut out = BufWriter::new(asking);
+    EventLines::new(asking.screen()).write(&mut out, &events)?;
     let count = units::counted(events.len(), "event", "events");
     if events.is_empty() {
         writeln!(out, "no event matches{}", why_nothing(engine, filter).await?)?;
@@ -111,15 +108,15 @@ async fn on_screen(
     Ok(out.flush()?)
 }
 
-async fn over_time(options: &Options, engine: &Engine, filter: &Filter) -> Result<(), Failure> {
+async fn over_time(asking: &Asking<'_>, engine: &Engine, filter: &Filter) -> Result<(), Failure> {
     match histogram(engine, filter).await? {
-        Some(buckets) => show_list(options, &buckets, |out, screen| write_histogram(out, screen, &buckets)),
+        Some(buckets) => show_list(asking, &buckets, |out, screen| write_histogram(out, screen, &buckets)),
         None => {
             let nothing = format!("no event matches{}", why_nothing(engine, filter).await?);
-            if options.format.is_some_and(|format| format != FormatOption::Table) {
-                warn(std::slice::from_ref(&nothing));
+            if asking.format.is_some_and(|format| format != FormatOption::Table) {
+                asking.warn(std::slice::from_ref(&nothing));
             }
-            show_list::<Bucket>(options, &[], |out, _| writeln!(out, "{nothing}"))
+            show_list::<Bucket>(asking, &[], |out, _| writeln!(out, "{nothing}"))
         }
     }
 }

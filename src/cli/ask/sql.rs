@@ -1,13 +1,15 @@
-use std::io::{IsTerminal as _, Read as _};
+use std::io::{self, IsTerminal as _, Read as _, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Args;
 
 use emp_prompt::Prompt;
-use emp_render::Format;
+use emp_render::{Format, ParquetFile};
 
-use super::answer::{AsOf, ask, ask_in, engine_in, format, runtime, screen};
+use super::answer::{AsOf, ask_in, engine_in, on_indexing, runtime};
+use super::asking::Asking;
 use super::export::export;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::Options;
@@ -42,29 +44,87 @@ pub(crate) struct Sql {
 }
 
 impl Sql {
-    pub fn run(self, options: &Options) -> Outcome {
-        let query = match self.query {
-            Some(query) => query,
-            None if std::io::stdin().is_terminal() && self.output.is_none() => return prompt(options),
-            None => from_stdin()?,
-        };
-        match self.output {
-            Some(path) => export(options, &self.as_of, &query, &path),
-            None if self.wrap => ask_in(options, &self.as_of, true, async |engine| engine.sql(&query).await),
-            None => ask(options, &self.as_of, async |engine| engine.sql(&query).await),
+    /// At a shell: a prompt, an answer, or a file.
+    pub fn run(mut self, options: &Options) -> Outcome {
+        if self.query.is_none() {
+            if std::io::stdin().is_terminal() && self.output.is_none() {
+                return prompt(options);
+            }
+            self.query = Some(from_stdin()?);
         }
+        match (&self.output, &self.query) {
+            (Some(path), Some(query)) => export(options, &self.as_of, query, path),
+            _ => runtime()?.block_on(self.answer(&Asking::at_shell(options))),
+        }
+    }
+
+    pub async fn answer(self, asking: &Asking<'_>) -> Outcome {
+        let query = self.query.ok_or_else(|| Failure::Usage("there is no statement to answer".to_owned()))?;
+        asking.is_in_sql(&query);
+        ask_in(asking, &self.as_of, self.wrap, async |engine| engine.sql(&query).await).await
+    }
+}
+
+impl Sql {
+    /// The answer as a file of Parquet.
+    pub async fn answer_as_parquet(self, asking: &Asking<'_>) -> Outcome {
+        let query = self.query.unwrap_or_default();
+        asking.is_in_sql(&query);
+        let engine = self.as_of.engine(asking)?;
+        let mut answer = engine.sql(&query).await?;
+        let (mut out, written) = (asking, Written::default());
+        let mut file = ParquetFile::new(written.clone(), &answer.schema)?;
+        let mut rows = asking.rows_max().unwrap_or(usize::MAX);
+        while let Some(batch) = answer.next().await? {
+            let batch = batch.slice(0, batch.num_rows().min(rows));
+            rows -= batch.num_rows();
+            file.write(&batch)?;
+            out.write_all(&written.take())?;
+            if rows == 0 {
+                break;
+            }
+        }
+        asking.warn(&answer.new_warnings());
+        out.write_all(&file.finish()?.take())?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// What has been written of a file and not been handed on.
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl Written {
+    fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
 fn prompt(options: &Options) -> Outcome {
     let runtime = runtime()?;
-    let screen = screen(options)?;
+    let screen = Asking::at_shell(options).screen();
     let height = terminal_size::terminal_size().map_or(usize::MAX, |(_, height)| usize::from(height.0));
     let zone = screen.time_zone.clone();
-    let open = || engine_in(options, zone.clone());
+    let open = || engine_in(options, zone.clone(), on_indexing());
     let store = options.store.display().to_string();
-    Prompt { open: &open, screen, height, format: options.format.map_or(Format::Table, |_| format(options)), store }
-        .run(&runtime)?;
+    Prompt {
+        open: &open,
+        screen,
+        height,
+        format: options.format.map_or(Format::Table, |_| Asking::at_shell(options).format()),
+        store,
+    }
+    .run(&runtime)?;
     Ok(ExitCode::SUCCESS)
 }
 

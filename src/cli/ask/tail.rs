@@ -13,7 +13,8 @@ use emp_store::StoreWriter;
 use emp_tail::{Notice, RedisTail, StoreTail};
 use emp_units as units;
 
-use super::answer::{format, runtime, screen};
+use super::answer::runtime;
+use super::asking::Asking;
 use super::end_signals::EndSignals;
 use super::filters::Filters;
 use super::json::event_as_json;
@@ -132,8 +133,9 @@ const HELD_BYTES_MAX: usize = 16 << 20;
 
 impl Shown {
     fn new(options: &Options, paused: Arc<AtomicBool>) -> Result<Self, Failure> {
-        let lines = match format(options) {
-            Format::Table => Some(EventLines::new(screen(options)?)),
+        let asking = Asking::at_shell(options);
+        let lines = match asking.format() {
+            Format::Table => Some(EventLines::new(asking.screen())),
             Format::Ndjson | Format::Json => None,
             other => return Err(Failure::Usage(format!("tail shows table, json or ndjson, not {other}"))),
         };

@@ -11,13 +11,10 @@ use emp_query::{Engine, find};
 use emp_render::{Format, Times, write_answer, write_comparison, write_job};
 use emp_units::parse_duration;
 
-use super::answer::{
-    AsOf, canned, clocks, engine, format, gather, job_meant, parameter, runtime, screen, show_list, unknown_job, warn,
-    write_json,
-};
+use super::answer::{AsOf, canned, clocks, gather, job_meant, parameter, show_list, unknown_job, write_json};
+use super::asking::Asking;
 use super::json::timeline_as_json;
-use crate::cli::failure::{Failure, Outcome};
-use crate::cli::options::Options;
+use crate::cli::failure::{Failure, Missing, Outcome};
 
 /// Show what happened to a job, in order, with unusual gaps in place and where its time went
 ///
@@ -52,23 +49,21 @@ pub(crate) struct Timeline {
 }
 
 impl Timeline {
-    pub fn run(self, options: &Options) -> Outcome {
-        runtime()?.block_on(async {
-            let engine = engine(options)?;
-            match (&self.job, &self.compare) {
-                (Some(job), Some(other)) => self.beside(options, &engine, job, other).await?,
-                (Some(job), None) if !matches!(format(options), Format::Table | Format::Json) => {
-                    self.rows(options, &engine, job).await?;
-                }
-                _ => self.screen(options, &engine).await?,
+    pub async fn answer(self, asking: &Asking<'_>) -> Outcome {
+        let engine = asking.engine()?;
+        match (&self.job, &self.compare) {
+            (Some(job), Some(other)) => self.beside(asking, &engine, job, other).await?,
+            (Some(job), None) if !matches!(asking.format(), Format::Table | Format::Json) => {
+                self.rows(asking, &engine, job).await?;
             }
-            Ok(ExitCode::SUCCESS)
-        })
+            _ => self.screen(asking, &engine).await?,
+        }
+        Ok(ExitCode::SUCCESS)
     }
 
     /// For a program: the rows of the canned query.
-    async fn rows(&self, options: &Options, engine: &Engine, job: &str) -> Result<(), Failure> {
-        self.as_of.say_what_is_missing(options, engine).await?;
+    async fn rows(&self, asking: &Asking<'_>, engine: &Engine, job: &str) -> Result<(), Failure> {
+        self.as_of.say_what_is_missing(asking, engine).await?;
         let queries = canned()?;
         let query = find(&queries, "timeline")?;
         let ask = async |job: &str| {
@@ -77,81 +72,92 @@ impl Timeline {
             let parameters: Vec<_> = parameters.chain(clocks(self.raw_clocks)).collect();
             let answer = engine.canned(query, &parameters).await?;
             let schema = answer.schema.clone();
-            Ok::<_, Failure>((schema, gather(answer).await?))
+            Ok::<_, Failure>((schema, gather(asking, answer).await?))
         };
         let is_empty = |batches: &[RecordBatch]| batches.iter().all(|batch| batch.num_rows() == 0);
         let (mut schema, mut batches) = ask(job).await?;
         if is_empty(&batches)
-            && let Some(meant) = job_meant(engine, job).await?
+            && let Some(meant) = job_meant(asking, engine, job).await?
         {
             (schema, batches) = ask(&meant).await?;
         }
         if is_empty(&batches) {
             return Err(unknown_job(engine, job).await?);
         }
-        let mut out = BufWriter::new(std::io::stdout().lock());
-        write_answer(&mut out, format(options), &screen(options)?, schema, &batches, None)?;
+        let mut out = BufWriter::new(asking);
+        write_answer(&mut out, asking.format(), &asking.screen(), schema, &batches, None)?;
         Ok(out.flush()?)
     }
 
     /// For a person, or with all that a person sees: judged by what is typical.
-    async fn screen(&self, options: &Options, engine: &Engine) -> Result<(), Failure> {
+    async fn screen(&self, asking: &Asking<'_>, engine: &Engine) -> Result<(), Failure> {
         let min_gap = self.min_gap.as_deref().map(parse_duration).transpose();
         let min_gap = min_gap.map_err(|error| Failure::Usage(error.to_string()))?;
         let min_gap_ms = min_gap.map(|min_gap| min_gap.as_millis() as i64);
-        let investigation = self.as_of.investigation(options, engine).await?;
+        let investigation = self.as_of.investigation(asking, engine).await?;
         let (title, history) = match (&self.job, &self.trace) {
             (Some(job), _) => {
-                let history = self.history(&investigation, job).await?;
+                let history = self.history(asking, &investigation, job).await?;
                 (format!("Job {}", id_of(&history, job)), history)
             }
             (None, trace) => {
                 let trace = trace.as_deref().unwrap_or_default();
-                let unknown = || Failure::Failed(anyhow::anyhow!("the store has no events of trace `{trace}`"));
+                let unknown = || Failure::from(Missing(format!("the store has no events of trace `{trace}`")));
                 (format!("Trace {trace}"), investigation.trace(trace).await?.ok_or_else(unknown)?)
             }
         };
         let judgement = investigation.judge_timeline(&history, min_gap_ms);
-        let mut out = BufWriter::new(std::io::stdout().lock());
-        if format(options) == Format::Json {
+        let mut out = BufWriter::new(asking);
+        if asking.format() == Format::Json {
             let what = if self.job.is_some() { "job_id" } else { "trace_id" };
             let id = title.split_once(' ').map_or(title.as_str(), |(_, id)| id);
-            write_json(&mut out, options, &timeline_as_json((what, id), &history, &judgement))?;
+            write_json(&mut out, asking, &timeline_as_json((what, id), &history, &judgement))?;
         } else {
             let times = if self.raw_clocks { Times::Sent } else { Times::Corrected };
-            write_job(&mut out, &screen(options)?, &title, &history, &judgement, times)?;
+            write_job(&mut out, &asking.screen(), &title, &history, &judgement, times)?;
         }
         out.flush()?;
-        warn(WithoutLevel::among(history.events()).note().as_slice());
+        asking.warn(WithoutLevel::among(history.events()).note().as_slice());
         Ok(())
     }
 
-    async fn beside(&self, options: &Options, engine: &Engine, job: &str, other: &str) -> Result<(), Failure> {
-        let investigation = self.as_of.investigation(options, engine).await?;
-        let left = self.steps(&investigation, job).await?;
+    async fn beside(&self, asking: &Asking<'_>, engine: &Engine, job: &str, other: &str) -> Result<(), Failure> {
+        let investigation = self.as_of.investigation(asking, engine).await?;
+        let left = self.steps(asking, &investigation, job).await?;
         let (steps, right): (Vec<ComparedStep>, String) = match other {
             "typical" => (investigation.compare_with_typical(&left), other.to_owned()),
             other => {
-                let right = self.steps(&investigation, other).await?;
+                let right = self.steps(asking, &investigation, other).await?;
                 (investigation.compare(&left, &right), id_of(&right, other))
             }
         };
         let names = (&*id_of(&left, job), &*right);
-        show_list(options, &steps, |out, screen| write_comparison(out, screen, names, &steps))
+        show_list(asking, &steps, |out, screen| write_comparison(out, screen, names, &steps))
     }
 
-    async fn history(&self, investigation: &Investigation<'_>, job: &str) -> Result<History, Failure> {
-        self.found(investigation, job, async |job| investigation.history(job).await).await
+    async fn history(
+        &self,
+        asking: &Asking<'_>,
+        investigation: &Investigation<'_>,
+        job: &str,
+    ) -> Result<History, Failure> {
+        self.found(asking, investigation, job, async |job| investigation.history(job).await).await
     }
 
     /// What a comparison needs of it.
-    async fn steps(&self, investigation: &Investigation<'_>, job: &str) -> Result<History, Failure> {
-        self.found(investigation, job, async |job| investigation.steps(job).await).await
+    async fn steps(
+        &self,
+        asking: &Asking<'_>,
+        investigation: &Investigation<'_>,
+        job: &str,
+    ) -> Result<History, Failure> {
+        self.found(asking, investigation, job, async |job| investigation.steps(job).await).await
     }
 
     /// The history of the job of that id, or of the only one whose id begins so.
     async fn found(
         &self,
+        asking: &Asking<'_>,
         investigation: &Investigation<'_>,
         job: &str,
         of: impl AsyncFn(&str) -> Result<Option<History>, InvestigationError>,
@@ -159,7 +165,7 @@ impl Timeline {
         if let Some(history) = of(job).await? {
             return Ok(history);
         }
-        let meant = job_meant(investigation.engine(), job).await?;
+        let meant = job_meant(asking, investigation.engine(), job).await?;
         let history = match &meant {
             Some(meant) => of(meant).await?,
             None => None,

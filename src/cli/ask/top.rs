@@ -19,7 +19,8 @@ use emp_investigate::{ChangesQuestion, changes};
 use emp_render::{Screen, Times, write_changes, write_diagnosis, write_job};
 use emp_units::parse_duration;
 
-use super::answer::{AsOf, engine, runtime, screen, unknown_job};
+use super::answer::{AsOf, engine, runtime, unknown_job};
+use super::asking::Asking;
 use super::end_signals::EndSignals;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::{FormatOption, Options};
@@ -79,7 +80,7 @@ impl Top {
     /// One look, as text.
     fn print(&self, options: &Options, mut dashboard: Dashboard) -> Outcome {
         let looked = runtime()?.block_on(self.look(options, None));
-        let columns = screen(options)?.width.and_then(|width| u16::try_from(width).ok());
+        let columns = Asking::at_shell(options).screen().width.and_then(|width| u16::try_from(width).ok());
         dashboard.update(Ok(looked.map_err(|failure| anyhow::anyhow!(failure))?));
         let mut terminal = Terminal::new(TestBackend::new(columns.unwrap_or(PRINTED.0), PRINTED.1))?;
         terminal.draw(|frame| dashboard.draw(frame))?;
@@ -149,7 +150,7 @@ impl Top {
         let looked = async {
             // A new engine sees new events.
             let engine = engine(options)?;
-            let investigation = self.as_of.investigation_quietly(options, &engine).await?;
+            let investigation = self.as_of.investigation_quietly(&Asking::at_shell(options), &engine).await?;
             let overview = Overview::look(&investigation, known).await?;
             Ok::<_, Failure>((overview, store_state(options).await?))
         };
@@ -160,7 +161,7 @@ impl Top {
     async fn about(&self, options: &Options, job_id: &str, is_diagnosis: bool, width: u16) -> Text<'static> {
         let written = async {
             let engine = engine(options)?;
-            let investigation = self.as_of.investigation_quietly(options, &engine).await?;
+            let investigation = self.as_of.investigation_quietly(&Asking::at_shell(options), &engine).await?;
             let screen = screen_of(options, width)?;
             let mut out = Vec::new();
             if is_diagnosis {
@@ -181,7 +182,7 @@ impl Top {
     async fn changes(&self, options: &Options, width: u16) -> Text<'static> {
         let written = async {
             let engine = engine(options)?;
-            let question = ChangesQuestion::recent(self.as_of.ms(options, &engine)?);
+            let question = ChangesQuestion::recent(self.as_of.ms(&Asking::at_shell(options), &engine)?);
             let mut out = Vec::new();
             write_changes(&mut out, &screen_of(options, width)?, &changes(&engine, &question).await?)?;
             Ok::<_, Failure>(out)

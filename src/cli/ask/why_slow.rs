@@ -4,9 +4,10 @@ use clap::Args;
 
 use emp_render::write_why_slow;
 
-use super::answer::{AsOf, TimeRange, engine, runtime, show};
+use super::answer::{AsOf, TimeRange, show};
+use super::asking::Asking;
 use crate::cli::failure::Outcome;
-use crate::cli::options::{FormatOption, Options};
+use crate::cli::options::FormatOption;
 
 /// So far back where no range is given.
 const LENGTH_MS: i64 = 6 * 3_600_000;
@@ -32,15 +33,13 @@ pub(crate) struct WhySlow {
 }
 
 impl WhySlow {
-    pub fn run(self, options: &Options) -> Outcome {
-        options.allow_formats(&FormatOption::OF_VALUES)?;
-        runtime()?.block_on(async {
-            let engine = engine(options)?;
-            let (as_of, since) = self.as_of.at_end_of(&self.range, options, &engine, LENGTH_MS)?;
-            let investigation = as_of.investigation(options, &engine).await?;
-            let why = investigation.why_slow(since, self.condition.as_deref()).await?;
-            show(options, &why, write_why_slow)?;
-            Ok(ExitCode::SUCCESS)
-        })
+    pub async fn answer(self, asking: &Asking<'_>) -> Outcome {
+        asking.allow_formats(&FormatOption::OF_VALUES)?;
+        let engine = asking.engine()?;
+        let (as_of, since) = self.as_of.at_end_of(&self.range, asking, &engine, LENGTH_MS)?;
+        let investigation = as_of.investigation(asking, &engine).await?;
+        let why = investigation.why_slow(since, self.condition.as_deref()).await?;
+        show(asking, &why, write_why_slow)?;
+        Ok(ExitCode::SUCCESS)
     }
 }

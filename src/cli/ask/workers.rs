@@ -7,9 +7,10 @@ use clap::Args;
 use emp_investigate::{Investigation, workers_table};
 use emp_render::write_answer;
 
-use super::answer::{AsOf, TimeRange, engine, format, runtime, screen, show, warn};
+use super::answer::{AsOf, TimeRange, show};
+use super::asking::Asking;
 use crate::cli::failure::Outcome;
-use crate::cli::options::{FormatOption, Options};
+use crate::cli::options::FormatOption;
 
 const DAY_MS: i64 = 24 * 3_600_000;
 
@@ -34,31 +35,22 @@ pub(crate) struct Workers {
 }
 
 impl Workers {
-    pub fn run(self, options: &Options) -> Outcome {
+    pub async fn answer(self, asking: &Asking<'_>) -> Outcome {
         let begun = Instant::now();
-        runtime()?.block_on(async {
-            let engine = engine(options)?;
-            self.as_of.say_what_is_missing(options, &engine).await?;
-            let now = self.as_of.ms(options, &engine)?;
-            let (since, until) = self.range.or_last(options, now, DAY_MS)?;
-            let workers = Investigation::open(&engine, until).await?.workers(since).await?;
-            if matches!(options.format, Some(FormatOption::Json)) {
-                show(options, &workers, |_, _, _| Ok(()))?;
-                return Ok(ExitCode::SUCCESS);
-            }
-            warn(&workers.notes);
-            let table = workers_table(&workers)?;
-            let mut out = BufWriter::new(std::io::stdout().lock());
-            write_answer(
-                &mut out,
-                format(options),
-                &screen(options)?,
-                table.schema(),
-                &[table],
-                Some(begun.elapsed()),
-            )?;
-            out.flush()?;
-            Ok(ExitCode::SUCCESS)
-        })
+        let engine = asking.engine()?;
+        self.as_of.say_what_is_missing(asking, &engine).await?;
+        let now = self.as_of.ms(asking, &engine)?;
+        let (since, until) = self.range.or_last(asking, now, DAY_MS)?;
+        let workers = Investigation::open(&engine, until).await?.workers(since).await?;
+        if matches!(asking.format, Some(FormatOption::Json)) {
+            show(asking, &workers, |_, _, _| Ok(()))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        asking.warn(&workers.notes);
+        let table = workers_table(&workers)?;
+        let mut out = BufWriter::new(asking);
+        write_answer(&mut out, asking.format(), &asking.screen(), table.schema(), &[table], Some(begun.elapsed()))?;
+        out.flush()?;
+        Ok(ExitCode::SUCCESS)
     }
 }

@@ -8,10 +8,12 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::health_forwarding::check_forwarding;
-use crate::cli::ask::{AsOf, as_shown, check_events};
-use crate::cli::failure::Outcome;
+use crate::cli::ask::{AsOf, as_shown, check_events_at_shell, runtime};
+#[cfg(feature = "query")]
+use crate::cli::ask::{Asking, check_events};
+use crate::cli::failure::{Failure, Outcome};
 use crate::cli::memory_options::MemoryOptions;
-use crate::cli::options::{FormatOption, Options, runtime, wrapped};
+use crate::cli::options::{FormatOption, Options, wrapped};
 use emp_collect::{Check, Status, check_health};
 
 /// Say whether events get from Redis into the store
@@ -49,27 +51,50 @@ impl Health {
             std::thread::sleep(WATCH_EVERY);
         }
     }
+
+    /// Answers once.
+    #[cfg(feature = "query")]
+    pub async fn answer(self, asking: &Asking<'_>) -> Outcome {
+        asking.allow_formats(&FormatOption::OF_VALUES)?;
+        let checks = self.checks(asking, check_events(asking, &self.as_of)).await?;
+        write(&mut &*asking, asking, &checks)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// All checks, those of the events last.
+    async fn checks(
+        &self,
+        options: &Options,
+        of_events: impl Future<Output = Vec<Check>>,
+    ) -> Result<Vec<Check>, Failure> {
+        let mut settings = options.collect_settings(None)?;
+        settings.memory = self.memory.limits();
+        let now_ms = self.as_of.given_ms(options)?.unwrap_or_else(|| Timestamp::now().as_millisecond());
+        let mut checks = check_health(&settings, now_ms).await;
+        checks.extend(check_forwarding(options).await?);
+        checks.extend(of_events.await);
+        Ok(checks)
+    }
 }
 
 fn look(options: &Options, asked: &Health) -> Outcome {
-    let mut settings = options.collect_settings(None)?;
-    settings.memory = asked.memory.limits();
-    let now_ms = asked.as_of.given_ms(options)?.unwrap_or_else(|| Timestamp::now().as_millisecond());
-    let mut checks = runtime()?.block_on(check_health(&settings, now_ms));
-    checks.extend(check_forwarding(options)?);
-    checks.extend(check_events(options, &asked.as_of));
+    let checks = runtime()?.block_on(asked.checks(options, check_events_at_shell(options, &asked.as_of)))?;
     let mut out = std::io::stdout().lock();
     if asked.watch && out.is_terminal() {
         write!(out, "\x1b[2J\x1b[H")?;
     }
+    write(&mut out, options, &checks)?;
+    let healthy = checks.iter().all(|check| check.status == Status::Good);
+    Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn write(out: &mut dyn std::io::Write, options: &Options, checks: &[Check]) -> std::io::Result<()> {
     match options.format {
         Some(FormatOption::Json) => writeln!(out, "{}", json!(checks.iter().map(as_json).collect::<Vec<_>>()))?,
         Some(FormatOption::Ndjson) => checks.iter().try_for_each(|check| writeln!(out, "{}", as_json(check)))?,
-        _ => checks.iter().try_for_each(|check| write_line(&mut out, check, options))?,
+        _ => checks.iter().try_for_each(|check| write_line(out, check, options))?,
     }
-    out.flush()?;
-    let healthy = checks.iter().all(|check| check.status == Status::Good);
-    Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    out.flush()
 }
 
 fn as_json(check: &Check) -> serde_json::Value {
@@ -88,7 +113,7 @@ fn as_json(check: &Check) -> serde_json::Value {
 /// Where the details of a check begin.
 const DETAIL: usize = 15;
 
-fn write_line(out: &mut impl std::io::Write, check: &Check, options: &Options) -> std::io::Result<()> {
+fn write_line(out: &mut dyn std::io::Write, check: &Check, options: &Options) -> std::io::Result<()> {
     let (mark, color) = match check.status {
         Status::Good => ("[✓]", AnsiColor::Green),
         Status::Degraded => ("[!]", AnsiColor::Yellow),

@@ -1,7 +1,7 @@
 //! What `health` says of the forwarder.
 
 use crate::cli::failure::Failure;
-use crate::cli::options::{Options, runtime};
+use crate::cli::options::Options;
 use emp_collect::{Check, Status};
 use emp_forward::{Forwarding, check_forwarder};
 
@@ -9,10 +9,10 @@ use emp_forward::{Forwarding, check_forwarder};
 const FORWARD_AGE_MS_MAX: i64 = 60_000;
 
 /// How forwarding goes, where somebody forwards.
-pub(super) fn check_forwarding(options: &Options) -> Result<Option<Check>, Failure> {
+pub(super) async fn check_forwarding(options: &Options) -> Result<Option<Check>, Failure> {
     let address = options.redis()?;
     // Where Redis does not answer, its own check has said so.
-    let asked = runtime()?.block_on(check_forwarder(&address, &options.stream));
+    let asked = check_forwarder(&address, &options.stream).await;
     Ok(asked.ok().flatten().map(|forwarding| forwarding_check(&forwarding)))
 }
 

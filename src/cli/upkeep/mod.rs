@@ -13,6 +13,9 @@ mod verify;
 
 use clap::Subcommand;
 
+#[cfg(feature = "query")]
+pub(super) use health::Health;
+
 use super::failure::Outcome;
 use super::options::Options;
 

@@ -1,0 +1,1 @@
+export * from '../../../../../tests/page/node_modules/preact/hooks/src/index.js'

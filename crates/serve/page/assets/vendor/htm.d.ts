@@ -1,0 +1,1 @@
+export { default } from '../../../../../tests/page/node_modules/htm/dist/htm.js'

@@ -1,0 +1,1 @@
+export { default } from '../../../../../tests/page/node_modules/uplot/dist/uPlot.js'

@@ -1,0 +1,27 @@
+//! The page and the HTTP API: who may ask, how much, and what is sent back.
+//!
+//! [`serve`] answers over HTTP what a [`Questions`] knows to answer. Nothing here knows the store or SQL, and nothing
+//! of what comes in is run, written or fetched: a request names a question, and its reply is what the question wrote
+//! into a [`Reply`].
+
+mod api;
+mod assets;
+mod follow;
+mod guard;
+mod limits;
+mod listener;
+mod metrics;
+mod problem;
+mod questions;
+mod reply;
+mod routes;
+mod server;
+mod session;
+mod settings;
+
+pub use follow::Followed;
+pub use problem::{Kind, Refusal};
+pub use questions::{Asked, Questions};
+pub use reply::Reply;
+pub use server::{ServeError, Server};
+pub use settings::{Place, Settings, Tls, Token};

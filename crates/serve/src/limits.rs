@@ -1,0 +1,38 @@
+use std::time::Duration;
+
+/// How much is done at once, and for one who asks.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    /// Questions at once; others wait for their turn.
+    pub questions: usize,
+    /// How long a question waits for its turn.
+    pub patience: Duration,
+    /// How long a question takes.
+    pub time: Duration,
+    /// Rows of an answer.
+    pub rows: usize,
+    /// Bytes of an answer.
+    pub bytes: usize,
+    /// Bytes of the body of a request.
+    pub body: usize,
+    /// Connections at once.
+    pub connections: usize,
+    /// Streams of live events at once.
+    pub streams: usize,
+}
+
+impl Limits {
+    /// What suits a page for a team, beside a collector.
+    pub fn usual(time: Duration) -> Self {
+        Self {
+            questions: 4,
+            patience: Duration::from_secs(10),
+            time,
+            rows: 1_000_000,
+            bytes: 64 << 20,
+            body: 64 << 10,
+            connections: 64,
+            streams: 32,
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What this server says of itself, as Prometheus reads it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Names of questions at most: what is asked for is chosen by whoever asks.
+const NAMES_MAX: usize = 64;
+
+/// Counts since the start.
+#[derive(Debug, Default)]
+pub(crate) struct Metrics {
+    questions: Mutex<BTreeMap<(String, &'static str), Counted>>,
+    connections: AtomicU64,
+    connections_refused: AtomicU64,
+    streams: AtomicU64,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Counted {
+    count: u64,
+    time: Duration,
+}
+
+/// What is counted while it lasts.
+#[derive(Debug)]
+pub(crate) struct Lasting(Arc<Metrics>, fn(&Metrics) -> &AtomicU64);
+
+impl Drop for Lasting {
+    fn drop(&mut self) {
+        self.1(&self.0).fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Metrics {
+    /// A question was answered, or was not, after so long.
+    pub fn has_answered(&self, name: &str, outcome: &'static str, time: Duration) {
+        let mut questions = self.questions.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_known = questions.len() < NAMES_MAX || questions.contains_key(&(name.to_owned(), outcome));
+        let name = if is_known && outcome != "not_found" { name } else { "other" };
+        let counted = questions.entry((name.to_owned(), outcome)).or_default();
+        counted.count += 1;
+        counted.time += time;
+    }
+
+    /// A connection was taken.
+    pub fn connected(self: &Arc<Self>) -> Lasting {
+        self.begin(|metrics| &metrics.connections)
+    }
+
+    /// A stream of live events has begun.
+    pub fn follows(self: &Arc<Self>) -> Lasting {
+        self.begin(|metrics| &metrics.streams)
+    }
+
+    /// A connection was one too many.
+    pub fn refused_connection(&self) {
+        self.connections_refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn begin(self: &Arc<Self>, count: fn(&Self) -> &AtomicU64) -> Lasting {
+        count(self).fetch_add(1, Ordering::Relaxed);
+        Lasting(Arc::clone(self), count)
+    }
+
+    /// All of it, in the text format of version 0.0.4.
+    pub fn in_text(&self) -> String {
+        let mut text = String::new();
+        let version = env!("CARGO_PKG_VERSION");
+        family(&mut text, "emp_events_build_info", "gauge", "The version of this program.");
+        line(&mut text, "emp_events_build_info", &format!("{{version=\"{version}\"}}"), 1.0);
+        let questions = self.questions.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        family(&mut text, "emp_events_questions_total", "counter", "Questions by what was asked and how it ended.");
+        let labels = |name: &str, outcome: &str| format!("{{kind=\"{name}\",outcome=\"{outcome}\",via=\"http\"}}");
+        for ((name, outcome), counted) in &questions {
+            line(&mut text, "emp_events_questions_total", &labels(name, outcome), counted.count as f64);
+        }
+        family(&mut text, "emp_events_question_seconds_total", "counter", "Time until answers began, added up.");
+        for ((name, outcome), counted) in &questions {
+            line(&mut text, "emp_events_question_seconds_total", &labels(name, outcome), counted.time.as_secs_f64());
+        }
+        let counts = [
+            ("emp_events_serve_connections", "gauge", "Connections now.", &self.connections),
+            (
+                "emp_events_serve_connections_refused_total",
+                "counter",
+                "Connections too many.",
+                &self.connections_refused,
+            ),
+            ("emp_events_serve_streams", "gauge", "Streams of live events now.", &self.streams),
+        ];
+        for (name, kind, help, count) in counts {
+            family(&mut text, name, kind, help);
+            line(&mut text, name, "", count.load(Ordering::Relaxed) as f64);
+        }
+        if let Some(bytes) = resident_bytes() {
+            family(&mut text, "process_resident_memory_bytes", "gauge", "Memory of this process.");
+            line(&mut text, "process_resident_memory_bytes", "", bytes as f64);
+        }
+        text
+    }
+}
+
+fn family(text: &mut String, name: &str, kind: &str, help: &str) {
+    // Writing to a text cannot fail.
+    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+}
+
+fn line(text: &mut String, name: &str, labels: &str, value: f64) {
+    let _ = writeln!(text, "{name}{labels} {value}");
+}
+
+/// What Linux says that this process has in memory.
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(line.split_whitespace().next()?.parse::<u64>().ok()? << 10)
+}

@@ -1,0 +1,35 @@
+use serde_json::Value;
+use tokio::sync::mpsc::Receiver;
+
+use super::{Followed, Refusal, Reply};
+
+/// A question as it came: its name, and its parameters in their order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// What is asked, by the name of a command.
+    pub name: String,
+    /// What is said with it; a name may come several times.
+    pub parameters: Vec<(String, String)>,
+}
+
+/// What can be asked.
+pub trait Questions: Send + Sync + 'static {
+    /// Writes the answer into the reply. It is called on a thread of its own, where it may wait; it ends early where
+    /// [`Reply::over`] says so.
+    ///
+    /// # Errors
+    /// Why there is no answer, or none to its end.
+    fn answer(&self, asked: &Asked, reply: &mut Reply) -> Result<(), Refusal>;
+
+    /// Follows events: what comes of it, until nobody takes it any more.
+    ///
+    /// # Errors
+    /// Why it cannot begin.
+    fn follow(&self, asked: &Asked) -> Result<Receiver<Followed>, Refusal>;
+
+    /// The command line that asks the same, as of a moment in ms since the epoch.
+    fn command_line(&self, asked: &Asked, now_ms: Option<i64>) -> Option<String>;
+
+    /// What the API's own description says of each question: an object of `paths` of OpenAPI, below `/api/v1`.
+    fn described(&self) -> Value;
+}

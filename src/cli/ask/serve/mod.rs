@@ -1,0 +1,205 @@
+//! `serve`: the page and the API, over the questions of the command line.
+
+mod description;
+mod follow;
+mod own;
+mod questions;
+mod words;
+
+use std::fs;
+use std::io::{IsTerminal as _, Write as _};
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use emp_serve::{Place, Questions, Server, Settings, Tls, Token};
+use emp_units::parse_positive_duration;
+
+use super::answer::runtime;
+use super::end_signals::EndSignals;
+use crate::cli::failure::{Failure, Outcome, say};
+use crate::cli::options::{FormatOption, Options};
+use questions::OfStore;
+
+/// Serve the page and the HTTP API: read-only, to whoever knows the token
+///
+/// It prints a link, by which a browser signs in. Programs send the token of the link as `Authorization: Bearer`. Each
+/// question of this command line is answered under /api/v1/, and as JSON; docs/api.md has the rest. Nothing in the store
+/// is changed. Ctrl-C or SIGTERM ends it.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  emp-events serve
+  emp-events --store data/sample serve                   the sample store needs no Redis
+  emp-events serve --token-file ~/.emp-events-token      the same link after each start
+  emp-events serve --listen 0.0.0.0:7373 --allow-host events.example.org \\
+      --tls-certificate fullchain.pem --tls-key key.pem
+  emp-events serve --socket /run/emp-events.sock --base-path /events --allow-host example.org")]
+pub(crate) struct Serve {
+    /// Where to listen; beyond this machine only with --allow-host
+    #[arg(long, value_name = "ADDRESS:PORT", env = "EMP_EVENTS_LISTEN", default_value = "127.0.0.1:7373")]
+    listen: SocketAddr,
+    /// Listen at a socket in the file system instead, for a proxy on this machine
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// What stands before each path, where a proxy serves other things, too: /events
+    #[arg(long, value_name = "PATH", default_value = "", value_parser = base_path)]
+    base_path: String,
+    /// A name under which this server is asked, with its port where browsers show one; may be repeated
+    #[arg(long, value_name = "HOST")]
+    allow_host: Vec<String>,
+    /// Where the token is kept; it is made where it is missing [default: a new token at each start]
+    #[arg(long, value_name = "FILE", env = "EMP_EVENTS_TOKEN_FILE", conflicts_with = "no_token")]
+    token_file: Option<PathBuf>,
+    /// Let everybody ask who can reach this server
+    #[arg(long)]
+    no_token: bool,
+    /// A second token that reads /metrics and nothing else
+    #[arg(long, value_name = "TOKEN", env = "EMP_EVENTS_METRICS_TOKEN", hide_env_values = true)]
+    metrics_token: Option<String>,
+    /// Speak HTTPS by this certificate, a file in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_certificate: Option<PathBuf>,
+    /// Its key, a file in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<PathBuf>,
+    /// How long a question may take
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_positive_duration)]
+    time_limit: Duration,
+    /// Serve the page's files from this folder, while working on them
+    #[arg(long, value_name = "FOLDER")]
+    assets: Option<PathBuf>,
+}
+
+impl Serve {
+    pub fn run(self, options: &Options) -> Outcome {
+        options.allow_formats(&FormatOption::OF_SENTENCES)?;
+        let settings = self.settings()?;
+        let is_in_file = self.token_file.is_some();
+        let token = settings.token.clone();
+        let questions: Arc<dyn Questions> = Arc::new(OfStore::new(options.clone(), runtime()?));
+        let of_requests = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        of_requests.block_on(async {
+            let mut signals = EndSignals::watch()?;
+            let server = Server::start(settings, Arc::clone(&questions)).await?;
+            self.say_where(options, &server, token.as_ref(), is_in_file)?;
+            server.run(signals.any()).await;
+            Ok::<_, Failure>(())
+        })?;
+        // What is still being answered has nobody who waits for it.
+        std::process::exit(0)
+    }
+
+    fn settings(&self) -> Result<Settings, Failure> {
+        let is_beyond = self.socket.is_none() && !self.listen.ip().is_loopback();
+        if is_beyond && self.no_token {
+            return Err(Failure::Usage(format!(
+                "--no-token would show all events to whoever reaches {}: leave it out",
+                self.listen
+            )));
+        }
+        if is_beyond && self.allow_host.is_empty() {
+            return Err(Failure::Usage(format!(
+                "--listen {} is reached from other machines: say by --allow-host under which name",
+                self.listen
+            )));
+        }
+        let metrics_token = self.metrics_token.as_deref().map(|text| chosen(text, "--metrics-token")).transpose()?;
+        Ok(Settings {
+            place: self.socket.clone().map_or(Place::Address(self.listen), Place::Socket),
+            base_path: self.base_path.clone(),
+            allowed_hosts: self.allow_host.clone(),
+            token: if self.no_token { None } else { Some(self.token()?) },
+            metrics_token,
+            assets: self.assets.clone(),
+            tls: self
+                .tls_certificate
+                .clone()
+                .zip(self.tls_key.clone())
+                .map(|(certificate, key)| Tls { certificate, key }),
+            time_limit: self.time_limit,
+        })
+    }
+
+    fn token(&self) -> Result<Token, Failure> {
+        let Some(path) = &self.token_file else { return Ok(Token::random()) };
+        match fs::read_to_string(path) {
+            Ok(text) => chosen(text.trim(), &path.display().to_string()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(new_token(path)?),
+            Err(error) => Err(anyhow::Error::from(error).context(format!("cannot read {}", path.display())).into()),
+        }
+    }
+
+    /// Says where the page is: on stdout the link alone, as a program takes it.
+    fn say_where(
+        &self,
+        options: &Options,
+        server: &Server,
+        token: Option<&Token>,
+        is_in_file: bool,
+    ) -> Result<(), Failure> {
+        let store = options.store.display();
+        let Some(url) = server.url() else {
+            let socket = self.socket.as_deref().unwrap_or(Path::new("")).display();
+            say(&format!("serving {store} at the socket {socket}"));
+            if let Some(token) = token.filter(|_| !is_in_file) {
+                say(&format!("its token is {}", token.reveal()));
+            }
+            return Ok(());
+        };
+        let mut out = std::io::stdout().lock();
+        match token {
+            // Where a log keeps what is printed, the file keeps the secret.
+            Some(_) if is_in_file && !out.is_terminal() => {
+                let file = self.token_file.as_deref().unwrap_or(Path::new("")).display();
+                say(&format!("serving {store}; the token that signs in is in {file}"));
+                writeln!(out, "{url}")?;
+            }
+            Some(token) => {
+                say(&format!("serving {store}; open this link, which signs in whoever has it:"));
+                writeln!(out, "{url}#token={}", token.reveal())?;
+            }
+            None => {
+                say(&format!(
+                    "serving {store} WITHOUT A TOKEN: every user and program of this machine can read all events"
+                ));
+                writeln!(out, "{url}")?;
+            }
+        }
+        Ok(out.flush()?)
+    }
+}
+
+/// Makes a token, in a file that nobody else can read.
+fn new_token(path: &Path) -> anyhow::Result<Token> {
+    const PERMISSIONS: u32 = 0o600;
+    let token = Token::random();
+    let file = fs::OpenOptions::new().write(true).create_new(true).mode(PERMISSIONS).open(path);
+    let written = file.and_then(|mut file| writeln!(file, "{}", token.reveal()));
+    written.with_context(|| format!("cannot write the token to {}", path.display()))?;
+    Ok(token)
+}
+
+fn chosen(text: &str, place: &str) -> Result<Token, Failure> {
+    Token::chosen(text).ok_or_else(|| {
+        Failure::Usage(format!(
+            "{place} holds no token: 16 to 256 letters, digits or any of -._~ (delete it to have one made)"
+        ))
+    })
+}
+
+/// A path without a `/` at its end.
+fn base_path(text: &str) -> Result<String, String> {
+    let path = text.trim_end_matches('/');
+    let is_fit = |part: &str| {
+        let is_plain = part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte));
+        !part.is_empty() && part != "." && part != ".." && is_plain
+    };
+    let is_path = path.is_empty() || path.strip_prefix('/').is_some_and(|inside| inside.split('/').all(is_fit));
+    is_path.then(|| path.to_owned()).ok_or_else(|| "expected a path such as /events".to_owned())
+}
