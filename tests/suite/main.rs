@@ -41,6 +41,7 @@ mod ranges;
 mod read_only_store;
 mod readings;
 mod report;
+mod serve;
 mod servers;
 mod support;
 mod tls;

@@ -151,11 +151,12 @@ async fn begin(shared: &Arc<Shared>, asked: &Arc<Asked>) -> Result<Receiver<Part
     };
     let (mut reply, parts) = reply(&shared.limits);
     let (questions, asked) = (Arc::clone(&shared.questions), Arc::clone(asked));
+    let running = shared.metrics.answers();
     let work = move || {
         let answered = questions.answer(&asked, &mut reply);
         reply.finish(answered);
         // Not before it has really ended.
-        drop(turn);
+        drop((turn, running));
     };
     let thread = std::thread::Builder::new().name("question".to_owned()).spawn(work);
     thread.map_err(|error| Refusal::new(Kind::Busy, format!("no thread for the question: {error}")))?;

@@ -16,6 +16,7 @@ pub(crate) struct Metrics {
     connections: AtomicU64,
     connections_refused: AtomicU64,
     streams: AtomicU64,
+    running: AtomicU64,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -55,6 +56,11 @@ impl Metrics {
         self.begin(|metrics| &metrics.streams)
     }
 
+    /// A question is being answered.
+    pub fn answers(self: &Arc<Self>) -> Lasting {
+        self.begin(|metrics| &metrics.running)
+    }
+
     /// A connection was one too many.
     pub fn refused_connection(&self) {
         self.connections_refused.fetch_add(1, Ordering::Relaxed);
@@ -89,6 +95,7 @@ impl Metrics {
                 "Connections too many.",
                 &self.connections_refused,
             ),
+            ("emp_events_questions_running", "gauge", "Questions that are being answered.", &self.running),
             ("emp_events_serve_streams", "gauge", "Streams of live events now.", &self.streams),
         ];
         for (name, kind, help, count) in counts {

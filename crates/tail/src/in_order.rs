@@ -114,11 +114,11 @@ impl OrderedTail {
     /// [`TailError`] where the store cannot be read.
     pub async fn next(&mut self) -> Result<Option<Told>, TailError> {
         if self.missing.is_some() {
-            return self.from_store().await;
+            return self.read_store().await;
         }
         let Some(mut live) = self.live.take() else { return self.connect().await };
         // A Redis that has gone is waited for; what it was asked is asked again.
-        let Ok(told) = self.from_redis(&mut live).await else { return Ok(None) };
+        let Ok(told) = self.read_stream(&mut live).await else { return Ok(None) };
         self.live = Some(live);
         Ok(told)
     }
@@ -154,7 +154,9 @@ impl OrderedTail {
             (self.after, self.position) = (EntryId::ZERO, Some(0));
         }
         let first = state.first.unwrap_or_else(|| last.after());
-        let trimmed = self.position.map(|position| state.removed().saturating_sub(position));
+        let removed = state.removed();
+        let position = self.position.or((removed == 0).then_some(0));
+        let trimmed = position.map(|position| removed.saturating_sub(position));
         if first > self.after.after() && trimmed != Some(0) && state.added > 0 {
             let (since, before, first_seen) = (Instant::now(), first, self.after);
             self.missing = Some(Missing { since, before, trimmed, found: 0, first_seen, range: None });
@@ -164,7 +166,7 @@ impl OrderedTail {
         }
     }
 
-    async fn from_redis(&mut self, live: &mut StreamTail) -> Result<Option<Told>, TailError> {
+    async fn read_stream(&mut self, live: &mut StreamTail) -> Result<Option<Told>, TailError> {
         live.go_to(self.after);
         let entries = live.next(WAIT).await?;
         let state = live.state().await?;
@@ -190,7 +192,7 @@ impl OrderedTail {
     }
 
     /// What the stream no longer has, as far as the store has it; then what neither has.
-    async fn from_store(&mut self) -> Result<Option<Told>, TailError> {
+    async fn read_store(&mut self) -> Result<Option<Told>, TailError> {
         let Some(mut missing) = self.missing.take() else { return Ok(None) };
         let mut range = match missing.range.take() {
             Some(range) => range,

@@ -29,7 +29,7 @@ use questions::OfStore;
 /// Serve the page and the HTTP API: read-only, to whoever knows the token
 ///
 /// It prints a link, by which a browser signs in. Programs send the token of the link as `Authorization: Bearer`. Each
-/// question of this command line is answered under /api/v1/, and as JSON; docs/api.md has the rest. Nothing in the store
+/// question of this command line is answered under /api/v1/, as JSON; /api/v1/openapi.json describes them. Nothing in the store
 /// is changed. Ctrl-C or SIGTERM ends it.
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -1,0 +1,8 @@
+//! `emp-events serve`: the real binary on real stores, asked over real sockets.
+
+mod answers;
+mod following;
+mod limits;
+mod places;
+mod safety;
+mod scene;
