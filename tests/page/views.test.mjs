@@ -160,3 +160,21 @@ test('a job can be laid beside what is typical, and a waterfall looked at closel
   assert.deepEqual(problems, [])
   await context.close()
 })
+
+test('behind a proxy, below a path of its own, every address has that path', async () => {
+  const below = await bench.serve(store, { basePath: '/tools/events' })
+  const { tab, problems, context } = await bench.tab(browser, below)
+  await settled(tab)
+  await tab.locator('main .card li a.id').first().click()
+  await tab.waitForURL(/\/tools\/events\/job\//)
+  await tab.reload()
+  await settled(tab)
+  await tab.waitForSelector('.bars')
+  for (const view of VIEWS.slice(1)) {
+    await tab.locator(`nav a[href="/tools/events${view}"]`).click()
+    await tab.waitForURL(new RegExp(`/tools/events${view}`))
+    await settled(tab)
+  }
+  assert.deepEqual(problems, [])
+  await context.close()
+})

@@ -120,8 +120,8 @@ pub(crate) async fn view(State(shared): State<Arc<Shared>>, request: Request) ->
 
 /// A file of the page.
 pub(crate) async fn asset(State(shared): State<Arc<Shared>>, request: Request) -> Result<Response, Refusal> {
-    let path = shared.inside(request.uri().path()).unwrap_or_default().trim_start_matches('/').to_owned();
-    send(&shared, &path, request.headers())
+    // Here the path before all others has been taken off already.
+    send(&shared, request.uri().path().trim_start_matches('/'), request.headers())
 }
 
 fn send(shared: &Shared, path: &str, asked: &HeaderMap) -> Result<Response, Refusal> {
