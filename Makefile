@@ -5,7 +5,7 @@ CARGO_FLAGS := --release --locked
 export CARGO_TERM_PROGRESS_WHEN ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-dash0 test chaos fuzz lint bench perf-report sample docker test-images clean
+.PHONY: help build demo demo-page demo-dash0 test chaos fuzz lint bench perf-report sample docker test-images clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,11 @@ demo: ## events through a real Redis into a store, then five answers about them
 	@scripts/need.sh cc redis
 	cargo build $(CARGO_FLAGS)
 	@scripts/demo.sh
+
+demo-page: ## the page over a live load in which something goes wrong, until Ctrl-C
+	@scripts/need.sh cc redis
+	cargo build $(CARGO_FLAGS)
+	@scripts/demo-page.sh
 
 demo-dash0: ## a real OTLP collector, a simulated load, and equal counts at both ends
 	@scripts/need.sh cc redis python

@@ -71,4 +71,5 @@ where event_type in ('connector.processing_completed', 'connector.processing_fai
 group by 1 order by failed desc"
 
 redis-cli -u "$REDIS_URL" del "$EMP_EVENTS_STREAM" >/dev/null
-title "That was the demo. Try your own: emp-events --help, or the README."
+title "That was the demo. Everyone on the team sees the same in a browser: make demo-page, or for the sample"
+printf '    %s --store data/sample serve\n\nIt prints a link to http://127.0.0.1:7373. Try your own: emp-events --help, or the README.\n' "$binary"
