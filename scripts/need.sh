@@ -120,20 +120,20 @@ need_openssl() {
 
 # What builds and tests the TypeScript client, as its lock file has it.
 need_typescript() {
-    local folder=clients/typescript
-    command -v node >/dev/null && command -v npm >/dev/null || install_packages nodejs npm
-    cmp -s "$folder/package-lock.json" "$folder/node_modules/.installed-lock.json" && return
-    say "installing TypeScript and what the client is tested with into $folder/node_modules"
-    npm ci --silent --no-audit --no-fund --prefix "$folder" >&2
-    cp "$folder/package-lock.json" "$folder/node_modules/.installed-lock.json"
+    need_packages clients/typescript "TypeScript and what the client is tested with"
 }
 
 # What checks and tests the page of `serve`, as its lock file has it.
 need_page() {
-    local folder=tests/page
+    need_packages tests/page "what the page is checked and tested with"
+}
+
+# need_packages FOLDER WHAT: npm's packages of that folder.
+need_packages() {
+    local folder=$1
     command -v node >/dev/null && command -v npm >/dev/null || install_packages nodejs npm
     cmp -s "$folder/package-lock.json" "$folder/node_modules/.installed-lock.json" && return
-    say "installing what the page is checked and tested with into $folder/node_modules"
+    say "installing $2 into $folder/node_modules"
     npm ci --silent --no-audit --no-fund --prefix "$folder" >&2
     cp "$folder/package-lock.json" "$folder/node_modules/.installed-lock.json"
 }

@@ -25,8 +25,8 @@ use emp_typical::{Learning, Typical};
 
 use super::canned::CannedQuery;
 use super::clocks::{KnownOffsets, goes_by_clocks};
-use super::optimize::CountsFromCatalog;
-use super::rollups::FromRollups;
+use super::optimize::counts_from_catalog;
+use super::rollups::from_rollups;
 use super::session::{self, Limits};
 use super::transitions::TransitionsExec;
 use super::translate::{Asked, translate, vanished};
@@ -369,7 +369,7 @@ fn with_tables(state: SessionState, source: &Arc<Source>) -> Result<SessionConte
         schema.register_table(name.to_owned(), table)?;
     }
     let context = SessionContext::new_with_state(state);
-    context.add_optimizer_rule(Arc::new(CountsFromCatalog::new(source)));
-    context.add_optimizer_rule(Arc::new(FromRollups::new(source)));
+    context.add_optimizer_rule(Arc::new(counts_from_catalog(source)));
+    context.add_optimizer_rule(Arc::new(from_rollups(source)));
     Ok(context)
 }

@@ -15,23 +15,33 @@ use serde::{Deserialize, Serialize};
 use super::sketch::{DROPPED_BITS, Sketch};
 use super::{Durations, HOUR_MS, NAMES};
 
+/// What one file contributes, as it is kept: with names of its own, each once.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct Kept {
+    pub names: Vec<Box<str>>,
+    pub rolled: Rolled,
+}
+
 /// What a file contributes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) enum Rolled<R> {
+#[derive(Default, Serialize, Deserialize)]
+pub(super) enum Rolled {
     /// These rows.
-    Rows(Vec<R>),
+    Rows(Vec<KeptRow>),
     /// It has to be read: it could not be, or what it contributes is hardly shorter than itself.
+    #[default]
     Unrolled,
 }
 
-/// A row with its names.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Named {
-    pub names: [Option<Box<str>>; NAMES.len()],
-    pub hour_ms: i64,
+/// A row, in fewer bytes.
+#[derive(Serialize, Deserialize)]
+pub(super) struct KeptRow {
+    /// Hours since the epoch.
+    pub hour: i64,
+    /// One more than where the name stands; 0 where the events have none.
+    pub names: [u32; NAMES.len()],
     pub events: u64,
-    /// When the first of them happened, and the last.
-    pub times: (i64, i64),
+    /// When the first of them happened, and the last, in ms of the hour.
+    pub times: (u32, u32),
     pub durations: Option<Durations>,
 }
 
@@ -44,12 +54,12 @@ const ROWS_FREE: usize = 1_024;
 const TIME: &str = "timestamp";
 const DURATION: &str = "duration_ms";
 
-/// What the file at `path` contributes, in the order of hours and names.
-pub(super) fn derive(path: &Path) -> Rolled<Named> {
-    read(path).unwrap_or(Rolled::Unrolled)
+/// What the file at `path` contributes, in the order of hours.
+pub(super) fn derive(path: &Path) -> Kept {
+    read(path).unwrap_or_default()
 }
 
-fn read(path: &Path) -> Option<Rolled<Named>> {
+fn read(path: &Path) -> Option<Kept> {
     let file = File::open(path).ok()?;
     let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).ok()?;
     let schema = metadata.schema();
@@ -64,18 +74,19 @@ fn read(path: &Path) -> Option<Rolled<Named>> {
             return None;
         }
     }
-    Some(Rolled::Rows(groups.rows()))
+    Some(groups.finish())
 }
 
-/// The hour, and the numbers of the names.
+/// The hour since the epoch, and the names, as [`KeptRow`] has them.
 type Key = (i64, [u32; NAMES.len()]);
 
 /// Stands for a name that an event lacks.
-const NONE: u32 = u32::MAX;
+const NONE: u32 = 0;
 
 #[derive(Default)]
 struct Groups {
     events: usize,
+    names: Vec<Box<str>>,
     numbers: HashMap<Box<str>, u32>,
     by_key: HashMap<Key, Group>,
 }
@@ -83,7 +94,7 @@ struct Groups {
 #[derive(Default)]
 struct Group {
     events: u64,
-    times: Option<(i64, i64)>,
+    times: Option<(u32, u32)>,
     durations: u64,
     sum_ms: f64,
     least_ms: Option<f64>,
@@ -107,10 +118,10 @@ impl Groups {
         let durations = durations.as_ref().map(|column| column.as_primitive::<Float64Type>());
         self.events += batch.num_rows();
         for row in 0..batch.num_rows() {
-            let hour_ms = times.value(row).div_euclid(HOUR_MS) * HOUR_MS;
-            let group = self.by_key.entry((hour_ms, names.each_ref().map(|numbers| numbers[row]))).or_default();
-            group.events += 1;
             let time = times.value(row);
+            let (hour, time) = (time.div_euclid(HOUR_MS), time.rem_euclid(HOUR_MS) as u32);
+            let group = self.by_key.entry((hour, names.each_ref().map(|numbers| numbers[row]))).or_default();
+            group.events += 1;
             group.times = Some(group.times.map_or((time, time), |(first, last)| (first.min(time), last.max(time))));
             if let Some(durations) = durations.filter(|durations| durations.is_valid(row)) {
                 group.add(durations.value(row));
@@ -135,21 +146,17 @@ impl Groups {
         if let Some(number) = self.numbers.get(text) {
             return *number;
         }
+        self.names.push(text.into());
         // No file has that many names.
-        let number = u32::try_from(self.numbers.len()).unwrap_or(NONE - 1);
+        let number = self.names.len() as u32;
         self.numbers.insert(text.into(), number);
         number
     }
 
-    fn rows(self) -> Vec<Named> {
-        let mut texts: Vec<Box<str>> = vec![Box::default(); self.numbers.len()];
-        self.numbers.into_iter().for_each(|(text, number)| texts[number as usize] = text);
-        let named = |number: u32| texts.get(number as usize).cloned();
-        let rows = self.by_key.into_iter();
-        let rows = rows.map(|((hour_ms, names), group)| group.finish(hour_ms, names.map(named)));
-        let mut rows: Vec<Named> = rows.collect();
-        rows.sort_unstable_by(|a, b| (a.hour_ms, &a.names).cmp(&(b.hour_ms, &b.names)));
-        rows
+    fn finish(self) -> Kept {
+        let mut rows: Vec<KeptRow> = self.by_key.into_iter().map(|(key, group)| group.finish(key)).collect();
+        rows.sort_unstable_by_key(|row| (row.hour, row.names));
+        Kept { names: self.names, rolled: Rolled::Rows(rows) }
     }
 }
 
@@ -167,7 +174,7 @@ impl Group {
         }
     }
 
-    fn finish(self, hour_ms: i64, names: [Option<Box<str>>; NAMES.len()]) -> Named {
+    fn finish(self, (hour, names): Key) -> KeptRow {
         let durations = self.least_ms.zip(self.greatest_ms).map(|(least_ms, greatest_ms)| Durations {
             count: self.durations,
             sum_ms: self.sum_ms,
@@ -175,7 +182,7 @@ impl Group {
             greatest_ms,
             sketch: Sketch::of(&self.bins),
         });
-        Named { names, hour_ms, events: self.events, times: self.times.unwrap_or((hour_ms, hour_ms)), durations }
+        KeptRow { hour, names, events: self.events, times: self.times.unwrap_or_default(), durations }
     }
 }
 

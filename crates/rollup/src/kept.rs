@@ -1,77 +1,19 @@
 //! What the files of a store contribute, as it is kept, and bringing it up to date.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use emp_catalog::{Sealed, SealedFiles, Storage};
 use emp_store::{Hour, Layout, StoreError};
 use emp_system::{all_threads, for_each_share, share};
 
-use super::derive::{Named, Rolled, derive};
+use super::derive::{Kept, Rolled, derive};
 use super::part::{Part, Record, remove_others};
-use super::{Durations, HOUR_MS, NAMES, Row};
+use super::{HOUR_MS, Row};
 
 /// A collector looks so far back for hours of which something is missing. Before that, whoever asks derives it.
 const LOOK_BACK_MS: i64 = 48 * HOUR_MS;
-
-/// What one file contributes, as it is kept: with names of its own, each once.
-#[derive(Serialize, Deserialize)]
-struct Kept {
-    names: Vec<Box<str>>,
-    rolled: Rolled<KeptRow>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct KeptRow {
-    /// Hours since the epoch.
-    hour: i64,
-    /// One more than where the name stands; 0 where the events have none.
-    names: [u32; NAMES.len()],
-    events: u64,
-    /// When the first of them happened, and the last, in ms of the hour.
-    times: (u32, u32),
-    durations: Option<Durations>,
-}
-
-impl Kept {
-    fn of(rolled: Rolled<Named>) -> Self {
-        let mut names: Vec<Box<str>> = Vec::new();
-        let mut numbers: HashMap<Box<str>, u32> = HashMap::new();
-        let mut number = |name: Option<Box<str>>| {
-            name.map_or(0, |name| {
-                *numbers.entry(name).or_insert_with_key(|name| {
-                    names.push(name.clone());
-                    // No file has that many names.
-                    names.len() as u32
-                })
-            })
-        };
-        let rolled = rolled.map(|row| {
-            // An hour has fewer milliseconds than a number of that type.
-            let of_hour = |ms: i64| (ms - row.hour_ms) as u32;
-            KeptRow {
-                hour: row.hour_ms / HOUR_MS,
-                names: row.names.map(&mut number),
-                events: row.events,
-                times: (of_hour(row.times.0), of_hour(row.times.1)),
-                durations: row.durations,
-            }
-        });
-        Self { names, rolled }
-    }
-}
-
-impl<R> Rolled<R> {
-    fn map<S>(self, with: impl FnMut(R) -> S) -> Rolled<S> {
-        match self {
-            Self::Rows(rows) => Rolled::Rows(rows.into_iter().map(with).collect()),
-            Self::Unrolled => Rolled::Unrolled,
-        }
-    }
-}
 
 /// What the files of one look at a store contribute.
 #[derive(Debug, Default)]
@@ -83,22 +25,19 @@ pub struct Rollups {
 
 impl Rollups {
     /// What these files contribute. What is missing is derived and kept for the next question; where it cannot be
-    /// kept, it stays missing. `progress` is told how many files have been read so far, of how many.
-    pub fn of(layout: &Layout, files: &[&Sealed], progress: &(dyn Fn(usize, usize) + Sync)) -> Self {
+    /// kept, it stays missing.
+    pub fn of(layout: &Layout, files: &[&Sealed]) -> Self {
         let storage = Storage::of(layout);
         let days: Vec<&[&Sealed]> = files.chunk_by(|a, b| day(a) == day(b)).collect();
         let parts = for_each_share(days.chunks(share(days.len(), all_threads())), |days| {
             days.iter().map(|files| Day::read(&storage, files)).collect::<Vec<_>>()
         });
         let mut parts: Vec<Day<'_>> = parts.into_iter().flatten().collect();
-        let missing: usize = parts.iter().map(|day| day.missing.len()).sum();
-        if missing > 0 && storage.is_writable() {
-            let done = AtomicUsize::new(0);
-            let tell = || progress(done.fetch_add(1, Ordering::Relaxed) + 1, missing);
+        if storage.is_writable() && parts.iter().any(|day| !day.missing.is_empty()) {
             let size = share(parts.len(), all_threads());
             for_each_share(parts.chunks_mut(size), |days| {
                 // What cannot be kept is derived again the next time.
-                days.iter_mut().for_each(|day| _ = day.complete(&storage, &tell));
+                days.iter_mut().for_each(|day| _ = day.complete(&storage));
             });
         }
         let mut all = Self::default();
@@ -152,7 +91,7 @@ pub fn bring_up_to_date(layout: &Layout, files: &SealedFiles, until: Hour) -> Re
     let recent: Vec<&Sealed> = files.files.iter().filter(is_recent).collect();
     let failed = |source| StoreError::Io { action: "write", path: layout.index(), source };
     for files in recent.chunk_by(|a, b| day(a) == day(b)) {
-        Day::missing(&storage, files).complete(&storage, &|| ()).map_err(failed)?;
+        Day::missing(&storage, files).complete(&storage).map_err(failed)?;
     }
     let days = files.files.iter().map(|file| file.partition.hour.date()).collect();
     remove_others(&storage, &days).map_err(failed)
@@ -192,8 +131,7 @@ impl<'a> Day<'a> {
 
     /// The same without what is known.
     fn missing(storage: &Storage, files: &[&'a Sealed]) -> Self {
-        let nothing = || Kept { names: Vec::new(), rolled: Rolled::Unrolled };
-        Self { known: Vec::new(), ..Self::look(storage, files, |_| Some(nothing())) }
+        Self { known: Vec::new(), ..Self::look(storage, files, |_| Some(Kept::default())) }
     }
 
     fn look(storage: &Storage, files: &[&'a Sealed], decode: impl Fn(&[u8]) -> Option<Kept>) -> Self {
@@ -216,13 +154,12 @@ impl<'a> Day<'a> {
     }
 
     /// Derives what is missing, and keeps it.
-    fn complete(&mut self, storage: &Storage, tell: &dyn Fn()) -> std::io::Result<()> {
+    fn complete(&mut self, storage: &Storage) -> std::io::Result<()> {
         let mut records: Vec<Record> = Vec::with_capacity(self.missing.len());
         for (number, file) in std::mem::take(&mut self.missing) {
-            let kept = Kept::of(derive(&file.partition.path));
+            let kept = derive(&file.partition.path);
             records.push((number, postcard::to_stdvec(&kept).map_err(std::io::Error::other)?));
             self.known.push((file.position, kept));
-            tell();
         }
         if records.is_empty() || !storage.is_writable() {
             return Ok(());

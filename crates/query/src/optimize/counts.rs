@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use datafusion::catalog::TableProvider;
-use datafusion::common::tree_node::{Transformed, TreeNode as _};
+use datafusion::common::tree_node::TreeNode as _;
 use datafusion::common::{Column, TableReference};
 use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::error::Result;
@@ -16,42 +16,17 @@ use datafusion::logical_expr::expr::{AggregateFunction, AggregateFunctionParams}
 use datafusion::logical_expr::{
     Aggregate, Expr, Filter, LogicalPlan, LogicalPlanBuilder, SubqueryAlias, TableScan, cast, lit,
 };
-use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
+use super::OfAggregates;
 use crate::tables;
 use crate::view::{Source, View};
 
 /// Rewrites such questions into ones to a small table with a row for each file.
-#[derive(Debug)]
-pub(crate) struct CountsFromCatalog {
-    source: Arc<Source>,
+pub(crate) fn counts_from_catalog(source: &Arc<Source>) -> OfAggregates {
+    OfAggregates { name: "counts_from_catalog", source: Arc::clone(source), rewritten }
 }
 
-impl CountsFromCatalog {
-    pub fn new(source: &Arc<Source>) -> Self {
-        Self { source: Arc::clone(source) }
-    }
-}
-
-impl OptimizerRule for CountsFromCatalog {
-    fn name(&self) -> &str {
-        "counts_from_catalog"
-    }
-
-    fn apply_order(&self) -> Option<ApplyOrder> {
-        Some(ApplyOrder::TopDown)
-    }
-
-    fn rewrite(&self, plan: LogicalPlan, _config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
-        let LogicalPlan::Aggregate(aggregate) = &plan else { return Ok(Transformed::no(plan)) };
-        match rewritten(aggregate, &self.source)? {
-            Some(rewritten) => Ok(Transformed::yes(rewritten)),
-            None => Ok(Transformed::no(plan)),
-        }
-    }
-}
-
-fn rewritten(aggregate: &Aggregate, source: &Source) -> Result<Option<LogicalPlan>> {
+fn rewritten(aggregate: &Aggregate, source: &Arc<Source>) -> Result<Option<LogicalPlan>> {
     if !aggregate.group_expr.iter().all(is_one_group_about_hours) {
         return Ok(None);
     }

@@ -1,5 +1,6 @@
 //! What the query engine does not know by itself about a store of events.
 
+mod aggregates;
 mod counts;
 mod large_rows;
 mod newest_first;
@@ -9,7 +10,8 @@ use std::sync::Arc;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 
-pub(super) use counts::CountsFromCatalog;
+pub(super) use aggregates::OfAggregates;
+pub(super) use counts::counts_from_catalog;
 
 use large_rows::LargeRows;
 use newest_first::NewestFirst;

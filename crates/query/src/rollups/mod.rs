@@ -15,12 +15,11 @@ mod table;
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
-use datafusion::common::tree_node::Transformed;
 use datafusion::datasource::provider_as_source;
 use datafusion::error::Result;
 use datafusion::logical_expr::{Aggregate, Expr, LogicalPlan, LogicalPlanBuilder, cast};
-use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 
+use crate::optimize::OfAggregates;
 use crate::view::Source;
 use asked::Asked;
 use below::Below;
@@ -30,33 +29,8 @@ use split::Split;
 use table::{Hours, Others, Read, of_events, of_hours};
 
 /// Rewrites such questions.
-#[derive(Debug)]
-pub(crate) struct FromRollups {
-    source: Arc<Source>,
-}
-
-impl FromRollups {
-    pub fn new(source: &Arc<Source>) -> Self {
-        Self { source: Arc::clone(source) }
-    }
-}
-
-impl OptimizerRule for FromRollups {
-    fn name(&self) -> &str {
-        "from_rollups"
-    }
-
-    fn apply_order(&self) -> Option<ApplyOrder> {
-        Some(ApplyOrder::TopDown)
-    }
-
-    fn rewrite(&self, plan: LogicalPlan, _config: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
-        let LogicalPlan::Aggregate(aggregate) = &plan else { return Ok(Transformed::no(plan)) };
-        match rewritten(aggregate, &self.source)? {
-            Some(rewritten) => Ok(Transformed::yes(rewritten)),
-            None => Ok(Transformed::no(plan)),
-        }
-    }
+pub(crate) fn from_rollups(source: &Arc<Source>) -> OfAggregates {
+    OfAggregates { name: "from_rollups", source: Arc::clone(source), rewritten }
 }
 
 fn rewritten(aggregate: &Aggregate, source: &Arc<Source>) -> Result<Option<LogicalPlan>> {

@@ -50,7 +50,7 @@ impl Split {
                 times.is_some_and(|(first_ms, last_ms)| hours.touch(first_ms, last_ms))
             };
             let wanted: Vec<&Sealed> = files.files.iter().filter(is_over).filter(touches).collect();
-            let rollups = Rollups::of(&layout, &wanted, &|_, _| ());
+            let rollups = Rollups::of(&layout, &wanted);
             let has_edges = |file: &Sealed| {
                 rollups.rows(file).is_some_and(|rows| rows.iter().any(|row| !hours.contain(row.hour_ms)))
             };

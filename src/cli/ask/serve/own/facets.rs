@@ -3,6 +3,7 @@ use std::time::Instant;
 
 use clap::Args;
 
+use super::counted;
 use crate::cli::ask::Asking;
 use crate::cli::ask::answer::{AsOf, TimeRange, stream};
 use crate::cli::ask::filters::Filters;
@@ -10,8 +11,6 @@ use crate::cli::failure::Outcome;
 
 /// Values of a column, the most frequent first.
 const VALUES_MAX: usize = 20;
-/// So far back where no range is given.
-const DAY_MS: i64 = 24 * 3_600_000;
 
 /// Count the values of service, type, level and worker
 #[derive(Debug, Args)]
@@ -29,10 +28,7 @@ impl Facets {
         let begun = Instant::now();
         let engine = asking.engine()?;
         let now_ms = self.as_of.ms(asking, &engine)?;
-        let mut filter = self.filters.filter()?;
-        let (since, until) = self.range.bounds(asking, &self.as_of, now_ms)?;
-        let until = until.unwrap_or(now_ms + 1);
-        (filter.since_ms, filter.until_ms) = (Some(since.unwrap_or(until - DAY_MS)), Some(until));
+        let (filter, _) = counted(asking, (&self.filters, &self.range, &self.as_of), now_ms)?;
         // One look at the events counts all of them.
         let counted = format!(
             "select case when grouping(service) = 0 then 'service' when grouping(event_type) = 0 then 'event_type' \

@@ -3,13 +3,11 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 
+use super::counted;
 use crate::cli::ask::Asking;
 use crate::cli::ask::answer::{AsOf, TimeRange, stream};
 use crate::cli::ask::filters::Filters;
 use crate::cli::failure::Outcome;
-
-/// So far back where no range is given.
-const DAY_MS: i64 = 24 * 3_600_000;
 
 /// Count events over time, by level, service or type
 #[derive(Debug, Args)]
@@ -41,12 +39,7 @@ impl Histogram {
         let begun = Instant::now();
         let engine = asking.engine()?;
         let now_ms = self.as_of.ms(asking, &engine)?;
-        let mut filter = self.filters.filter()?;
-        let (since, until) = self.range.bounds(asking, &self.as_of, now_ms)?;
-        // The event of this very moment belongs to it.
-        let until = until.unwrap_or(now_ms + 1);
-        let since = since.unwrap_or(until - DAY_MS);
-        (filter.since_ms, filter.until_ms) = (Some(since), Some(until));
+        let (filter, (since, until)) = counted(asking, (&self.filters, &self.range, &self.as_of), now_ms)?;
         let buckets = i64::from(self.buckets);
         let step = ((until - since).max(1) + buckets - 1) / buckets;
         let key = match self.by {
