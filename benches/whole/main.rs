@@ -7,6 +7,7 @@
 mod drain;
 mod forward;
 mod investigations;
+mod other_year;
 mod peak;
 mod peers;
 mod producers;

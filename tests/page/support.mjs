@@ -104,7 +104,8 @@ export class Bench {
   async tab(browser, server, options = {}) {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options })
     const tab = await context.newPage()
-    tab.setDefaultTimeout(20_000)
+    // Long, so that no busy machine decides: what never comes fails all the same.
+    tab.setDefaultTimeout(120_000)
     const problems = []
     tab.on('pageerror', error => problems.push(`error: ${error.stack}`))
     tab.on('console', message => { if (message.type() === 'error') problems.push(`console: ${message.text()}`) })

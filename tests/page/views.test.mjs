@@ -29,7 +29,7 @@ for (const view of [...VIEWS, '/job/', '/nowhere/at/all']) {
     }
     for (const width of [320, 768, 1280, 2560]) {
       await tab.setViewportSize({ width, height: 900 })
-      await tab.waitForFunction(() => document.documentElement.scrollWidth <= innerWidth, undefined, { timeout: 5000 })
+      await tab.waitForFunction(() => document.documentElement.scrollWidth <= innerWidth)
         .catch(() => assert.fail(`${path} is wider than a screen of ${width}`))
     }
     assert.deepEqual(problems, [])

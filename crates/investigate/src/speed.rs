@@ -280,30 +280,48 @@ fn usual_ms(classes: &BTreeMap<Class<'_>, usize>, pieces: &[Piece<'_>], typical:
 /// The runs in which somebody was slow: of the sums of what pieces take beyond the usual, the largest, and then
 /// those before and after it.
 fn runs<'a, 'b>(own: &[&'b Piece<'a>]) -> impl Iterator<Item = Vec<&'b Piece<'a>>> {
-    let excess: Vec<f64> = own.iter().map(|piece| beyond(piece.factor)).collect();
+    let excess: Vec<f64> = own.iter().map(|piece| beyond(piece.factor, RUN_FACTOR)).collect();
     let mut open = vec![(0, own.len())];
     let mut found = Vec::new();
     while let Some((from, until)) = open.pop() {
-        let Some((begin, end)) = largest_sum(&excess[from..until]).filter(|_| found.len() < RUNS_MAX) else { continue };
+        let Some((begin, end)) = largest_sum(&excess[from..until], is_over).filter(|_| found.len() < RUNS_MAX) else {
+            continue;
+        };
         found.push((from + begin, from + end));
         open.extend([(from, from + begin), (from + end, until)]);
     }
     found.sort_unstable();
-    let runs: Vec<Vec<&Piece<'_>>> = found.into_iter().map(|(begin, end)| own[begin..end].to_vec()).collect();
+    let runs: Vec<Vec<&Piece<'_>>> = found.into_iter().map(|(begin, end)| sharpened(&own[begin..end])).collect();
     runs.into_iter().filter(|run| run.len() >= PIECES_MIN)
 }
 
-/// How far a piece is beyond what still is usual, on a scale on which ×2 and ÷2 are equally far.
-fn beyond(factor: f64) -> f64 {
-    factor.clamp(1.0 / PIECE_FACTOR_MAX, PIECE_FACTOR_MAX).ln() - RUN_FACTOR.ln()
+/// A run without the pieces at its ends that rather are as usual, now that it is known how slow it is: halfway, on the
+/// scale of factors, between usual and the median of the run. That is where the likelihood of two log-normal
+/// distributions of one spread is equal.
+fn sharpened<'a, 'b>(run: &[&'b Piece<'a>]) -> Vec<&'b Piece<'a>> {
+    let mut factors: Vec<f64> = run.iter().map(|piece| piece.factor).collect();
+    let halfway = quantile(&mut factors, 0.5).unwrap_or(1.0).sqrt().clamp(RUN_FACTOR, PIECE_FACTOR_MAX.sqrt());
+    let excess: Vec<f64> = run.iter().map(|piece| beyond(piece.factor, halfway)).collect();
+    let (begin, end) = largest_sum(&excess, |_, _| false).unwrap_or((0, run.len()));
+    run[begin..end].to_vec()
 }
 
-/// The part with the largest sum, where that is above nothing; one that was as usual for a while in between is two.
-fn largest_sum(values: &[f64]) -> Option<(usize, usize)> {
+/// How far a piece is beyond a factor, on a scale on which ×2 and ÷2 are equally far.
+fn beyond(piece: f64, factor: f64) -> f64 {
+    piece.clamp(1.0 / PIECE_FACTOR_MAX, PIECE_FACTOR_MAX).ln() - factor.ln()
+}
+
+/// Is it over, having been as usual for a while: by what the sum is, and was at its highest?
+fn is_over(sum: f64, highest: f64) -> bool {
+    highest - sum > PAUSE_MIN.max(PAUSE_SHARE * highest)
+}
+
+/// The part with the largest sum, where that is above nothing; one that is over in between is two.
+fn largest_sum(values: &[f64], is_over: impl Fn(f64, f64) -> bool) -> Option<(usize, usize)> {
     let (mut best, mut found) = (0.0, None);
     let (mut sum, mut highest, mut begin) = (0.0_f64, 0.0_f64, 0);
     for (index, value) in values.iter().enumerate() {
-        if sum <= 0.0 || highest - sum > PAUSE_MIN.max(PAUSE_SHARE * highest) {
+        if sum <= 0.0 || is_over(sum, highest) {
             (sum, highest, begin) = (0.0, 0.0, index);
         }
         sum += value;

@@ -157,6 +157,18 @@ impl Engine {
 /// When an event happened, in SQL, in ms since the epoch: what asks so is asked by [`Engine::sql_within`].
 pub const HAPPENED_MS: &str =
     "cast(happened_at(timestamp, ingested_at, coalesce(worker_id, machine_id, service)) as bigint)";
+
+/// The condition that an event happened from then on and before then, ms since the epoch, whatever its producer's clock
+/// says, in SQL: as [`HAPPENED_MS`].
+pub fn happened_within(since_ms: i64, until_ms: i64) -> String {
+    let (since, until) = (moment_literal(since_ms), moment_literal(until_ms));
+    // What is put right lies between when it was sent and when it arrived: by that, files without such events are left out.
+    format!(
+        "({HAPPENED_MS} >= {since_ms} and {HAPPENED_MS} < {until_ms} and ingested_at >= {since} \
+         and (timestamp < {until} or ingested_at < {until}))"
+    )
+}
+
 /// Whose clock an event goes by, in SQL: as `JobEvent::producer`.
 const PRODUCER: &str = "coalesce(worker_id, machine_id, service)";
 

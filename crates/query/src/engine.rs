@@ -30,7 +30,7 @@ use super::rollups::from_rollups;
 use super::session::{self, Limits};
 use super::transitions::TransitionsExec;
 use super::translate::{Asked, translate, vanished};
-use super::view::{OnIndexing, Source, lock};
+use super::view::{OnLearning, Source, lock};
 use super::{Answer, QueryError, functions, statement, tables};
 
 /// Answers questions about one store, as it was when the engine was opened.
@@ -59,7 +59,7 @@ pub struct Settings {
     pub spill_bytes: Option<u64>,
     /// Told while the ids of files are brought into the index, which a first question about ids
     /// has to wait for.
-    pub on_indexing: Option<OnIndexing>,
+    pub on_learning: Option<OnLearning>,
 }
 
 /// What one writer has in the store.
@@ -108,7 +108,7 @@ impl Engine {
             return Err(QueryError::NoStore { root: layout.root().to_owned() });
         }
         // The store is looked at beside what follows.
-        let source = Arc::new(Source::open(layout, settings.on_indexing));
+        let source = Arc::new(Source::open(layout, settings.on_learning));
         let session = session::start(&limits);
         let asked = Asked { sql: "", limits: &limits, state: None };
         let context = session.and_then(|state| with_tables(state, &source));

@@ -35,7 +35,7 @@ mod warning;
 
 pub use answer::Answer;
 pub use canned::{CannedQuery, Column, Kind, Need, Parameter, canned_queries, find};
-pub use clocks::HAPPENED_MS;
+pub use clocks::{HAPPENED_MS, happened_within};
 pub use engine::{Engine, Kept, Settings};
 pub use error::QueryError;
 pub use fetch::{EVENT_COLUMNS, EventsRead, column_as, read_events};
@@ -43,4 +43,4 @@ pub use filter::{Filter, FilterError};
 pub use literal::{key_among, literal, moment_literal};
 pub use names::Names;
 pub use nearest::{any_of, nearest, suggestion};
-pub use view::OnIndexing;
+pub use view::{Learning, OnLearning};

@@ -18,14 +18,34 @@ const LOOKS_MAX: usize = 5;
 /// Up to this many files that the index does not know are cheaper to read than to index.
 const NOT_INDEXED_MAX: usize = 32;
 
-/// Told while the ids or the texts of files are brought into the index: how many are, of how many.
-pub type OnIndexing = Arc<dyn Fn(Indexed, usize, usize) + Send + Sync>;
+/// What is learned from files, once, for this question and all that follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Learning {
+    /// The ids in them, for the index.
+    Ids,
+    /// The words of their texts, for the index.
+    Texts,
+    /// What each of their hours contributes.
+    Hours,
+}
+
+impl From<Indexed> for Learning {
+    fn from(indexed: Indexed) -> Self {
+        match indexed {
+            Indexed::Ids => Self::Ids,
+            Indexed::Texts => Self::Texts,
+        }
+    }
+}
+
+/// Told while something is learned from files: from how many of them it is, of how many.
+pub type OnLearning = Arc<dyn Fn(Learning, usize, usize) + Send + Sync>;
 
 /// The store's folder, and what was last seen in it.
 pub(super) struct Source {
     layout: Layout,
     state: Mutex<State>,
-    pub on_indexing: OnIndexing,
+    pub on_learning: OnLearning,
 }
 
 enum State {
@@ -58,9 +78,9 @@ impl From<Unseen> for DataFusionError {
 
 impl Source {
     /// Begins to look at the store.
-    pub fn open(layout: &Layout, on_indexing: Option<OnIndexing>) -> Self {
-        let on_indexing = on_indexing.unwrap_or_else(|| Arc::new(|_, _, _| ()));
-        Self { layout: layout.clone(), state: Mutex::new(State::look(layout)), on_indexing }
+    pub fn open(layout: &Layout, on_learning: Option<OnLearning>) -> Self {
+        let on_learning = on_learning.unwrap_or_else(|| Arc::new(|_, _, _| ()));
+        Self { layout: layout.clone(), state: Mutex::new(State::look(layout)), on_learning }
     }
 
     /// The store's places.
@@ -191,16 +211,16 @@ impl View {
     }
 
     /// The sealed files once the index knows all that it can.
-    pub async fn with_all_indexed(self: &Arc<Self>, what: Indexed, on_indexing: &OnIndexing) -> Arc<SealedFiles> {
-        let (view, on_indexing) = (Arc::clone(self), Arc::clone(on_indexing));
-        let task = tokio::task::spawn_blocking(move || view.index(what, &*on_indexing));
+    pub async fn with_all_indexed(self: &Arc<Self>, what: Indexed, on_learning: &OnLearning) -> Arc<SealedFiles> {
+        let (view, on_learning) = (Arc::clone(self), Arc::clone(on_learning));
+        let task = tokio::task::spawn_blocking(move || view.index(what, &*on_learning));
         // Joining fails only where the task panicked, and then the query panics with it, or while the runtime
         // is shut down.
         task.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
         self.sealed()
     }
 
-    fn index(&self, what: Indexed, on_indexing: &(dyn Fn(Indexed, usize, usize) + Send + Sync)) {
+    fn index(&self, what: Indexed, on_learning: &(dyn Fn(Learning, usize, usize) + Send + Sync)) {
         let mut catalog = lock(&self.catalog);
         // Another scan may have done it meanwhile.
         let known = self.sealed();
@@ -210,7 +230,7 @@ impl View {
         }
         let files: Vec<Partition> = known.files.iter().map(|file| file.partition.clone()).collect();
         // A cache that cannot be written is no reason not to answer.
-        let _ = catalog.index(&files, what, IndexingPace::hurried(), &|done| on_indexing(what, done, missing));
+        let _ = catalog.index(&files, what, IndexingPace::hurried(), &|done| on_learning(what.into(), done, missing));
         save(&mut catalog);
         let sealed = Arc::new(catalog.sealed(files));
         *self.sealed.write().unwrap_or_else(PoisonError::into_inner) = sealed;

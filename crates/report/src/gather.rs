@@ -10,12 +10,13 @@ use emp_investigate::{
     clocks_note, has_many_events, perf,
 };
 use emp_job::{Meaning, vocabulary};
-use emp_query::{Engine, HAPPENED_MS, canned_queries, find, literal, moment_literal};
+use emp_query::{Engine, canned_queries, find, literal, moment_literal};
 use emp_units::bucket_ms;
 
 use super::data::{
     Completeness, Course, GapClass, Handoff, Latency, Rates, Report, ReportQuestion, Section, SlowJob, Totals,
 };
+use super::lives::{JOBS_MAX, Lives, lives_sql};
 
 /// Buckets of time in a chart, at most.
 const BUCKETS_MAX: i64 = 96;
@@ -24,7 +25,6 @@ const SERVICES_MAX: usize = 7;
 const EVENT_TYPES_MAX: usize = 14;
 /// Types whose course over time is drawn.
 const COURSES_MAX: usize = 6;
-const JOBS_MAX: usize = 5;
 const ERRORS_MAX: usize = 12;
 /// Bars of an error's course.
 const COURSE_BARS: usize = 24;
@@ -41,21 +41,25 @@ impl Report {
         zone: TimeZone,
     ) -> Result<Self, InvestigationError> {
         let engine = investigation.engine();
+        let (range, range_before) =
+            ((question.since_ms, question.until_ms), (question.against_ms, question.against_until_ms()));
+        let mut lives = Lives::of(engine, range).await?;
+        let longest = lives.take_longest();
         let rates = rates(engine, &question).await?;
         let latencies = latencies(engine, &question, investigation.now_ms()).await?;
         Ok(Self {
             question,
             now_ms: investigation.now_ms(),
             zone,
-            totals: totals(engine, question.since_ms, question.until_ms).await?,
-            before: totals(engine, question.against_ms, question.against_until_ms()).await?,
+            totals: totals(engine, range, lives).await?,
+            before: totals(engine, range_before, Lives::of(engine, range_before).await?).await?,
             completeness: completeness(engine, &question, &rates.content).await?,
             judged: investigation.diagnose_all(investigation.now_ms() - HOUR_MS).await?,
             anomalies: investigation.anomalies().await?,
             changes: what_changed(engine, &question).await?,
             course: course(engine, &question, &latencies.content).await?,
             handoffs: handoffs(engine, &question).await?,
-            jobs: slow_jobs(investigation, &question).await?,
+            jobs: slow_jobs(investigation, &question, longest).await?,
             gaps: gaps(engine, &question).await?,
             errors: errors(investigation, &question).await?,
             rates,
@@ -73,23 +77,9 @@ async fn what_changed(engine: &Engine, question: &ReportQuestion) -> Result<Opti
     }
 }
 
-/// How long a job was heard of, in SQL, in ms.
-fn life_ms() -> String {
-    format!("max({HAPPENED_MS}) - min({HAPPENED_MS})")
-}
-
 /// The condition that an event is of a range.
 fn within(since_ms: i64, until_ms: i64) -> String {
     format!("timestamp >= {} and timestamp < {}", moment_literal(since_ms), moment_literal(until_ms))
-}
-
-/// The condition that an event happened in a range, whatever its producer's clock says.
-fn happened_within(since_ms: i64, until_ms: i64) -> String {
-    let (since, until) = (moment_literal(since_ms), moment_literal(until_ms));
-    format!(
-        "{HAPPENED_MS} >= {since_ms} and {HAPPENED_MS} < {until_ms} and ingested_at >= {since} \
-         and (timestamp < {until} or ingested_at < {until})"
-    )
 }
 
 /// The condition that an event is of the report's range.
@@ -105,7 +95,11 @@ fn quantile_of(engine: &Engine, question: &ReportQuestion) -> Result<&'static st
     })
 }
 
-async fn totals(engine: &Engine, since_ms: i64, until_ms: i64) -> Result<Totals, InvestigationError> {
+async fn totals(
+    engine: &Engine,
+    (since_ms, until_ms): (i64, i64),
+    mut lives: Lives,
+) -> Result<Totals, InvestigationError> {
     let within = within(since_ms, until_ms);
     let types = |meaning| vocabulary().types(meaning).into_iter().map(literal).collect::<Vec<_>>().join(", ");
     let (completed, failed) = (types(Meaning::Completed), types(Meaning::Failed));
@@ -119,17 +113,8 @@ async fn totals(engine: &Engine, since_ms: i64, until_ms: i64) -> Result<Totals,
         let number = |name| row.integer(name);
         Ok((number("events")?, number("errors")?, number("completed")?, number("failed")?, number("first")?))
     })?;
-    let sql = format!(
-        "select count(*) as jobs, quantile_cont(ms, 0.5) as p50, quantile_cont(ms, 0.95) as p95 from (select \
-         {} as ms from events where job_id is not null and {} group by job_id)",
-        life_ms(),
-        happened_within(since_ms, until_ms)
-    );
-    let jobs = Rows::ask_within(engine, &sql, (since_ms, until_ms))
-        .await?
-        .map(|row| Ok((row.integer("jobs")?, row.number("p50")?, row.number("p95")?)))?;
     let (events, errors, completed, failed, first_ms) = counts.first().copied().unwrap_or_default();
-    let (jobs, job_p50_ms, job_p95_ms) = jobs.first().copied().unwrap_or_default();
+    let (jobs, job_p50_ms, job_p95_ms) = (lives.ms.len() as i64, lives.quantile(0.5), lives.quantile(0.95));
     let first_ms = (events > 0).then_some(first_ms);
     Ok(Totals { events, jobs, completed, failed, errors, job_p50_ms, job_p95_ms, first_ms })
 }
@@ -360,22 +345,17 @@ async fn gaps(engine: &Engine, question: &ReportQuestion) -> Result<Section<Vec<
 async fn slow_jobs(
     investigation: &Investigation<'_>,
     question: &ReportQuestion,
+    longest: Vec<String>,
 ) -> Result<Section<Vec<SlowJob>>, InvestigationError> {
-    let sql = format!(
-        "select job_id, {} as ms from events \
-         where job_id is not null and {} group by job_id order by ms desc, job_id limit {JOBS_MAX}",
-        life_ms(),
-        happened_within(question.since_ms, question.until_ms)
-    );
-    let range = (question.since_ms, question.until_ms);
-    let ids = Rows::ask_within(investigation.engine(), &sql, range).await?.map(|row| row.text("job_id"))?;
     let mut content = Vec::new();
-    for job_id in ids {
+    for job_id in longest {
         if let Some(history) = investigation.steps(&job_id).await? {
             let judgement = investigation.judge_timeline(&history, None);
             content.push(SlowJob { job_id, history, judgement });
         }
     }
+    let sql =
+        format!("{} order by ms desc, job_id limit {JOBS_MAX}", lives_sql((question.since_ms, question.until_ms)));
     Ok(Section { sql, command: None, content })
 }
 

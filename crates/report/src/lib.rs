@@ -12,6 +12,7 @@ mod charts;
 mod data;
 mod gather;
 mod html;
+mod lives;
 mod markdown;
 mod tables;
 

@@ -1,6 +1,7 @@
 //! What the files of a store contribute, as it is kept, and bringing it up to date.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -24,20 +25,22 @@ pub struct Rollups {
 }
 
 impl Rollups {
-    /// What these files contribute. What is missing is derived and kept for the next question; where it cannot be
-    /// kept, it stays missing.
-    pub fn of(layout: &Layout, files: &[&Sealed]) -> Self {
+    /// What these files contribute. What is missing is derived and kept for the next question, day by day; where it
+    /// cannot be kept, it stays missing. `progress` is told of how many files it has been derived, of how many.
+    pub fn of(layout: &Layout, files: &[&Sealed], progress: &(dyn Fn(usize, usize) + Sync)) -> Self {
         let storage = Storage::of(layout);
         let days: Vec<&[&Sealed]> = files.chunk_by(|a, b| day(a) == day(b)).collect();
         let parts = for_each_share(days.chunks(share(days.len(), all_threads())), |days| {
             days.iter().map(|files| Day::read(&storage, files)).collect::<Vec<_>>()
         });
         let mut parts: Vec<Day<'_>> = parts.into_iter().flatten().collect();
-        if storage.is_writable() && parts.iter().any(|day| !day.missing.is_empty()) {
-            let size = share(parts.len(), all_threads());
+        let missing = parts.iter().map(|day| day.missing.len()).sum();
+        if storage.is_writable() && missing > 0 {
+            let (derived, size) = (AtomicUsize::new(0), share(parts.len(), all_threads()));
+            let tell = || progress(derived.fetch_add(1, Ordering::Relaxed) + 1, missing);
             for_each_share(parts.chunks_mut(size), |days| {
                 // What cannot be kept is derived again the next time.
-                days.iter_mut().for_each(|day| _ = day.complete(&storage));
+                days.iter_mut().for_each(|day| _ = day.complete(&storage, &tell));
             });
         }
         let mut all = Self::default();
@@ -91,7 +94,7 @@ pub fn bring_up_to_date(layout: &Layout, files: &SealedFiles, until: Hour) -> Re
     let recent: Vec<&Sealed> = files.files.iter().filter(is_recent).collect();
     let failed = |source| StoreError::Io { action: "write", path: layout.index(), source };
     for files in recent.chunk_by(|a, b| day(a) == day(b)) {
-        Day::missing(&storage, files).complete(&storage).map_err(failed)?;
+        Day::missing(&storage, files).complete(&storage, &|| ()).map_err(failed)?;
     }
     let days = files.files.iter().map(|file| file.partition.hour.date()).collect();
     remove_others(&storage, &days).map_err(failed)
@@ -153,13 +156,14 @@ impl<'a> Day<'a> {
         Self { part, files: numbers, known, missing }
     }
 
-    /// Derives what is missing, and keeps it.
-    fn complete(&mut self, storage: &Storage) -> std::io::Result<()> {
+    /// Derives what is missing, and keeps it; `tell` hears of each file.
+    fn complete(&mut self, storage: &Storage, tell: &dyn Fn()) -> std::io::Result<()> {
         let mut records: Vec<Record> = Vec::with_capacity(self.missing.len());
         for (number, file) in std::mem::take(&mut self.missing) {
             let kept = derive(&file.partition.path);
             records.push((number, postcard::to_stdvec(&kept).map_err(std::io::Error::other)?));
             self.known.push((file.position, kept));
+            tell();
         }
         if records.is_empty() || !storage.is_writable() {
             return Ok(());

@@ -11,12 +11,13 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use emp_catalog::Indexed;
 use emp_collect::Lag;
 use emp_findings::Carried;
 use emp_investigate::{ByClocks, Investigation, WithoutLevel, clocks_note};
 use emp_prompt::clear;
-use emp_query::{Answer, CannedQuery, Engine, OnIndexing, QueryError, Settings, canned_queries, find, literal};
+use emp_query::{
+    Answer, CannedQuery, Engine, Learning, OnLearning, QueryError, Settings, canned_queries, find, literal,
+};
 use emp_render::{AnswerWriter, Screen, visible};
 use emp_store::StoreWriter;
 use emp_units::parse_moment;
@@ -247,27 +248,28 @@ pub(super) async fn gather(asking: &Asking<'_>, mut answer: Answer) -> Result<Ve
 
 /// The store of the options, as of now.
 pub(super) fn engine(options: &Options) -> Result<Engine, Failure> {
-    Ok(engine_in(options, options.time_zone(), on_indexing())?)
+    Ok(engine_in(options, options.time_zone(), on_learning())?)
 }
 
 /// The same with a time zone that was understood before.
 pub(super) fn engine_in(
     options: &Options,
     zone: TimeZone,
-    on_indexing: Option<OnIndexing>,
+    on_learning: Option<OnLearning>,
 ) -> Result<Engine, QueryError> {
-    let settings = Settings { memory_bytes: options.asking.memory, on_indexing, ..Settings::default() };
+    let settings = Settings { memory_bytes: options.asking.memory, on_learning, ..Settings::default() };
     let engine = Engine::open_with(&options.layout(), settings)?;
     let now_ms = now_ms(options, &engine)?;
     Ok(engine.with_clock(Timestamp::from_millisecond(now_ms).unwrap_or(Timestamp::MAX), zone))
 }
 
-/// Says on a terminal why a first question about ids or texts takes longer.
-pub(super) fn on_indexing() -> Option<OnIndexing> {
-    let tell = |what: Indexed, done: usize, all: usize| {
+/// Says on a terminal why a first question about ids, texts or whole hours takes longer.
+pub(super) fn on_learning() -> Option<OnLearning> {
+    let tell = |what: Learning, done: usize, all: usize| {
         let what = match what {
-            Indexed::Ids => "ids",
-            Indexed::Texts => "words",
+            Learning::Ids => "ids",
+            Learning::Texts => "words",
+            Learning::Hours => "events",
         };
         if done == all {
             clear();
@@ -275,7 +277,7 @@ pub(super) fn on_indexing() -> Option<OnIndexing> {
             eprint!("\rreading the {what} of {all} files, for this and all further questions: {done}");
         }
     };
-    std::io::stderr().is_terminal().then(|| Arc::new(tell) as OnIndexing)
+    std::io::stderr().is_terminal().then(|| Arc::new(tell) as OnLearning)
 }
 
 /// What now is where nobody says, ms since the epoch: the real time, or that of the newest event where no collector

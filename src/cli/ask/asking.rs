@@ -8,7 +8,7 @@ use emp_query::{Engine, QueryError};
 use emp_render::{Format, Screen};
 use emp_serve::Reply;
 
-use super::answer::{engine_in, on_indexing};
+use super::answer::{engine_in, on_learning};
 use crate::cli::failure::{Failure, say};
 use crate::cli::options::{FormatOption, Options, screen_width};
 
@@ -88,8 +88,8 @@ impl<'a> Asking<'a> {
 
     /// The store of the options, as of now.
     pub fn engine(&self) -> Result<Engine, QueryError> {
-        let on_indexing = if self.is_at_shell() { on_indexing() } else { None };
-        engine_in(self.options, self.options.time_zone(), on_indexing)
+        let on_learning = if self.is_at_shell() { on_learning() } else { None };
+        engine_in(self.options, self.options.time_zone(), on_learning)
     }
 
     /// The same work, of which a terminal is shown how far it is.

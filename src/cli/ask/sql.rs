@@ -8,7 +8,7 @@ use clap::Args;
 use emp_prompt::Prompt;
 use emp_render::{Format, ParquetFile};
 
-use super::answer::{AsOf, ask_in, engine_in, on_indexing, runtime};
+use super::answer::{AsOf, ask_in, engine_in, on_learning, runtime};
 use super::asking::Asking;
 use super::export::export;
 use crate::cli::failure::{Failure, Outcome};
@@ -115,7 +115,7 @@ fn prompt(options: &Options) -> Outcome {
     let screen = Asking::at_shell(options).screen();
     let height = terminal_size::terminal_size().map_or(usize::MAX, |(_, height)| usize::from(height.0));
     let zone = screen.time_zone.clone();
-    let open = || engine_in(options, zone.clone(), on_indexing());
+    let open = || engine_in(options, zone.clone(), on_learning());
     let store = options.store.display().to_string();
     Prompt {
         open: &open,

@@ -188,6 +188,19 @@ fn what_arrives_late_by_a_right_clock_is_not_put_down_to_the_clock() {
     assert_eq!(clocks, "");
 }
 
+/// Its events lie in the range in which they happened, not in the one that its clock says, or in none.
+#[test]
+fn a_wrong_clock_moves_nothing_between_the_ranges_that_are_compared() {
+    for off in [40 * MINUTE, -25 * MINUTE] {
+        let begun = LAST - 20 * MINUTE;
+        let (_redis, store) = system(&[("w3-2", off, begun, LAST)]).stored();
+        let found = ask(&store, LAST, &["changes", "--last", "20m"]);
+        assert_eq!(found["changes"], serde_json::json!([]), "{off}: {found:#}");
+        let notes: Vec<&str> = found["notes"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        assert!(notes.len() == 1 && notes[0].starts_with("the clock of w3-2 is at least "), "{off}: {notes:#?}");
+    }
+}
+
 /// Health has no `--now`: what it looks at has to have happened just now.
 #[test]
 fn health_needs_a_look_while_a_clock_is_ahead() {

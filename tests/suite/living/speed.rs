@@ -89,6 +89,38 @@ fn a_connector_is_named_two_minutes_after_it_became_slow() {
     }
 }
 
+/// Of a connector with a job in four minutes, each of which takes half or twice as long by itself: the slow time begins
+/// with its first slow job, not with one before that happened to take a little longer.
+#[test]
+fn the_beginning_is_that_of_the_first_slow_piece_also_where_there_are_few() {
+    const CONNECTORS: [&str; 12] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
+    let from = LAST - HOUR;
+    let is_slow = |connector: &str| ["c", "f", "k"].contains(&connector);
+    let mut world = World::default();
+    for (number, at) in (SECOND..LAST).step_by(20_000).enumerate() {
+        let connector = CONNECTORS[number % CONNECTORS.len()];
+        // Four even chances added up are nearly normal; their spread makes that of the logarithm 0.35.
+        let chance = |part: u64| {
+            let mixed = ((at as u64 + 395_950) ^ (part << 40)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            ((mixed ^ mixed >> 29).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 11) as f64 / (1_u64 << 53) as f64
+        };
+        let normal = ((0..4).map(chance).sum::<f64>() - 2.0) * 3.0_f64.sqrt();
+        let times = if is_slow(connector) && at >= from { 4.0 } else { 1.0 };
+        let takes = (8_000.0 * times * (0.35 * normal).exp()) as i64;
+        world.job(Job { id: &format!("job_{number}"), at, worker: WORKERS[number % WORKERS.len()], connector, takes });
+    }
+    let (_redis, store) = world.stored();
+    let why = ask(&store, LAST, &["why-slow", "--last", "2h"]);
+    let traits = why["traits"].as_array().unwrap();
+    let slow = traits.iter().filter(|one| one["speed"].is_object() && one["value"].as_str().unwrap().len() == 1);
+    let late: Vec<(&str, i64)> = slow
+        .map(|one| (one["value"].as_str().unwrap(), since_ms(&one["speed"]["since"]) - from))
+        .inspect(|(connector, _)| assert!(is_slow(connector), "{why:#}"))
+        .collect();
+    assert_eq!(late.len(), 3, "{why:#}");
+    assert!(late.iter().all(|(_, late)| (0..=4 * MINUTE).contains(late)), "{late:?}");
+}
+
 /// All of whose work but the end lies before the range that is looked at.
 #[test]
 fn a_job_that_is_done_is_no_alert_in_a_backtest_either() {

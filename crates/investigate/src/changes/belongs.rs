@@ -8,7 +8,6 @@ use super::fold::Folding;
 use super::ranges::Ranges;
 use super::rates::TIMES_MIN;
 use crate::investigation::InvestigationError;
-use crate::rows::Rows;
 
 /// Those that others can belong to, the larger first.
 const OWNERS: [(ChangeKind, &str); 3] =
@@ -54,7 +53,7 @@ async fn ask(engine: &Engine, condition: &str, ranges: &Ranges) -> Result<Vec<Ev
         slot = ranges.slot(),
         range = ranges.condition()
     );
-    Rows::ask(engine, &sql).await?.map(|row| {
+    ranges.ask(engine, &sql).await?.map(|row| {
         let [service, machine, worker] = ["service", "machine_id", "worker_id"].map(|name| row.optional_text(name));
         Ok(Events {
             of: [service?, machine?, worker?],

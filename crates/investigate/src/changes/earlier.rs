@@ -1,8 +1,6 @@
 //! What the store knows from before both ranges: what is new was not there then, either.
 
-use emp_query::moment_literal;
-
-use super::ranges::Ranges;
+use super::ranges::{Ranges, Times};
 
 /// It is looked through so far back.
 const BACK_MS: i64 = 7 * 24 * 3_600_000;
@@ -12,6 +10,7 @@ const BACK_MS: i64 = 7 * 24 * 3_600_000;
 pub(super) struct Earlier {
     /// From when to before when, ms since the epoch.
     stretches: Vec<(i64, i64)>,
+    times: Times,
 }
 
 impl Earlier {
@@ -20,7 +19,8 @@ impl Earlier {
         let since_ms = first_ms.max(ranges.after.since_ms - BACK_MS);
         let stretches =
             [(since_ms, ranges.before.since_ms), (ranges.before.until_ms.max(since_ms), ranges.after.since_ms)];
-        Self { stretches: stretches.into_iter().filter(|(since_ms, until_ms)| since_ms < until_ms).collect() }
+        let stretches = stretches.into_iter().filter(|(since_ms, until_ms)| since_ms < until_ms).collect();
+        Self { stretches, times: ranges.times }
     }
 
     /// Has the store nothing from then?
@@ -30,10 +30,8 @@ impl Earlier {
 
     /// The condition that an event is of that time, in SQL.
     pub fn condition(&self) -> String {
-        let stretches = self.stretches.iter().map(|(since_ms, until_ms)| {
-            format!("(timestamp >= {} and timestamp < {})", moment_literal(*since_ms), moment_literal(*until_ms))
-        });
-        format!("({})", stretches.collect::<Vec<_>>().join(" or "))
+        let within = |(since_ms, until_ms): &(i64, i64)| self.times.within(*since_ms, *until_ms);
+        format!("({})", self.stretches.iter().map(within).collect::<Vec<_>>().join(" or "))
     }
 
     /// Which share of all time that is known, this and both ranges, is not of the later range.

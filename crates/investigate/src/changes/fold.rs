@@ -12,7 +12,6 @@ use super::latencies::CONNECTOR;
 use super::ranges::Ranges;
 use super::{Q_MAX, belongs};
 use crate::investigation::InvestigationError;
-use crate::rows::Rows;
 
 /// More changes of one kind and direction are put together.
 const ALIKE_MAX: usize = 3;
@@ -56,7 +55,7 @@ async fn key(engine: &Engine, one: &Candidate, ranges: &Ranges) -> Result<Option
         literal(connector),
         ranges.condition()
     );
-    Ok(Rows::ask(engine, &sql).await?.map(|row| row.optional_text("key"))?.into_iter().flatten().next())
+    Ok(ranges.ask(engine, &sql).await?.map(|row| row.optional_text("key"))?.into_iter().flatten().next())
 }
 
 /// Changes in the course of being put under their causes.

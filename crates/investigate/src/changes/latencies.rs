@@ -1,16 +1,14 @@
 //! What takes longer or less: types of events, each as a whole and by connector, and the slowest of them alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use emp_findings::{ChangeKind, Direction, Test};
-use emp_query::Engine;
 use emp_statistics::{Counted, Part, clustered_rank_test, share_test};
 use emp_units as units;
 
 use super::candidate::{Candidate, finite, times};
 use super::ranges::Ranges;
-use crate::investigation::InvestigationError;
-use crate::rows::Rows;
+use super::tally::{Name, Names, Told};
 
 /// Durations are counted in steps of 2 %, from the smallest that is told apart on.
 const STEP: f64 = 1.02;
@@ -95,29 +93,64 @@ impl Lengths {
 /// How long each type of event takes, by connector; of those without one by `None`.
 pub(super) type ByType = BTreeMap<String, BTreeMap<Option<String>, Lengths>>;
 
-/// All durations of both ranges.
-pub(super) async fn durations(engine: &Engine, ranges: &Ranges) -> Result<ByType, InvestigationError> {
-    let sql = format!(
-        "select event_type, {CONNECTOR} as key, ({slot}) / 2 as slot, \
-         cast(floor(ln(greatest(duration_ms, {SMALLEST_MS})) / ln({STEP})) as bigint) as step, count(*) as events \
-         from events where duration_ms >= 0 and {condition} group by 1, 2, 3, 4",
-        slot = ranges.slot(),
-        condition = ranges.condition()
-    );
-    let mut found = ByType::new();
-    Rows::ask(engine, &sql).await?.map(|row| {
-        let by_key = found.entry(row.text("event_type")?).or_default();
-        let lengths = by_key.entry(row.optional_text("key")?).or_insert_with(|| Lengths::new(ranges));
-        let slot = usize::try_from(row.integer("slot")?).unwrap_or(0);
-        lengths.add(slot, middle_of_step(row.integer("step")?), row.integer("events")?.unsigned_abs());
-        Ok(())
-    })?;
-    Ok(found)
+/// All durations of both ranges, while they are counted.
+#[derive(Debug, Default)]
+pub(super) struct Durations(HashMap<(Work, u32, i32), u64>);
+
+/// What took so long: a type of events by a connector, and by a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Work {
+    event_type: Name,
+    connector: Option<Name>,
+    worker: Option<Name>,
+}
+
+/// How often something took so long.
+pub(super) struct Took<'a> {
+    pub event_type: &'a str,
+    pub connector: Option<&'a str>,
+    pub worker: Option<&'a str>,
+    /// Two slots, by number, those of the earlier range first.
+    pub pair: usize,
+    pub ms: f64,
+    pub events: u64,
+}
+
+impl Durations {
+    pub fn add(&mut self, told: &Told<'_>) {
+        let Some(ms) = told.duration_ms else { return };
+        let work = Work { event_type: told.event_type, connector: told.connector, worker: told.worker };
+        let step = (ms.max(SMALLEST_MS).ln() / STEP.ln()).floor() as i32;
+        // There are a few hundred slots.
+        *self.0.entry((work, told.slot as u32 / 2, step)).or_default() += 1;
+    }
+
+    pub fn each<'a>(&'a self, names: &'a Names) -> impl Iterator<Item = Took<'a>> {
+        self.0.iter().map(|((work, pair, step), events)| Took {
+            event_type: names.text(work.event_type),
+            connector: work.connector.map(|name| names.text(name)),
+            worker: work.worker.map(|name| names.text(name)),
+            pair: *pair as usize,
+            ms: middle_of_step(*step),
+            events: *events,
+        })
+    }
+
+    /// By type and connector, whoever the worker is.
+    pub fn by_type(&self, names: &Names, ranges: &Ranges) -> ByType {
+        let mut found = ByType::new();
+        for took in self.each(names) {
+            let by_key = found.entry(took.event_type.to_owned()).or_default();
+            let lengths = by_key.entry(took.connector.map(str::to_owned)).or_insert_with(|| Lengths::new(ranges));
+            lengths.add(took.pair, took.ms, took.events);
+        }
+        found
+    }
 }
 
 /// In ms.
-fn middle_of_step(step: i64) -> f64 {
-    STEP.powf(step as f64 + 0.5)
+fn middle_of_step(step: i32) -> f64 {
+    STEP.powf(f64::from(step) + 0.5)
 }
 
 /// Every type of event that has durations, tested as a whole and by connector.

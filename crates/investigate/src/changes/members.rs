@@ -1,6 +1,6 @@
 //! Services, machines and workers that came or went.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use emp_findings::{ChangeKind, Direction};
 use emp_query::{Engine, literal};
@@ -9,9 +9,9 @@ use super::candidate::{Candidate, rounded};
 use super::earlier::{Earlier, absence};
 use super::ranges::Ranges;
 use super::series::Series;
+use super::tally::{Name, Names, Tally};
 use crate::investigation::InvestigationError;
 use crate::judge::clock;
-use crate::rows::Rows;
 
 /// One that is heard of in the first part of the later range alone is gone, too: one of so many parts.
 const FIRST_PART: usize = 4;
@@ -37,7 +37,7 @@ struct Member {
 /// What came and went of each kind, with what there is to say about that.
 pub(super) async fn members(
     engine: &Engine,
-    series: &[Series],
+    (series, tally): (&[Series], &Tally),
     ranges: &Ranges,
     earlier: &Earlier,
 ) -> Result<(Vec<Candidate>, Vec<String>), InvestigationError> {
@@ -48,7 +48,8 @@ pub(super) async fn members(
     {
         let members = match kind {
             ChangeKind::Service => services(series, ranges),
-            _ => ask(engine, column, ranges).await?,
+            ChangeKind::Machine => tally.machines.members(&tally.names, ranges),
+            _ => tally.workers.members(&tally.names, ranges),
         };
         let gone = gone(kind, &members, ranges);
         let new = new(engine, (kind, column), &members, ranges, earlier).await?;
@@ -67,42 +68,48 @@ pub(super) async fn members(
     Ok((found, notes))
 }
 
-fn services(series: &[Series], ranges: &Ranges) -> Vec<Member> {
-    let mut services: BTreeMap<&str, Vec<u64>> = BTreeMap::new();
-    for one in series {
-        let events = services.entry(&one.service).or_insert_with(|| vec![0; ranges.slots()]);
-        events.iter_mut().zip(&one.events).for_each(|(sum, events)| *sum += events);
+/// How many events of each, by the slots that have any.
+#[derive(Debug, Default)]
+pub(super) struct Heard(HashMap<(Name, usize), u64>);
+
+impl Heard {
+    pub fn add(&mut self, name: Name, slot: usize) {
+        *self.0.entry((name, slot)).or_default() += 1;
     }
-    let member = |(name, events): (&str, Vec<u64>)| {
-        let is_active = |events: &u64| *events > 0;
-        Some(Member {
-            name: name.to_owned(),
-            before: events[..ranges.before.slots].iter().sum(),
-            after: events[ranges.before.slots..].iter().sum(),
-            active: events.iter().copied().filter(is_active).count() as u64,
-            first: events.iter().position(is_active)?,
-            last: events.iter().rposition(is_active)?,
-        })
-    };
-    services.into_iter().filter_map(member).collect()
+
+    fn members(&self, names: &Names, ranges: &Ranges) -> Vec<Member> {
+        let events = self.0.iter().map(|((name, slot), events)| (names.text(*name), *slot, *events));
+        members_of(events, ranges)
+    }
 }
 
-async fn ask(engine: &Engine, column: &str, ranges: &Ranges) -> Result<Vec<Member>, InvestigationError> {
-    let slots = ranges.before.slots;
-    let sql = format!(
-        "select name, sum(events) filter (where slot < {slots}) as before, \
-         sum(events) filter (where slot >= {slots}) as after, count(*) as active, min(slot) as first, \
-         max(slot) as last from (select {column} as name, {} as slot, count(*) as events from events \
-         where {column} is not null and {} group by 1, 2) group by name order by name",
-        ranges.slot(),
-        ranges.condition()
-    );
-    Rows::ask(engine, &sql).await?.map(|row| {
-        let number = |name: &str| row.integer(name).map(i64::unsigned_abs);
-        let (first, last) = (number("first")? as usize, number("last")? as usize);
-        let (before, after, active) = (number("before")?, number("after")?, number("active")?);
-        Ok(Member { name: row.text("name")?, before, after, active, first, last })
-    })
+fn services(series: &[Series], ranges: &Ranges) -> Vec<Member> {
+    let of_series = |one: &'_ Series| {
+        let slots = one.events.iter().enumerate().filter(|(_, events)| **events > 0);
+        slots.map(|(slot, events)| (slot, *events)).collect::<Vec<_>>()
+    };
+    let events = series
+        .iter()
+        .flat_map(|one| of_series(one).into_iter().map(|(slot, events)| (one.service.as_str(), slot, events)));
+    members_of(events, ranges)
+}
+
+fn members_of<'a>(events: impl Iterator<Item = (&'a str, usize, u64)>, ranges: &Ranges) -> Vec<Member> {
+    let mut all: BTreeMap<&str, BTreeMap<usize, u64>> = BTreeMap::new();
+    for (name, slot, events) in events {
+        *all.entry(name).or_default().entry(slot).or_default() += events;
+    }
+    let member = |(name, slots): (&str, BTreeMap<usize, u64>)| {
+        Some(Member {
+            name: name.to_owned(),
+            before: slots.range(..ranges.before.slots).map(|(_, events)| events).sum(),
+            after: slots.range(ranges.before.slots..).map(|(_, events)| events).sum(),
+            active: slots.len() as u64,
+            first: *slots.first_key_value()?.0,
+            last: *slots.last_key_value()?.0,
+        })
+    };
+    all.into_iter().filter_map(member).collect()
 }
 
 /// How many lived and went within the earlier range already, where these are half as many as came or went since, or
@@ -145,7 +152,7 @@ async fn new(
     earlier: &Earlier,
 ) -> Result<Vec<Candidate>, InvestigationError> {
     let new: Vec<&Member> = members.iter().filter(|one| one.before == 0).collect();
-    let known = known(engine, column, &new, earlier).await?;
+    let known = known(engine, column, &new, ranges, earlier).await?;
     let told = new.into_iter().map(|one| {
         let is_known = known.contains(&one.name);
         let before = ranges.before.hours() / (ranges.before.hours() + ranges.after.hours());
@@ -165,6 +172,7 @@ async fn known(
     engine: &Engine,
     column: &str,
     members: &[&Member],
+    ranges: &Ranges,
     earlier: &Earlier,
 ) -> Result<HashSet<String>, InvestigationError> {
     if members.is_empty() || earlier.is_empty() {
@@ -176,7 +184,7 @@ async fn known(
         names.join(", "),
         earlier.condition()
     );
-    Ok(Rows::ask(engine, &sql).await?.map(|row| row.text("name"))?.into_iter().collect())
+    Ok(ranges.ask(engine, &sql).await?.map(|row| row.text("name"))?.into_iter().collect())
 }
 
 fn candidate(kind: ChangeKind, direction: Direction, one: &Member, ranges: &Ranges, p: f64) -> Candidate {

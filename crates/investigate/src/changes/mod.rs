@@ -18,16 +18,18 @@ mod shares;
 mod speeds;
 mod steps;
 mod table;
+mod tally;
 mod texts;
 
 use emp_findings::{Changes, Jobs, Moment};
-use emp_query::Engine;
+use emp_query::{Engine, moment_literal};
 use emp_statistics::benjamini_hochberg;
 
 use self::candidate::{Candidate, rounded};
 use self::earlier::Earlier;
 use self::ranges::{Ranges, Side};
 use self::series::AllSeries;
+use self::tally::Tally;
 use super::investigation::InvestigationError;
 use super::rows::Rows;
 
@@ -94,13 +96,15 @@ impl ChangesQuestion {
 /// [`InvestigationError`] where the store cannot be read.
 pub async fn changes(engine: &Engine, question: &ChangesQuestion) -> Result<Changes, InvestigationError> {
     let (mut ranges, mut notes) = Ranges::within_store(engine, question.before, question.after).await?;
-    let series = AllSeries::ask(engine, &ranges).await?;
+    let tally = Tally::of(engine, &ranges).await?;
+    let series = tally.series.all(&tally.names);
     let mut events = vec![0; ranges.slots()];
     for one in &series {
         events.iter_mut().zip(&one.events).for_each(|(sum, events)| *sum += events);
     }
     notes.extend(ranges.cover(&events));
     notes.extend(lost(engine, &ranges).await?);
+    notes.extend(tally.jobs.note());
     for (side, name) in [(&ranges.before, "earlier"), (&ranges.after, "later")] {
         if side.events == 0 {
             notes.push(format!("the {name} range has no events: there is nothing to compare"));
@@ -124,7 +128,7 @@ pub async fn changes(engine: &Engine, question: &ChangesQuestion) -> Result<Chan
     }
     let all = AllSeries::new(series, &ranges);
     found.jobs = jobs(&all, &ranges);
-    let (mut candidates, more) = candidates(engine, &all, &ranges).await?;
+    let (mut candidates, more) = candidates(engine, (&all, &tally), &ranges).await?;
     found.notes.extend(more);
     found.tests = candidates.len();
     judge(&mut candidates);
@@ -149,8 +153,15 @@ fn jobs(all: &AllSeries, ranges: &Ranges) -> Option<Jobs> {
 
 /// What the store lacks of both ranges, in words.
 async fn lost(engine: &Engine, ranges: &Ranges) -> Result<Option<String>, InvestigationError> {
-    let condition = ranges.condition().replace("timestamp ", "noticed_at ");
-    let sql = format!("select coalesce(sum(lost), 0) as lost from losses where {condition}");
+    let noticed = |side: &Side| {
+        let (since, until) = (moment_literal(side.since_ms), moment_literal(side.until_ms));
+        format!("(noticed_at >= {since} and noticed_at < {until})")
+    };
+    let sql = format!(
+        "select coalesce(sum(lost), 0) as lost from losses where {} or {}",
+        noticed(&ranges.before),
+        noticed(&ranges.after)
+    );
     let lost = Rows::ask(engine, &sql).await?.map(|row| row.integer("lost"))?.first().copied().unwrap_or(0);
     let events = emp_units::counted(lost.max(0) as usize, "event was", "events were");
     Ok((lost > 0).then(|| format!("{events} lost in these ranges before they were stored")))
@@ -159,7 +170,7 @@ async fn lost(engine: &Engine, ranges: &Ranges) -> Result<Option<String>, Invest
 /// All differences that are looked for, tested, with what there is to say about them.
 async fn candidates(
     engine: &Engine,
-    all: &AllSeries,
+    (all, tally): (&AllSeries, &Tally),
     ranges: &Ranges,
 ) -> Result<(Vec<Candidate>, Vec<String>), InvestigationError> {
     let first = Rows::ask(engine, "select cast(min(timestamp) as bigint) as first from events").await?;
@@ -169,13 +180,13 @@ async fn candidates(
     new_types::judge(engine, &mut found, &all.series, ranges, &earlier).await?;
     found.extend(shares::error_shares(&all.series, ranges));
     found.extend(shares::outcomes(&all.series, ranges));
-    found.extend(steps::steps(engine, &all.series, ranges).await?);
-    found.extend(texts::texts(engine, all, ranges, &earlier).await?);
-    let (members, notes) = members::members(engine, &all.series, ranges, &earlier).await?;
+    found.extend(steps::steps(tally, &all.series, ranges));
+    found.extend(texts::texts(engine, (all, tally), ranges, &earlier).await?);
+    let (members, notes) = members::members(engine, (&all.series, tally), ranges, &earlier).await?;
     found.extend(members);
-    let durations = latencies::durations(engine, ranges).await?;
+    let durations = tally.durations.by_type(&tally.names, ranges);
     found.extend(latencies::latencies(&durations, ranges));
-    found.extend(speeds::speeds(engine, &durations, ranges).await?);
+    found.extend(speeds::speeds(tally, &durations, ranges));
     Ok((found, notes))
 }
 

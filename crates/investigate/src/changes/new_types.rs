@@ -10,7 +10,6 @@ use super::earlier::{Earlier, absence};
 use super::ranges::Ranges;
 use super::series::Series;
 use crate::investigation::InvestigationError;
-use crate::rows::Rows;
 
 /// So many events of a new type are worth telling.
 const EVENTS_MIN: u64 = 3;
@@ -25,7 +24,7 @@ pub(super) async fn judge(
 ) -> Result<(), InvestigationError> {
     let is_new = |one: &&mut Candidate| one.change.kind == ChangeKind::EventType && one.change.change == Direction::New;
     let new: Vec<&mut Candidate> = found.iter_mut().filter(is_new).collect();
-    let known = known(engine, &new, earlier).await?;
+    let known = known(engine, &new, ranges, earlier).await?;
     for one in new {
         let change = &mut one.change;
         let pair = (change.service.clone().unwrap_or_default(), change.what.clone());
@@ -46,6 +45,7 @@ pub(super) async fn judge(
 async fn known(
     engine: &Engine,
     new: &[&mut Candidate],
+    ranges: &Ranges,
     earlier: &Earlier,
 ) -> Result<HashSet<(String, String)>, InvestigationError> {
     if new.is_empty() || earlier.is_empty() {
@@ -57,6 +57,6 @@ async fn known(
         names.join(", "),
         earlier.condition()
     );
-    let rows = Rows::ask(engine, &sql).await?;
+    let rows = ranges.ask(engine, &sql).await?;
     Ok(rows.map(|row| Ok((row.text("service")?, row.text("event_type")?)))?.into_iter().collect())
 }

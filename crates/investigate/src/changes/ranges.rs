@@ -1,9 +1,10 @@
 //! The two ranges, cut into slots of one length.
 
-use emp_query::{Engine, moment_literal};
+use emp_query::{Answer, Engine, HAPPENED_MS, happened_within, moment_literal};
 use emp_statistics::Slot;
 use emp_units as units;
 
+use crate::clocks::{ByClocks, clocks_note};
 use crate::investigation::InvestigationError;
 use crate::rows::Rows;
 
@@ -21,6 +22,36 @@ const EMPTY_MIN: usize = 4;
 pub(super) struct Ranges {
     pub before: Side,
     pub after: Side,
+    pub times: Times,
+}
+
+/// By which clocks an event is of a range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Times {
+    /// As all say: no clock is known to be wrong, and what is known of hours answers.
+    AsSent,
+    /// Put right by what is known of clocks.
+    PutRight,
+}
+
+impl Times {
+    /// When an event happened, in SQL, in ms since the epoch.
+    pub fn ms(self) -> &'static str {
+        match self {
+            Self::AsSent => "cast(timestamp as bigint)",
+            Self::PutRight => HAPPENED_MS,
+        }
+    }
+
+    /// The condition that an event happened from then on and before then, in SQL.
+    pub fn within(self, since_ms: i64, until_ms: i64) -> String {
+        match self {
+            Self::AsSent => {
+                format!("(timestamp >= {} and timestamp < {})", moment_literal(since_ms), moment_literal(until_ms))
+            }
+            Self::PutRight => happened_within(since_ms, until_ms),
+        }
+    }
 }
 
 /// One of them.
@@ -44,16 +75,17 @@ impl Side {
         self.until_ms - self.since_ms
     }
 
-    /// The condition that an event is of it.
-    fn condition(&self) -> String {
-        format!("(timestamp >= {} and timestamp < {})", moment_literal(self.since_ms), moment_literal(self.until_ms))
+    /// The slot of a moment within.
+    fn slot_of(&self, ms: i64) -> usize {
+        // No overflow: both are below 2^43, or the moment is none of our time.
+        ((ms - self.since_ms) as i128 * self.slots as i128 / i128::from(self.length_ms())) as usize
     }
 
-    /// The number of an event's slot, in SQL.
-    fn slot(&self) -> String {
+    /// The same of an event, in SQL.
+    fn slot(&self, times: Times) -> String {
         let Self { since_ms, slots, .. } = self;
         // Whole numbers: they divide downwards.
-        format!("(cast(timestamp as bigint) - {since_ms}) * {slots} / {}", self.length_ms())
+        format!("({} - {since_ms}) * {slots} / {}", times.ms(), self.length_ms())
     }
 
     pub fn hours_of_slot(&self) -> f64 {
@@ -74,16 +106,20 @@ impl Ranges {
         before: (i64, i64),
         after: (i64, i64),
     ) -> Result<(Self, Vec<String>), InvestigationError> {
-        let sql = "select cast(min(timestamp) as bigint) as first, cast(max(timestamp) as bigint) as last, \
-                   count(*) as events from events";
+        let sql = "select cast(min(timestamp) as bigint) as first, \
+                   cast(least(max(timestamp), max(ingested_at)) as bigint) as last, count(*) as events from events";
         let ends = Rows::ask(engine, sql)
             .await?
             .map(|row| Ok((row.integer("first")?, row.integer("last")?, row.integer("events")?)))?;
-        let mut ranges = Self { before: Side::new(before), after: Side::new(after) };
-        let mut notes = Vec::new();
+        let mut ranges = Self { before: Side::new(before), after: Side::new(after), times: Times::AsSent };
         let Some((first_ms, last_ms, _)) = ends.first().copied().filter(|(.., events)| *events > 0) else {
             return Ok((ranges, vec!["the store has no events".to_owned()]));
         };
+        let mut notes = Vec::new();
+        if let Some(note) = clocks_of(engine, ranges.ends()).await? {
+            ranges.times = Times::PutRight;
+            notes.push(note);
+        }
         let slack_ms = (after.1 - after.0).min(before.1 - before.0) / SLOTS;
         for (side, name) in [(&mut ranges.before, "earlier"), (&mut ranges.after, "later")] {
             if side.since_ms < first_ms && first_ms < side.until_ms {
@@ -110,6 +146,22 @@ impl Ranges {
         }
         ranges.cut();
         Ok((ranges, notes))
+    }
+
+    /// Asks for rows of either.
+    pub async fn ask(&self, engine: &Engine, sql: &str) -> Result<Rows, InvestigationError> {
+        Rows::ask_within(engine, sql, self.ends()).await
+    }
+
+    /// The same, of many rows, as they come.
+    pub async fn stream(&self, engine: &Engine, sql: &str) -> Result<Answer, InvestigationError> {
+        let (since_ms, until_ms) = self.ends();
+        Ok(engine.sql_within(sql, Some(since_ms), Some(until_ms)).await?)
+    }
+
+    /// From the first moment of both to the last.
+    fn ends(&self) -> (i64, i64) {
+        (self.before.since_ms, self.after.until_ms)
     }
 
     fn cut(&mut self) {
@@ -155,19 +207,26 @@ impl Ranges {
 
     /// The condition that an event is of either, in SQL.
     pub fn condition(&self) -> String {
-        format!("({} or {})", self.before.condition(), self.after.condition())
+        let within = |side: &Side| self.times.within(side.since_ms, side.until_ms);
+        format!("({} or {})", within(&self.before), within(&self.after))
     }
 
     /// The number of an event's slot in SQL: first those of the earlier range, then those of the later one.
     pub fn slot(&self) -> String {
+        let Side { since_ms, until_ms, .. } = self.after;
         format!(
-            "case when timestamp >= {} and timestamp < {} then {} + {} else {} end",
-            moment_literal(self.after.since_ms),
-            moment_literal(self.after.until_ms),
+            "case when {} then {} + {} else {} end",
+            self.times.within(since_ms, until_ms),
             self.before.slots,
-            self.after.slot(),
-            self.before.slot()
+            self.after.slot(self.times),
+            self.before.slot(self.times)
         )
+    }
+
+    /// The slot of a moment, ms since the epoch; `None` where it is of neither range.
+    pub fn slot_of(&self, ms: i64) -> Option<usize> {
+        let of = |side: &Side| (side.since_ms..side.until_ms).contains(&ms).then(|| side.slot_of(ms));
+        of(&self.after).map(|slot| self.before.slots + slot).or_else(|| of(&self.before))
     }
 
     /// Counts of all slots as slots of both ranges, each with as much exposure as it has time.
@@ -179,6 +238,12 @@ impl Ranges {
         let (before, after) = counts.split_at(self.before.slots);
         [slots(before, exposure(&self.before)), slots(after, exposure(&self.after))]
     }
+}
+
+/// What there is to say of clocks that are wrong in a range; nothing where all are right.
+async fn clocks_of(engine: &Engine, (since_ms, until_ms): (i64, i64)) -> Result<Option<String>, InvestigationError> {
+    let parameter = |name: &str, ms: i64| (name.to_owned(), ms.to_string());
+    clocks_note(engine, &[parameter("since", since_ms), parameter("until", until_ms)], ByClocks::Corrected).await
 }
 
 /// Counts, each with its exposure.

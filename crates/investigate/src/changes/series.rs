@@ -1,14 +1,12 @@
 //! How many events there are of each type, slot by slot: what rates, shares and outcomes are read from.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use emp_job::{Meaning, vocabulary};
-use emp_query::Engine;
 use emp_statistics::Slot;
 
 use super::ranges::{Ranges, slots};
-use crate::investigation::InvestigationError;
-use crate::rows::Rows;
+use super::tally::{Name, Names, Told};
 
 /// So many jobs of each range tell by how much there are more of them.
 const JOBS_MIN: u64 = 30;
@@ -71,36 +69,43 @@ pub(super) struct AllSeries {
     of_jobs: Vec<u64>,
 }
 
-impl AllSeries {
-    /// Counts them.
-    pub async fn ask(engine: &Engine, ranges: &Ranges) -> Result<Vec<Series>, InvestigationError> {
-        let sql = format!(
-            "select service, event_type, {} as slot, count(*) as events, \
-             count(*) filter (where level = 'error') as errors, count(job_id) as of_jobs \
-             from events where {} group by 1, 2, 3",
-            ranges.slot(),
-            ranges.condition()
-        );
-        let mut found: BTreeMap<(String, String), Series> = BTreeMap::new();
-        let count = ranges.slots();
-        Rows::ask(engine, &sql).await?.map(|row| {
-            let (service, event_type) = (row.text("service")?, row.text("event_type")?);
-            let series = found.entry((service.clone(), event_type.clone())).or_insert_with(|| Series {
-                service,
-                event_type,
-                events: vec![0; count],
-                errors: vec![0; count],
-                of_jobs: 0,
-            });
-            let slot = usize::try_from(row.integer("slot")?).unwrap_or(0).min(count - 1);
-            series.events[slot] += row.integer("events")?.unsigned_abs();
-            series.errors[slot] += row.integer("errors")?.unsigned_abs();
-            series.of_jobs += row.integer("of_jobs")?.unsigned_abs();
-            Ok(())
-        })?;
-        Ok(found.into_values().collect())
+/// The events of each service and type, while they are counted.
+#[derive(Debug)]
+pub(super) struct SeriesCounts {
+    slots: usize,
+    series: HashMap<(Name, Name), Series>,
+}
+
+impl SeriesCounts {
+    pub fn new(ranges: &Ranges) -> Self {
+        Self { slots: ranges.slots(), series: HashMap::new() }
     }
 
+    pub fn add(&mut self, told: &Told<'_>) {
+        let series = self.series.entry((told.service, told.event_type)).or_insert_with(|| Series {
+            events: vec![0; self.slots],
+            errors: vec![0; self.slots],
+            ..Series::default()
+        });
+        series.events[told.slot] += 1;
+        series.errors[told.slot] += u64::from(told.error.is_some());
+        series.of_jobs += u64::from(told.job.is_some());
+    }
+
+    /// All of them, by service and type.
+    pub fn all(&self, names: &Names) -> Vec<Series> {
+        let named = self.series.iter().map(|((service, event_type), series)| Series {
+            service: names.text(*service).to_owned(),
+            event_type: names.text(*event_type).to_owned(),
+            ..series.clone()
+        });
+        let mut all: Vec<Series> = named.collect();
+        all.sort_by(|a, b| (&a.service, &a.event_type).cmp(&(&b.service, &b.event_type)));
+        all
+    }
+}
+
+impl AllSeries {
     /// Those, with what they say about the number of jobs.
     pub fn new(series: Vec<Series>, ranges: &Ranges) -> Self {
         let begins = beginning(&series);

@@ -3,11 +3,10 @@
 //! That a type of event became rarer per job does not tell it: one kind of job may have lost a step that all others
 //! never had.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use emp_findings::{ChangeKind, Direction};
-use emp_job::{Meaning, vocabulary};
-use emp_query::{Engine, literal};
+use emp_job::Meaning;
 use emp_statistics::Part;
 use emp_units as units;
 
@@ -15,8 +14,7 @@ use super::candidate::{Candidate, percent};
 use super::ranges::Ranges;
 use super::series::Series;
 use super::shares::Parts;
-use crate::investigation::InvestigationError;
-use crate::rows::Rows;
+use super::tally::{Name, Names, Tally, Told, types_of};
 
 /// Nineteen of twenty jobs have what is a step of their kind, in one of the ranges.
 const USUAL_SHARE: f64 = 0.95;
@@ -30,16 +28,9 @@ struct Kind {
 }
 
 /// The share of completed jobs of each kind that lack a step.
-pub(super) async fn steps(
-    engine: &Engine,
-    series: &[Series],
-    ranges: &Ranges,
-) -> Result<Vec<Candidate>, InvestigationError> {
-    let types = types(series);
-    if types.is_empty() {
-        return Ok(Vec::new());
-    }
-    let kinds = kinds(engine, &types, ranges).await?;
+pub(super) fn steps(tally: &Tally, series: &[Series], ranges: &Ranges) -> Vec<Candidate> {
+    let types = types(&tally.jobs, &tally.names, series);
+    let kinds = tally.jobs.kinds(&types, &tally.names, ranges);
     let mut found = Vec::new();
     for (name, kind) in &kinds {
         for ((event_type, service), having) in types.iter().zip(&kind.having) {
@@ -49,7 +40,7 @@ pub(super) async fn steps(
             found.extend(step(name, (event_type, service), &parts, ranges));
         }
     }
-    Ok(found)
+    found
 }
 
 fn step(kind: &str, (event_type, service): (&str, &str), parts: &Parts, ranges: &Ranges) -> Option<Candidate> {
@@ -96,9 +87,10 @@ fn step(kind: &str, (event_type, service): (&str, &str), parts: &Parts, ranges: 
 }
 
 /// The types of events of jobs, with who sends them: those that begin and complete a job, all of these have.
-fn types(series: &[Series]) -> Vec<(&str, &str)> {
+fn types<'a>(jobs: &Jobs, names: &Names, series: &'a [Series]) -> Vec<(&'a str, &'a str)> {
+    let is_tracked = |name: &str| names.find(name).is_some_and(|name| jobs.bits.contains_key(&name));
     let mut of_jobs: BTreeMap<&str, (u64, &str)> = BTreeMap::new();
-    for one in series.iter().filter(|one| one.is_of_jobs()) {
+    for one in series.iter().filter(|one| one.is_of_jobs() && is_tracked(&one.event_type)) {
         if one.meaning().is_some_and(|meaning| meaning.is_beginning() || meaning == Meaning::Completed) {
             continue;
         }
@@ -111,46 +103,87 @@ fn types(series: &[Series]) -> Vec<(&str, &str)> {
     types.into_iter().take(TYPES_MAX).map(|(_, event_type, service)| (event_type, service)).collect()
 }
 
-/// Jobs that were created and completed in these ranges, by kind. Those of a range's last slot are left out: what
-/// follows their end may not have happened yet.
-async fn kinds(
-    engine: &Engine,
-    types: &[(&str, &str)],
-    ranges: &Ranges,
-) -> Result<BTreeMap<String, Kind>, InvestigationError> {
-    let among = |is_it: fn(Meaning) -> bool| {
-        let meanings = Meaning::ALL.iter().map(|(.., meaning)| *meaning).filter(|meaning| is_it(*meaning));
-        let types = meanings.flat_map(|meaning| vocabulary().types(meaning)).map(literal);
-        types.collect::<Vec<_>>().join(", ")
-    };
-    let columns = |column: &dyn Fn(usize, &str) -> String| {
-        types.iter().enumerate().map(|(at, (event_type, _))| column(at, event_type)).collect::<String>()
-    };
-    let sql = format!(
-        "select kind, slot, count(*) as jobs{} from (select max(case when {begins} then job_type(data) end) as kind, \
-         bool_or({begins}) as is_whole, max(case when event_type in ({}) then {} end) as slot{} \
-         from events where job_id is not null and {} group by job_id) \
-         where is_whole and slot is not null and slot not in ({}, {}) group by 1, 2",
-        columns(&|at, _| format!(", count(*) filter (where has_{at}) as has_{at}")),
-        among(|meaning| meaning == Meaning::Completed),
-        ranges.slot(),
-        columns(&|at, event_type| format!(", bool_or(event_type = {}) as has_{at}", literal(event_type))),
-        ranges.condition(),
-        ranges.before.slots - 1,
-        ranges.slots() - 1,
-        begins = format!("event_type in ({})", among(Meaning::is_beginning))
-    );
-    let mut kinds: BTreeMap<String, Kind> = BTreeMap::new();
-    let slots = ranges.slots();
-    Rows::ask(engine, &sql).await?.map(|row| {
-        let none = || Kind { jobs: vec![0; slots], having: vec![vec![0; slots]; types.len()] };
-        let kind = kinds.entry(row.text("kind")?).or_insert_with(none);
-        let slot = usize::try_from(row.integer("slot")?).unwrap_or(0).min(slots - 1);
-        kind.jobs[slot] += row.integer("jobs")?.unsigned_abs();
-        for (at, having) in kind.having.iter_mut().enumerate() {
-            having[slot] += row.integer(&format!("has_{at}"))?.unsigned_abs();
+/// How many types of events are told apart in a job: a bit each.
+pub(super) const TRACKED_MAX: usize = 64;
+/// Of so many jobs it is held which types of events they have, in some 70 MB; of more, of a part of them.
+const JOBS_MAX: usize = 2_000_000;
+
+/// Which types of events each job has.
+#[derive(Debug)]
+pub(super) struct Jobs {
+    bits: HashMap<Name, u64>,
+    begin: HashSet<Name>,
+    complete: HashSet<Name>,
+    jobs: HashMap<u64, Job>,
+    /// Jobs are looked at whose hash ends with so many zeros.
+    zeros: u32,
+}
+
+/// A job, as far as its steps go.
+#[derive(Debug, Clone, Copy, Default)]
+struct Job {
+    steps: u64,
+    kind: Name,
+    /// The last slot in which it was completed.
+    completed: Option<u16>,
+    is_begun: bool,
+}
+
+impl Jobs {
+    /// None yet, of which these types of events will be told apart.
+    pub fn new(tracked: &[String], names: &mut Names) -> Self {
+        let tracked = tracked.iter().take(TRACKED_MAX).enumerate();
+        let bits = tracked.map(|(at, name)| (names.number(name), 1 << at)).collect();
+        let mut named = |types: Vec<&str>| types.into_iter().map(|name| names.number(name)).collect();
+        let begin = named(types_of(Meaning::is_beginning));
+        let complete = named(types_of(|meaning| meaning == Meaning::Completed));
+        Self { bits, begin, complete, jobs: HashMap::new(), zeros: 0 }
+    }
+
+    pub fn add(&mut self, told: &Told<'_>, names: &Names) {
+        let Some(hash) = told.job.filter(|hash| hash.trailing_zeros() >= self.zeros) else { return };
+        let job = self.jobs.entry(hash).or_default();
+        job.steps |= self.bits.get(&told.event_type).copied().unwrap_or_default();
+        job.is_begun |= self.begin.contains(&told.event_type);
+        if self.complete.contains(&told.event_type) {
+            job.completed = job.completed.max(u16::try_from(told.slot).ok());
         }
-        Ok(())
-    })?;
-    Ok(kinds)
+        if let Some(kind) = told.kind.filter(|kind| names.text(*kind) > names.text(job.kind)) {
+            job.kind = kind;
+        }
+        if self.jobs.len() > JOBS_MAX {
+            self.zeros += 1;
+            let zeros = self.zeros;
+            self.jobs.retain(|hash, _| hash.trailing_zeros() >= zeros);
+        }
+    }
+
+    /// What there is to say where not all jobs were looked at.
+    pub fn note(&self) -> Option<String> {
+        let every = units::count(1_u64.checked_shl(self.zeros).unwrap_or(u64::MAX));
+        (self.zeros > 0)
+            .then(|| format!("steps that jobs lack were looked for in one of {every} jobs, as there are so many"))
+    }
+
+    /// Jobs that were created and completed in these ranges, by kind, with those that have each of the types. Those of a
+    /// range's last slot are left out: what follows their end may not have happened yet.
+    fn kinds(&self, types: &[(&str, &str)], names: &Names, ranges: &Ranges) -> BTreeMap<String, Kind> {
+        let bits: Vec<u64> = types
+            .iter()
+            .map(|(name, _)| names.find(name).and_then(|name| self.bits.get(&name)).copied().unwrap_or_default())
+            .collect();
+        let slots = ranges.slots();
+        let is_last = |slot: usize| slot == ranges.before.slots - 1 || slot == slots - 1;
+        let mut kinds: BTreeMap<String, Kind> = BTreeMap::new();
+        for job in self.jobs.values().filter(|job| job.is_begun) {
+            let Some(slot) = job.completed.map(usize::from).filter(|slot| !is_last(*slot)) else { continue };
+            let none = || Kind { jobs: vec![0; slots], having: vec![vec![0; slots]; types.len()] };
+            let kind = kinds.entry(names.text(job.kind).to_owned()).or_insert_with(none);
+            kind.jobs[slot] += 1;
+            for (having, bit) in kind.having.iter_mut().zip(&bits) {
+                having[slot] += u64::from(job.steps & bit != 0);
+            }
+        }
+        kinds
+    }
 }

@@ -1,6 +1,6 @@
 //! What errors say: texts that are new, gone, more or fewer.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use emp_findings::{ChangeKind, Direction, Test};
 use emp_query::{Engine, literal};
@@ -12,11 +12,11 @@ use super::earlier::{Earlier, absence};
 use super::ranges::{Ranges, Side};
 use super::rates::count;
 use super::series::AllSeries;
+use super::tally::{Name, Names, Tally, Told};
 use crate::investigation::InvestigationError;
-use crate::rows::{Row, Rows};
 
 /// What fewer events say in both ranges together is no change.
-const EVENTS_MIN: i64 = 3;
+const EVENTS_MIN: u64 = 3;
 
 /// An error by who sent it, its type, and its text without ids and numbers.
 type Kind = (String, String, String);
@@ -40,12 +40,6 @@ struct Units {
 }
 
 impl Units {
-    fn read(row: &Row<'_>, side: &str) -> Result<Self, InvestigationError> {
-        let number = |name: &str| row.number(&format!("{side}_{name}")).map(Option::unwrap_or_default);
-        let events = row.integer(&format!("{side}_events"))?.unsigned_abs();
-        Ok(Self { events, units: number("units")?, squares: number("squares")? })
-    }
-
     /// How many times as spread as Poisson's they are over the slots.
     fn spread(&self, side: &Side) -> f64 {
         let slots = side.slots as f64;
@@ -58,61 +52,86 @@ impl Units {
 /// Every text of errors, tested.
 pub(super) async fn texts(
     engine: &Engine,
-    all: &AllSeries,
+    (all, tally): (&AllSeries, &Tally),
     ranges: &Ranges,
     earlier: &Earlier,
 ) -> Result<Vec<Candidate>, InvestigationError> {
-    if all.series.iter().all(|one| one.errors.iter().all(|errors| *errors == 0)) {
-        return Ok(Vec::new());
-    }
-    let errors = ask(engine, ranges).await?;
+    let errors = tally.errors.all(&tally.names, ranges);
     let new: Vec<&Errors> = errors.iter().filter(|one| one.before.events == 0).collect();
-    let known = known(engine, &new, earlier).await?;
+    let known = known(engine, &new, ranges, earlier).await?;
     let tested = errors.iter().map(|one| candidate(one, all, ranges, earlier, known.contains(&one.kind)));
     Ok(tested.collect())
 }
 
-async fn ask(engine: &Engine, ranges: &Ranges) -> Result<Vec<Errors>, InvestigationError> {
-    // Jobs of each slot, slots of each kind, kinds: the engine puts together what may be many.
-    let by_unit = format!(
-        "select service, event_type, coalesce(error_fingerprint(data), '') as kind, {} as slot, \
-         coalesce(job_id, cast(cast(timestamp as bigint) / 60000 as varchar)) as unit, count(*) as events, \
-         min(error_text(data)) as example from events where level = 'error' and {} group by 1, 2, 3, 4, 5",
-        ranges.slot(),
-        ranges.condition()
-    );
-    let by_slot = format!(
-        "select service, event_type, kind, slot >= {} as is_after, sum(events) as events, count(*) as units, \
-         min(example) as example from ({by_unit}) group by service, event_type, kind, slot",
-        ranges.before.slots
-    );
-    let side = |name: &str, condition: &str| {
-        let sum = |value: &str| format!("coalesce(sum({value}) filter (where {condition}), 0)");
-        format!(
-            "{} as {name}_events, {} as {name}_units, {} as {name}_squares",
-            sum("events"),
-            sum("units"),
-            sum("units * units")
-        )
-    };
-    let sql = format!(
-        "select service, event_type, kind, min(example) as example, {}, {} from ({by_slot}) \
-         group by 1, 2, 3 having sum(events) >= {EVENTS_MIN} order by 1, 2, 3",
-        side("before", "not is_after"),
-        side("after", "is_after")
-    );
-    Rows::ask(engine, &sql).await?.map(|row| {
-        Ok(Errors {
-            kind: (row.text("service")?, row.text("event_type")?, row.text("kind")?),
-            example: row.text("example")?,
-            before: Units::read(row, "before")?,
-            after: Units::read(row, "after")?,
-        })
-    })
+/// All errors of both ranges, while they are counted.
+#[derive(Debug, Default)]
+pub(super) struct ErrorCounts {
+    kinds: HashMap<(Name, Name, Name), CountedKind>,
+    /// Each slot of a kind with the jobs, or the minutes, that have one.
+    units: HashSet<(usize, usize, u64)>,
+}
+
+#[derive(Debug)]
+struct CountedKind {
+    number: usize,
+    example: String,
+    /// By slot.
+    events: BTreeMap<usize, u64>,
+}
+
+impl ErrorCounts {
+    pub fn add(&mut self, told: &Told<'_>) {
+        let Some(error) = &told.error else { return };
+        let number = self.kinds.len();
+        let kind = self
+            .kinds
+            .entry((told.service, told.event_type, error.fingerprint))
+            .or_insert_with(|| CountedKind { number, example: error.text.to_owned(), events: BTreeMap::new() });
+        *kind.events.entry(told.slot).or_default() += 1;
+        // The same one, in whichever order they come.
+        if !error.text.is_empty() && (kind.example.is_empty() || error.text < kind.example.as_str()) {
+            error.text.clone_into(&mut kind.example);
+        }
+        self.units.insert((kind.number, told.slot, told.job.unwrap_or(error.minute.unsigned_abs())));
+    }
+
+    fn all(&self, names: &Names, ranges: &Ranges) -> Vec<Errors> {
+        let mut units: HashMap<(usize, usize), u64> = HashMap::new();
+        self.units.iter().for_each(|(kind, slot, _)| *units.entry((*kind, *slot)).or_default() += 1);
+        let side = |kind: &CountedKind, slots: std::ops::Range<usize>| {
+            let mut sum = Units::default();
+            for (slot, events) in kind.events.range(slots) {
+                let units = units.get(&(kind.number, *slot)).copied().unwrap_or_default() as f64;
+                sum = Units {
+                    events: sum.events + events,
+                    units: sum.units + units,
+                    squares: sum.squares + units * units,
+                };
+            }
+            sum
+        };
+        let kinds = self.kinds.iter().filter(|(_, kind)| kind.events.values().sum::<u64>() >= EVENTS_MIN);
+        let text = |name: Name| names.text(name).to_owned();
+        let mut all: Vec<Errors> = kinds
+            .map(|((service, event_type, fingerprint), kind)| Errors {
+                kind: (text(*service), text(*event_type), text(*fingerprint)),
+                example: kind.example.clone(),
+                before: side(kind, 0..ranges.before.slots),
+                after: side(kind, ranges.before.slots..ranges.slots()),
+            })
+            .collect();
+        all.sort_by(|a, b| a.kind.cmp(&b.kind));
+        all
+    }
 }
 
 /// Those that were seen before both ranges.
-async fn known(engine: &Engine, errors: &[&Errors], earlier: &Earlier) -> Result<HashSet<Kind>, InvestigationError> {
+async fn known(
+    engine: &Engine,
+    errors: &[&Errors],
+    ranges: &Ranges,
+    earlier: &Earlier,
+) -> Result<HashSet<Kind>, InvestigationError> {
     let mut types: Vec<String> = errors.iter().map(|one| literal(&one.kind.1)).collect();
     types.sort_unstable();
     types.dedup();
@@ -125,7 +144,7 @@ async fn known(engine: &Engine, errors: &[&Errors], earlier: &Earlier) -> Result
         types.join(", "),
         earlier.condition()
     );
-    let known = Rows::ask(engine, &sql).await?;
+    let known = ranges.ask(engine, &sql).await?;
     Ok(known.map(|row| Ok((row.text("service")?, row.text("event_type")?, row.text("kind")?)))?.into_iter().collect())
 }
 
@@ -154,7 +173,7 @@ fn candidate(one: &Errors, all: &AllSeries, ranges: &Ranges, earlier: &Earlier, 
     found.event_type = Some(event_type.clone());
     found.change.service = Some(service.clone());
     count(&mut found, ranges, (one.before.events, one.after.events), factor);
-    found.is_large = found.is_large || (is_new && one.after.events >= EVENTS_MIN as u64);
+    found.is_large = found.is_large || (is_new && one.after.events >= EVENTS_MIN);
     let events = |count: u64| units::counted(count as usize, "event", "events");
     found.change.words = match direction {
         Direction::New => format!("{said} ({} of {event_type}, {service})", events(one.after.events)),

@@ -9,7 +9,7 @@ use emp_catalog::{Sealed, SealedFiles};
 use emp_rollup::Rollups;
 
 use super::range::WholeHours;
-use crate::view::Source;
+use crate::view::{Learning, Source};
 
 /// One question, whose tables all see the same split.
 #[derive(Debug)]
@@ -40,7 +40,8 @@ impl Split {
     async fn choose(&self) -> Result<Arc<Chosen>> {
         let view = self.source.view()?;
         let files = view.sealed();
-        let (layout, hours) = (self.source.layout().clone(), self.hours);
+        let (layout, hours, on_learning) =
+            (self.source.layout().clone(), self.hours, Arc::clone(&self.source.on_learning));
         let task = tokio::task::spawn_blocking(move || {
             let newest = files.files.iter().map(|file| file.partition.hour).max();
             // What is still being written to changes with each look.
@@ -50,7 +51,7 @@ impl Split {
                 times.is_some_and(|(first_ms, last_ms)| hours.touch(first_ms, last_ms))
             };
             let wanted: Vec<&Sealed> = files.files.iter().filter(is_over).filter(touches).collect();
-            let rollups = Rollups::of(&layout, &wanted);
+            let rollups = Rollups::of(&layout, &wanted, &|done, all| on_learning(Learning::Hours, done, all));
             let has_edges = |file: &Sealed| {
                 rollups.rows(file).is_some_and(|rows| rows.iter().any(|row| !hours.contain(row.hour_ms)))
             };

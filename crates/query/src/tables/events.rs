@@ -109,7 +109,7 @@ impl Events {
             // Whoever asks about an hour need not wait until a year is known.
             let within_bounds = || pruner.keep_sealed(&all, all.files.iter().filter(|file| is_read(file)).collect());
             if all.not_indexed(what) > 0 && view.should_index(what, &within_bounds()) {
-                all = view.with_all_indexed(what, &self.source.on_indexing).await;
+                all = view.with_all_indexed(what, &self.source.on_learning).await;
                 found = holding(&all, filters, what).unwrap_or(found);
             }
             held.push(found);

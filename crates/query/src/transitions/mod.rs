@@ -77,7 +77,7 @@ impl TableProvider for Transitions {
         let wanted = Wanted::of(filters);
         let mut files = view.sealed();
         if view.should_index(Indexed::Ids, &files.files.iter().collect::<Vec<_>>()) {
-            files = view.with_all_indexed(Indexed::Ids, &self.source.on_indexing).await;
+            files = view.with_all_indexed(Indexed::Ids, &self.source.on_learning).await;
         }
         let units = units(&view, &files, &wanted, self.corrected);
         let schema = match projection {

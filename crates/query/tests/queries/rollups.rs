@@ -1,8 +1,11 @@
 //! Questions about many events: what hours contribute beside reading all events.
 
+use std::sync::{Arc, Mutex};
+
 use proptest::prelude::*;
 
 use emp_event::Level;
+use emp_query::{Engine, Learning, OnLearning, Settings};
 
 use crate::support::*;
 
@@ -229,7 +232,7 @@ fn they_are_asked_where_they_can_tell_and_only_there() {
 }
 
 #[test]
-fn a_store_that_may_not_be_written_is_read() {
+fn what_is_kept_is_not_kept_twice() {
     let store = TestStore::new();
     store.sealed(&some_events());
     let sql = "select event_type, count(*), sum(duration_ms) from events group by 1 order by 1";
@@ -241,6 +244,26 @@ fn a_store_that_may_not_be_written_is_read() {
     let before = sizes(&store);
     assert_eq!(store.ask(sql), expected);
     assert_eq!((rollups(&store).len(), sizes(&store)), (kept, before));
+}
+
+#[test]
+fn whoever_waits_while_they_are_derived_is_told_how_far_it_is() {
+    let store = TestStore::new();
+    store.sealed(&some_events());
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let hears = Arc::clone(&told);
+    let on_learning: OnLearning = Arc::new(move |what, done, all| hears.lock().unwrap().push((what, done, all)));
+    let ask_once = || {
+        let settings = Settings { on_learning: Some(Arc::clone(&on_learning)), ..Settings::default() };
+        ask(&Engine::open_with(&store.layout, settings).unwrap(), "select event_type, count(*) from events group by 1");
+        let mut told = std::mem::take(&mut *told.lock().unwrap());
+        told.sort_unstable_by_key(|(_, done, _)| *done);
+        told
+    };
+    // The newest of the forty hours is read as it is.
+    let expected: Vec<_> = (1..=39).map(|done| (Learning::Hours, done, 39)).collect();
+    assert_eq!(ask_once(), expected);
+    assert_eq!(ask_once(), [], "it is known now");
 }
 
 #[test]
