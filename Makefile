@@ -5,7 +5,7 @@ CARGO_FLAGS := --release --locked
 export CARGO_TERM_PROGRESS_WHEN ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-page demo-dash0 test chaos fuzz lint bench perf-report sample docker test-images clean
+.PHONY: help build demo demo-page demo-dash0 test chaos fuzz lint bench perf-report sample docker test-images package test-packages clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +80,10 @@ test-images: ## build both images without an engine, and try them as they are me
 	@scripts/need.sh cc redis openssl python buildah
 	@PATH="$$(scripts/need.sh --tools-path):$$PATH" scripts/test-images.sh $(IMAGES)
 
+package: ## what people install, in dist: a tarball, a .deb, npm's packages, a wheel; KIND=deb makes that alone
+	@scripts/need.sh cc packaging
+	@scripts/package.sh $(KIND)
+
 clean: ## remove what was built and installed inside the project
 	cargo clean
-	rm -rf .tools fuzz/target fuzz/artifacts perf-report.html perf-report.md
+	rm -rf .tools dist fuzz/target fuzz/artifacts perf-report.html perf-report.md

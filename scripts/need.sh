@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure of the tools that a make target needs, and says what it installs before it does.
 #
-#   scripts/need.sh cc redis servers openssl python java node typescript page chromium buildah debootstrap fuzz
+#   scripts/need.sh cc redis servers openssl python java node typescript page chromium buildah debootstrap fuzz packaging packages
 #                                      each of these, installed where missing
 #   scripts/need.sh --tools-path       the folder of the Python tools' programs
 #
@@ -83,6 +83,26 @@ need_servers() {
     cp "$wanted" "$tools/servers.txt"
 }
 
+# What packages are linked and made with, and what checks them: in an environment of its own beside the other one.
+need_packaging() {
+    local wanted=packaging/requirements.txt folder=$tools/packaging
+    [ "$(uname -s)" = Darwin ] || for program in objdump strip; do
+        command -v "$program" >/dev/null || install_packages binutils
+    done
+    command -v node >/dev/null && command -v npm >/dev/null || install_packages nodejs npm
+    cmp -s "$wanted" "$folder/requirements.txt" && return
+    python3 -c 'import venv, ensurepip' 2>/dev/null || install_packages python3 python3-venv
+    say "installing packaging tools into $folder: $(grep -v '^#' "$wanted" | tr '\n' ' ')"
+    python3 -m venv --clear "$folder"
+    "$folder/bin/pip" install --quiet --disable-pip-version-check -r "$wanted" >&2
+    cp "$wanted" "$folder/requirements.txt"
+}
+
+# What the packages are tried with.
+need_packages_tests() {
+    need_packages tests/packages "what the packages are tried with"
+}
+
 # Spark runs on it.
 need_java() {
     command -v java >/dev/null || install_packages default-jre-headless
@@ -153,6 +173,8 @@ for tool in "$@"; do
         buildah) need_buildah ;;
         debootstrap) need_debootstrap ;;
         fuzz) need_fuzz ;;
+        packaging) need_packaging ;;
+        packages) need_packages_tests ;;
         --tools-path) printf '%s\n' "$tools/bin" ;;
         *) say "unknown tool: $tool"; exit 2 ;;
     esac
