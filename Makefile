@@ -30,10 +30,11 @@ demo-dash0: ## a real OTLP collector, a simulated load, and equal counts at both
 	@PATH="$$(scripts/need.sh --tools-path):$$PATH" scripts/demo-dash0.sh
 
 test: ## all tests, against Redis 7 and 8, Valkey, rotel, DuckDB, Polars, pandas, ClickHouse, Spark, Node and Chromium
-	@scripts/need.sh cc redis servers openssl python java chromium typescript page
+	@scripts/need.sh cc redis servers openssl python java chromium typescript page packages
 	@# The same random runs each time: what is still to be found, `make chaos` looks for.
 	PROPTEST_RNG_SEED=1 PATH="$$(scripts/need.sh --tools-path):$$PATH" cargo test $(CARGO_FLAGS)
 	npm --prefix clients/typescript test
+	node --test tests/packages/clients.test.mjs
 	cargo build $(CARGO_FLAGS)
 	EMP_EVENTS_BINARY=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/emp-events npm --prefix tests/page test
 
@@ -83,6 +84,10 @@ test-images: ## build both images without an engine, and try them as they are me
 package: ## what people install, in dist: a tarball, a .deb, npm's packages, a wheel; KIND=deb makes that alone
 	@scripts/need.sh cc packaging
 	@scripts/package.sh $(KIND)
+
+test-packages: ## install each of them from nothing, and ask with it; the clients in fresh projects; KIND=deb tries that alone
+	@scripts/need.sh cc redis python typescript packages buildah debootstrap
+	@PATH="$$(scripts/need.sh --tools-path):$$PATH" scripts/test-packages.sh $(KIND)
 
 clean: ## remove what was built and installed inside the project
 	cargo clean
