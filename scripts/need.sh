@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure of the tools that a make target needs, and says what it installs before it does.
 #
-#   scripts/need.sh cc redis servers openssl python java node typescript page chromium buildah debootstrap fuzz packaging packages
+#   scripts/need.sh cc redis servers openssl python java node typescript page chromium buildah debootstrap fuzz packaging packages sbom
 #                                      each of these, installed where missing
 #   scripts/need.sh --tools-path       the folder of the Python tools' programs
 #
@@ -40,6 +40,14 @@ need_fuzz() {
     [ "$("$tools/bin/cargo-fuzz" --version 2>/dev/null)" = "cargo-fuzz $version" ] && return
     say "installing cargo-fuzz $version into $tools/bin"
     cargo install --quiet --locked --root "$tools" --version "$version" cargo-fuzz >&2
+}
+
+# Lists what a binary is made of.
+need_sbom() {
+    local version=0.10.0
+    [ "$("$tools/bin/cargo-sbom" --version 2>/dev/null)" = "cargo-sbom $version" ] && return
+    say "installing cargo-sbom $version into $tools/bin"
+    cargo install --quiet --locked --root "$tools" --version "$version" cargo-sbom >&2
 }
 
 need_redis() {
@@ -173,6 +181,7 @@ for tool in "$@"; do
         buildah) need_buildah ;;
         debootstrap) need_debootstrap ;;
         fuzz) need_fuzz ;;
+        sbom) need_sbom ;;
         packaging) need_packaging ;;
         packages) need_packages_tests ;;
         --tools-path) printf '%s\n' "$tools/bin" ;;

@@ -45,6 +45,6 @@ build_program
 for kind in "${kinds[@]}"; do
     [ "$kind-$system" = deb-darwin ] || "make_$kind"
 done
-(cd dist && rm -f SHA256SUMS && sha256sum -- * >"$scratch/sums" && mv "$scratch/sums" SHA256SUMS)
+scripts/package/checksums.sh
 printf '\n'
-(cd dist && du -h --apparent-size -- * | awk '{ printf "  %6s  dist/%s\n", $1, $2 }')
+(cd dist && for file in *; do printf '  %4d MB  dist/%s\n' $((($(wc -c <"$file") + 500000) / 1000000)) "$file"; done)

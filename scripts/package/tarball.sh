@@ -14,7 +14,7 @@ make_tarball() {
     # The same of the same sources: neither times nor users of this machine. macOS' own tar does not know how.
     local same=()
     [ "$system" = darwin ] || same=(--sort=name --owner=0 --group=0 --numeric-owner "--mtime=@$(source_time)")
-    tar "${same[@]}" -C "$scratch" -cf - "$name" | gzip -9n >"dist/$name.tar.gz"
+    tar ${same[@]+"${same[@]}"} -C "$scratch" -cf - "$name" | gzip -9n >"dist/$name.tar.gz"
 }
 
 # When the commit was made, where there is one.

@@ -5,10 +5,11 @@ make_wheel() {
     local folder=$scratch/wheel/emp_events-$version tag
     case $system in
         linux) tag=manylinux_${EMP_EVENTS_GLIBC/./_}_$machine ;;
-        darwin) tag=macosx_11_0_$(uname -m) ;;
+        # As old as Rust's own target goes on that processor.
+        darwin) tag=macosx_$([ "$machine" = aarch64 ] && echo 11_0 || echo 10_12)_$(uname -m) ;;
     esac
-    install -Dm 755 "$program" "$folder/emp_events-$version.data/scripts/emp-events"
-    install -d "$folder/emp_events-$version.dist-info/licenses"
+    install -d "$folder/emp_events-$version.data/scripts" "$folder/emp_events-$version.dist-info/licenses"
+    install -m 755 "$program" "$folder/emp_events-$version.data/scripts/emp-events"
     install -m 644 LICENSE-MIT LICENSE-APACHE "$folder/emp_events-$version.dist-info/licenses"
     cat >"$folder/emp_events-$version.dist-info/WHEEL" <<END
 Wheel-Version: 1.0
