@@ -3,27 +3,45 @@
 #   docker build --target full -t emp-events .                  every command
 # Debian is used on both sides, so that what was linked against is what is there.
 
-FROM docker.io/library/rust:1-slim-bookworm AS source
+# What the dependencies are built from: every manifest, and of the project's own sources nothing but their places. It is
+# the same as long as no manifest changes, and so are the layers of the dependencies.
+FROM docker.io/library/rust:1-slim-bookworm AS manifests
 WORKDIR /src
 # What cargo needs and no more: .dockerignore has the list.
 COPY . .
+RUN mkdir /manifests \
+    && find . -name Cargo.toml -o -name Cargo.lock | tar -cf - -T - | tar -xf - -C /manifests \
+    && cd /manifests \
+    && for folder in crates/* clients/rust; do mkdir "$folder/src" && touch "$folder/src/lib.rs"; done \
+    && mkdir -p src benches/whole \
+    && for program in build.rs src/main.rs benches/whole/main.rs; do echo 'fn main() {}' >"$program"; done \
+    && find . -exec touch -d @0 {} +
 
-# Dependencies are built once: what cargo has downloaded and built outlives a build. A source may be older than what
-# was built last, from another checkout; cargo goes by its time, so all are touched. The one package is named, since
-# any other of the workspace would bring the features that it wants.
-FROM source AS build-collector
+FROM docker.io/library/rust:1-slim-bookworm AS dependencies
+WORKDIR /src
+COPY --from=manifests /manifests .
+
+# The one package is named, since any other of the workspace would bring the features that it wants. Then the sources
+# take the places that were kept for them; cargo goes by their times, so all are newer than what was built.
+FROM dependencies AS build-collector
 RUN --mount=type=cache,id=emp-events-registry,target=/usr/local/cargo/registry \
-    --mount=type=cache,id=emp-events-target,target=/src/target,sharing=locked \
+    cargo build --release --locked --package emp-events --no-default-features
+COPY . .
+ARG EMP_EVENTS_COMMIT
+RUN --mount=type=cache,id=emp-events-registry,target=/usr/local/cargo/registry \
     find . -path ./target -prune -o -type f -exec touch {} + \
     && cargo build --release --locked --package emp-events --no-default-features \
-    && cp target/release/emp-events /usr/local/bin/
+    && strip -o /usr/local/bin/emp-events target/release/emp-events
 
-FROM source AS build-full
+FROM dependencies AS build-full
 RUN --mount=type=cache,id=emp-events-registry,target=/usr/local/cargo/registry \
-    --mount=type=cache,id=emp-events-target,target=/src/target,sharing=locked \
+    cargo build --release --locked --package emp-events
+COPY . .
+ARG EMP_EVENTS_COMMIT
+RUN --mount=type=cache,id=emp-events-registry,target=/usr/local/cargo/registry \
     find . -path ./target -prune -o -type f -exec touch {} + \
     && cargo build --release --locked --package emp-events \
-    && cp target/release/emp-events /usr/local/bin/
+    && strip -o /usr/local/bin/emp-events target/release/emp-events
 
 FROM docker.io/library/debian:bookworm-slim AS runtime
 # The authorities that a receiver behind TLS, or a Redis, is known by.

@@ -5,10 +5,10 @@ CARGO_FLAGS := --release --locked
 export CARGO_TERM_PROGRESS_WHEN ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-page demo-dash0 test chaos fuzz lint bench perf-report sample docker test-images clean
+.PHONY: help build demo demo-page demo-dash0 test chaos fuzz lint bench perf-report sample docker test-images package test-packages advisories sbom checksums clean
 
 help: ## list what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the binary (the first time about fifteen minutes: DataFusion)
 	@scripts/need.sh cc
@@ -30,12 +30,14 @@ demo-dash0: ## a real OTLP collector, a simulated load, and equal counts at both
 	@PATH="$$(scripts/need.sh --tools-path):$$PATH" scripts/demo-dash0.sh
 
 test: ## all tests, against Redis 7 and 8, Valkey, rotel, DuckDB, Polars, pandas, ClickHouse, Spark, Node and Chromium
-	@scripts/need.sh cc redis servers openssl python java chromium typescript page
+	@scripts/need.sh cc redis servers openssl python java chromium typescript page packages packaging
 	@# The same random runs each time: what is still to be found, `make chaos` looks for.
 	PROPTEST_RNG_SEED=1 PATH="$$(scripts/need.sh --tools-path):$$PATH" cargo test $(CARGO_FLAGS)
 	npm --prefix clients/typescript test
+	node --test tests/packages/clients.test.mjs
 	cargo build $(CARGO_FLAGS)
 	EMP_EVENTS_BINARY=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/emp-events npm --prefix tests/page test
+	@"$$(scripts/need.sh --tools-path)/../packaging/bin/python" scripts/check-deployment.py $${CARGO_TARGET_DIR:-target}/release/emp-events
 
 chaos: ## a thousand kills each of collectors, forwarders and services, with all else that can go wrong, then fuzz
 	@scripts/need.sh cc redis typescript
@@ -49,8 +51,9 @@ fuzz: ## whatever bytes in place of a segment, an answer of Redis, a spool, a fi
 	@PATH="$$(scripts/need.sh --tools-path):$$PATH" scripts/fuzz.sh
 
 lint: ## formatting, files that do not belong here, types of the page, rooms, clippy with warnings as errors, licences of dependencies
-	@scripts/need.sh cc python page
+	@scripts/need.sh cc python page packaging
 	scripts/check-files.sh
+	@PATH="$$(scripts/need.sh --tools-path)/../packaging/bin:$$PATH" scripts/check-written.sh
 	npm --prefix tests/page run --silent types
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
@@ -72,14 +75,35 @@ sample: ## make data/sample anew
 	cargo build $(CARGO_FLAGS)
 	@scripts/sample.sh
 
+docker: COMMIT = $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 docker: ## build both images: emp-events (all of it) and emp-events:collector (the daemon alone)
-	docker build --target collector --tag emp-events:collector .
-	docker build --target full --tag emp-events:latest .
+	docker build --build-arg EMP_EVENTS_COMMIT=$(COMMIT) --target collector --tag emp-events:collector .
+	docker build --build-arg EMP_EVENTS_COMMIT=$(COMMIT) --target full --tag emp-events:latest .
 
 test-images: ## build both images without an engine, and try them as they are meant to run; IMAGES=collector is the daemon's alone
 	@scripts/need.sh cc redis openssl python buildah
 	@PATH="$$(scripts/need.sh --tools-path):$$PATH" scripts/test-images.sh $(IMAGES)
 
+package: ## what people install, in dist: a tarball, a .deb, npm's packages, a wheel; KIND=deb makes that alone
+	@scripts/need.sh cc packaging
+	@scripts/package.sh $(KIND)
+
+test-packages: ## install each of them from nothing, and ask with it; the clients in fresh projects; KIND=deb tries that alone
+	@scripts/need.sh cc redis python typescript packages buildah debootstrap
+	@PATH="$$(scripts/need.sh --tools-path):$$PATH" scripts/test-packages.sh $(KIND)
+
+advisories: ## known holes in dependencies; asks GitHub for the list
+	@scripts/need.sh cc python
+	PATH="$$(scripts/need.sh --tools-path):$$PATH" cargo deny --log-level error check advisories
+
+sbom: ## what the binary is made of, in dist, as CycloneDX
+	@scripts/need.sh cc sbom
+	@mkdir -p dist
+	PATH="$$(scripts/need.sh --tools-path):$$PATH" cargo sbom --cargo-package emp-events --output-format cyclone_dx_json_1_6 >dist/emp-events.cdx.json
+
+checksums: ## dist/SHA256SUMS, of all that is there
+	@scripts/package/checksums.sh
+
 clean: ## remove what was built and installed inside the project
 	cargo clean
-	rm -rf .tools fuzz/target fuzz/artifacts perf-report.html perf-report.md
+	rm -rf .tools dist fuzz/target fuzz/artifacts perf-report.html perf-report.md

@@ -2,6 +2,8 @@
 # Makes sure that the Dockerfile's base images are in the local store: takes those that are there, else pulls them,
 # else makes stand-ins where no registry answers, from Debian's packages and this machine's Rust.
 #
+#   scripts/base-images.sh [debian]     Debian's alone where it is named
+#
 # Nobody with Docker needs this: `make docker` pulls them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -75,6 +77,7 @@ make_rust() {
     commit "$rust"
 }
 
-is_outdated && buildah rmi --force "$rust" >/dev/null
 have "$debian" || make_debian
+[ "${1:-}" != debian ] || exit 0
+! is_outdated || buildah rmi --force "$rust" >/dev/null
 have "$rust" || make_rust

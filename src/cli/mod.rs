@@ -33,7 +33,7 @@ Examples:
 
 /// A local columnar event store with SQL, for people who debug distributed job systems.
 #[derive(Parser)]
-#[command(name = "emp-events", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "emp-events", version, long_version = env!("EMP_EVENTS_VERSION"), after_help = EXAMPLES, max_term_width = 100)]
 struct Cli {
     #[command(flatten)]
     options: Options,

@@ -81,15 +81,20 @@ fn documents() -> Vec<PathBuf> {
     all.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect()
 }
 
-#[test]
-fn what_the_documents_say_is_understood() {
-    let commands = documents().into_iter().flat_map(|path| {
+/// The commands of ours in all documents.
+pub fn commands_in_documents() -> BTreeSet<Vec<String>> {
+    let in_document = |path: PathBuf| {
         let text = std::fs::read_to_string(path).unwrap();
         // What stands for something else in a sentence: `emp-events …`, `COMMAND`.
         let is_whole = |code: &String| !code.contains('…') && !code.contains("COMMAND") && !code.contains('[');
         code_in(&text).into_iter().filter(is_whole).filter_map(|code| words_of(&code)).collect::<Vec<_>>()
-    });
-    check_all("documents", commands, 80);
+    };
+    documents().into_iter().flat_map(in_document).collect()
+}
+
+#[test]
+fn what_the_documents_say_is_understood() {
+    check_all("documents", commands_in_documents(), 80);
 }
 
 #[test]

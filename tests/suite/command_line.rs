@@ -263,3 +263,17 @@ fn every_command_has_a_manual_page() {
     }
     assert!(run(emp_events().arg("man")).stdout.contains(".TH emp-events 1"));
 }
+
+/// Programs go by the first two words.
+#[test]
+fn the_version_comes_first_and_then_the_commit() {
+    let version = concat!("emp-events ", env!("CARGO_PKG_VERSION"));
+    assert_eq!(run(emp_events().arg("-V")).stdout.trim(), version);
+    let long = run(emp_events().arg("--version")).stdout;
+    let commit = regex::Regex::new(r"^( \([0-9a-f]{7,40}( and changes)?\))?$").unwrap();
+    assert!(long.trim().strip_prefix(version).is_some_and(|rest| commit.is_match(rest)), "{long}");
+    // Git is asked, where it answers.
+    let mut git = std::process::Command::new("git");
+    let is_known = git.args(["rev-parse", "HEAD"]).current_dir(file("")).output().is_ok_and(|it| it.status.success());
+    assert_eq!(long.contains('('), is_known, "{long}");
+}

@@ -14,6 +14,7 @@ mod command_line;
 mod crashes;
 mod debugging;
 mod disk_faults;
+mod documents;
 mod engines;
 mod fail_over;
 mod faults;

@@ -49,6 +49,9 @@ impl Default for Address {
 
 impl Address {
     pub(crate) fn parse(url: &str) -> Result<Self, AddressError> {
+        if cfg!(not(feature = "tls")) && url.starts_with("rediss") {
+            return Err(AddressError("this program was built without the feature `tls` of emp-events-client"));
+        }
         for (scheme, read) in [("+sentinel://", sentinels as Reader), ("+cluster://", nodes)] {
             match url.split_once(scheme) {
                 Some(("redis", rest)) => return read("redis", rest).map_err(AddressError),
@@ -148,6 +151,7 @@ mod tests {
         assert_eq!(address.login.db(), 3);
     }
 
+    #[cfg(feature = "tls")]
     #[test]
     fn tls() {
         let address = Address::parse("rediss://:secret@db.test:6380").unwrap();
@@ -174,6 +178,7 @@ mod tests {
         assert_eq!(address.place, Place::Nodes(vec![tcp("a", 7000), tcp("b", 7001)]));
     }
 
+    #[cfg(feature = "tls")]
     #[test]
     fn many_servers_behind_tls() {
         for url in ["rediss+sentinel://ann:secret@a:26380/mymaster", "rediss+cluster://ann:secret@a:26380"] {
@@ -218,5 +223,13 @@ mod tests {
         assert_eq!(login("redis://u:100%25%zz%C3%BC@h"), (text("u"), text("100%%zzü")));
         assert_eq!(login("redis://name@h"), (text("name"), None));
         assert_eq!(login("unix:///run/redis.sock?db=2&user=u&pass=p%40"), (text("u"), text("p@")));
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[test]
+    fn without_the_feature_an_address_of_tls_says_what_is_missing() {
+        for url in ["rediss://h:1", "rediss+sentinel://h:1/m", "rediss+cluster://h:1"] {
+            assert!(Address::parse(url).unwrap_err().to_string().contains("feature `tls`"));
+        }
     }
 }

@@ -1,5 +1,7 @@
 use std::time::{Duration, Instant};
 
+use crate::random::random_share;
+
 /// Failures in a row after which nothing is tried for a while.
 const FAILURES_MAX: u32 = 3;
 /// Pause after a failure that does not open the circuit.
@@ -26,7 +28,7 @@ impl Breaker {
             Some(surplus) => PAUSE_MIN.saturating_mul(1 << surplus.min(5)).min(PAUSE_MAX),
         };
         // Clients that lost their Redis at one moment must not come back at one moment.
-        self.again = Some(now + pause.mul_f64(rand::random_range(0.8..1.2)));
+        self.again = Some(now + pause.mul_f64(0.8 + 0.4 * random_share()));
     }
 
     /// Has it failed so often that it only tries now and then?

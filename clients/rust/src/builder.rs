@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::address::{Address, AddressError};
 use crate::sampling::Sample;
 use crate::settings::Settings;
+use crate::testing::RecordedEvents;
 use crate::{EventClient, Level};
 
 /// Sets up an [`EventClient`]. What is not set here is taken from the environment, and else as
@@ -126,6 +127,14 @@ impl EventClientBuilder {
     pub fn build(self) -> Result<EventClient, AddressError> {
         let address = Address::parse(&self.settings.address())?;
         Ok(EventClient::open(self.settings, address))
+    }
+
+    /// A client for tests, and what it is going to emit: nothing is sent, whatever the environment says.
+    pub fn record(mut self) -> (EventClient, RecordedEvents) {
+        let recorded = RecordedEvents::default();
+        self.settings.is_enabled = true;
+        self.settings.recording = Some(recorded.clone());
+        (EventClient::open(self.settings, Address::default()), recorded)
     }
 
     /// As [`EventClientBuilder::build`]; but where the address cannot be read, that is told on

@@ -12,6 +12,7 @@ use crate::data::DataRules;
 use crate::event::{Data, Event, now_ms};
 use crate::limit::Limiter;
 use crate::settings::Settings;
+use crate::wire::Wire;
 use crate::{Level, Reason, Stats, sampling, worker};
 
 /// One client's state.
@@ -107,6 +108,16 @@ impl Core {
         let refusal = if is_small { inbox.refusal(&event, now_ms, &self.settings) } else { Some(Reason::TooLarge) };
         if let Some(reason) = refusal {
             inbox.lose(reason, 1);
+            return;
+        }
+        if let Some(recording) = &self.settings.recording {
+            match Wire::new(event, &self.rules) {
+                Ok(event) => {
+                    inbox.counts.sent += 1;
+                    recording.take(&self.settings.service, event);
+                }
+                Err(_) => inbox.lose(Reason::TooLarge, 1),
+            }
             return;
         }
         let mark = self.settings.queue_bytes / 4 * 3;

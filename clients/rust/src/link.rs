@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use redis::aio::MultiplexedConnection;
 use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, Pipeline, RedisConnectionInfo, RedisError,
-    TlsCertificates, Value, cmd,
+    RedisResult, Value, cmd,
 };
 use tokio::time::timeout;
 
@@ -25,6 +25,7 @@ pub(crate) enum Trouble {
 /// The connection to Redis, made anew whenever it has to be.
 pub(crate) struct Link {
     address: Address,
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS asks for it"))]
     tls_root: Option<Vec<u8>>,
     wait: Duration,
     open: Option<Open>,
@@ -169,17 +170,30 @@ impl Link {
         }
     }
 
+    #[cfg(feature = "tls")]
+    fn client(&self, info: ConnectionInfo) -> RedisResult<Client> {
+        if !matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
+            return Client::open(info);
+        }
+        // There may be a provider already, which then is the application's choice.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        match self.tls_root.clone() {
+            Some(pem) => {
+                Client::build_with_tls(info, redis::TlsCertificates { client_tls: None, root_cert: Some(pem) })
+            }
+            None => Client::open(info),
+        }
+    }
+
+    /// No address asks for TLS: it would not have been taken.
+    #[cfg(not(feature = "tls"))]
+    fn client(&self, info: ConnectionInfo) -> RedisResult<Client> {
+        Client::open(info)
+    }
+
     async fn open_connection(&self, info: ConnectionInfo) -> Result<MultiplexedConnection, String> {
         let shown = shown(info.addr());
-        let is_tls = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
-        if is_tls {
-            // There may be a provider already, which then is the application's choice.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        }
-        let client = match self.tls_root.clone().filter(|_| is_tls) {
-            Some(pem) => Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert: Some(pem) }),
-            None => Client::open(info),
-        };
+        let client = self.client(info);
         // The time is kept here, for everything that is asked.
         let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
         let connect = async { client?.get_multiplexed_async_connection_with_config(&config).await };

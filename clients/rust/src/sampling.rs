@@ -1,3 +1,5 @@
+use crate::random::{random, share};
+
 /// A share of the events of one type, or of all types that begin alike.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Sample {
@@ -43,9 +45,7 @@ pub(crate) fn rate(samples: &[Sample], event_type: &str) -> Option<f64> {
 /// Is the event kept? The same key gives the same answer in every service, so that a trace is
 /// kept or left out as a whole.
 pub(crate) fn is_kept(key: Option<&str>, rate: f64) -> bool {
-    let hash = key.map_or_else(rand::random, hash);
-    // 53 bits are what an f64 holds exactly.
-    ((hash >> 11) as f64) / ((1_u64 << 53) as f64) < rate
+    share(key.map_or_else(random, hash)) < rate
 }
 
 /// FNV-1a alone leaves the upper bits of short keys alike; the finaliser of murmur3 spreads them.

@@ -6,6 +6,7 @@ use crate::config::TELEMETRY_CONFIG;
 use crate::data::DataRules;
 use crate::sampling::Sample;
 use crate::spool::SpoolLimits;
+use crate::testing::RecordedEvents;
 use crate::{Level, config};
 
 /// Called with what went wrong, in words.
@@ -36,6 +37,8 @@ pub(crate) struct Settings {
     pub(crate) spool_bytes: u64,
     pub(crate) on_problem: Option<OnProblem>,
     pub(crate) prints_problems: bool,
+    /// Takes the events, and nothing is sent.
+    pub(crate) recording: Option<RecordedEvents>,
 }
 
 impl Settings {
@@ -64,6 +67,7 @@ impl Settings {
             spool_bytes: 128 << 20,
             on_problem: None,
             prints_problems: false,
+            recording: None,
         }
     }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::event::now_ms;
+use crate::random::random;
 use crate::spool_room::SpoolRoom;
 use crate::wire::Wire;
 
@@ -126,7 +127,7 @@ impl Open {
     fn create(folder: &Path, service: &str) -> io::Result<Self> {
         folder_builder().create(folder)?;
         let service: String = service.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
-        let id = format!("{:016x}", rand::random::<u64>());
+        let id = format!("{:016x}", random());
         let path = folder.join(format!("emp-events-{service}-{}-{id}.ndjson", std::process::id()));
         Ok(Self { file: file_options().open(&path)?, path, id, lines: 0, bytes: 0 })
     }

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use crate::random::random;
+
 tokio::task_local! {
     static CURRENT: Trace;
 }
@@ -14,7 +16,7 @@ pub struct Trace(Arc<str>);
 impl Trace {
     /// A new one: 32 hexadecimal digits.
     pub fn random() -> Self {
-        Self(format!("{:032x}", rand::random::<u128>().max(1)).into())
+        Self(format!("{:016x}{:016x}", random(), random().max(1)).into())
     }
 
     /// Reads a W3C `traceparent`, or takes the text as the id itself. `None` where it is empty.
@@ -37,7 +39,7 @@ impl Trace {
             return None;
         }
         let mut header = format!("00-{id}-");
-        write!(header, "{:016x}-01", rand::random::<u64>().max(1)).ok()?;
+        write!(header, "{:016x}-01", random().max(1)).ok()?;
         Some(header)
     }
 }

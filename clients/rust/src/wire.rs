@@ -9,11 +9,11 @@ use crate::{Ids, Level};
 /// An event as it is sent.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    timestamp: u64,
-    event_type: String,
-    level: Level,
-    ids: Ids,
-    data: String,
+    pub(crate) timestamp: u64,
+    pub(crate) event_type: String,
+    pub(crate) level: Level,
+    pub(crate) ids: Ids,
+    pub(crate) data: String,
     /// What it counts in the queue.
     pub(crate) bytes: usize,
 }

@@ -1,6 +1,6 @@
 import { BoundClient } from './bound_client.js';
-import { Pipeline } from './pipeline.js';
-import { type EventClientOptions, resolveSettings } from './settings.js';
+import type { EventClientOptions } from './settings.js';
+import { Pipelines } from './pipelines.js';
 import type { Stats } from './types.js';
 
 const FLUSH_MS = 2_000;
@@ -12,38 +12,30 @@ const NOTHING: Stats = { emitted: 0, sent: 0, sampled: 0, dropped: 0, spooled: 0
  * whatever state Redis is in. Nothing happens before the first event.
  */
 export class EventClient extends BoundClient {
-  readonly #current: { pipeline: Pipeline | undefined };
+  readonly #pipelines: Pipelines;
 
   /**
    * @param service what this process is: `api-server`, `worker`, …
    * @param options what differs from the defaults
    */
   constructor(service: string, options: EventClientOptions = {}) {
-    // The environment is read with the first event: applications load it after their imports.
-    const current: { pipeline: Pipeline | undefined; started: boolean } = { pipeline: undefined, started: false };
-    super(() => {
-      if (!current.started) {
-        current.started = true;
-        const settings = resolveSettings(options, process.env);
-        current.pipeline = settings.enabled ? new Pipeline(String(service), settings) : undefined;
-      }
-      return current.pipeline;
-    }, {});
-    this.#current = current;
+    const pipelines = new Pipelines(String(service), options);
+    super(() => pipelines.taking(), {});
+    this.#pipelines = pipelines;
   }
 
   /** Where all events went so far. */
   stats(): Stats {
-    return this.#current.pipeline?.stats ?? { ...NOTHING, reasons: {} };
+    return this.#pipelines.made?.stats ?? { ...NOTHING, reasons: {} };
   }
 
   /** Resolves with whether everything emitted so far was sent within the time. Never rejects. */
   flush(timeoutMs: number = FLUSH_MS): Promise<boolean> {
-    return this.#current.pipeline?.flush(timeoutMs) ?? Promise.resolve(true);
+    return this.#pipelines.made?.flush(timeoutMs) ?? Promise.resolve(true);
   }
 
   /** Sends what is queued, within the time, and disconnects. Later events count as dropped. */
   close(timeoutMs: number = FLUSH_MS): Promise<boolean> {
-    return this.#current.pipeline?.close(timeoutMs) ?? Promise.resolve(true);
+    return this.#pipelines.made?.close(timeoutMs) ?? Promise.resolve(true);
   }
 }

@@ -1,5 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
-import { clearTimer, setTimer } from './clock.js';
+import { clearTimer, nextTurn, setTimer } from './clock.js';
 
 /**
  * Gives up after so long, unless what it returns is called before. A process that was kept from running, as by SIGSTOP

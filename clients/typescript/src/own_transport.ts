@@ -1,6 +1,6 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ConnectionOptions } from 'node:tls';
 import { type Address, type Node, nodeName } from './address.js';
+import { nextTurn } from './clock.js';
 import { firstOf } from './first_of.js';
 import { OwnConnection } from './own_connection.js';
 import type { Place } from './own_redis.js';

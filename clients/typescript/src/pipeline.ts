@@ -6,8 +6,8 @@ import { parseLevel, rank } from './level.js';
 import { Lifecycle } from './lifecycle.js';
 import { Redactor } from './redact.js';
 import { sampleFraction } from './sampling.js';
-import { Sender } from './sender.js';
 import type { Settings } from './settings.js';
+import type { Sink } from './sink.js';
 import { cutString } from './text.js';
 import { currentTraceId } from './trace.js';
 import type { EventContext, Ids, PendingEvent, Stats } from './types.js';
@@ -23,25 +23,27 @@ const REPORT_TYPE = 'telemetry.dropped';
 /** Ids that a method takes as parameters of their own. They win over all others. */
 export type GivenIds = Pick<Ids, 'jobId' | 'workerId' | 'machineId'>;
 
-/** One service's way to Redis: everything between a call and the queue. */
+/** Makes what takes a pipeline's events; `onWorking` is to be called after each batch that was taken whole. */
+export type NewSink = (counters: Counters, onWorking: () => void) => Sink;
+
+/** Everything between a call and the queue. */
 export class Pipeline {
   readonly #settings: Settings;
   readonly #counters = new Counters();
   readonly #types: EventTypes;
   readonly #redactor: Redactor;
   readonly #rankMin: number;
-  readonly #sender: Sender;
+  readonly #sink: Sink;
   #reportedAt = -Infinity;
   #reportTimer: NodeJS.Timeout | undefined;
   #closing: Promise<boolean> | undefined;
 
-  constructor(service: string, settings: Settings) {
+  constructor(settings: Settings, newSink: NewSink) {
     this.#settings = settings;
     this.#types = new EventTypes(settings.limits);
     this.#redactor = new Redactor(settings.redactKeys);
     this.#rankMin = rank(settings.level);
-    this.#sender = new Sender(service, settings, this.#counters, () => this.#reportDrops());
-    Lifecycle.shared.add(this);
+    this.#sink = newSink(this.#counters, () => this.#reportDrops());
   }
 
   get handlesSignals(): boolean {
@@ -49,7 +51,7 @@ export class Pipeline {
   }
 
   get stats(): Stats {
-    return this.#counters.stats(this.#sender.queued);
+    return this.#counters.stats(this.#sink.queued);
   }
 
   /** Takes an event. Never throws. */
@@ -65,7 +67,7 @@ export class Pipeline {
   }
 
   flush(timeoutMs: number): Promise<boolean> {
-    return this.#sender.flush(timeoutMs);
+    return this.#sink.flush(timeoutMs);
   }
 
   /** Sends what is queued, within the time, and ends. */
@@ -76,8 +78,8 @@ export class Pipeline {
 
   /** The process is about to end: sends what is queued, unless Redis turns out to be away. */
   async hurry(): Promise<void> {
-    if (!this.#sender.circuitOpen) {
-      await this.#sender.flush(this.#settings.exitTimeoutMs, false);
+    if (!this.#sink.circuitOpen) {
+      await this.#sink.flush(this.#settings.exitTimeoutMs, false);
     }
   }
 
@@ -88,7 +90,7 @@ export class Pipeline {
 
   /** The process ends now: all that is left goes to the spool, or is counted as dropped. */
   end(): void {
-    this.#sender.end();
+    this.#sink.end();
   }
 
   async #close(timeoutMs: number): Promise<boolean> {
@@ -96,8 +98,8 @@ export class Pipeline {
     if (this.#counters.hasUnreported) {
       this.#addReport();
     }
-    const sent = await this.#sender.flush(timeoutMs);
-    await this.#sender.close();
+    const sent = await this.#sink.flush(timeoutMs);
+    await this.#sink.close();
     Lifecycle.shared.remove(this);
     return sent;
   }
@@ -155,7 +157,7 @@ export class Pipeline {
 
   #enqueue(event: PendingEvent): void {
     event.bytes = EVENT_OVERHEAD_BYTES + event.type.length + Buffer.byteLength(event.data);
-    this.#sender.add(event);
+    this.#sink.add(event);
   }
 
   /** Redis works: tells it what was lost while it, or this client, did not. */
@@ -170,7 +172,7 @@ export class Pipeline {
     }
     const timer = setTimer(() => {
       this.#reportTimer = undefined;
-      if (!this.#sender.circuitOpen) {
+      if (!this.#sink.circuitOpen) {
         this.#addReport();
       }
     }, waitMs);

@@ -9,6 +9,7 @@ import { type BatchOutcome, sortOutcome } from './outcome.js';
 import { Problems } from './problems.js';
 import { EventQueue } from './queue.js';
 import type { Settings } from './settings.js';
+import type { Sink } from './sink.js';
 import { Spool, type SpoolOutcome } from './spool.js';
 import type { Transport } from './transport.js';
 import type { PendingEvent } from './types.js';
@@ -22,7 +23,7 @@ const SPOOL_FROM = 0.75;
 const SPOOL_UNTIL = 0.5;
 
 /** Takes events from the queue to Redis, or to the spool, in the background. */
-export class Sender {
+export class Sender implements Sink {
   readonly #service: string;
   readonly #settings: Settings;
   readonly #counters: Counters;
@@ -175,7 +176,7 @@ export class Sender {
       await this.#toSpool(this.#spool);
       return;
     }
-    this.#transport ??= newTransport(this.#settings);
+    this.#transport ??= await newTransport(this.#settings);
     await this.#transport.open();
     // Asked apart from the events, and only where there is a spool to turn to.
     if (!this.#spool || !(await this.#memory.isShort(this.#transport))) {

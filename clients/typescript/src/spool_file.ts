@@ -1,11 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import {
-  type Stats, close, constants, fstat, fstatSync, ftruncateSync, mkdirSync, open, openSync, unlinkSync, write, writeSync,
+  type Stats, close, constants, fstat, fstatSync, ftruncateSync, mkdir, mkdirSync, open, openSync, unlinkSync, write, writeSync,
 } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { now } from './clock.js';
+import { randomHex } from './random.js';
 
 /** Events hold ids of users and data of jobs: they are for the service's own user alone. */
 const FILE_MODE = 0o600;
@@ -14,6 +13,7 @@ const FOLDER_MODE = 0o700;
 /** A file that was not written for so long is never written again; twice as old, it may be taken away. */
 const IDLE_MS = 5 * 60 * 1_000;
 
+const mkdirAsync = promisify(mkdir);
 const openAsync = promisify(open);
 const fstatAsync = promisify(fstat);
 const writeAsync = promisify(write);
@@ -24,7 +24,7 @@ const writeAsync = promisify(write);
  */
 export class SpoolFile {
   /** Stands in each line, and makes its numbers unlike those of any other file. */
-  readonly id = randomBytes(8).toString('hex');
+  readonly id = randomHex(8);
   readonly #path: string;
   #fd: number | undefined;
   #lines = 0;
@@ -48,7 +48,7 @@ export class SpoolFile {
 
   async open(): Promise<void> {
     if (this.#fd === undefined) {
-      await mkdir(dirname(this.#path), { recursive: true, mode: FOLDER_MODE });
+      await mkdirAsync(dirname(this.#path), { recursive: true, mode: FOLDER_MODE });
       const fd = await openAsync(this.#path, 'wx', FILE_MODE);
       // The process may have come to its end meanwhile.
       this.#fd ??= fd;

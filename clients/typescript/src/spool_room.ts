@@ -1,6 +1,6 @@
-import { readdirSync, statSync } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, readdirSync, stat, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { uptimeMs } from './clock.js';
 
 /** A file counts as so much at least, which bounds how many files there can be. */
@@ -9,6 +9,9 @@ const FILE_BYTES_MIN = 64 * 1024;
 /** Between two counts other processes may write, or files be taken away. */
 const COUNT_EVERY_MS = 1_000;
 const COUNT_EVERY_BYTES = 1024 * 1024;
+
+const readdirAsync = promisify(readdir);
+const statAsync = promisify(stat);
 
 const SPOOL_FILE = /^emp-events-.*\.ndjson$/;
 
@@ -28,8 +31,8 @@ export class SpoolRoom {
   /** Counts what the folder holds, if that is due. */
   async count(): Promise<void> {
     if (this.#isDue()) {
-      const names = await readdir(this.#folder).catch(() => []);
-      this.#counted(await Promise.all(this.#paths(names).map((path) => stat(path).then(({ size }) => size, () => 0))));
+      const names = await readdirAsync(this.#folder).catch(() => []);
+      this.#counted(await Promise.all(this.#paths(names).map((path) => statAsync(path).then(({ size }) => size, () => 0))));
     }
   }
 

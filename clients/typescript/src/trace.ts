@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomHex } from './random.js';
 
 /** Shared by the two builds of this package, should an application load both. */
 const STORAGE_KEY = Symbol.for('emp.events.trace');
@@ -13,8 +13,8 @@ const ALL_ZERO = /^0+$/;
 
 /** A new trace id: 32 lower-case hexadecimal digits, not all zero. */
 export function newTraceId(): string {
-  // Every request takes one, and a UUID comes from random bytes that were drawn in advance.
-  return randomUUID().replaceAll('-', '');
+  const id = randomHex(16);
+  return ALL_ZERO.test(id) ? newTraceId() : id;
 }
 
 /** The trace id of the code that runs now, where there is one. */
@@ -74,6 +74,6 @@ function traceIdOf(header: string): string | undefined {
 }
 
 function newSpanId(): string {
-  const id = randomBytes(8).toString('hex');
+  const id = randomHex(8);
   return ALL_ZERO.test(id) ? newSpanId() : id;
 }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import vm from 'node:vm';
-import { dataText } from '../dist/esm/data.js';
-import { Redactor } from '../dist/esm/redact.js';
+import { dataText } from '../build/data.js';
+import { Redactor } from '../build/redact.js';
 
 const redactor = new Redactor([]);
 

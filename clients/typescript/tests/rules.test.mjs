@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseAddress } from '../dist/esm/address.js';
-import { Breaker } from '../dist/esm/breaker.js';
-import { TokenBucket } from '../dist/esm/bucket.js';
-import { defaultLevel, parseLevel } from '../dist/esm/level.js';
-import { EventQueue } from '../dist/esm/queue.js';
-import { findRedirect } from '../dist/esm/redirect.js';
-import { RedisRefusal } from '../dist/esm/reply.js';
-import { SampleRates, parseSampleRates, sampleFraction } from '../dist/esm/sampling.js';
-import { resolveSettings } from '../dist/esm/settings.js';
+import { parseAddress } from '../build/address.js';
+import { Breaker } from '../build/breaker.js';
+import { TokenBucket } from '../build/bucket.js';
+import { defaultLevel, parseLevel } from '../build/level.js';
+import { EventQueue } from '../build/queue.js';
+import { findRedirect } from '../build/redirect.js';
+import { RedisRefusal } from '../build/reply.js';
+import { SampleRates, parseSampleRates, sampleFraction } from '../build/sampling.js';
+import { resolveSettings } from '../build/settings.js';
 
 const MASK = (1n << 64n) - 1n;
 

@@ -5,8 +5,8 @@ import {
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { EventClient } from '@emp/events';
-import { Spool } from '../dist/esm/spool.js';
-import { SpoolFile } from '../dist/esm/spool_file.js';
+import { Spool } from '../build/spool.js';
+import { SpoolFile } from '../build/spool_file.js';
 import { PATIENCE_MS, RedisServer, balanced, freePort, patient, temporaryFolder, until } from './redis.mjs';
 
 function emit(client, count, data = {}) {
