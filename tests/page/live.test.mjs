@@ -106,3 +106,84 @@ test('a lost server is told, and what is on the screen stays; it goes on by itse
   await tab.getByRole('alert').waitFor({ state: 'detached' })
   await context.close()
 })
+
+test('health shows the law as a sum, and how soon the first entry would be lost', async () => {
+  const { redis, collector, server } = await living()
+  for (let n = 0; n < 5; n += 1) emit(redis, { eventType: 'job.created', jobId: `job_${n}` })
+  const { tab, problems, context } = await bench.tab(browser, server)
+  await visit(tab, `${server.origin}/health`)
+  const law = tab.getByRole('region', { name: 'The law' })
+  const sum = () => law.locator('.law').innerText().then(text => text.replace(/\s+/g, ' '))
+  await tab.waitForFunction(() => /5 added = 5 stored/.test(document.querySelector('.law')?.textContent?.replace(/(\d)(?=[a-z])/g, '$1 ').replace(/([a-z])(?=[=+])/g, '$1 ').replace(/([=+])(?=\d)/g, '$1 ') ?? ''))
+  assert.match(await sum(), /5 added = 5 stored \+ 0 quarantined \+ 0 lost \+ 0 unread \+ 0 in flight .*it holds/)
+  assert.match(await law.innerText(), /the first entry would be lost in/)
+  await collector.end()
+  // More than may wait, and some that nobody will ever read.
+  emitMany(redis, 3000, "redis.call('XTRIM', 'emp:events', 'MAXLEN', '2500')")
+  await law.getByText(/first loss in/).waitFor()
+  assert.match(await sum(), /3,005 added = 5 stored \+ 0 quarantined \+ 0 lost \+ 2,500 unread \+ 0 in flight \+ 500 trimmed .*it holds/)
+  assert.deepEqual(problems, [])
+  await context.close()
+})
+
+test('a tail goes on where it was through a restart of Redis', async () => {
+  const store = join(bench.folder(), 'store')
+  const redis = await bench.lastingRedis()
+  await bench.collect(store, redis.url)
+  const server = await bench.serve(store, { redis: redis.url })
+  emit(redis, { eventType: 'job.created', jobId: 'job_0', data: { n: 0 } })
+  const { tab, context } = await bench.tab(browser, server)
+  await visit(tab, `${server.origin}/tail`)
+  await tab.getByRole('status').filter({ hasText: 'live' }).waitFor()
+  let n = 0
+  const more = () => emit(redis, { eventType: 'job.created', jobId: 'job_1', data: { n: ++n } })
+  more()
+  await waitFor(tab, n)
+  await redis.startAgain()
+  for (let times = 0; times < 4; times += 1) more()
+  await waitFor(tab, n)
+  const seen = (await numbers(tab)).filter(one => one > 0)
+  assert.deepEqual(seen, Array.from({ length: n }, (_, at) => n - at))
+  await context.close()
+})
+
+test('ten tabs that are all seen are all told of what comes', async () => {
+  const { redis, server } = await living()
+  emit(redis, { eventType: 'job.created', jobId: 'job_0', data: { n: 0 } })
+  const tabs = []
+  for (let count = 0; count < 10; count += 1) {
+    // Each a browser of its own, as of another person.
+    const { tab, context } = await bench.tab(browser, server)
+    await visit(tab, `${server.origin}/${count % 2 ? 'tail' : ''}`)
+    tabs.push({ tab, context, isTail: count % 2 === 1 })
+  }
+  for (const { tab, isTail } of tabs) if (isTail) await tab.getByRole('status').filter({ hasText: 'live' }).waitFor()
+  emit(redis, { eventType: 'job.created', jobId: 'job_1', data: { n: 1 } })
+  for (const { tab, isTail } of tabs) {
+    if (isTail) await waitFor(tab, 1)
+    else await tab.waitForFunction(() => /of 2 jobs/.test(document.querySelector('.figures')?.textContent ?? ''))
+  }
+  for (const { context } of tabs) await context.close()
+})
+
+test('ten tabs of one browser, which keeps six connections to a server, are all told of what comes', async () => {
+  const { redis, server } = await living()
+  emit(redis, { eventType: 'job.created', jobId: 'job_0' })
+  const { tab, context, problems } = await bench.tab(browser, server)
+  await visit(tab, `${server.origin}/`)
+  const tabs = [tab]
+  while (tabs.length < 10) {
+    const other = await context.newPage()
+    other.setDefaultTimeout(60_000)
+    await visit(other, `${server.origin}/`)
+    tabs.push(other)
+  }
+  // All of them look at one stream.
+  const metrics = await (await context.request.get(`${server.origin}/metrics`)).text()
+  assert.match(metrics, /^emp_events_serve_streams 1$/m)
+  emit(redis, { eventType: 'job.created', jobId: 'job_1' })
+  for (const one of tabs) await one.waitForFunction(() => /of 2 jobs/.test(document.querySelector('.figures')?.textContent ?? ''))
+  await tab.close()
+  assert.deepEqual(problems, [])
+  await context.close()
+})

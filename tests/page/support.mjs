@@ -88,6 +88,20 @@ export class Bench {
     return { url: `redis://127.0.0.1:${port}`, port }
   }
 
+  /** One that keeps what it was given, and can be started again at the same place. */
+  async lastingRedis() {
+    const port = await freePort()
+    const folder = this.folder()
+    const options = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'yes', '--appendfsync', 'always', '--dir', folder]
+    const start = () => this.start('redis-server', options, /Ready to accept connections/)
+    let server = await start()
+    const startAgain = async () => {
+      await server.end()
+      server = await start()
+    }
+    return { url: `redis://127.0.0.1:${port}`, port, startAgain }
+  }
+
   collect(store, redis) {
     return this.start(program, ['--store', store, '--redis', redis, 'collect'], /reading emp:events/)
   }

@@ -1,6 +1,7 @@
 // Each view: drawn without an error of the browser, at every width, light and dark, and readable by everybody.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { Bench, VIEWS, settled, visit } from './support.mjs'
 
@@ -157,6 +158,34 @@ test('a job can be laid beside what is typical, and a waterfall looked at closel
   await tab.waitForSelector('.legend button[title="0"]:not([disabled])')
   await tab.keyboard.press('0')
   await tab.waitForSelector('.legend button[title="0"][disabled]')
+  assert.deepEqual(problems, [])
+  await context.close()
+})
+
+test('a view is kept as one file that opens without a network, and shows the same', async () => {
+  const { tab, problems, context } = await bench.tab(browser, server)
+  for (const view of ['/', '/perf', `/job/${job}`]) {
+    await visit(tab, server.origin + view)
+    if (view === '/perf') await tab.waitForSelector('.chart canvas')
+    const download = tab.waitForEvent('download')
+    await tab.locator('.askline').getByText('keep', { exact: true }).click()
+    const file = join(bench.folder(), (await download).suggestedFilename())
+    assert.match(file, /\.html$/)
+    await (await download).saveAs(file)
+    const alone = await browser.newContext({ offline: true })
+    const kept = await alone.newPage()
+    const wrong = []
+    kept.on('request', request => /^(file|data|blob):/.test(request.url()) || wrong.push(request.url()))
+    kept.on('console', message => message.type() === 'error' && wrong.push(message.text()))
+    await kept.goto(`file://${file}`)
+    const told = await kept.locator('body').innerText()
+    const wanted = view.startsWith('/job/') ? [job, 'Where its time went', 'job.created'] : [await tab.locator('main h1').innerText(), await tab.locator('main td, main .card').first().innerText()]
+    for (const words of wanted) assert.ok(told.replace(/\s+/g, ' ').includes(words.replace(/\s+/g, ' ')), `${view}: ${words} in ${told.slice(0, 2000)}`)
+    assert.equal(await kept.locator('script, link[rel=stylesheet], button').count(), 0)
+    if (view === '/perf') assert.ok(await kept.locator('img[src^="data:image/png"]').count() > 0)
+    assert.deepEqual(wrong, [], view)
+    await alone.close()
+  }
   assert.deepEqual(problems, [])
   await context.close()
 })

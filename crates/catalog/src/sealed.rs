@@ -125,6 +125,12 @@ impl SealedFiles {
         self.numbers.may_hold(file.values.as_ref()?, column, values)
     }
 
+    /// The values that a file has in that column; `None` where not all of them are known.
+    pub fn values<'a>(&'a self, file: &Sealed, column: &str) -> Option<impl Iterator<Item = &'a str> + use<'a>> {
+        let column = VALUE_COLUMNS.iter().position(|name| *name == column)?;
+        self.numbers.values(file.values.as_ref()?, column)
+    }
+
     /// Which jobs occur in more than one of these files and of the sets in `others`, which are hashes of job ids
     /// (see [`SharedJobs::hash`]), each once. Files that the index does not know are read.
     pub fn shared_jobs(&self, files: &[&Sealed], others: &[Vec<u64>]) -> SharedJobs {

@@ -41,6 +41,14 @@ impl ValueNumbers {
         }))
     }
 
+    /// The values of a column of a file; `None` where not all of them are known.
+    pub fn values<'a>(&'a self, of: &Values, column: usize) -> Option<impl Iterator<Item = &'a str> + use<'a>> {
+        let bits = of.0[column]?;
+        let has = move |number: &usize| bits[number / 64] >> (number % 64) & 1 == 1;
+        let known = self.0[column].iter().enumerate();
+        Some(known.filter(move |(number, _)| has(number)).map(|(_, value)| value.as_str()))
+    }
+
     /// May a column of a file have any of these values? `None` where that is not known.
     pub fn may_hold(&self, of: &Values, column: usize, values: &[&str]) -> Option<bool> {
         let bits = of.0[column]?;

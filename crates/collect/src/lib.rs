@@ -16,6 +16,7 @@ mod liveness;
 mod memory;
 mod place;
 mod reading;
+mod room;
 mod store_health;
 mod takeover;
 mod trouble;
@@ -29,8 +30,9 @@ pub use daemon::collect;
 pub use error::CollectError;
 pub use health::{Check, Status, check_health};
 pub use lag::Lag;
-pub use law::{Law, check_law};
+pub use law::{Law, check_law, check_law_by_catalog};
 pub use memory::{MemoryLimit, MemoryLimits};
+pub use room::Room;
 
 use emp_store::{Layout, Retention};
 use emp_stream::RedisAddress;

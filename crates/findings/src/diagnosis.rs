@@ -206,6 +206,8 @@ pub struct BudgetPart {
     pub share: f64,
     /// How long one such part mostly takes in jobs of this kind, in ms.
     pub typical_ms: Option<f64>,
+    /// Below that are 99 of 100 of them, where so many are known.
+    pub typical_p99_ms: Option<f64>,
 }
 
 /// An event that shows something.

@@ -30,6 +30,6 @@ pub use diagnosis::{
 pub use error_class::ErrorClass;
 pub use judged::{Group, Judged, MissingStep};
 pub use moment::Moment;
-pub use timeline::{ComparedStep, FlaggedGap, Judgement};
+pub use timeline::{ComparedStep, FlaggedGap, Judgement, TypicalTime};
 pub use why_slow::{Trait, WhySlow};
 pub use worker::{ClockOff, Life, LostJob, Speed, WorkerState, Workers};

@@ -17,6 +17,8 @@ pub struct FlaggedGap {
     pub kind: &'static str,
     /// How many times as long as half of its class; `None` without a baseline.
     pub times_typical: Option<f64>,
+    /// How long 99 of 100 of its class last at most, in ms; `None` without a baseline.
+    pub typical_p99_ms: Option<f64>,
 }
 
 impl FlaggedGap {
@@ -26,11 +28,22 @@ impl FlaggedGap {
     }
 }
 
+/// How long something takes typically, in ms, where enough is known.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct TypicalTime {
+    /// Half take less.
+    pub median_ms: Option<f64>,
+    /// 99 of 100 take less.
+    pub p99_ms: Option<f64>,
+}
+
 /// What is known of a job's time line beside its events.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Judgement {
     /// Its unusual gaps, in order.
     pub gaps: Vec<FlaggedGap>,
+    /// How long such work takes typically, for each of its spans, in order.
+    pub spans: Vec<TypicalTime>,
     /// Where its time went.
     pub budget: Vec<BudgetPart>,
     /// What to know about clocks.

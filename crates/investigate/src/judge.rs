@@ -234,13 +234,16 @@ pub(super) fn budget_of(case: &Case<'_>) -> Vec<BudgetPart> {
         match same {
             Some((_, known)) => known.ms += part.ms(),
             None => {
-                let typical_ms = typical_ms(case, &part);
+                let others = others_of(case, &part);
+                let of_others = |share| others.as_ref().and_then(|others| others.quantile(share)).map(units::tenth);
+                let is_known = others.as_ref().is_some_and(|others| others.count() >= CASES_FOR_P99);
                 let shown = BudgetPart {
                     part: part.kind.label(),
                     ms: part.ms(),
                     service: part.service.to_string(),
                     share: 0.0,
-                    typical_ms,
+                    typical_ms: of_others(0.5),
+                    typical_p99_ms: of_others(0.99).filter(|_| is_known),
                 };
                 parts.push((part.kind, shown));
             }

@@ -1,11 +1,12 @@
 //! A job's time line, judged: which gaps are unusual, and where the time went.
 
-use emp_findings::{FlaggedGap, Judgement};
-use emp_job::{Gap, History};
+use emp_findings::{FlaggedGap, Judgement, TypicalTime};
+use emp_job::{Gap, History, Span};
 use emp_typical::Typical;
+use emp_units::tenth;
 
 use super::investigation::Investigation;
-use super::judge::{CASES_FOR_P99, Case, budget_of, skews};
+use super::judge::{CASES_FOR_P99, CASES_MIN, Case, budget_of, skews};
 use super::surroundings::Surroundings;
 
 /// Shorter gaps are never flagged, whatever is typical.
@@ -20,7 +21,16 @@ impl Investigation<'_> {
         let gaps = history.gaps().iter().filter_map(|gap| flag(history, gap, self.typical(), min_gap_ms));
         let around = Surroundings::new(Vec::new(), Vec::new(), self.now_ms());
         let case = Case { job_id: "", history, typical: self.typical(), around: &around };
-        Judgement { gaps: gaps.collect(), budget: budget_of(&case), notes: skews(history) }
+        let spans = history.spans().iter().map(|span| self.typical_time(history, span)).collect();
+        Judgement { gaps: gaps.collect(), spans, budget: budget_of(&case), notes: skews(history) }
+    }
+
+    /// How long such work takes in other jobs of this kind.
+    fn typical_time(&self, history: &History, span: &Span) -> TypicalTime {
+        let Some(known) = self.typical().span(history.job_type(), &span.name) else { return TypicalTime::default() };
+        let others = span.end_ms.map_or_else(|| known.clone(), |end_ms| known.without(end_ms - span.start_ms));
+        let quantile = |share, cases_min| others.quantile(share).filter(|_| others.count() >= cases_min).map(tenth);
+        TypicalTime { median_ms: quantile(0.5, CASES_MIN), p99_ms: quantile(0.99, CASES_FOR_P99) }
     }
 }
 
@@ -39,6 +49,7 @@ fn flag(history: &History, gap: &Gap, typical: &Typical, min_gap_ms: Option<i64>
             GAP_MS_MIN_UNKNOWN.max(0.1 * rest_ms as f64)
         }
     };
+    let typical_p99_ms = known.as_ref().and_then(|class| class.quantile(0.99));
     let median = known.and_then(|class| class.quantile(0.5)).filter(|median| *median >= 1.0);
     let times_typical = median.map(|median| gap.ms() as f64 / median);
     (gap.ms() as f64 >= limit_ms).then(|| FlaggedGap {
@@ -47,5 +58,6 @@ fn flag(history: &History, gap: &Gap, typical: &Typical, min_gap_ms: Option<i64>
         end_ms: gap.end_ms,
         kind: gap.kind.as_str(),
         times_typical,
+        typical_p99_ms,
     })
 }

@@ -41,7 +41,7 @@ pub struct Engine {
     pub(super) source: Arc<Source>,
     pub(super) context: SessionContext,
     limits: Limits,
-    clock: Clock,
+    pub(super) clock: Clock,
     /// Whose clocks were behind in the range that was asked about last: several questions about one range go by them.
     pub(super) offsets: Mutex<KnownOffsets>,
     /// The plan that runs, from which [`Self::progress`] reads how far it is.

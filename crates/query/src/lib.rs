@@ -43,4 +43,5 @@ pub use filter::{Filter, FilterError};
 pub use literal::{key_among, literal, moment_literal};
 pub use names::Names;
 pub use nearest::{any_of, nearest, suggestion};
+pub use session::usual_memory_bytes;
 pub use view::{Learning, OnLearning};

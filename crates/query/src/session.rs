@@ -26,6 +26,11 @@ const MEMORY_BYTES_MIN: u64 = GIB / 4;
 /// Temporary files of one query.
 const SPILL_BYTES_MAX: u64 = 16 * GIB;
 
+/// What sorting, grouping and joining may use together where nobody says: a quarter of the machine, or of the container.
+pub fn usual_memory_bytes() -> u64 {
+    Limits::of_machine().memory_bytes
+}
+
 /// What one process's queries may use.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {

@@ -118,6 +118,11 @@ impl Engine {
 
     /// The beginning of the hour from which on the sealed files are few enough to look through.
     pub(super) fn newest_hours(&self) -> Result<Timestamp, QueryError> {
+        Ok(Timestamp::from_millisecond(self.newest_hour()?.start_ms()).unwrap_or(Timestamp::MIN))
+    }
+
+    /// The first of those hours.
+    pub(super) fn newest_hour(&self) -> Result<Hour, QueryError> {
         let view = self.source.view_or_failure()?;
         let sealed = view.sealed();
         let mut bytes = 0;
@@ -125,8 +130,7 @@ impl Engine {
             bytes += file.partition.bytes;
             bytes > SEALED_BYTES_MAX
         });
-        let hour = enough.or(sealed.files.first()).map_or(Hour::of_ms(0), |file| file.partition.hour);
-        Ok(Timestamp::from_millisecond(hour.start_ms()).unwrap_or(Timestamp::MIN))
+        Ok(enough.or(sealed.files.first()).map_or(Hour::of_ms(0), |file| file.partition.hour))
     }
 }
 

@@ -14,10 +14,10 @@ use super::charts::{self, ChartError, color_of};
 use super::data::{Report, Section};
 use super::tables::{self, Table};
 
-const STYLE: &str = include_str!("style.css");
-const VERSION: &str = env!("CARGO_PKG_VERSION");
+pub(super) const STYLE: &str = include_str!("style.css");
+pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// The page may load nothing: should a text of an event ever get out of its place, it still cannot.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+pub(super) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 impl Report {
     /// Writes the page.
@@ -208,7 +208,7 @@ impl Report {
         }
         let mut drawn = Vec::new();
         for job in &self.jobs.content {
-            drawn.push((visible(&job.job_id), charts::timeline(job)?));
+            drawn.push((visible(&job.job_id), charts::timeline(job, usize::MAX)?));
         }
         let figure = html! {
             (table(&tables::jobs(self)))

@@ -1,5 +1,5 @@
 //! How a system did over a range of time, as one page: for a browser, or as Markdown for a pull
-//! request.
+//! request. And one job as one page, to keep.
 //!
 //! Invariants:
 //! - The page needs nothing but itself: no script, no font, no picture from anywhere.
@@ -12,9 +12,11 @@ mod charts;
 mod data;
 mod gather;
 mod html;
+mod job;
 mod lives;
 mod markdown;
 mod tables;
 
 pub use charts::ChartError;
 pub use data::{QuestionError, Report, ReportQuestion};
+pub use job::JobPage;

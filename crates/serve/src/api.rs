@@ -1,4 +1,4 @@
-//! Questions over HTTP: each on a thread of its own, so many at once.
+//! Questions over HTTP: so many at once.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,9 +14,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::Receiver;
 
-use super::reply::{Head, Part, reply};
+use super::reply::{Head, Part};
 use super::routes::Shared;
-use super::{Asked, Kind, Refusal};
+use super::{Asked, Kind, Refusal, apart};
 
 /// Parameters in their order; a name may come several times.
 pub(crate) type Parameters = Vec<(String, String)>;
@@ -111,7 +111,6 @@ fn named(name: String, mut parameters: Parameters, headers: &HeaderMap) -> Asked
 /// Asks in turn with others, and sends the answer as it comes.
 pub(crate) async fn answer(shared: Arc<Shared>, asked: Asked) -> Result<Response, Refusal> {
     let begun = Instant::now();
-    let asked = Arc::new(asked);
     let mut parts = begin(&shared, &asked).await?;
     let first = tokio::time::timeout(shared.limits.time + GRACE, parts.recv()).await;
     let outcome = match first {
@@ -129,7 +128,7 @@ pub(crate) async fn answer(shared: Arc<Shared>, asked: Asked) -> Result<Response
 
 /// The whole of an answer, which is told as it is.
 pub(crate) async fn whole(shared: &Arc<Shared>, asked: &Asked) -> Result<String, Refusal> {
-    let mut parts = begin(shared, &Arc::new(asked.clone())).await?;
+    let mut parts = begin(shared, asked).await?;
     let mut text = Vec::new();
     loop {
         match parts.recv().await {
@@ -143,24 +142,14 @@ pub(crate) async fn whole(shared: &Arc<Shared>, asked: &Asked) -> Result<String,
 }
 
 /// Begins to answer once it is its turn.
-async fn begin(shared: &Arc<Shared>, asked: &Arc<Asked>) -> Result<Receiver<Part>, Refusal> {
+async fn begin(shared: &Arc<Shared>, asked: &Asked) -> Result<Receiver<Part>, Refusal> {
     let turn = tokio::time::timeout(shared.limits.patience, Arc::clone(&shared.turns).acquire_owned()).await;
     let Ok(Ok(turn)) = turn else {
         let message = format!("{} questions are being answered: ask again", shared.limits.questions);
         return Err(Refusal::new(Kind::Busy, message));
     };
-    let (mut reply, parts) = reply(&shared.limits);
-    let (questions, asked) = (Arc::clone(&shared.questions), Arc::clone(asked));
     let running = shared.metrics.answers();
-    let work = move || {
-        let answered = questions.answer(&asked, &mut reply);
-        reply.finish(answered);
-        // Not before it has really ended.
-        drop((turn, running));
-    };
-    let thread = std::thread::Builder::new().name("question".to_owned()).spawn(work);
-    thread.map_err(|error| Refusal::new(Kind::Busy, format!("no thread for the question: {error}")))?;
-    Ok(parts)
+    apart::ask(shared.questions.program(), asked, &shared.limits, (turn, running))
 }
 
 fn response(shared: &Shared, asked: &Asked, head: Head, parts: Receiver<Part>) -> Response {
@@ -173,7 +162,8 @@ fn response(shared: &Shared, asked: &Asked, head: Head, parts: Receiver<Part>) -
     });
     let mut response = Response::new(Body::from_stream(body));
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(head.content_type.unwrap_or("application/json")));
+    let content_type = head.content_type.as_deref().and_then(|kind| HeaderValue::from_str(kind).ok());
+    headers.insert(header::CONTENT_TYPE, content_type.unwrap_or(HeaderValue::from_static("application/json")));
     let file_name = head.file_name.as_ref().map(|name| format!("attachment; filename=\"{name}\""));
     let command = shared.questions.command_line(asked, head.now_ms);
     let notes = (!head.notes.is_empty()).then(|| serde_json::json!(head.notes).to_string());

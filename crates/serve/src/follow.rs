@@ -12,16 +12,13 @@ use futures::stream;
 use serde_json::json;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::watch;
-use xxhash_rust::xxh3::xxh3_64;
 
-use super::api::{Parameters, whole};
+use super::api::Parameters;
 use super::routes::Shared;
 use super::{Asked, Kind, Refusal};
 
 /// How often something is said on a silent stream, so that nobody in between takes it for dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// How often a view is asked for anew.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// What waits for a slow reader; what is behind that waits where it comes from.
 const WAITING_MAX: usize = 4;
 /// Views of one stream.
@@ -90,9 +87,27 @@ pub(crate) async fn live(
         return Err(Refusal::new(Kind::Usage, format!("{} views are too many: {VIEWS_MAX} at most", views.len())));
     }
     for asked in views {
-        tokio::spawn(look_again(Arc::clone(&shared), asked, said.clone()));
+        tokio::spawn(tell_changes(shared.looks.at(&shared, &asked), asked.name, said.clone()));
     }
     events(&shared, sayings)
+}
+
+/// Tells each answer of a view as it comes.
+async fn tell_changes(mut answers: watch::Receiver<Option<Arc<str>>>, name: String, said: Sender<Event>) {
+    loop {
+        let answer = answers.borrow_and_update().clone();
+        if let Some(answer) = answer
+            && said.send(Event::default().event(&name).data(&*answer)).await.is_err()
+        {
+            return;
+        }
+        tokio::select! {
+            () = said.closed() => return,
+            changed = answers.changed() => if changed.is_err() {
+                return;
+            },
+        }
+    }
 }
 
 /// A view is a question, with its parameters behind a `?` where it has some.
@@ -148,28 +163,6 @@ fn in_event(followed: Followed) -> Event {
         Followed::Failed(refusal) => {
             let error = json!({"message": refusal.message, "kind": refusal.kind.name()});
             Event::default().event("failed").data(error.to_string())
-        }
-    }
-}
-
-/// Asks again and again, and tells what has changed.
-async fn look_again(shared: Arc<Shared>, asked: Asked, said: Sender<Event>) {
-    let mut told = None;
-    loop {
-        let event = match whole(&shared, &asked).await {
-            Ok(answer) => Event::default().event(&asked.name).data(answer),
-            Err(refusal) => {
-                let error = json!({"error": {"message": refusal.message, "kind": refusal.kind.name()}});
-                Event::default().event(&asked.name).data(error.to_string())
-            }
-        };
-        let hash = xxh3_64(format!("{event:?}").as_bytes());
-        if told.replace(hash) != Some(hash) && said.send(event).await.is_err() {
-            return;
-        }
-        tokio::select! {
-            () = said.closed() => return,
-            () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
 }

@@ -1,15 +1,18 @@
 //! The page and the HTTP API: who may ask, how much, and what is sent back.
 //!
-//! [`serve`] answers over HTTP what a [`Questions`] knows to answer. Nothing here knows the store or SQL, and nothing
+//! A [`Server`] answers over HTTP what a [`Questions`] knows to answer. Nothing here knows the store or SQL, and nothing
 //! of what comes in is run, written or fetched: a request names a question, and its reply is what the question wrote
-//! into a [`Reply`].
+//! into a [`Reply`], in a process of its own.
 
+mod apart;
 mod api;
 mod assets;
 mod follow;
 mod guard;
+mod jaeger;
 mod limits;
 mod listener;
+mod looks;
 mod metrics;
 mod problem;
 mod questions;
@@ -19,7 +22,9 @@ mod server;
 mod session;
 mod settings;
 
+pub use apart::answer_one;
 pub use follow::Followed;
+pub use limits::QUESTIONS_AT_ONCE;
 pub use problem::{Kind, Refusal};
 pub use questions::{Asked, Questions};
 pub use reply::Reply;

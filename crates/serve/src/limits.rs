@@ -1,9 +1,12 @@
 use std::time::Duration;
 
+/// Questions that are answered at once; others wait for their turn.
+pub const QUESTIONS_AT_ONCE: usize = 4;
+
 /// How much is done at once, and for one who asks.
 #[derive(Debug, Clone)]
 pub(crate) struct Limits {
-    /// Questions at once; others wait for their turn.
+    /// See [`QUESTIONS_AT_ONCE`].
     pub questions: usize,
     /// How long a question waits for its turn.
     pub patience: Duration,
@@ -25,7 +28,7 @@ impl Limits {
     /// What suits a page for a team, beside a collector.
     pub fn usual(time: Duration) -> Self {
         Self {
-            questions: 4,
+            questions: QUESTIONS_AT_ONCE,
             patience: Duration::from_secs(10),
             time,
             rows: 1_000_000,

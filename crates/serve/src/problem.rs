@@ -1,10 +1,11 @@
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 /// Why a request gets no answer, for the program that sent it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{message}")]
 pub struct Refusal {
     /// What kind of reason it is.
@@ -14,7 +15,7 @@ pub struct Refusal {
 }
 
 /// What kind of reason, by which the status of the response is chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// It was asked for in a way that makes no sense.
     Usage,

@@ -1,10 +1,13 @@
+use std::process::Command;
+
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::mpsc::Receiver;
 
 use super::{Followed, Refusal, Reply};
 
 /// A question as it came: its name, and its parameters in their order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Asked {
     /// What is asked, by the name of a command.
     pub name: String,
@@ -14,8 +17,10 @@ pub struct Asked {
 
 /// What can be asked.
 pub trait Questions: Send + Sync + 'static {
-    /// Writes the answer into the reply. It is called on a thread of its own, where it may wait; it ends early where
-    /// [`Reply::over`] says so.
+    /// The program that answers one question in a process of its own, by [`answer_one`](super::answer_one).
+    fn program(&self) -> Command;
+
+    /// Writes the answer into the reply, in that process. It may wait; it ends early where [`Reply::over`] says so.
     ///
     /// # Errors
     /// Why there is no answer, or none to its end.

@@ -1,10 +1,11 @@
-//! What a question writes into, on its own thread, and what is sent of it meanwhile.
+//! What a question writes into, in its own process, and what is sent of it meanwhile.
 
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
+use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::Instant;
@@ -18,12 +19,12 @@ const HELD_BACK_BYTES: usize = 1 << 20;
 /// What is sent at once of a longer one.
 const PART_BYTES: usize = 64 << 10;
 /// Parts that wait for a slow reader.
-const PARTS_MAX: usize = 4;
+pub(crate) const PARTS_MAX: usize = 4;
 
 /// What is said before an answer.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Head {
-    pub content_type: Option<&'static str>,
+    pub content_type: Option<String>,
     pub file_name: Option<String>,
     pub notes: Vec<String>,
     pub now_ms: Option<i64>,
@@ -88,8 +89,8 @@ impl Reply {
     }
 
     /// Says of what type the answer is; else it is JSON.
-    pub fn is_of_type(&mut self, content_type: &'static str) {
-        self.head.content_type = Some(content_type);
+    pub fn is_of_type(&mut self, content_type: &str) {
+        self.head.content_type = Some(content_type.to_owned());
     }
 
     /// Says that it is a file of that name, to be kept.
@@ -178,7 +179,7 @@ impl Write for Reply {
     }
 }
 
-async fn over(parts: Sender<Part>, deadline: Instant, time: Duration) -> Refusal {
+pub(crate) async fn over(parts: Sender<Part>, deadline: Instant, time: Duration) -> Refusal {
     tokio::select! {
         () = parts.closed() => Refusal::new(Kind::Busy, "nobody waits for the answer any more"),
         () = tokio::time::sleep_until(deadline) => {

@@ -10,9 +10,10 @@ use tokio::sync::{Semaphore, watch};
 use super::assets::{Assets, asset, view};
 use super::guard::{Hosts, guard};
 use super::limits::Limits;
+use super::looks::Looks;
 use super::metrics::Metrics;
 use super::settings::Token;
-use super::{Kind, Questions, Refusal, api, follow, session};
+use super::{Kind, Questions, Refusal, api, follow, jaeger, session};
 
 /// What every request is answered from.
 pub(crate) struct Shared {
@@ -29,6 +30,8 @@ pub(crate) struct Shared {
     /// The cookie's name: with the port, since cookies of one host do not know ports.
     pub cookie: String,
     pub metrics: Arc<Metrics>,
+    /// What is looked at again and again.
+    pub looks: Looks,
     /// As many as may follow at once.
     pub streams: Arc<Semaphore>,
     /// Turns true once the server is to end.
@@ -59,6 +62,10 @@ pub(crate) fn routes(shared: Arc<Shared>) -> Router {
         .route("/assets/{*path}", get(asset))
         .route("/favicon.ico", get(asset))
         .nest("/api/v1", api)
+        .route("/api/services", get(jaeger::services))
+        .route("/api/services/{service}/operations", get(jaeger::operations))
+        .route("/api/traces", get(jaeger::search))
+        .route("/api/traces/{id}", get(jaeger::trace))
         .route("/api", get(nothing_here))
         .route("/api/{*path}", get(nothing_here))
         .route("/", get(view))

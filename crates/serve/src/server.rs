@@ -18,6 +18,7 @@ use super::assets::Assets;
 use super::guard::Hosts;
 use super::limits::Limits;
 use super::listener::{Line, Listener, acceptor};
+use super::looks::Looks;
 use super::metrics::{Lasting, Metrics};
 use super::routes::{Shared, routes};
 use super::{Questions, Settings};
@@ -92,6 +93,7 @@ impl Server {
             metrics_token: settings.metrics_token,
             cookie,
             metrics: Arc::new(Metrics::default()),
+            looks: Looks::default(),
             streams,
             ending,
         };

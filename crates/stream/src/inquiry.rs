@@ -11,6 +11,8 @@ use emp_event::EntryId;
 
 /// Entries counted at once where all that is unread must be counted.
 const COUNT_PAGE: usize = 1_000;
+/// So many of the newest entries tell how fast they come.
+const PACE_ENTRIES: usize = 500;
 
 /// What is still to be read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -139,6 +141,20 @@ impl GroupReader {
     /// Any [`StreamError`].
     pub async fn count_up_to(&mut self, id: EntryId) -> Result<u64, StreamError> {
         Ok(self.count("-".to_owned(), id.to_string()).await?.count)
+    }
+
+    /// How fast entries have come lately, as the newest of them tell: entries a second until `now_ms`, ms since the
+    /// epoch. `None` where the stream holds none.
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn added_per_second(&mut self, now_ms: i64) -> Result<Option<f64>, StreamError> {
+        let mut range = cmd("XREVRANGE");
+        range.arg(&self.connection.stream).arg("+").arg("-").arg("COUNT").arg(PACE_ENTRIES);
+        let newest = reply::entry_ids(self.connection.outline(&range).await?)?;
+        let since_ms = newest.last().and_then(|oldest| oldest.ingested_at());
+        // Those of one moment were added within it.
+        Ok(since_ms.map(|since_ms| newest.len() as f64 / (now_ms.saturating_sub(since_ms).max(1) as f64 / 1_000.0)))
     }
 
     /// Counts entries one by one.

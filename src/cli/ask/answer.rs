@@ -101,8 +101,11 @@ pub(super) async fn ask_canned(
     query: &CannedQuery,
     parameters: &[(String, String)],
 ) -> Outcome {
-    asking.is_in_sql(&query.sql);
-    ask(asking, as_of, async |engine| engine.canned(query, parameters).await).await
+    ask(asking, as_of, async |engine| {
+        asking.is_in_sql(&engine.filled(query, parameters)?);
+        engine.canned(query, parameters).await
+    })
+    .await
 }
 
 /// The same of a query about times between producers, of all jobs or of one: says whose clocks are wrong in its range.
@@ -115,13 +118,13 @@ pub(super) async fn ask_by_clocks(
 ) -> Outcome {
     let queries = canned()?;
     let query = find(&queries, name)?;
-    asking.is_in_sql(&query.sql);
     ask(asking, as_of, async |engine| {
         let job = match job {
             Some(job) => Some(known_job(asking, engine, job).await?),
             None => None,
         };
         let parameters: Vec<_> = parameters.into_iter().chain([parameter("job_id", job)]).flatten().collect();
+        asking.is_in_sql(&engine.filled(query, &parameters)?);
         let by = match parameters.iter().any(|(name, _)| name == "clocks") {
             true => ByClocks::Raw,
             false => ByClocks::Corrected,

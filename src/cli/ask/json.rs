@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use emp_findings::{Judgement, Moment};
+use emp_findings::{Judgement, Moment, TypicalTime};
 use emp_job::{History, JobEvent, State};
 
 /// An event: the columns of the table `events`, `data` as the object that it is.
@@ -36,9 +36,11 @@ pub(super) fn timeline_as_json(title: (&str, &str), history: &History, judgement
             "duration_ms": gap.ms(),
             "kind": gap.kind,
             "times_typical": gap.times_typical,
+            "typical_p99_ms": gap.typical_p99_ms,
         })
     });
-    let spans = history.spans().iter().map(|span| {
+    let typical = judgement.spans.iter().copied().chain(std::iter::repeat(TypicalTime::default()));
+    let spans = history.spans().iter().zip(typical).map(|(span, typical)| {
         json!({
             "name": span.name,
             "service": span.service,
@@ -47,6 +49,8 @@ pub(super) fn timeline_as_json(title: (&str, &str), history: &History, judgement
             "duration_ms": span.end_ms.map(|end_ms| end_ms - span.start_ms),
             "has_failed": span.has_failed,
             "attempt": span.attempt,
+            "typical_ms": typical.median_ms,
+            "typical_p99_ms": typical.p99_ms,
         })
     });
     json!({

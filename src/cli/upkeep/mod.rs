@@ -15,6 +15,8 @@ use clap::Subcommand;
 
 #[cfg(feature = "query")]
 pub(super) use health::Health;
+#[cfg(feature = "query")]
+pub(super) use verify::law_as_json;
 
 use super::failure::Outcome;
 use super::options::Options;

@@ -116,16 +116,21 @@ fn as_json(report: &Report, repaired: Option<&[Repaired]>, law: Option<&Law>) ->
         let one = |done: &Repaired| json!({ "path": done.path, "kept_as": done.kept_as, "outcome": done.outcome });
         repaired.iter().map(one).collect::<Vec<_>>()
     });
-    let law = law.map(|law| {
-        json!({
-            "added": law.added, "stored": law.stored, "quarantined": law.quarantined, "lost": law.lost,
-            "in_flight": law.in_flight, "unread": law.unread, "trimmed": law.trimmed,
-            "elsewhere": law.elsewhere, "moved": law.moved,
-            "unaccounted": law.unaccounted(), "holds": law.holds(),
-        })
-    });
     let Report { files, events, bytes, .. } = report;
-    json!({ "files": files, "events": events, "bytes": bytes, "findings": findings, "repaired": repaired, "law": law })
+    json!({
+        "files": files, "events": events, "bytes": bytes, "findings": findings, "repaired": repaired,
+        "law": law.map(law_as_json),
+    })
+}
+
+/// The sum and its parts.
+pub(in crate::cli) fn law_as_json(law: &Law) -> serde_json::Value {
+    json!({
+        "added": law.added, "stored": law.stored, "quarantined": law.quarantined, "lost": law.lost,
+        "in_flight": law.in_flight, "unread": law.unread, "trimmed": law.trimmed,
+        "elsewhere": law.elsewhere, "moved": law.moved,
+        "unaccounted": law.unaccounted(), "holds": law.holds(),
+    })
 }
 
 /// One line on a terminal, written over itself.

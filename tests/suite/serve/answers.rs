@@ -81,6 +81,14 @@ fn an_answer_names_the_command_and_the_statement_that_ask_the_same() {
     let counted = server.get("/api/v1/histogram?buckets=4&by=service&last=1d");
     let statement = serde_json::json!({"statement": decoded(&counted, "emp-events-sql")}).to_string();
     assert_eq!(server.post("/api/v1/sql", &statement).text(), counted.text());
+    // Also of a query that is kept in a file: with its parameters in it.
+    for question in ["gaps?last=1d&limit=3", "handoffs?last=1d", "query/gaps?last=1d&param=min_gap%3D30s"] {
+        let asked = server.get(&format!("/api/v1/{question}"));
+        let statement = decoded(&asked, "emp-events-sql");
+        assert!(statement.starts_with("with ") || statement.starts_with("select "), "{statement}");
+        let again = server.post("/api/v1/sql", &serde_json::json!({"statement": statement}).to_string());
+        assert_eq!(again.text(), asked.text(), "{question}: {statement}");
+    }
     let notes = decoded(&searched, "emp-events-notes");
     assert!(notes.starts_with("[\"no event matches"), "{notes}");
 }
@@ -127,7 +135,18 @@ fn what_is_counted_over_time_and_by_facet_adds_up() {
         assert_eq!(sum(&rows), all, "{by}");
         assert!(rows.as_array().unwrap().iter().all(|row| row["from_ms"].as_i64() < row["until_ms"].as_i64()));
     }
+    // Long parts are whole hours, and nothing is counted that lies outside of the range.
+    let begins_late = meta["first_event_ms"].as_i64().unwrap() + 90 * 60_000;
+    let part = format!("since={begins_late}&until={}", meta["last_event_ms"].as_i64().unwrap() + 1);
+    let rows = server.get(&format!("/api/v1/histogram?{part}&buckets=3")).json();
+    let counted = format!("select count(*) as n from events where timestamp >= to_timestamp_millis({begins_late})");
+    let counted = server.post("/api/v1/sql", &serde_json::json!({"statement": counted}).to_string()).json();
+    assert_eq!(counted[0]["n"], sum(&rows));
+    let hours = |row: &serde_json::Value, key: &str| row[key].as_i64().unwrap() % 3_600_000 == 0;
+    assert!(rows.as_array().unwrap().iter().all(|row| hours(row, "from_ms") && hours(row, "until_ms")), "{rows}");
     let facets = server.get(&format!("/api/v1/facets?{range}")).json();
+    let some = server.get(&format!("/api/v1/facets?{range}&of=level")).json();
+    assert!(some.as_array().unwrap().iter().all(|row| row["facet"] == "level") && sum(&some) == all, "{some}");
     let of = |facet: &str| -> serde_json::Value {
         facets.as_array().unwrap().iter().filter(|row| row["facet"] == facet).cloned().collect::<Vec<_>>().into()
     };

@@ -33,6 +33,72 @@ fn a_question_ends_when_its_time_is_over() {
     eventually("it is given up", || is_at_work(&server, 0.0));
 }
 
+/// Statements that compute without a pause, each of another kind: rows that nobody wants, rows that never come, and one
+/// value that takes for ever.
+const WITHOUT_A_PAUSE: [&str; 3] = [
+    "select sum(length(a.id) * length(b.id) + length(c.id)) from events a, events b, events c",
+    "select count(*) from events a join events b on a.id > b.id || 'x' and a.data like '%' || b.id || '%' and b.data like '%' || a.id || '%'",
+    "select levenshtein(repeat('a', 500000), repeat('b', 500000))",
+];
+
+#[test]
+fn what_computes_without_a_pause_uses_no_processor_once_its_time_is_over() {
+    for statement in WITHOUT_A_PAUSE {
+        let server = Server::over_sample(&["--time-limit", "1s", "--memory", "2GiB"]);
+        let refused = server.post("/api/v1/sql", &serde_json::json!({"statement": statement}).to_string());
+        assert_eq!((refused.status, refused.kind().as_str()), (504, "limit"), "{statement}: {}", refused.text());
+        let over = std::time::Instant::now();
+        eventually("it is given up", || is_at_work(&server, 0.0));
+        // A tenth of a second, where nobody else is at work.
+        assert!(over.elapsed() < std::time::Duration::from_secs(5), "{statement}: {:?}", over.elapsed());
+        assert_eq!(server.children(), 0, "{statement}");
+        assert_eq!(server.get("/api/v1/gaps?limit=1").status, 200);
+    }
+}
+
+#[test]
+fn what_computes_without_a_pause_ends_when_its_socket_closes_and_when_the_server_is_killed() {
+    let mut server = Server::over_sample(&["--time-limit", "1h"]);
+    let ask = |server: &Server| {
+        server.open_post("/api/v1/sql", &serde_json::json!({"statement": WITHOUT_A_PAUSE[0]}).to_string())
+    };
+    let asked = ask(&server);
+    eventually("it is being answered", || server.children() == 1);
+    drop(asked);
+    eventually("it is given up", || server.children() == 0 && is_at_work(&server, 0.0));
+    let _asked = ask(&server);
+    eventually("it is being answered", || server.children() == 1);
+    let child = server.child().unwrap();
+    server.kill();
+    eventually("what it had begun ends with it", || !std::path::Path::new(&format!("/proc/{child}")).exists());
+}
+
+#[test]
+fn a_question_that_wants_too_much_memory_ends_alone() {
+    let server = Server::over_sample(&["--memory", "400MiB"]);
+    // No operator counts this: each text is 100,000 times as long as what an event says.
+    let large = r#"{"statement":"select sum(length(repeat(data, 100000))) from events"}"#;
+    let refused = server.post("/api/v1/sql", large);
+    assert_eq!((refused.status, refused.kind().as_str()), (413, "limit"), "{}", refused.text());
+    assert!(refused.text().contains("--memory"), "{}", refused.text());
+    assert_eq!(server.get("/api/v1/gaps?limit=1").status, 200);
+}
+
+/// A day with an app that asks everything leaves the server as it was: what questions need goes with them.
+#[test]
+fn it_is_as_small_after_many_questions_as_before() {
+    let server = Server::over_sample(&[]);
+    let before = server.resident_kb();
+    for _ in 0..5 {
+        for question in ["needs-a-look", "perf?last=1d", "changes", "anomalies", "search?limit=1000", "report?last=1d"]
+        {
+            assert_eq!(server.get(&format!("/api/v1/{question}")).status, 200, "{question}");
+        }
+    }
+    let after = server.resident_kb();
+    assert!(after <= 60 << 10 && after < before + (20 << 10), "{before} kB, then {after} kB");
+}
+
 #[test]
 fn an_answer_is_no_larger_than_it_may_be_and_is_never_taken_for_whole() {
     let server = Server::over_sample(&[]);

@@ -1,7 +1,11 @@
 //! `emp-events serve`: the real binary on real stores, asked over real sockets.
 
 mod answers;
+mod described;
+mod exporting;
 mod following;
+mod jaeger;
+mod law;
 mod limits;
 mod places;
 mod safety;

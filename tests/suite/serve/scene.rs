@@ -135,12 +135,42 @@ impl Server {
         self.folder.path()
     }
 
+    /// A process that it has started and that has not ended.
+    pub fn child(&self) -> Option<u32> {
+        self.all_children().into_iter().next()
+    }
+
+    pub fn children(&self) -> usize {
+        self.all_children().len()
+    }
+
+    fn all_children(&self) -> Vec<u32> {
+        let ids =
+            std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        ids.filter(|id| parent_of(*id) == Some(self.process.id())).collect()
+    }
+
+    /// Ends it without a word.
+    pub fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
     /// What it has in memory, in kB.
     pub fn resident_kb(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
+}
+
+/// Who has started a process that is still at work.
+fn parent_of(process: u32) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The name before it may hold anything.
+    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
+    let is_over = fields.next()? == "Z";
+    fields.next()?.parse().ok().filter(|_| !is_over)
 }
 
 impl Drop for Server {

@@ -1,5 +1,6 @@
 //! Canned queries: SQL files with a header that says what they answer and what they take.
 
+mod filled;
 mod header;
 mod parameter;
 

@@ -100,8 +100,18 @@ impl Parameter {
 }
 
 impl CannedQuery {
-    /// The value of every parameter.
+    /// The value of every parameter, as the engine takes them.
     pub(crate) fn bind(&self, given: &[(String, String)], clock: &Clock) -> Result<ParamValues, QueryError> {
+        let values = self.values(given, clock)?.into_iter();
+        Ok(ParamValues::Map(values.map(|(name, value)| (name, ScalarAndMetadata::from(value))).collect()))
+    }
+
+    /// The value of every parameter, by its name.
+    pub(super) fn values(
+        &self,
+        given: &[(String, String)],
+        clock: &Clock,
+    ) -> Result<HashMap<String, ScalarValue>, QueryError> {
         for (name, _) in given {
             if self.parameters.iter().all(|parameter| parameter.name != *name) {
                 let known: Vec<&str> = self.parameters.iter().map(|parameter| parameter.name.as_str()).collect();
@@ -127,8 +137,8 @@ impl CannedQuery {
                 (Need::Default(default), None) => Some(default.as_str()),
                 (_, text) => text,
             };
-            values.insert(parameter.name.clone(), ScalarAndMetadata::from(parameter.value(text, clock)?));
+            values.insert(parameter.name.clone(), parameter.value(text, clock)?);
         }
-        Ok(ParamValues::Map(values))
+        Ok(values)
     }
 }

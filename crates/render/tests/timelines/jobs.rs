@@ -23,6 +23,7 @@ pub fn timeline(screen: &Screen, job_id: &str, events: &[JobEvent]) -> String {
         end_ms: gap.end_ms,
         kind: gap.kind.as_str(),
         times_typical: None,
+        typical_p99_ms: None,
     });
     judged_timeline(screen, job_id, &history, gaps.collect())
 }

@@ -283,6 +283,7 @@ fn each_gap_between_two_events_has_a_line_of_its_own() {
         end_ms: START_MS + end_ms,
         kind: "silent-run",
         times_typical: None,
+        typical_p99_ms: None,
     };
     let gaps = vec![gap(0, 0, 20_000), gap(0, 30_000, 60_000), gap(1, 60_000, 200_000)];
     let shown = judged_timeline(&screen(80, false), "job_1", &history, gaps);

@@ -25,7 +25,9 @@ impl Bar {
 }
 
 /// One of the slowest jobs: its spans and its unusual gaps as bars, its events as ticks below.
-pub(crate) fn timeline(job: &SlowJob) -> Result<String, ChartError> {
+///
+/// Of more ticks than `ticks_max` those of errors are drawn, and a part of the others.
+pub(crate) fn timeline(job: &SlowJob, ticks_max: usize) -> Result<String, ChartError> {
     const ROW: i32 = 24;
     const LEFT: i32 = 210;
     let (bars, cut) = bars_of(job);
@@ -64,7 +66,9 @@ pub(crate) fn timeline(job: &SlowJob) -> Result<String, ChartError> {
             let length = units::millis(bar.ms() as f64);
             area.draw(&Text::new(length, (x + 6, y), anchored(12, &SOFT, HPos::Left)))?;
         }
-        for event in job.history.events() {
+        let one_in = job.history.events().len().div_ceil(ticks_max.max(1)).max(1);
+        let is_drawn = |(at, event): &(usize, &JobEvent)| at % one_in == 0 || event.is_error();
+        for (_, event) in job.history.events().iter().enumerate().filter(is_drawn) {
             let at = event.happened_ms() - start_ms;
             let color = if event.is_error() { BAD } else { SOFT };
             chart.draw_series([PathElement::new([(at, 0.2), (at, 0.8)], color.stroke_width(2))])?;

@@ -1,7 +1,10 @@
 // What changes by itself: one stream of the server for all that is on the screen, closed while nobody looks.
-// A browser keeps six connections to a server, so a tab may not take more than one for this.
+// A browser keeps six connections to a server, so all its tabs share one (`shared.js`), where it knows how.
 import { useEffect, useState } from './html.js'
 import { base } from './route.js'
+
+/** So often a tab says that it is still there. */
+const STILL_HERE_MS = 10_000
 
 /** @type {Map<string, Set<(data: any) => void>>} */
 const wanted = new Map()
@@ -9,6 +12,29 @@ const wanted = new Map()
 let source = null
 let opened = ''
 let isPlanned = false
+/** @type {MessagePort | null} */
+let shared = null
+
+try {
+  shared = new SharedWorker(new URL('./shared.js', import.meta.url), { type: 'module', name: base }).port
+  shared.addEventListener('message', ({ data }) => take(data.view, data.data))
+  shared.start()
+  setInterval(() => { if (opened) say() }, STILL_HERE_MS)
+  addEventListener('pagehide', () => shared?.postMessage({ views: [], base }))
+} catch {
+  // Then this tab has a stream of its own.
+}
+
+function say() {
+  shared?.postMessage({ views: opened ? opened.split(',') : [], base })
+}
+
+/** @param {string} view @param {any} data */
+function take(view, data) {
+  // What went wrong is told by the question itself, which is asked now and then, too.
+  if (data?.error) return
+  for (const taker of wanted.get(view) ?? []) taker({ data, at: performance.now() })
+}
 
 function plan() {
   if (isPlanned) return
@@ -22,19 +48,13 @@ function plan() {
 function connect() {
   const views = document.hidden ? '' : [...wanted.keys()].sort().join(',')
   if (views === opened) return
+  opened = views
+  if (shared) return say()
   source?.close()
   source = null
-  opened = views
   if (!views) return
   source = new EventSource(`${base}api/v1/live?views=${encodeURIComponent(views)}`)
-  for (const view of views.split(',')) {
-    source.addEventListener(view, event => {
-      const data = JSON.parse(/** @type {MessageEvent} */ (event).data)
-      // What went wrong is told by the question itself, which is asked now and then, too.
-      if (data?.error) return
-      for (const take of wanted.get(view) ?? []) take({ data, at: performance.now() })
-    })
-  }
+  for (const view of views.split(',')) source.addEventListener(view, event => take(view, JSON.parse(/** @type {MessageEvent} */ (event).data)))
 }
 document.addEventListener('visibilitychange', plan)
 

@@ -1,6 +1,6 @@
 // What is around every view: where one can go, the field that opens any id, keys, and how the view was asked.
 import { html, useEffect, useRef, useState } from './html.js'
-import { ask, asked, connection, signedIn } from './ask.js'
+import { apiAddress, ask, asked, connection, signedIn } from './ask.js'
 import { base, go, link, route } from './route.js'
 import { useStore } from './store.js'
 import { useKeys } from './keys.js'
@@ -148,7 +148,15 @@ function AskLine() {
     ${how?.sql && html`<${Copy} text=${how.sql} label="Copy the SQL">copy SQL<//>`}
     ${how?.sql && now.view !== 'sql' && !/\$[a-z_]/.test(how.sql) && html`<a href=${link('sql', { q: how.sql })}>edit as SQL</a>`}
     <${Copy} text=${fixedAddress} label="Copy the address of this view">copy URL<//>
+    <${Keep} now=${now} />
   </footer>`
+}
+
+/** One HTML file: of a job with all that it has, else what is on the screen. @param {{now: import('./route.js').Route}} props */
+function Keep({ now }) {
+  const hint = 'One HTML file, which needs neither this server nor a network'
+  if (now.view === 'job' && now.id) return html`<a class="button quiet" download title=${hint} href=${apiAddress('export', { job: now.id, now: now.query.get('now') })}>keep</a>`
+  return html`<button type="button" class="quiet" title=${hint} onClick=${() => import('./keep.js').then(({ keepView }) => keepView())}>keep</button>`
 }
 
 const KEYS = [

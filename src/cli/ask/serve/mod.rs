@@ -2,8 +2,10 @@
 
 mod description;
 mod follow;
+mod jaeger;
 mod own;
 mod questions;
+mod shapes;
 mod words;
 
 use std::fs;
@@ -17,7 +19,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 
-use emp_serve::{Place, Questions, Server, Settings, Tls, Token};
+use emp_query::usual_memory_bytes;
+use emp_serve::{Place, QUESTIONS_AT_ONCE, Questions, Server, Settings, Tls, Token, answer_one};
 use emp_units::parse_positive_duration;
 
 use super::answer::runtime;
@@ -74,15 +77,27 @@ pub(crate) struct Serve {
     /// Serve the page's files from this folder, while working on them
     #[arg(long, value_name = "FOLDER")]
     assets: Option<PathBuf>,
+    /// Answer one question, which a server asks at stdin
+    #[arg(long, hide = true)]
+    answer_one: bool,
 }
+
+/// Beside what sorting, grouping and joining may use, a question has what it decodes, and its answer.
+const BESIDE_BYTES: u64 = 768 << 20;
+/// With less not even small sorts succeed.
+const QUESTION_BYTES_MIN: u64 = 64 << 20;
 
 impl Serve {
     pub fn run(self, options: &Options) -> Outcome {
         options.allow_formats(&FormatOption::OF_SENTENCES)?;
+        if self.answer_one {
+            return self.answer(options);
+        }
         let settings = self.settings()?;
         let is_in_file = self.token_file.is_some();
         let token = settings.token.clone();
-        let questions: Arc<dyn Questions> = Arc::new(OfStore::new(options.clone(), runtime()?));
+        let words = std::env::args_os().skip(1).chain(["--answer-one".into()]);
+        let questions: Arc<dyn Questions> = Arc::new(OfStore::new(options.clone(), runtime()?, words.collect()));
         let of_requests = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         of_requests.block_on(async {
             let mut signals = EndSignals::watch()?;
@@ -93,6 +108,17 @@ impl Serve {
         })?;
         // What is still being answered has nobody who waits for it.
         std::process::exit(0)
+    }
+
+    /// One question, of those that may be answered at once: all of them together have the memory of one command.
+    fn answer(&self, options: &Options) -> Outcome {
+        let memory = options.asking.memory.unwrap_or_else(usual_memory_bytes) / QUESTIONS_AT_ONCE as u64;
+        let mut options = options.clone();
+        options.asking.memory = Some(memory.max(QUESTION_BYTES_MIN));
+        let questions = Arc::new(OfStore::new(options, runtime()?, Vec::new()));
+        let done = answer_one(questions, self.time_limit, Some(memory.saturating_add(BESIDE_BYTES)));
+        // What it did not finish is of no use any more.
+        std::process::exit(i32::from(done.is_err()))
     }
 
     fn settings(&self) -> Result<Settings, Failure> {

@@ -1,5 +1,11 @@
 //! What the API answers: the questions of the command line, by the code that answers them there.
 
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::LazyLock;
+
 use clap::error::ErrorKind;
 use clap::{FromArgMatches, Subcommand, ValueEnum as _};
 use serde_json::Value;
@@ -13,6 +19,7 @@ use emp_system::is_closed_pipe;
 
 use super::description::described;
 use super::follow::follow;
+use super::jaeger::Jaeger;
 use super::own::Own;
 use super::words::{Words, words_of};
 use crate::cli::arguments::{first_line, with_manners};
@@ -41,8 +48,20 @@ const ASKED: [&str; 16] = [
     "workers",
 ];
 
+/// A job as one file.
+const EXPORT: &str = "export";
+/// What is answered by a file for a person, as it is made at a shell.
+const IN_FILES: [&str; 2] = ["report", EXPORT];
+
 /// The form of an answer that only a file has.
 const PARQUET: &str = "parquet";
+
+/// This very program, even where another one has been put in its place since.
+static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
+    let of_linux = Path::new("/proc/self/exe");
+    let elsewhere = || std::env::current_exe().unwrap_or_else(|_| PathBuf::from("emp-events"));
+    if of_linux.exists() { of_linux.to_owned() } else { elsewhere() }
+});
 
 #[derive(Subcommand)]
 enum Question {
@@ -51,6 +70,8 @@ enum Question {
     Health(Health),
     #[command(flatten)]
     Own(Own),
+    #[command(flatten)]
+    Jaeger(Jaeger),
 }
 
 impl Question {
@@ -60,6 +81,7 @@ impl Question {
             Self::Ask(command) => command.answer(asking).await,
             Self::Health(command) => command.answer(asking).await,
             Self::Own(command) => command.answer(asking).await,
+            Self::Jaeger(command) => command.answer(asking).await,
         }
     }
 }
@@ -67,9 +89,11 @@ impl Question {
 /// The questions about one store.
 pub(super) struct OfStore {
     options: Options,
-    /// On which they are answered, so that none of them keeps a request waiting.
+    /// On which they are answered.
     runtime: Runtime,
     commands: clap::Command,
+    /// The words of a command line that answers one question in a process of its own.
+    words: Vec<OsString>,
 }
 
 /// A question that was understood.
@@ -81,16 +105,16 @@ struct Understood {
 }
 
 impl OfStore {
-    pub fn new(options: Options, runtime: Runtime) -> Self {
+    pub fn new(options: Options, runtime: Runtime, words: Vec<OsString>) -> Self {
         let commands = clap::Command::new("emp-events").disable_help_flag(true).disable_help_subcommand(true);
         let mut commands = with_manners(Question::augment_subcommands(commands));
         commands.build();
-        Self { options, runtime, commands }
+        Self { options, runtime, commands, words }
     }
 
     /// The command of that name, if it can be asked.
     fn command(&self, name: &str) -> Option<&clap::Command> {
-        let is_asked = ASKED.contains(&name) || Own::has_subcommand(name);
+        let is_asked = ASKED.contains(&name) || Own::has_subcommand(name) || Jaeger::has_subcommand(name);
         self.commands.get_subcommands().find(|command| is_asked && command.get_name() == name)
     }
 
@@ -124,13 +148,14 @@ impl OfStore {
             matches.and_then(|matches| Question::from_arg_matches(&matches)).map_err(|error| misunderstood(&error))?;
         let mut understood = Understood { question, options: self.options.clone(), as_parquet: false, rows_max: None };
         understood.options.format = Some(FormatOption::Json);
-        if asked.name == "report" {
+        if IN_FILES.contains(&asked.name.as_str()) {
             understood.options.format = None;
         }
         for (name, value) in &of_all {
             let refused = |message: String| Refusal::new(Kind::Usage, format!("{name}: {message}"));
             match name.as_str() {
                 "format" if value == PARQUET && asked.name == "sql" => understood.as_parquet = true,
+                "format" if asked.name == EXPORT => return Err(refused("the file is HTML".to_owned())),
                 "format" => understood.options.format = Some(format(value).map_err(refused)?),
                 "limit" => {
                     let rows = value.parse().map_err(|_| refused(format!("`{value}` is no number of rows")))?;
@@ -144,6 +169,12 @@ impl OfStore {
 }
 
 impl Questions for OfStore {
+    fn program(&self) -> Command {
+        let mut program = Command::new(&*PROGRAM);
+        program.arg0("emp-events").args(&self.words);
+        program
+    }
+
     fn answer(&self, asked: &Asked, reply: &mut Reply) -> Result<(), Refusal> {
         let Understood { question, options, as_parquet, rows_max } = self.understand(asked)?;
         say_form(asked, &options, as_parquet, reply);
@@ -162,7 +193,7 @@ impl Questions for OfStore {
     }
 
     fn command_line(&self, asked: &Asked, now_ms: Option<i64>) -> Option<String> {
-        if Own::has_subcommand(&asked.name) {
+        if Own::has_subcommand(&asked.name) || Jaeger::has_subcommand(&asked.name) {
             return None;
         }
         let (words, of_all) = self.in_words(asked).ok()?;
@@ -178,8 +209,13 @@ impl Questions for OfStore {
     }
 
     fn described(&self) -> Value {
-        described(&self.commands, ASKED.iter().copied().chain(Own::NAMES))
+        described(&self.commands, names())
     }
+}
+
+/// All that can be asked, by name.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    ASKED.into_iter().chain(Own::NAMES)
 }
 
 /// Says what kind of text comes, and under which name it is kept.
@@ -191,7 +227,9 @@ fn say_form(asked: &Asked, options: &Options, as_parquet: bool, reply: &mut Repl
         }
         None => {
             reply.is_of_type("text/html; charset=utf-8");
-            reply.is_file("perf-report.html");
+            let job = asked.parameters.iter().find(|(name, _)| asked.name == EXPORT && name == "job");
+            let name = job.map_or_else(|| "perf-report".to_owned(), |(_, job)| file_name(job));
+            reply.is_file(&format!("{name}.html"));
         }
         Some(FormatOption::Ndjson) => reply.is_of_type("application/x-ndjson"),
         Some(FormatOption::Csv) => reply.is_of_type("text/csv; charset=utf-8"),
@@ -203,6 +241,14 @@ fn say_form(asked: &Asked, options: &Options, as_parquet: bool, reply: &mut Repl
         }
         Some(FormatOption::Json | FormatOption::Table) => {}
     }
+}
+
+/// An id as the name of a file, on whatever system.
+fn file_name(id: &str) -> String {
+    const LENGTH_MAX: usize = 100;
+    let plain =
+        |character: char| if character.is_ascii_alphanumeric() || "-_".contains(character) { character } else { '_' };
+    id.chars().take(LENGTH_MAX).map(plain).collect()
 }
 
 /// The form that was asked for: any but that for a screen.

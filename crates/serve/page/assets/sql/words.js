@@ -6,44 +6,55 @@ const KEYWORDS = new Set(`select from where group by order having limit offset a
   distinct union all join left right inner outer full cross on using with recursive asc desc nulls first last over partition rows range exists
   interval cast explain describe show true false filter lateral unnest values similar to escape`.split(/\s+/))
 
-export const FUNCTIONS = `abs approx_distinct approx_percentile_cont array_agg avg ceil coalesce concat contains count date_bin date_part date_trunc
-  floor from_unixtime greatest lag lead least left length lower max median min nullif now percent_rank rank regexp_like regexp_match regexp_replace
-  replace right round row_number split_part starts_with stddev string_agg strpos substr sum to_char to_timestamp trim upper`.split(/\s+/)
+/**
+ * @typedef {object} Known what may be named
+ * @property {string[]} tables
+ * @property {string[]} columns
+ * @property {string[]} functions
+ */
 
-export const TABLES = ['events', 'transitions', 'losses', 'quarantine', 'dead_letters', 'files']
-export const COLUMNS = ['id', 'timestamp', 'ingested_at', 'service', 'event_type', 'level', 'job_id', 'trace_id', 'worker_id', 'machine_id', 'user_id', 'duration_ms', 'data']
+/** @type {Known} */
+export const NOTHING = { tables: [], columns: [], functions: [] }
+
+/** @param {{tables: Record<string, {name: string}[]>, functions: string[]}} told as the server tells it @returns {Known} */
+export function knownOf({ tables, functions }) {
+  const all = Object.values(tables).flat().map(column => column.name)
+  // Those of the table that is asked most come first.
+  return { tables: Object.keys(tables), columns: [...new Set([...(tables.events ?? []).map(column => column.name), ...all])], functions }
+}
 
 const PATTERN = /(--[^\n]*|\/\*[\s\S]*?(?:\*\/|$))|('(?:[^']|'')*'?)|("(?:[^"]|"")*"?)|(\d+(?:\.\d+)?)|([A-Za-z_][\w]*)|(\s+)|([\s\S])/g
 const KINDS = ['comment', 'text', 'name', 'figure', 'word', 'blank', 'sign']
 
-/** @param {string} statement @returns {Word[]} */
-export function wordsOf(statement) {
+/** @param {string} statement @param {Known} known @returns {Word[]} */
+export function wordsOf(statement, known) {
   return [...statement.matchAll(PATTERN)].map(match => {
     const kind = KINDS[match.slice(1).findIndex(part => part !== undefined)]
     const text = match[0]
     const isCalled = /^\s*\(/.test(statement.slice(match.index + text.length, match.index + text.length + 8))
-    const known = kind !== 'word' ? kind : KEYWORDS.has(text.toLowerCase()) ? 'keyword' : isCalled || FUNCTIONS.includes(text.toLowerCase()) ? 'function' : 'word'
-    return { kind: known, text, at: match.index }
+    const name = text.toLowerCase()
+    return { kind: kind !== 'word' ? kind : KEYWORDS.has(name) ? 'keyword' : isCalled ? 'function' : known.tables.includes(name) ? 'name' : 'word', text, at: match.index }
   })
 }
 
 /**
  * What may stand where the caret is.
- * @param {string} statement @param {number} caret @param {{event_types?: string[], services?: string[]}} known
+ * @param {string} statement @param {number} caret @param {Known} known
+ * @param {{event_types?: string[], services?: string[]} | null} values
  * @returns {{from: number, choices: {text: string, kind: string}[]}}
  */
-export function completions(statement, caret, known) {
-  const words = wordsOf(statement.slice(0, caret))
+export function completions(statement, caret, known, values) {
+  const words = wordsOf(statement.slice(0, caret), known)
   const last = words[words.length - 1]
-  if (last?.kind === 'text' && (last.text.length === 1 || !last.text.endsWith("'"))) return inText(words, last, known)
+  if (last?.kind === 'text' && (last.text.length === 1 || !last.text.endsWith("'"))) return inText(words, last, values ?? {})
   if (!last || !['word', 'keyword', 'function'].includes(last.kind)) return { from: caret, choices: [] }
   const typed = last.text.toLowerCase()
   const before = words.slice(0, -1).reverse().find(word => word.kind !== 'blank')
   const isTable = before !== undefined && /^(from|join|describe)$/i.test(before.text)
   const pool = isTable
-    ? TABLES.map(text => ({ text, kind: 'table' }))
-    : [...COLUMNS.map(text => ({ text, kind: 'column' })), ...FUNCTIONS.map(text => ({ text: `${text}(`, kind: 'function' })),
-      ...TABLES.map(text => ({ text, kind: 'table' })), ...[...KEYWORDS].map(text => ({ text, kind: 'word' }))]
+    ? known.tables.map(text => ({ text, kind: 'table' }))
+    : [...known.columns.map(text => ({ text, kind: 'column' })), ...known.functions.map(text => ({ text: `${text}(`, kind: 'function' })),
+      ...known.tables.map(text => ({ text, kind: 'table' })), ...[...KEYWORDS].map(text => ({ text, kind: 'word' }))]
   const choices = pool.filter(choice => choice.text.startsWith(typed) && choice.text !== typed).slice(0, 9)
   return { from: last.at, choices }
 }

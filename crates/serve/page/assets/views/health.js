@@ -19,21 +19,18 @@ export function View() {
   const checks = /** @type {any[]} */ (health.answer?.data ?? [])
   // Without Redis there is nobody to ask how much it was ever given.
   const hasRedis = checks.some(check => check.check === 'redis' && check.status !== 'bad')
-  const law = useAnswer(hasRedis && answers('law') ? 'law' : null, {}, { every })
+  const law = newest(useAnswer(hasRedis ? 'law' : null, {}, { every }), useLive('law', told.live && hasRedis))
   return html`<${Head} title="Health" answers="Whether events get from the services into the store" range=${range} />
     <${Answered} of=${health} what="whether events get through" children=${() => html`<${Checks} checks=${checks} />`} />
     <${Law} of=${law} hasRedis=${hasRedis} />
     <section class="board"><h2>While developing</h2><div class="tiles">
-      <${Events} range=${range} /><${Redis} checks=${checks} law=${law.answer?.data} /><${Lag} checks=${checks} range=${range} /><${Usage} /><${Api} range=${range} /><${Emission} range=${range} /><${Memory} range=${range} />
+      <${Events} range=${range} /><${Redis} checks=${checks} stream=${law.answer?.data.stream} /><${Lag} checks=${checks} /><${Usage} /><${Api} range=${range} /><${Emission} range=${range} /><${Memory} range=${range} />
     </div></section>
     <section class="board"><h2>In production</h2><div class="tiles">
-      <${PerSecond} range=${range} /><${Delivery} range=${range} law=${law.answer?.data} /><${Forwarding} checks=${checks} /><${Overhead} range=${range} /><${Collector} range=${range} checks=${checks} />
+      <${PerSecond} range=${range} /><${Delivery} range=${range} law=${law.answer?.data} /><${Forwarding} checks=${checks} /><${Pace} stream=${law.answer?.data.stream} /><${Overhead} range=${range} /><${Collector} checks=${checks} />
       <${Patterns} range=${range} /><${Errors} range=${range} /><${Alerts} live=${told.live} />
     </div></section>`
 }
-
-/** Does this server answer that question? @param {string} question */
-const answers = question => meta.get()?.commands?.includes(question) ?? true
 
 /** @param {{checks: any[]}} props */
 function Checks({ checks }) {
@@ -59,8 +56,26 @@ function Law({ of, hasRedis }) {
   return html`<section class="law-box" aria-label="The law"><h2>The law: every entry ever added is somewhere</h2>
     <div class="law"><div><strong>${count(law.added)}</strong><span>added</span></div><span class="op">${law.holds ? '=' : '≠'}</span>
       ${PLACES.filter(([key], at) => at < ALWAYS || law[key]).map(([key, name, hint], at) => html`${at > 0 && html`<span class="op">+</span>`}<div title=${hint}><strong class=${key === 'lost' && law[key] ? 'bad' : ''}>${count(law[key])}</strong><span>${name}</span></div>`)}
-      <span class="grow"></span><${Status} of=${law.holds ? 'good' : 'bad'} words=${law.holds ? 'it holds' : `off by ${count(law.difference ?? law.unaccounted)}`} /></div>
-    <p>${law.first_loss_ms != null ? html`<${Status} of=${law.first_loss_ms < 600_000 ? 'bad' : 'degraded'} words=${`first loss in ${duration(law.first_loss_ms)}`} /> <span class="soft">at the present pace, were nothing read from now on</span>` : html`<span class="soft">Nothing will be lost at the present pace.</span>`}</p></section>`
+      <span class="grow"></span><${Status} of=${law.holds ? 'good' : 'bad'} words=${law.holds ? 'it holds' : wrong(law.unaccounted)} /></div>
+    ${law.unaccounted !== 0 && law.holds && html`<p class="soft">${some(Math.abs(law.unaccounted), 'entry', 'entries')} on the way, of ${count(law.moved)} that moved while they were counted.</p>`}
+    <${FirstLoss} stream=${law.stream} /></section>`
+}
+
+/** @param {number} unaccounted */
+const wrong = unaccounted => (unaccounted > 0 ? `${some(unaccounted, 'entry is', 'entries are')} missing` : `${some(-unaccounted, 'entry is', 'entries are')} there twice`)
+
+/** As many may be unread while all is well; as `emp-events health` has it. */
+const UNREAD_MAX = 2000
+/** So soon somebody has to do something at once. */
+const SOON_MS = 600_000
+
+/** How soon the first entry would be trimmed before anybody has read it. @param {{stream: any}} props */
+function FirstLoss({ stream }) {
+  const { first_loss_ms: ms, unread } = stream
+  if (ms == null) return html`<p class="soft">Nothing comes, so nothing will be lost.</p>`
+  const words = html`${ms === 0 ? 'the next entries push unread ones out' : `first loss in ${duration(ms)}`}`
+  if (unread <= UNREAD_MAX) return html`<p><${Status} of="good" words="It is read as it comes" /> <span class="soft">Were nothing read from now on, the first entry would be lost in ${duration(ms)}, at the present pace.</span></p>`
+  return html`<p><${Status} of=${ms < SOON_MS ? 'bad' : 'degraded'} words=${words} /> <span class="soft">at the present pace, were nothing read from now on: ${some(unread, 'entry', 'entries')} wait.</span></p>`
 }
 
 /** @param {{title: string, children: any, wide?: boolean}} props */
@@ -81,10 +96,18 @@ function Events({ range }) {
   return html`<${Tile} title="Events a minute by service" wide><${Answered} of=${found} quiet what="events" children=${(/** @type {any[]} */ bars) => html`<${Rate} bars=${bars} range=${range} />`} /><//>`
 }
 
-/** @param {{checks: any[], law: any}} props */
-function Redis({ checks, law }) {
-  return html`<${Tile} title="Redis stream: memory and length">${law?.stream_bytes != null && html`<p class="big-figure">${bytes(law.stream_bytes)} <small>${some(law.stream_entries, 'entry', 'entries')}${law.stream_limit ? ` of ${count(law.stream_limit)}` : ''}</small></p>`}
-    <${Found} checks=${checks} of=${['redis', 'memory']} otherwise=${html`<${NoData}>Give <code>serve</code> the address of Redis: <code>--redis</code>.<//>`} /><//>`
+/** @param {{checks: any[], stream: any}} props */
+function Redis({ checks, stream }) {
+  return html`<${Tile} title="Redis stream: memory and length">${stream && html`<p class="big-figure">${bytes(stream.bytes)} <small>${some(stream.entries, 'entry', 'entries')} of ${count(stream.entries_max)}</small></p>`}
+    <${Found} checks=${checks} of=${['redis', 'ids', 'memory']} otherwise=${html`<${NoData}>Give <code>serve</code> the address of Redis: <code>--redis</code>.<//>`} /><//>`
+}
+
+/** @param {{stream: any}} props */
+function Pace({ stream }) {
+  return html`<${Tile} title="Redis stream: pace">${stream ? html`<dl class="facts">
+      <div><dt>added a second, lately</dt><dd>${figure(stream.added_per_second)}</dd></div><div><dt>unread</dt><dd>${count(stream.unread)}</dd></div>
+      <div><dt>Redis answers in</dt><dd>${duration(stream.answered_ms)}</dd></div><div><dt>until the first loss, were nothing read</dt><dd>${stream.first_loss_ms == null ? 'none in sight' : duration(stream.first_loss_ms)}</dd></div></dl>`
+    : html`<${NoData}>The stream tells it once <code>emp-events collect</code> has read from it, and <code>serve</code> has the address of Redis: <code>--redis</code>.<//>`}<//>`
 }
 
 /** How long an event takes from its service into Redis, in ms. */
@@ -93,7 +116,7 @@ const DELAY = 'cast(ingested_at as bigint) - cast(timestamp as bigint)'
 /** @param {Range} range */
 const within = range => `timestamp >= '${range.since}' and timestamp < '${range.until}'`
 
-/** @param {{checks: any[], range: Range}} props */
+/** @param {{checks: any[]}} props */
 function Lag({ checks }) {
   return html`<${Tile} title="Collector: how far behind"><${Found} checks=${checks} of=${['collector', 'behind', 'losses']} otherwise=${html`<${NoData}>Start <code>emp-events collect</code>.<//>`} /><//>`
 }
@@ -187,10 +210,9 @@ function Overhead({ range }) {
     : html`<${NoData}>Emit <code>telemetry.measured</code> with <code>emitMicros</code>: what one call to emit cost.<//>`} /><//>`
 }
 
-/** @param {{range: Range, checks: any[]}} props */
-function Collector({ range, checks }) {
+/** @param {{checks: any[]}} props */
+function Collector({ checks }) {
   const files = useSql(`select kind, count(*) as files, sum(bytes) as bytes, max(max_timestamp) as newest from files group by 1 order by 1`)
-  void range
   return html`<${Tile} title="Resources of collector and store"><${Found} checks=${checks} of=${['disk', 'contents']} otherwise=${null} />
     <${Answered} of=${files} quiet what="files" children=${(/** @type {any[]} */ rows) => html`<${Table} label="Files" rows=${rows} columns=${[{ title: 'files', show: (/** @type {any} */ row) => row.kind }, { title: 'count', number: true, show: (/** @type {any} */ row) => count(row.files) }, { title: 'size', number: true, show: (/** @type {any} */ row) => bytes(row.bytes) }, { title: 'newest event', show: (/** @type {any} */ row) => html`<${Time} at=${row.newest} />` }]} />`} />
     <${NoData}>Memory and CPU of the collector: scrape its <code>/metrics</code>.<//><//>`

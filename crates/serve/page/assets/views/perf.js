@@ -44,8 +44,9 @@ group by 1 order by 1` : null)
 /** @param {{bars: any[], range: import('../parts.js').Range}} props */
 export function Rate({ bars, range }) {
   const { times, series } = useMemo(() => {
-    const step = bars.length ? (bars[0].until_ms - bars[0].from_ms) / 60_000 : 1
-    return seriesOf(bars, range, bar => bar.count / step)
+    // The first part and the last one may reach beyond the range, of which alone the events are counted.
+    const minutes = (/** @type {any} */ bar) => (Math.min(bar.until_ms, range.untilMs) - Math.max(bar.from_ms, range.sinceMs)) / 60_000
+    return seriesOf(bars, range, bar => bar.count / (minutes(bar) || 1))
   }, [bars])
   if (!bars.length) return html`<${Nothing}>No events in this range of time.<//>`
   return html`<${Chart} times=${times} series=${series} stacked label="Events a minute" height=${130} range=${[range.sinceMs, range.untilMs]}

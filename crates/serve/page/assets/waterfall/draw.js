@@ -50,7 +50,7 @@ function one(pen, row, top, sight, ink, width) {
   const own = row.hasFailed ? ink.bad : service
   // A try that failed tells nothing about how long it takes.
   if (row.typical && !row.hasFailed && (row.kind === 'span' || row.kind === 'gap' || row.kind === 'wait')) {
-    ghost(pen, left, x(row.from + row.typical), top + 2, rowHeight - 4, ink)
+    ghost(pen, left, x(row.from + row.typical), x(row.from + (row.rarely ?? row.typical)), top + 2, rowHeight - 4, ink)
   }
   pen.fillStyle = own
   if (row.kind === 'span') {
@@ -80,17 +80,22 @@ function block(pen, left, top, width, height) {
 }
 
 /**
- * What is typical, behind the bar.
- * @param {CanvasRenderingContext2D} pen @param {number} left @param {number} right @param {number} top @param {number} height
+ * What is typical, behind the bar: as long as half of them take, and paler as long as 99 of 100 take at most.
+ * @param {CanvasRenderingContext2D} pen @param {number} left @param {number} half @param {number} most @param {number} top @param {number} height
  * @param {{ghost: string}} ink
  */
-function ghost(pen, left, right, top, height, ink) {
-  const width = Math.max(3, right - left)
+function ghost(pen, left, half, most, top, height, ink) {
+  const width = Math.max(3, half - left)
+  const wide = Math.max(width, most - left)
   pen.fillStyle = ink.ghost
-  pen.globalAlpha = 0.16
+  pen.globalAlpha = 0.18
   pen.fillRect(left, top, width, height)
+  pen.globalAlpha = 0.09
+  pen.fillRect(left + width, top, wide - width, height)
   pen.globalAlpha = 0.55
   pen.fillRect(left + width - 1, top, 1, height)
+  pen.globalAlpha = 0.3
+  if (wide > width) pen.fillRect(left + wide - 1, top, 1, height)
   pen.globalAlpha = 1
 }
 

@@ -11,7 +11,8 @@ import { toMs } from '../units.js'
  * @property {number} until
  * @property {boolean} isOpen it has not ended
  * @property {boolean} hasFailed
- * @property {number | null} typical milliseconds that it takes typically
+ * @property {number | null} typical milliseconds that half of such take at most
+ * @property {number | null} [rarely] milliseconds that 99 of 100 of such take at most
  * @property {number | null} often times as long as typical
  * @property {number[]} events places of its events in the time line
  * @property {number} depth
@@ -45,13 +46,15 @@ export function rowsOf(line, opened) {
   return { rows, times }
 }
 
-/** @param {any[]} budget @returns {Map<string, number>} */
+/** @typedef {Map<string, {typical: number, rarely: number | null}>} Typical */
+
+/** @param {any[]} budget @returns {Typical} */
 function typicalOf(budget) {
-  return new Map(budget.filter(part => part.typical_ms != null).map(part => [part.part, part.typical_ms]))
+  return new Map(budget.filter(part => part.typical_ms != null).map(part => [part.part, { typical: part.typical_ms, rarely: part.typical_p99_ms }]))
 }
 
 /**
- * @param {any} line @param {number[]} times @param {number} end @param {Map<string, number>} typical @param {Set<number>} taken
+ * @param {any} line @param {number[]} times @param {number} end @param {Typical} typical @param {Set<number>} taken
  * @returns {Row[]}
  */
 function spans(line, times, end, typical, taken) {
@@ -70,10 +73,10 @@ function spans(line, times, end, typical, taken) {
       taken.add(place)
     }
     const attempt = line.attempts > 1 && span.attempt > 0 ? `, attempt ${span.attempt}` : ''
-    const usual = typical.get(span.name) ?? null
+    const usual = span.typical_ms != null ? { typical: span.typical_ms, rarely: span.typical_p99_ms } : typical.get(span.name)
     return {
       key: `span-${at}`, kind: 'span', name: `${span.name}${attempt}`, service: span.service, from, until, isOpen: span.until == null,
-      hasFailed: span.has_failed, typical: usual, often: usual ? (until - from) / usual : null, events, depth: 0,
+      hasFailed: span.has_failed, typical: usual?.typical ?? null, rarely: usual?.rarely, often: usual?.typical ? (until - from) / usual.typical : null, events, depth: 0,
     }
   })
 }
@@ -110,14 +113,14 @@ function gaps(line, end) {
   return line.gaps.map((/** @type {any} */ gap, /** @type {number} */ at) => ({
     key: `gap-${at}`, kind: 'gap', name: gap.kind.replace(/-/g, ' '), service: '', from: toMs(gap.from),
     until: gap.until == null ? end : toMs(gap.until), isOpen: gap.before_id == null, hasFailed: false,
-    typical: gap.times_typical ? gap.duration_ms / gap.times_typical : null, often: gap.times_typical,
+    typical: gap.times_typical ? gap.duration_ms / gap.times_typical : null, rarely: gap.typical_p99_ms, often: gap.times_typical,
     events: [gap.after_id, gap.before_id].map(id => places.get(id)).filter(place => place !== undefined), depth: 0,
   }))
 }
 
 /**
  * What passed between two services, where that is no gap that is drawn anyway.
- * @param {any} line @param {number[]} times @param {Map<string, number>} typical
+ * @param {any} line @param {number[]} times @param {Typical} typical
  * @returns {Row[]}
  */
 function waits(line, times, typical) {
@@ -129,11 +132,11 @@ function waits(line, times, typical) {
     const isHandoff = before.service !== after.service
     if (!isHandoff || drawn.has(before.id) || times[at] <= times[at - 1]) continue
     const isClaim = /claimed|started/.test(after.event_type) && /queued|created|submitted/.test(before.event_type)
-    const usual = typical.get(isClaim ? 'queue wait' : `${before.event_type} → ${after.event_type}`) ?? null
+    const usual = typical.get(isClaim ? 'queue wait' : `${before.event_type} → ${after.event_type}`)
     const took = times[at] - times[at - 1]
     found.push({
       key: `wait-${at}`, kind: 'wait', name: isClaim ? 'queue wait' : `${before.service} → ${after.service}`, service: '', from: times[at - 1],
-      until: times[at], isOpen: false, hasFailed: false, typical: usual, often: usual ? took / usual : null, events: [at - 1, at], depth: 0,
+      until: times[at], isOpen: false, hasFailed: false, typical: usual?.typical ?? null, rarely: usual?.rarely, often: usual?.typical ? took / usual.typical : null, events: [at - 1, at], depth: 0,
     })
   }
   // A job with thousands of them says it by its gaps.

@@ -114,7 +114,7 @@ export function Waterfall({ line, show }) {
   return html`<section class="waterfall" aria-label="Waterfall">
     <div class="legend">
       ${services.map((service, at) => html`<span><i class=${`s${at % 8}`}></i>${service}</span>`)}
-      <span><i class="ghost"></i>typical</span><span><i class="hatch"></i>unusual silence</span><span><i class="wait"></i>wait</span><span class="bad">✖ failed</span>
+      <span title="as long as half of such take, and paler as long as 99 of 100 take at most"><i class="ghost"></i>typical</span><span><i class="hatch"></i>unusual silence</span><span><i class="wait"></i>wait</span><span class="bad">✖ failed</span>
       <span class="tools">${silences.length > 0 && html`<button type="button" aria-pressed=${!isShort} onClick=${z} title="z">Silences in full</button>`}
       <button type="button" aria-label="Closer" title="+" onClick=${() => zoom(0.5)}>+</button><button type="button" aria-label="Wider" title="-" onClick=${() => zoom(2)}>−</button>
       <button type="button" disabled=${sight[0] === 0 && sight[1] === 1} onClick=${() => setSight([0, 1])} title="0">All</button></span>
@@ -153,7 +153,7 @@ function took(row) {
 /** @param {{row: import('./rows.js').Row, isOpened: boolean, toggle: () => void}} props */
 function Label({ row, isOpened, toggle }) {
   const words = { span: '', gap: 'silence: ', wait: '', event: '', repeat: '' }[row.kind]
-  return html`<span class=${`label ${row.kind} depth-${row.depth}`} title=${`${words}${row.name}${row.service ? ` of ${row.service}` : ''}${row.typical ? `, typically ${duration(row.typical)}` : ''}`}>
+  return html`<span class=${`label ${row.kind} depth-${row.depth}`} title=${`${words}${row.name}${row.service ? ` of ${row.service}` : ''}${row.typical ? `, typically ${duration(row.typical)}${row.rarely ? `, 99 of 100 at most ${duration(row.rarely)}` : ''}` : ''}`}>
     ${row.hasFailed && html`<span class="bad">✖ </span>`}
     ${row.kind === 'repeat' && html`<button type="button" class="quiet twist" tabindex="-1" aria-label=${isOpened ? 'Close' : 'Open'} onClick=${(/** @type {Event} */ event) => { event.stopPropagation(); toggle() }}>${isOpened ? '▾' : '▸'}</button>`}
     ${words && html`<span class="soft">${words}</span>`}${row.name}${row.kind === 'repeat' && html` <strong>×${count(row.pieces?.length)}</strong>`}</span>`

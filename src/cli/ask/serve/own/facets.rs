@@ -1,7 +1,7 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::counted;
 use crate::cli::ask::Asking;
@@ -15,6 +15,10 @@ const VALUES_MAX: usize = 20;
 /// Count the values of service, type, level and worker
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Facets {
+    /// Which of them; may be repeated [default: all]. That of the worker takes longest: what the others have is known of
+    /// whole hours
+    #[arg(long, value_enum, value_name = "FACET")]
+    of: Vec<Facet>,
     #[command(flatten)]
     filters: Filters,
     #[command(flatten)]
@@ -23,18 +27,42 @@ pub(in crate::cli) struct Facets {
     as_of: AsOf,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Facet {
+    Service,
+    #[value(name = "event_type")]
+    EventType,
+    Level,
+    #[value(name = "worker_id")]
+    WorkerId,
+}
+
+impl Facet {
+    fn column(self) -> &'static str {
+        match self {
+            Self::Service => "service",
+            Self::EventType => "event_type",
+            Self::Level => "level",
+            Self::WorkerId => "worker_id",
+        }
+    }
+}
+
 impl Facets {
     pub async fn answer(self, asking: &Asking<'_>) -> Outcome {
         let begun = Instant::now();
         let engine = asking.engine()?;
         let now_ms = self.as_of.ms(asking, &engine)?;
         let (filter, _) = counted(asking, (&self.filters, &self.range, &self.as_of), now_ms)?;
-        // One look at the events counts all of them.
+        let wanted = |facet: &Facet| self.of.is_empty() || self.of.contains(facet);
+        let columns: Vec<&str> = Facet::value_variants().iter().copied().filter(wanted).map(Facet::column).collect();
+        // One look at the events counts all of them, and each is then counted from the few groups that it has left.
+        let (all, sets) = (columns.join(", "), columns.join("), ("));
+        let facet: String =
+            columns.iter().map(|column| format!("when grouping({column}) = 0 then '{column}' ")).collect();
         let counted = format!(
-            "select case when grouping(service) = 0 then 'service' when grouping(event_type) = 0 then 'event_type' \
-             when grouping(level) = 0 then 'level' else 'worker_id' end as facet, \
-             coalesce(service, event_type, level, worker_id) as value, count(*) as count from events where {} \
-             group by grouping sets ((service), (event_type), (level), (worker_id))",
+            "select case {facet}end as facet, coalesce({all}) as value, cast(sum(events) as bigint) as count from \
+             (select {all}, count(*) as events from events where {} group by {all}) group by grouping sets (({sets}))",
             filter.sql()
         );
         let sql = format!(

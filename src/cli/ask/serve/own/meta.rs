@@ -11,6 +11,7 @@ use emp_store::StoreWriter;
 
 use crate::cli::ask::Asking;
 use crate::cli::ask::answer::{AsOf, gather, write_json};
+use crate::cli::ask::serve::questions::names;
 use crate::cli::failure::{Failure, Outcome};
 
 /// Say what the store is, and what is in it
@@ -40,6 +41,7 @@ impl Meta {
             "events": events,
             "services": engine.newest_values("service").await?,
             "event_types": engine.newest_values("event_type").await?,
+            "commands": names().collect::<Vec<_>>(),
         });
         write_json(&mut &*asking, asking, &meta)?;
         Ok(ExitCode::SUCCESS)

@@ -1,9 +1,12 @@
 //! Questions that only the page asks: what its lists, its histogram and its box of facets are made of.
 
 mod events;
+mod export;
 mod facets;
 mod histogram;
+mod law;
 mod meta;
+mod names;
 mod resolve;
 
 use clap::Subcommand;
@@ -23,22 +26,28 @@ const DAY_MS: i64 = 24 * 3_600_000;
 #[derive(Subcommand)]
 pub(super) enum Own {
     Events(events::Events),
+    Export(export::Export),
     Facets(facets::Facets),
     Histogram(histogram::Histogram),
+    Law(law::Law),
     Meta(meta::Meta),
+    Names(names::Names),
     Resolve(resolve::Resolve),
 }
 
 impl Own {
     /// By which they are asked.
-    pub const NAMES: [&str; 5] = ["events", "facets", "histogram", "meta", "resolve"];
+    pub const NAMES: [&str; 8] = ["events", "export", "facets", "histogram", "law", "meta", "names", "resolve"];
 
     pub async fn answer(self, asking: &Asking<'_>) -> Outcome {
         match self {
             Self::Events(command) => command.answer(asking).await,
+            Self::Export(command) => command.answer(asking).await,
             Self::Facets(command) => command.answer(asking).await,
             Self::Histogram(command) => command.answer(asking).await,
+            Self::Law(command) => command.answer(asking).await,
             Self::Meta(command) => command.answer(asking).await,
+            Self::Names(command) => command.answer(asking).await,
             Self::Resolve(command) => command.answer(asking).await,
         }
     }
