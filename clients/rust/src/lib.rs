@@ -20,6 +20,7 @@
 mod address;
 mod breaker;
 mod builder;
+mod call_times;
 mod client;
 mod config;
 mod core;
@@ -43,6 +44,7 @@ mod settings;
 mod spool;
 mod spool_room;
 mod stats;
+mod stats_report;
 mod trace;
 mod track;
 mod wire;
