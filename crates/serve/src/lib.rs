@@ -6,6 +6,7 @@
 
 mod api;
 mod assets;
+mod at_once;
 mod follow;
 mod guard;
 mod limits;
@@ -19,6 +20,7 @@ mod server;
 mod session;
 mod settings;
 
+pub use at_once::{Whole, answer_at_once};
 pub use follow::Followed;
 pub use problem::{Kind, Refusal};
 pub use questions::{Asked, Questions};

@@ -4,5 +4,6 @@ mod answers;
 mod following;
 mod limits;
 mod places;
+mod postgres;
 mod safety;
-mod scene;
+pub mod scene;
