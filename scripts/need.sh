@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes sure of the tools that a make target needs, and says what it installs before it does.
 #
-#   scripts/need.sh cc redis servers openssl python java node typescript page chromium buildah debootstrap fuzz packaging packages sbom
+#   scripts/need.sh cc redis servers openssl python java node typescript page chromium prometheus curl psql
+#                   buildah debootstrap fuzz packaging packages sbom
 #                                      each of these, installed where missing
 #   scripts/need.sh --tools-path       the folder of the Python tools' programs
 #
@@ -122,6 +123,22 @@ need_chromium() {
         install_packages chromium
 }
 
+# Scrapes daemons and gives alerts, and sends them on.
+need_prometheus() {
+    command -v prometheus >/dev/null && command -v promtool >/dev/null &&
+        command -v prometheus-alertmanager >/dev/null && command -v amtool >/dev/null ||
+        install_packages prometheus prometheus-alertmanager
+}
+
+# psql, and the library by which psycopg speaks.
+need_psql() {
+    command -v psql >/dev/null || install_packages postgresql-client
+}
+
+need_curl() {
+    command -v curl >/dev/null || install_packages curl
+}
+
 # Builds images, and runs them, without an engine.
 need_buildah() {
     command -v buildah >/dev/null || install_packages buildah
@@ -178,6 +195,9 @@ for tool in "$@"; do
         typescript) need_typescript ;;
         page) need_page ;;
         chromium) need_chromium ;;
+        prometheus) need_prometheus ;;
+        curl) need_curl ;;
+        psql) need_psql ;;
         buildah) need_buildah ;;
         debootstrap) need_debootstrap ;;
         fuzz) need_fuzz ;;

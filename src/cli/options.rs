@@ -1,6 +1,7 @@
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
@@ -144,6 +145,7 @@ impl Options {
             seal_every: None,
             retention: Retention::default(),
             memory: MemoryLimits::default(),
+            meter: Arc::default(),
         })
     }
 

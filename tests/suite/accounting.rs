@@ -185,6 +185,7 @@ impl Run {
                 seal_every: None,
                 retention: Retention::default(),
                 memory: MemoryLimits::default(),
+                meter: std::sync::Arc::default(),
             };
             (folder, settings)
         };

@@ -110,6 +110,12 @@ impl EventClientBuilder {
         self.set(|settings| settings.memory_check = every)
     }
 
+    /// How often an event `telemetry.stats` tells what became of the others; `None`: never. Default: once a minute, unless
+    /// `EMP_EVENTS_STATS` is off.
+    pub fn stats_every(self, every: Option<Duration>) -> Self {
+        self.set(|settings| settings.stats_every = every)
+    }
+
     /// Called with what went wrong, at most once a minute, from the client's own thread.
     pub fn on_problem(self, call: impl Fn(&str) + Send + Sync + 'static) -> Self {
         self.set(|settings| settings.on_problem = Some(Arc::new(call)))

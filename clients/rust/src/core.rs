@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use crate::address::Address;
+use crate::call_times::CallTimes;
 use crate::config::BATCH_EVENTS;
 use crate::data::DataRules;
 use crate::event::{Data, Event, now_ms};
@@ -20,6 +21,8 @@ pub(crate) struct Core {
     pub(crate) settings: Settings,
     pub(crate) rules: DataRules,
     pub(crate) address: Address,
+    /// How long calls take.
+    pub(crate) calls: CallTimes,
     inbox: Mutex<Inbox>,
     /// Tells the background thread that there is something to do.
     pub(crate) wake: Notify,
@@ -83,6 +86,7 @@ impl Core {
             rules: settings.data_rules(),
             settings,
             address,
+            calls: CallTimes::new(),
             inbox: Mutex::new(inbox),
             wake: Notify::new(),
             settled: Notify::new(),
@@ -96,7 +100,13 @@ impl Core {
     }
 
     /// Takes an event, or counts why not. Never waits for anything but the lock.
-    pub(crate) fn emit(self: &Arc<Self>, mut event: Event, now_ms: u64) {
+    pub(crate) fn emit(self: &Arc<Self>, event: Event, now_ms: u64) {
+        let begun = self.calls.begin();
+        self.accept(event, now_ms);
+        self.calls.end(begun);
+    }
+
+    fn accept(self: &Arc<Self>, mut event: Event, now_ms: u64) {
         let is_left_out = event.level < self.settings.level || !self.sample(&mut event);
         let is_small = is_left_out || event.weigh(&self.rules);
         let mut inbox = self.lock();
@@ -346,12 +356,13 @@ impl Core {
     pub(crate) fn own_event(
         &self,
         event_type: &'static str,
+        level: Level,
         data: serde_json::Map<String, serde_json::Value>,
     ) -> Event {
         let mut event = Event {
             timestamp: now_ms(),
             event_type: event_type.into(),
-            level: Level::Warn,
+            level,
             ids: crate::Ids::default(),
             bound: Arc::default(),
             trace: None,

@@ -20,6 +20,7 @@
 mod address;
 mod breaker;
 mod builder;
+mod call_times;
 mod client;
 mod config;
 mod core;
@@ -44,6 +45,7 @@ mod settings;
 mod spool;
 mod spool_room;
 mod stats;
+mod stats_report;
 pub mod testing;
 mod trace;
 mod track;

@@ -32,6 +32,8 @@ pub(crate) struct Settings {
     pub(crate) queue_bytes: usize,
     pub(crate) answer_timeout: Duration,
     pub(crate) memory_check: Duration,
+    /// How often the client tells of itself; `None`: never.
+    pub(crate) stats_every: Option<Duration>,
     pub(crate) spool: Option<PathBuf>,
     pub(crate) spool_file_bytes: u64,
     pub(crate) spool_bytes: u64,
@@ -62,6 +64,7 @@ impl Settings {
             queue_bytes: config::QUEUE_BYTES,
             answer_timeout: Duration::from_secs(5),
             memory_check: Duration::from_secs(10),
+            stats_every: flag("EMP_EVENTS_STATS").unwrap_or(true).then_some(Duration::from_secs(60)),
             spool: variable("EMP_EVENTS_SPOOL").map(PathBuf::from),
             spool_file_bytes: 16 << 20,
             spool_bytes: 128 << 20,

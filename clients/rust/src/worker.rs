@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use redis::{Pipeline, ServerError, Value};
 use tokio::time::{sleep_until, timeout, timeout_at};
 
-use crate::Reason;
 use crate::breaker::Breaker;
 use crate::config::{BATCH_BYTES, BATCH_DELAY, BATCH_EVENTS};
 use crate::core::{Core, Fate};
@@ -17,7 +16,9 @@ use crate::problem::Reporter;
 use crate::refusal::{self, Verdict};
 use crate::report::DropReport;
 use crate::spool::{Rest, Spool};
+use crate::stats_report::StatsReport;
 use crate::wire::Wire;
+use crate::{Level, Reason};
 
 /// After so long without an event the thread sleeps until it is woken; before that it looks by
 /// itself, so that the call that emits need not wake it.
@@ -88,6 +89,7 @@ struct Worker {
     spool: Option<Spool>,
     reporter: Reporter,
     drops: DropReport,
+    stats: Option<StatsReport>,
     /// Taken out of the queue.
     pending: VecDeque<Event>,
     /// The next batch: what is not yet answered, or is to be sent again.
@@ -108,6 +110,8 @@ impl Worker {
             spool: settings.spool_limits().map(|limits| Spool::new(limits, &settings.service)),
             reporter: Reporter::default(),
             drops: DropReport::default(),
+            // Below the threshold they are left out, as any other event is.
+            stats: settings.stats_every.filter(|_| settings.level <= Level::Info).map(StatsReport::new),
             pending: VecDeque::new(),
             batch: Vec::new(),
             active_at: Instant::now(),
@@ -126,6 +130,7 @@ impl Worker {
             if self.core.is_done() {
                 return;
             }
+            self.tell_stats();
             self.pause().await;
             self.fill_batch();
             if self.batch.is_empty() {
@@ -144,7 +149,11 @@ impl Worker {
     async fn rest(&mut self) {
         let has_work = !self.batch.is_empty() || !self.pending.is_empty();
         if !has_work && self.active_at.elapsed() > AWAKE && self.core.sleep_if_empty() {
-            self.core.wake.notified().await;
+            let stats_due = self.stats.as_ref().and_then(|stats| stats.due_at(&self.core));
+            match stats_due {
+                Some(at) => drop(timeout_at(at.into(), self.core.wake.notified()).await),
+                None => self.core.wake.notified().await,
+            }
             self.active_at = Instant::now();
         }
         // Ends early when a whole batch has come together, or somebody waits for it.
@@ -165,6 +174,17 @@ impl Worker {
             let _ = timeout_at(until.into(), self.core.wake.notified()).await;
         }
         self.core.take_urgency();
+    }
+
+    /// Tells what became of events, where it is time for it.
+    fn tell_stats(&mut self) {
+        let Some(stats) = &mut self.stats else { return };
+        let Some(data) = stats.due(&self.core) else { return };
+        let event = self.core.own_event("telemetry.stats", Level::Info, data);
+        if self.core.admit_own(event.bytes) {
+            stats.was_told();
+            self.pending.push_back(event);
+        }
     }
 
     fn fill_batch(&mut self) {
@@ -259,7 +279,7 @@ impl Worker {
         }
         self.breaker.succeeded();
         if let Some(data) = self.drops.due(&self.core) {
-            let event = self.core.own_event("telemetry.dropped", data);
+            let event = self.core.own_event("telemetry.dropped", Level::Warn, data);
             if self.core.admit_own(event.bytes) {
                 self.pending.push_front(event);
             }

@@ -8,9 +8,10 @@ import { Redactor } from './redact.js';
 import { sampleFraction } from './sampling.js';
 import type { Settings } from './settings.js';
 import type { Sink } from './sink.js';
+import { StatsReport } from './stats_report.js';
 import { cutString } from './text.js';
 import { currentTraceId } from './trace.js';
-import type { EventContext, Ids, PendingEvent, Stats } from './types.js';
+import type { EventContext, Ids, Level, PendingEvent, Stats } from './types.js';
 
 /** What an event takes in memory beyond its texts, roughly. */
 const EVENT_OVERHEAD_BYTES = 200;
@@ -19,6 +20,7 @@ const EVENT_OVERHEAD_BYTES = 200;
 const REPORT_EVERY_MS = 10_000;
 
 const REPORT_TYPE = 'telemetry.dropped';
+const STATS_TYPE = 'telemetry.stats';
 
 /** Ids that a method takes as parameters of their own. They win over all others. */
 export type GivenIds = Pick<Ids, 'jobId' | 'workerId' | 'machineId'>;
@@ -34,6 +36,7 @@ export class Pipeline {
   readonly #redactor: Redactor;
   readonly #rankMin: number;
   readonly #sink: Sink;
+  readonly #statsReport: StatsReport | undefined;
   #reportedAt = -Infinity;
   #reportTimer: NodeJS.Timeout | undefined;
   #closing: Promise<boolean> | undefined;
@@ -44,6 +47,11 @@ export class Pipeline {
     this.#redactor = new Redactor(settings.redactKeys);
     this.#rankMin = rank(settings.level);
     this.#sink = newSink(this.#counters, () => this.#reportDrops());
+    // Below the threshold they are left out, as any other event is.
+    if (settings.statsEveryMs > 0 && this.#rankMin <= rank('info')) {
+      const tell = (data: object): void => this.#addOwn(STATS_TYPE, 'info', now(), data);
+      this.#statsReport = new StatsReport(this.#counters, settings.statsEveryMs, () => this.#sink.queued, tell);
+    }
   }
 
   get handlesSignals(): boolean {
@@ -56,6 +64,7 @@ export class Pipeline {
 
   /** Takes an event. Never throws. */
   emit(type: unknown, data: unknown, context: EventContext | undefined, bound: Ids, given: GivenIds | undefined): void {
+    const begun = this.#statsReport?.begin();
     this.#counters.emitted += 1;
     const nowMs = now();
     try {
@@ -64,6 +73,7 @@ export class Pipeline {
       // Only what the application passed in can fail here, as a name that cannot be made text.
       this.#counters.drop('refused', 1, nowMs);
     }
+    this.#statsReport?.end(begun);
   }
 
   flush(timeoutMs: number): Promise<boolean> {
@@ -90,11 +100,13 @@ export class Pipeline {
 
   /** The process ends now: all that is left goes to the spool, or is counted as dropped. */
   end(): void {
+    this.#statsReport?.stop();
     this.#sink.end();
   }
 
   async #close(timeoutMs: number): Promise<boolean> {
     clearTimer(this.#reportTimer);
+    this.#statsReport?.stop();
     if (this.#counters.hasUnreported) {
       this.#addReport();
     }
@@ -182,19 +194,24 @@ export class Pipeline {
   #addReport(): void {
     const nowMs = now();
     this.#reportedAt = uptimeMs();
+    this.#addOwn(REPORT_TYPE, 'warn', nowMs, this.#counters.takeReport(nowMs));
+  }
+
+  /** An event of the client's own. */
+  #addOwn(type: string, level: Level, nowMs: number, data: object): void {
     this.#counters.emitted += 1;
     this.#enqueue(
       {
         timestamp: nowMs,
-        type: REPORT_TYPE,
+        type,
         traceId: undefined,
         jobId: undefined,
         workerId: undefined,
         machineId: undefined,
         userId: undefined,
-        level: 'warn',
+        level,
         once: undefined,
-        data: JSON.stringify(this.#counters.takeReport(nowMs)),
+        data: JSON.stringify(data),
         bytes: 0,
       },
     );

@@ -53,6 +53,11 @@ export interface EventClientOptions {
   /** How long the process may live on to send what is queued, once it or a signal would end it. Default: 2,000 ms. */
   exitTimeoutMs?: number;
   /**
+   * How often an event `telemetry.stats` tells what became of the others; 0: never. Default: once a minute,
+   * unless `EMP_EVENTS_STATS` is off.
+   */
+  statsEveryMs?: number;
+  /**
    * Whether SIGTERM and SIGINT send what is queued. Where the application handles the signal
    * itself, it ends the process; else the signal does, as soon as the events are away. Default: true.
    */
@@ -77,6 +82,7 @@ export interface Settings {
   spool: SpoolLimits | undefined;
   timeouts: Timeouts;
   exitTimeoutMs: number;
+  statsEveryMs: number;
   handleSignals: boolean;
   onProblem: ((message: string) => void) | undefined;
   /** Of the environment's variables that say what is not understood. */
@@ -112,6 +118,7 @@ export function resolveSettings(options: EventClientOptions, variables: NodeJS.P
       answerMs: positive(options.answerTimeoutMs, 5_000),
     },
     exitTimeoutMs: positive(options.exitTimeoutMs, 2_000),
+    statsEveryMs: options.statsEveryMs ?? (env.flag('EMP_EVENTS_STATS') === false ? 0 : 60_000),
     handleSignals: options.handleSignals ?? true,
     onProblem: options.onProblem === 'stderr' ? writeToStderr : options.onProblem,
     complaints,

@@ -1,5 +1,6 @@
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -75,9 +76,11 @@ struct Daemon<'a> {
 impl Daemon<'_> {
     async fn run(&mut self) -> Result<(), CollectError> {
         while let Some(intake) = self.open_store().await? {
+            self.settings.meter.is_at_work(true);
             let desk = Desk::new(intake);
             let worked = self.work(&desk).await;
             let mut intake = desk.into_intake();
+            self.settings.meter.is_at_work(false);
             (self.totals, self.log) = (intake.totals, intake.log.take());
             match worked {
                 Ok(()) => return Ok(self.upkeep.finish(&mut intake.store)?),
@@ -125,8 +128,9 @@ impl Daemon<'_> {
             }
         }
         let recorded = RecordedLosses::of(layout, store.writer())?;
+        let meter = Arc::clone(&self.settings.meter);
         info!("with this store's id, the consumer of {stream} is {}", store.own_name());
-        Ok(Intake { store, totals: self.totals, log: self.log.take(), recorded, session: None })
+        Ok(Intake { store, totals: self.totals, log: self.log.take(), recorded, session: None, meter })
     }
 
     /// Reads until there is a reason to stop. Redis' failures are waited out here, while the
@@ -175,6 +179,7 @@ impl Daemon<'_> {
             return Err(error);
         }
         let wait = self.trouble.next_wait(&error);
+        self.settings.meter.has_failed(&error);
         if let CollectError::Store(error) = &error {
             self.tell(&error.to_string()).await;
         }

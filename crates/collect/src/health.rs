@@ -39,7 +39,7 @@ pub enum Status {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
     /// `redis`, `ids`, `memory`, `store`, `collector`, `contents`, `disk`, `quarantine`, `behind`, `storing`, `losses`,
-    /// `consumers`, `forwarder`, `clocks`, `services`.
+    /// `consumers`, `forwarder`, `clocks`, `services`, `usage`.
     pub name: &'static str,
     /// How it came out.
     pub status: Status,

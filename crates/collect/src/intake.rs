@@ -1,10 +1,13 @@
 //! From what was read to what is durable: decode, account, commit.
 
+use std::sync::Arc;
+use std::time::Instant;
+
 use jiff::Timestamp;
 use tracing::warn;
 
-use super::Totals;
 use super::event_log::EventLog;
+use super::{Meter, Totals};
 use emp_event::{EntryId, decode_fields, fields_as_json};
 use emp_store::{Batch, Item, Layout, Loss, Quarantined, RecordedLosses, StoreError, StoreWriter};
 use emp_stream::{Entries, Entry, Poll, Settled};
@@ -18,6 +21,7 @@ pub(super) struct Intake {
     pub recorded: RecordedLosses,
     /// The number of this start, once it has said that it reads for the store.
     pub session: Option<u64>,
+    pub meter: Arc<Meter>,
 }
 
 impl Intake {
@@ -56,6 +60,7 @@ impl Intake {
     pub fn take_new(&mut self, poll: &Poll, gone: &Settled) -> Result<Settled, StoreError> {
         // At or below this ID all is stored: a group that was destroyed delivers it once more.
         let floor = self.store.floor();
+        self.meter.was_given(poll.entries.len());
         if poll.entries.last_id().is_some_and(|last| last > floor) {
             let after = poll.accounts.position().or(self.store.position()).unwrap_or_default();
             let position = after.saturating_sub(poll.entries.above(floor).len() as u64 + poll.rest);
@@ -95,6 +100,7 @@ impl Intake {
     /// [`StoreError`]: nothing of it may be acknowledged then.
     pub fn take_pending(&mut self, poll: &Poll, gone: &Settled) -> Result<Settled, StoreError> {
         let watermark = self.store.watermark();
+        self.meter.was_given(poll.entries.len());
         if poll.entries.last_id().is_some_and(|last| last > watermark) {
             let own_lost = poll.accounts.own_lost + gone.gone.len() as u64;
             let lost = own_lost.saturating_sub(self.recorded.lost);
@@ -122,11 +128,12 @@ impl Intake {
         let Some(to) = items.first().map(Item::id) else { return Ok(()) };
         let lost = own_lost.saturating_sub(self.recorded.lost);
         let loss = (lost > 0).then_some(Loss { from: stored, to, lost, noticed_at: now });
+        let begun = Instant::now();
         self.store.commit(&Batch { items: &items, position, loss })?;
         if let Some(loss) = &loss {
             self.count_loss(loss);
         }
-        self.count(&items);
+        self.count(&items, begun);
         if let Some(log) = &mut self.log {
             log.write(items.iter().filter_map(|item| match item {
                 Item::Event(event) => Some(event),
@@ -141,9 +148,10 @@ impl Intake {
         warn!("{lost} entries were trimmed from the stream between {from} and {to} before they were read");
         self.recorded.add(loss);
         self.totals.lost += lost;
+        self.meter.has_lost(*lost);
     }
 
-    fn count(&mut self, items: &[Item<'_>]) {
+    fn count(&mut self, items: &[Item<'_>], begun: Instant) {
         let mut quarantined = items.iter().filter_map(|item| match item {
             Item::Event(_) => None,
             Item::Quarantined(entry) => Some(entry),
@@ -154,6 +162,7 @@ impl Intake {
             // One line a read, however many they are: a broken producer must not flood the log.
             warn!("quarantined {count} entries that are no events; the first, {}: {}", first.id, first.reason);
         }
+        self.meter.has_stored(items.len() as u64 - count, count, begun.elapsed());
         self.totals.stored += items.len() as u64 - count;
         self.totals.quarantined += count;
     }

@@ -14,15 +14,18 @@ mod lag;
 mod law;
 mod liveness;
 mod memory;
+mod meter;
 mod place;
 mod reading;
 mod room;
 mod store_health;
 mod takeover;
+mod told;
 mod trouble;
 mod upkeep;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use consumer::{collector_of, default_consumer};
@@ -32,7 +35,9 @@ pub use health::{Check, Status, check_health};
 pub use lag::Lag;
 pub use law::{Law, check_law, check_law_by_catalog};
 pub use memory::{MemoryLimit, MemoryLimits};
+pub use meter::Meter;
 pub use room::Room;
+pub use told::CollectorMetrics;
 
 use emp_store::{Layout, Retention};
 use emp_stream::RedisAddress;
@@ -63,6 +68,8 @@ pub struct Settings {
     pub retention: Retention,
     /// From where on Redis' memory is worth a warning.
     pub memory: MemoryLimits,
+    /// Where it counts what it does.
+    pub meter: Arc<Meter>,
 }
 
 /// What a collector has done since it started.

@@ -70,7 +70,7 @@ impl Reading<'_> {
     async fn read_on(&mut self, mut worked: impl FnMut(Totals)) -> Result<(), CollectError> {
         let mut settled = Settled::default();
         while !*self.shutdown.borrow() {
-            let mut poll = self.reader.poll_new(POLL_ENTRIES, &settled).await?;
+            let mut poll = self.poll_new(&settled).await?;
             settled = Settled::default();
             worked(self.desk.intake().totals);
             if is_empty(&poll) {
@@ -87,20 +87,37 @@ impl Reading<'_> {
             while !is_empty(&poll) {
                 self.begin_epoch_where_reset(&poll).await?;
                 let gone = self.desk.intake().gone(&poll);
-                self.reader.acknowledge(&gone).await?;
+                self.acknowledge(&gone).await?;
                 let step = self.desk.spawn(move |intake| intake.take_new(&poll, &gone));
                 if *self.shutdown.borrow() {
                     let settled = joined(step.await)?;
-                    return Ok(self.reader.acknowledge(&settled).await?);
+                    return self.acknowledge(&settled).await;
                 }
-                let (committed, next) = tokio::join!(step, self.reader.poll_new(POLL_ENTRIES, &settled));
+                let (committed, next) = tokio::join!(step, self.poll_new(&settled));
                 settled = joined(committed)?;
                 poll = next?;
                 worked(self.desk.intake().totals);
                 self.tick()?;
             }
         }
-        Ok(self.reader.acknowledge(&settled).await?)
+        self.acknowledge(&settled).await
+    }
+
+    /// Acknowledges, and reads what is new.
+    async fn poll_new(&mut self, settled: &Settled) -> Result<Poll, CollectError> {
+        let poll = self.reader.poll_new(POLL_ENTRIES, settled).await?;
+        self.settings.meter.has_acknowledged(settled);
+        Ok(poll)
+    }
+
+    /// Acknowledges what was settled outside of a read.
+    ///
+    /// # Errors
+    /// Redis' failures.
+    pub async fn acknowledge(&mut self, settled: &Settled) -> Result<(), CollectError> {
+        self.reader.acknowledge(settled).await?;
+        self.settings.meter.has_acknowledged(settled);
+        Ok(())
     }
 
     /// Seals the hours that are due, and looks after the store's files.

@@ -194,11 +194,12 @@ impl Reading<'_> {
         let mut settled = Settled::default();
         loop {
             let poll = self.reader.poll_pending(POLL_ENTRIES, after, &settled).await?;
+            self.settings.meter.has_acknowledged(&settled);
             let Some(last) = poll.last_id() else { return Ok(taken) };
             taken += (poll.entries.len() + poll.trimmed.len()) as u64;
             after = last;
             let gone = self.desk.intake().gone(&poll);
-            self.reader.acknowledge(&gone).await?;
+            self.acknowledge(&gone).await?;
             settled = joined(self.desk.spawn(move |intake| intake.take_pending(&poll, &gone)).await)?;
         }
     }

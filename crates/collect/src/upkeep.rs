@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tracing::{error, info, warn};
 
-use super::Settings;
+use super::{Meter, Settings};
 use emp_catalog::IndexingPace;
 use emp_store::{
     Hour, KeptAside, Layout, Refusal, Retention, Retired, SUPERSEDED_GRACE, Sealed, StoreError, StoreWriter, compact,
@@ -31,6 +32,7 @@ const LEARN_EVERY: Duration = Duration::from_secs(5);
 /// Keeps a store sealed and tidy while commits go on.
 pub(super) struct Upkeep {
     layout: Layout,
+    meter: Arc<Meter>,
     retention: Retention,
     seal_every: Option<Duration>,
     running: Option<JoinHandle<Done>>,
@@ -67,6 +69,7 @@ impl Upkeep {
         let now = Instant::now();
         Self {
             layout: settings.layout.clone(),
+            meter: Arc::clone(&settings.meter),
             retention: settings.retention,
             seal_every: settings.seal_every,
             running: None,
@@ -114,7 +117,11 @@ impl Upkeep {
         self.settle(store);
         store.close_segment()?;
         while let Some(task) = store.next_to_seal() {
-            store.sealed(&task.run()?);
+            let sealed = task.run()?;
+            if sealed.parquet.is_some() {
+                self.meter.has_sealed(sealed.rows);
+            }
+            store.sealed(&sealed);
         }
         learn(&self.layout);
         store.answer_seal_request()
@@ -158,6 +165,7 @@ impl Upkeep {
             Some(Ok(Done::Sealed(Ok(sealed)))) => self.take_note(store, &sealed),
             Some(Ok(Done::Sealed(Err(error)))) => {
                 error!("cannot seal: {error}; trying again in {} s", SEAL_AGAIN_AFTER.as_secs());
+                self.meter.could_not_seal();
                 self.seal_not_before = Instant::now() + SEAL_AGAIN_AFTER;
             }
             Some(Err(panic)) => std::panic::resume_unwind(panic),
@@ -171,6 +179,7 @@ impl Upkeep {
         }
         if let Some(path) = &sealed.parquet {
             info!("sealed {} events into {}", sealed.rows, path.display());
+            self.meter.has_sealed(sealed.rows);
         }
         store.sealed(sealed);
         self.has_news = true;

@@ -42,6 +42,9 @@ pub struct Anomaly {
     pub window: [Moment; 2],
     /// In a sentence.
     pub message: String,
+    /// What its cases have in common, and others do not, such as `connector comfyui`; the message says so.
+    #[serde(skip)]
+    pub shared: Option<String>,
 }
 
 /// What a value is counted in.

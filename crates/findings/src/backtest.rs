@@ -126,8 +126,7 @@ impl Alert {
         let ends_ms = incident.until.map_or(i64::MAX, |until| until.0).saturating_add(AFTER_MS);
         let is_then = self.until.0 >= incident.at.0 && self.from.0 <= ends_ms;
         let names = std::iter::once(&incident.culprit.id).chain(&incident.jobs);
-        is_then
-            && (shows_as(&incident.kind).contains(&self.anomaly.kind) || names.into_iter().any(|name| self.names(name)))
+        is_then && (incident.shows_as().contains(&self.anomaly.kind) || names.into_iter().any(|name| self.names(name)))
     }
 
     fn names(&self, name: &str) -> bool {
@@ -137,16 +136,18 @@ impl Alert {
     }
 }
 
-/// The anomalies that only incidents of this kind bring about.
-fn shows_as(incident: &str) -> &'static [AnomalyKind] {
-    match incident {
-        // What is measured by two clocks, as the wait for a worker is, seems to take longer then.
-        "skewed-clock" => &[AnomalyKind::Skew, AnomalyKind::Latency],
-        "new-error" => &[AnomalyKind::NewError],
-        "missing-step" => &[AnomalyKind::MissingStep],
-        "retry-storm" => &[AnomalyKind::RetryLoop, AnomalyKind::ErrorShare, AnomalyKind::NewError],
-        "error-burst" => &[AnomalyKind::ErrorShare, AnomalyKind::NewError],
-        "full-queue" => &[AnomalyKind::Latency, AnomalyKind::Stuck],
-        _ => &[],
+impl Incident {
+    /// The anomalies that only incidents of this kind bring about.
+    pub fn shows_as(&self) -> &'static [AnomalyKind] {
+        match self.kind.as_str() {
+            // What is measured by two clocks, as the wait for a worker is, seems to take longer then.
+            "skewed-clock" => &[AnomalyKind::Skew, AnomalyKind::Latency],
+            "new-error" => &[AnomalyKind::NewError],
+            "missing-step" => &[AnomalyKind::MissingStep],
+            "retry-storm" => &[AnomalyKind::RetryLoop, AnomalyKind::ErrorShare, AnomalyKind::NewError],
+            "error-burst" => &[AnomalyKind::ErrorShare, AnomalyKind::NewError],
+            "full-queue" => &[AnomalyKind::Latency, AnomalyKind::Stuck],
+            _ => &[],
+        }
     }
 }

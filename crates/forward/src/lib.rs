@@ -24,6 +24,7 @@ mod settling;
 mod shutdown;
 mod sieve;
 mod status;
+mod told;
 mod work;
 
 pub use again::{Again, replay_dead_letters, send_again};
@@ -34,6 +35,7 @@ pub use otlp::Signals;
 pub use settings::{Asked, Settings, SettingsError, Target};
 pub use sieve::{Sample, Sieve};
 pub use status::Counts;
+pub use told::tell_forwarder;
 
 /// The consumer group of the forwarder.
 pub const GROUP: &str = "emp-dash0";

@@ -31,6 +31,14 @@ impl Investigation<'_> {
     /// # Errors
     /// As [`Investigation::open`].
     pub async fn anomalies(&self) -> Result<Anomalies, InvestigationError> {
+        Ok(self.anomalies_and_jobs().await?.0)
+    }
+
+    /// The same, and what is the matter with the jobs of the last hour, by one look at both.
+    ///
+    /// # Errors
+    /// As [`Investigation::open`].
+    pub async fn anomalies_and_jobs(&self) -> Result<(Anomalies, Judged), InvestigationError> {
         let windows = Windows::at(self.now_ms());
         let counts = self.counts(&windows.ranges()).await?;
         let mut found: Vec<Suspicion> = Vec::new();
@@ -52,8 +60,8 @@ impl Investigation<'_> {
         anomalies.extend(of_jobs(&judged, &windows));
         anomalies.extend(self.missing_steps(&judged, &around, &windows));
         name_what_is_shared(&mut anomalies, &around, &windows);
-        let lack = lack.into_iter().chain(judged.notes).reduce(|lack, note| format!("{lack}; {note}"));
-        Ok(Anomalies { found: merged(anomalies), lack })
+        let lack = lack.into_iter().chain(judged.notes.iter().cloned()).reduce(|lack, note| format!("{lack}; {note}"));
+        Ok((Anomalies { found: merged(anomalies), lack }, judged))
     }
 
     /// The clocks that are ahead in the window, and since when within the last day.
@@ -82,6 +90,7 @@ fn of_worker(worker: &WorkerState, windows: &Windows) -> Anomaly {
         q: None,
         window: windows.shown(),
         message: in_words(worker, windows.now_ms),
+        shared: None,
     }
 }
 
@@ -125,6 +134,7 @@ fn of_jobs(judged: &Judged, windows: &Windows) -> Vec<Anomaly> {
                 example.job_id,
                 example.reason
             ),
+            shared: None,
         });
     }
     found
@@ -165,6 +175,7 @@ impl Investigation<'_> {
                 q: None,
                 window: windows.shown(),
                 message: format!("{count} no {event_type}{on}, which 99 of 100 have: {}", jobs[0]),
+                shared: None,
             })
         });
         told.collect()
@@ -228,6 +239,7 @@ fn significant(found: Vec<Suspicion>, windows: &Windows) -> Vec<Anomaly> {
             q,
             window: windows.shown(),
             message: one.message,
+            shared: None,
         })
     });
     judged.collect()

@@ -1,6 +1,6 @@
 //! What would have been said over a range of the past, and whether that was right.
 
-use emp_findings::{Alert, Backtest, Moment, Severity};
+use emp_findings::{Alert, Anomalies, Backtest, Judged, Moment, Severity};
 
 use super::investigation::{Investigation, InvestigationError};
 
@@ -19,12 +19,9 @@ impl Investigation<'_> {
         step_ms: i64,
         progress: &dyn Fn(usize, usize),
     ) -> Result<Backtest, InvestigationError> {
-        let looks: Vec<i64> = (since_ms + step_ms..=self.now_ms()).step_by(step_ms.max(1) as usize).collect();
         let mut alerts: Vec<Alert> = Vec::new();
-        // What was typical then, as somebody who had looked then would have been told.
-        let mut learning = self.engine().learning(looks.first().copied().unwrap_or(since_ms));
-        for (done, now_ms) in looks.iter().enumerate() {
-            for anomaly in self.moved_to(*now_ms, &mut learning)?.anomalies().await?.found {
+        self.look_back(since_ms, step_ms, progress, |now_ms, anomalies, _| {
+            for anomaly in anomalies.found {
                 if anomaly.severity != Severity::Alert {
                     continue;
                 }
@@ -34,14 +31,36 @@ impl Investigation<'_> {
                     is_about && now_ms - alert.until.0 <= step_ms.max(HOUR_MS)
                 });
                 match same {
-                    Some(alert) => alert.until = Moment(*now_ms),
-                    None => alerts.push(Alert { from: Moment(*now_ms), until: Moment(*now_ms), anomaly }),
+                    Some(alert) => alert.until = Moment(now_ms),
+                    None => alerts.push(Alert { from: Moment(now_ms), until: Moment(now_ms), anomaly }),
                 }
             }
-            progress(done + 1, looks.len());
-        }
+        })
+        .await?;
         let days = (self.now_ms() - since_ms) as f64 / DAY_MS as f64;
         let alerts_per_day = if days > 0.0 { alerts.len() as f64 / days } else { 0.0 };
         Ok(Backtest { days, alerts_per_day, alerts, compared: None })
+    }
+
+    /// Looks every `step_ms` from `since_ms` until now, as somebody would have who knew what was typical then, and
+    /// tells what was unusual and which jobs were not well. `progress` is told how many looks are done, of how many.
+    ///
+    /// # Errors
+    /// As [`Investigation::open`].
+    pub async fn look_back(
+        &self,
+        since_ms: i64,
+        step_ms: i64,
+        progress: &dyn Fn(usize, usize),
+        mut tell: impl FnMut(i64, Anomalies, Judged),
+    ) -> Result<(), InvestigationError> {
+        let looks: Vec<i64> = (since_ms + step_ms..=self.now_ms()).step_by(step_ms.max(1) as usize).collect();
+        let mut learning = self.engine().learning(looks.first().copied().unwrap_or(since_ms));
+        for (done, now_ms) in looks.iter().enumerate() {
+            let (anomalies, judged) = self.moved_to(*now_ms, &mut learning)?.anomalies_and_jobs().await?;
+            tell(*now_ms, anomalies, judged);
+            progress(done + 1, looks.len());
+        }
+        Ok(())
     }
 }

@@ -8,6 +8,8 @@ use super::rows::Rows;
 
 /// Buckets are of this length.
 pub(super) const BUCKET_MS: i64 = 5 * 60_000;
+/// What clients tell of themselves: it comes by a timer of theirs, also from a service that does nothing any more.
+pub(super) const OF_CLIENTS: &str = "telemetry.";
 /// How far back the clocks are looked at by which events are counted: what happened earlier is of what is usual.
 const CLOCKS_MS: i64 = 24 * 3_600_000;
 
@@ -73,6 +75,7 @@ impl Investigation<'_> {
             let (bucket, service, last_ms) = (row.integer("bucket")?, row.text("service")?, row.integer("last")?);
             Ok(Count { bucket, service, event_type, events, errors, last_ms })
         })?;
+        counts.retain(|count| !count.event_type.starts_with(OF_CLIENTS));
         counts.sort_by(|a, b| (a.bucket, &a.service, &a.event_type).cmp(&(b.bucket, &b.service, &b.event_type)));
         Ok(Counts { counts })
     }

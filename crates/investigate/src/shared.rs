@@ -26,6 +26,12 @@ const SLOW_FACTOR: f64 = 2.0;
 /// What may be shared, the most telling first.
 const TRAITS: [&str; 6] = ["connector", "endpoint", "worker", "machine", "queue", "kind"];
 
+/// What the cases of an alert share, in words, and what alone.
+struct Shared {
+    said: String,
+    what: Option<String>,
+}
+
 /// Adds to each alert about errors and latencies what its cases share.
 pub(super) fn name_what_is_shared(anomalies: &mut [Anomaly], around: &Surroundings, windows: &Windows) {
     for anomaly in anomalies {
@@ -34,13 +40,14 @@ pub(super) fn name_what_is_shared(anomalies: &mut [Anomaly], around: &Surroundin
             AnomalyKind::Latency => of_latency(anomaly, around, windows),
             _ => None,
         };
-        if let Some(said) = said {
+        if let Some(Shared { said, what }) = said {
             anomaly.message += &format!("; {said}");
+            anomaly.shared = what;
         }
     }
 }
 
-fn of_errors(anomaly: &Anomaly, around: &Surroundings, windows: &Windows) -> Option<String> {
+fn of_errors(anomaly: &Anomaly, around: &Surroundings, windows: &Windows) -> Option<Shared> {
     let (service, event_type) = (anomaly.subject.service.as_deref()?, anomaly.subject.event_type.as_deref()?);
     let of = entity(event_type);
     let about = around.events().filter(|event| {
@@ -62,12 +69,12 @@ fn is_told(message: &str, text: &str) -> bool {
     fingerprint(example).starts_with(&fingerprint(text))
 }
 
-fn of_latency(anomaly: &Anomaly, around: &Surroundings, windows: &Windows) -> Option<String> {
+fn of_latency(anomaly: &Anomaly, around: &Surroundings, windows: &Windows) -> Option<Shared> {
     let event_type = anomaly.subject.event_type.as_deref()?;
     if vocabulary().meaning_anywhere(event_type) == Some(Meaning::Claimed)
         && let Some(paused) = paused(around, windows)
     {
-        return Some(paused);
+        return Some(Shared { said: paused, what: None });
     }
     let all: Vec<Lasting<'_>> = around.events().filter_map(|event| Lasting::of(event, event_type, around)).collect();
     let (before, mut now): (Vec<&Lasting<'_>>, Vec<&Lasting<'_>>) =
@@ -122,7 +129,7 @@ fn paused(around: &Surroundings, windows: &Windows) -> Option<String> {
 }
 
 /// `all 18 with connector comfyui, on 6 workers`.
-fn shared(cases: &[&JobEvent], others: &[&JobEvent], around: &Surroundings) -> Option<String> {
+fn shared(cases: &[&JobEvent], others: &[&JobEvent], around: &Surroundings) -> Option<Shared> {
     if cases.len() < CASES_MIN {
         return None;
     }
@@ -147,7 +154,9 @@ fn shared(cases: &[&JobEvent], others: &[&JobEvent], around: &Surroundings) -> O
         1 => format!(", on {}", workers.iter().next().copied().unwrap_or_default()),
         many => format!(", on {}", units::counted(many, "worker", "workers")),
     };
-    Some(format!("{share} with {key} {value}{on}"))
+    // Jobs of one kind may fail for any reason.
+    let what = (key != "kind").then(|| format!("{key} {value}"));
+    Some(Shared { said: format!("{share} with {key} {value}{on}"), what })
 }
 
 fn trait_of(key: &str, event: &JobEvent, around: &Surroundings) -> Option<String> {

@@ -35,7 +35,7 @@ pub(crate) async fn ask(
     Query(parameters): Query<Parameters>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    answer(shared, named(name, parameters, &headers)).await
+    answer(shared, named(name, parameters, &headers), &headers).await
 }
 
 /// `GET /api/v1/query/<name>`: a canned query.
@@ -46,7 +46,7 @@ pub(crate) async fn ask_canned(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     parameters.push(("name".to_owned(), query));
-    answer(shared, named("query".to_owned(), parameters, &headers)).await
+    answer(shared, named("query".to_owned(), parameters, &headers), &headers).await
 }
 
 /// What is sent to be asked in SQL.
@@ -75,7 +75,7 @@ pub(crate) async fn ask_in_sql(
         ("tz", tz),
     ];
     let parameters = given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
-    answer(shared, named("sql".to_owned(), parameters, &headers)).await
+    answer(shared, named("sql".to_owned(), parameters, &headers), &headers).await
 }
 
 /// The body as JSON, where it says that it is.
@@ -109,8 +109,11 @@ fn named(name: String, mut parameters: Parameters, headers: &HeaderMap) -> Asked
 }
 
 /// Asks in turn with others, and sends the answer as it comes.
-pub(crate) async fn answer(shared: Arc<Shared>, asked: Asked) -> Result<Response, Refusal> {
+pub(crate) async fn answer(shared: Arc<Shared>, asked: Asked, headers: &HeaderMap) -> Result<Response, Refusal> {
     let begun = Instant::now();
+    // A page has signed in, and has no other way to say who it is.
+    let is_from_page = headers.contains_key(header::COOKIE) && !headers.contains_key(header::AUTHORIZATION);
+    shared.questions.was_asked(&asked, is_from_page);
     let mut parts = begin(&shared, &asked).await?;
     let first = tokio::time::timeout(shared.limits.time + GRACE, parts.recv()).await;
     let outcome = match first {

@@ -7,6 +7,7 @@
 mod apart;
 mod api;
 mod assets;
+mod at_once;
 mod follow;
 mod guard;
 mod jaeger;
@@ -23,6 +24,7 @@ mod session;
 mod settings;
 
 pub use apart::answer_one;
+pub use at_once::{Whole, answer_at_once};
 pub use follow::Followed;
 pub use limits::QUESTIONS_AT_ONCE;
 pub use problem::{Kind, Refusal};

@@ -1,10 +1,11 @@
 //! What this server says of itself, as Prometheus reads it.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use emp_metrics::{Kind, Text, tell_process};
 
 /// Names of questions at most: what is asked for is chosen by whoever asks.
 const NAMES_MAX: usize = 64;
@@ -73,55 +74,32 @@ impl Metrics {
 
     /// All of it, in the text format of version 0.0.4.
     pub fn in_text(&self) -> String {
-        let mut text = String::new();
-        let version = env!("CARGO_PKG_VERSION");
-        family(&mut text, "emp_events_build_info", "gauge", "The version of this program.");
-        line(&mut text, "emp_events_build_info", &format!("{{version=\"{version}\"}}"), 1.0);
+        let mut text = Text::default();
+        let build = "emp_events_build_info";
+        text.family(build, Kind::Gauge, "The version of this program.");
+        text.number(build, &[("version", env!("CARGO_PKG_VERSION"))], 1.0);
         let questions = self.questions.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        family(&mut text, "emp_events_questions_total", "counter", "Questions by what was asked and how it ended.");
-        let labels = |name: &str, outcome: &str| format!("{{kind=\"{name}\",outcome=\"{outcome}\",via=\"http\"}}");
+        let (total, seconds) = ("emp_events_questions_total", "emp_events_question_seconds_total");
+        text.family(total, Kind::Counter, "Questions by what was asked and how it ended.");
         for ((name, outcome), counted) in &questions {
-            line(&mut text, "emp_events_questions_total", &labels(name, outcome), counted.count as f64);
+            text.number(total, &[("kind", name), ("outcome", outcome), ("via", "http")], counted.count as f64);
         }
-        family(&mut text, "emp_events_question_seconds_total", "counter", "Time until answers began, added up.");
+        text.family(seconds, Kind::Counter, "Time until answers began, added up.");
         for ((name, outcome), counted) in &questions {
-            line(&mut text, "emp_events_question_seconds_total", &labels(name, outcome), counted.time.as_secs_f64());
+            let labels = [("kind", name.as_str()), ("outcome", outcome), ("via", "http")];
+            text.number(seconds, &labels, counted.time.as_secs_f64());
         }
+        let refused = "emp_events_serve_connections_refused_total";
         let counts = [
-            ("emp_events_serve_connections", "gauge", "Connections now.", &self.connections),
-            (
-                "emp_events_serve_connections_refused_total",
-                "counter",
-                "Connections too many.",
-                &self.connections_refused,
-            ),
-            ("emp_events_questions_running", "gauge", "Questions that are being answered.", &self.running),
-            ("emp_events_serve_streams", "gauge", "Streams of live events now.", &self.streams),
+            ("emp_events_serve_connections", Kind::Gauge, "Connections now.", &self.connections),
+            (refused, Kind::Counter, "Connections too many.", &self.connections_refused),
+            ("emp_events_questions_running", Kind::Gauge, "Questions that are being answered.", &self.running),
+            ("emp_events_serve_streams", Kind::Gauge, "Streams of live events now.", &self.streams),
         ];
         for (name, kind, help, count) in counts {
-            family(&mut text, name, kind, help);
-            line(&mut text, name, "", count.load(Ordering::Relaxed) as f64);
+            text.single(name, kind, help, count.load(Ordering::Relaxed) as f64);
         }
-        if let Some(bytes) = resident_bytes() {
-            family(&mut text, "process_resident_memory_bytes", "gauge", "Memory of this process.");
-            line(&mut text, "process_resident_memory_bytes", "", bytes as f64);
-        }
-        text
+        tell_process(&mut text);
+        text.into_string()
     }
-}
-
-fn family(text: &mut String, name: &str, kind: &str, help: &str) {
-    // Writing to a text cannot fail.
-    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
-}
-
-fn line(text: &mut String, name: &str, labels: &str, value: f64) {
-    let _ = writeln!(text, "{name}{labels} {value}");
-}
-
-/// What Linux says that this process has in memory.
-fn resident_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    Some(line.split_whitespace().next()?.parse::<u64>().ok()? << 10)
 }

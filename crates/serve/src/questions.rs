@@ -26,6 +26,9 @@ pub trait Questions: Send + Sync + 'static {
     /// Why there is no answer, or none to its end.
     fn answer(&self, asked: &Asked, reply: &mut Reply) -> Result<(), Refusal>;
 
+    /// Takes note that somebody asked that: from the page, or else a program.
+    fn was_asked(&self, _asked: &Asked, _is_from_page: bool) {}
+
     /// Follows events: what comes of it, until nobody takes it any more.
     ///
     /// # Errors

@@ -87,8 +87,12 @@ impl Anomalies {
         }
         let truth = self.truth.as_deref().map(read_truth).transpose()?;
         let investigation = Investigation::open(engine, now).await?;
-        let is_shown = asking.is_at_shell() && std::io::stderr().is_terminal();
-        let progress = |done: usize, all: usize| show_progress(is_shown, done, all);
+        let is_shown = asking.is_at_shell();
+        let progress = |done: usize, all: usize| {
+            if is_shown {
+                show_progress_at_shell(done, all)
+            }
+        };
         let mut backtest = investigation.backtest(since, step.as_millis() as i64, &progress).await?;
         if let Some(truth) = truth {
             backtest = backtest.compared_with(&truth, (since, now));
@@ -97,15 +101,16 @@ impl Anomalies {
     }
 }
 
-fn read_truth(path: &Path) -> Result<Truth, Failure> {
+pub(super) fn read_truth(path: &Path) -> Result<Truth, Failure> {
     let failed =
         || format!("{} does not tell what was wrong; `simulate --format json` writes such a file", path.display());
     let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
     Ok(serde_json::from_str(&text).with_context(failed)?)
 }
 
-fn show_progress(is_shown: bool, done: usize, all: usize) {
-    if is_shown {
+/// Says on a terminal how many looks are done.
+pub(super) fn show_progress_at_shell(done: usize, all: usize) {
+    if std::io::stderr().is_terminal() {
         let end = if done == all { "\r\x1b[K" } else { "" };
         eprint!("\r{done} of {all} looks{end}");
     }

@@ -50,6 +50,11 @@ pub(crate) struct Diagnose {
 }
 
 impl Diagnose {
+    /// Is it about all jobs?
+    pub fn is_about_all(&self) -> bool {
+        self.all
+    }
+
     pub async fn answer(self, asking: &Asking<'_>) -> Outcome {
         asking.allow_formats(&FormatOption::OF_VALUES)?;
         if self.range.is_given() && !self.all {

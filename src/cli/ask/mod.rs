@@ -16,6 +16,7 @@ mod forward_again;
 mod gaps;
 mod handoffs;
 mod json;
+mod mcp;
 mod options;
 mod perf;
 mod query;
@@ -26,6 +27,7 @@ mod sql;
 mod tail;
 mod timeline;
 mod top;
+mod watch;
 mod whole_file;
 mod why_slow;
 mod workers;
@@ -35,6 +37,7 @@ use clap::Subcommand;
 use emp_investigate::InvestigationError;
 use emp_query::QueryError;
 use emp_query::QueryError::{BadInteger, BadMoment, MissingParameter, UnknownParameter, UnknownQuery};
+use emp_usage::Way;
 
 pub(super) use answer::{AsOf, runtime};
 pub(super) use asking::Asking;
@@ -68,18 +71,50 @@ pub(super) enum Command {
     Top(top::Top),
     CheckNames(check_names::CheckNames),
     Serve(serve::Serve),
+    Watch(watch::Watch),
+    Mcp(mcp::Mcp),
 }
 
 impl Command {
     /// Asked at a shell.
     pub fn run(self, options: &Options) -> Outcome {
+        if let Some(kind) = self.kind() {
+            emp_usage::count(kind, Way::Shell);
+        }
         match self {
             Self::Sql(command) => command.run(options),
             Self::Tail(command) => command.run(options),
             Self::Top(command) => command.run(options),
             Self::Serve(command) => command.run(options),
+            Self::Watch(command) => command.run(options),
+            Self::Mcp(command) => command.run(options),
             question => runtime()?.block_on(question.answer(&Asking::at_shell(options))),
         }
+    }
+
+    /// What is counted as asked: by the name of the command; nothing of what asks on behalf of others.
+    fn kind(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Sql(_) => "sql",
+            Self::Query(_) => "query",
+            Self::Diagnose(command) if command.is_about_all() => "needs-a-look",
+            Self::Diagnose(_) => "diagnose",
+            Self::Anomalies(_) => "anomalies",
+            Self::Search(_) => "search",
+            Self::Tail(_) => "tail",
+            Self::Timeline(_) => "timeline",
+            Self::Gaps(_) => "gaps",
+            Self::Handoffs(_) => "handoffs",
+            Self::Correlate(_) => "correlate",
+            Self::Perf(_) => "perf",
+            Self::Changes(_) => "changes",
+            Self::WhySlow(_) => "why-slow",
+            Self::Workers(_) => "workers",
+            Self::Report(_) => "report",
+            Self::Top(_) => "top",
+            Self::CheckNames(_) => "check-names",
+            Self::Serve(_) | Self::Watch(_) | Self::Mcp(_) => return None,
+        })
     }
 
     /// Answers a question that has an end.
@@ -100,7 +135,7 @@ impl Command {
             Self::Workers(command) => command.answer(asking).await,
             Self::Report(command) => command.answer(asking).await,
             Self::CheckNames(command) => command.answer(asking).await,
-            Self::Tail(_) | Self::Top(_) | Self::Serve(_) => {
+            Self::Tail(_) | Self::Top(_) | Self::Serve(_) | Self::Watch(_) | Self::Mcp(_) => {
                 Err(Failure::Usage("what goes on without an end is run at a shell".to_owned()))
             }
         }

@@ -9,9 +9,11 @@ use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use super::forward::{settings_from_environment, source};
+use super::metrics::{MetricsOptions, OfDaemon};
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::memory_options::MemoryOptions;
 use crate::cli::options::{FormatOption, Options, runtime};
+use emp_collect::CollectorMetrics;
 use emp_store::Retention;
 use emp_units::{parse_bytes, parse_positive_duration};
 
@@ -34,6 +36,7 @@ Examples:
   emp-events collect --retain 90d --retain-bytes 50GiB
   DASH0_ENABLED=true emp-events collect             and forward to Dash0: see `emp-events forward --help`
   emp-events collect --adopt web2-91c4e07a5d20b3f8  and store what a collector that is gone had read
+  emp-events collect --metrics-listen 127.0.0.1:9464    and tell Prometheus how it goes
   emp-events collect --log-events logs/events.log  and one JSON line an event, for tail -f")]
 pub(crate) struct Collect {
     /// Drain what is in the stream, seal it, and end
@@ -65,6 +68,8 @@ pub(crate) struct Collect {
     retain_bytes: Option<u64>,
     #[command(flatten)]
     memory: MemoryOptions,
+    #[command(flatten)]
+    metrics: MetricsOptions,
 }
 
 impl Collect {
@@ -82,6 +87,9 @@ impl Collect {
         options.start_log();
         runtime()?.block_on(async {
             let shutdown = shutdown_on_signal()?;
+            let forwarded = if forwarding.is_some() { Some(source(options)?) } else { None };
+            let told = || OfDaemon { collector: Some(CollectorMetrics::new(settings.clone())), forwarder: forwarded };
+            self.metrics.listen(told).await?;
             let forwarder =
                 forwarding.map(|settings| spawn_forwarder(options, settings, shutdown.clone())).transpose()?;
             let collected = emp_collect::collect(&settings, shutdown).await;

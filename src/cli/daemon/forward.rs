@@ -6,6 +6,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, ValueEnum};
 
 use super::collect::shutdown_on_signal;
+use super::metrics::{MetricsOptions, OfDaemon};
 use crate::cli::arguments::{first_line, variable, variable_of, with_manners};
 use crate::cli::ask::FromStore;
 use crate::cli::failure::{Failure, Outcome};
@@ -50,6 +51,8 @@ pub(crate) struct Forward {
     /// Send what was refused for good once more; what is taken now leaves the dead letters
     #[arg(long, conflicts_with = "once")]
     replay_dead_letters: bool,
+    #[command(flatten)]
+    metrics: MetricsOptions,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -127,6 +130,7 @@ impl Forward {
                 tell(&counts);
                 return Ok(if counts.dead > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS });
             }
+            self.metrics.listen(|| OfDaemon { collector: None, forwarder: Some(source.clone()) }).await?;
             Ok(match forward(&source, &settings, shutdown_on_signal()?).await? {
                 // What was to be delivered to its end was not.
                 Ending::Stopped(_) if self.once => ExitCode::from(INTERRUPTED),

@@ -2,6 +2,7 @@
 
 mod collect;
 mod forward;
+mod metrics;
 
 use clap::Subcommand;
 

@@ -15,6 +15,7 @@ use crate::cli::failure::{Failure, Outcome};
 use crate::cli::memory_options::MemoryOptions;
 use crate::cli::options::{FormatOption, Options, wrapped};
 use emp_collect::{Check, Status, check_health};
+use emp_usage::Way;
 
 /// Say whether events get from Redis into the store
 ///
@@ -73,6 +74,7 @@ impl Health {
         let mut checks = check_health(&settings, now_ms).await;
         checks.extend(check_forwarding(options).await?);
         checks.extend(of_events.await);
+        checks.extend(usage());
         Ok(checks)
     }
 }
@@ -108,6 +110,30 @@ fn as_json(check: &Check) -> serde_json::Value {
         line["counts"] = check.counts.iter().map(|(name, count)| ((*name).to_owned(), json!(count))).collect();
     }
     line
+}
+
+/// What was asked on this machine: no trouble, whatever it is.
+fn usage() -> Option<Check> {
+    let usage = emp_usage::read()?;
+    let by = |way: Way| usage.by(way);
+    let ways = Way::ALL.map(|way| (way.as_str(), by(way)));
+    let by_ways: Vec<String> =
+        ways.iter().filter(|(_, count)| *count > 0).map(|(way, count)| format!("{count} by {way}")).collect();
+    let (timelines, diagnoses) = (usage.of("timeline"), usage.of("diagnose"));
+    let mut kinds: Vec<(&String, u64)> = usage.questions.keys().map(|kind| (kind, usage.of(kind))).collect();
+    kinds.sort_by_key(|(kind, count)| (std::cmp::Reverse(*count), *kind));
+    let kinds: Vec<String> = kinds.iter().take(5).map(|(kind, count)| format!("{kind} {count}")).collect();
+    let detail = format!(
+        "{} questions since {} ({}): {}; {timelines} of {} about one job asked for its timeline",
+        usage.all(),
+        usage.since,
+        by_ways.join(", "),
+        kinds.join(", "),
+        timelines + diagnoses
+    );
+    let mut counts = vec![("questions", usage.all()), ("timelines", timelines), ("diagnoses", diagnoses)];
+    counts.extend(ways);
+    Some(Check { name: "usage", status: Status::Good, detail, remedy: None, counts })
 }
 
 /// Where the details of a check begin.

@@ -8,5 +8,6 @@ mod jaeger;
 mod law;
 mod limits;
 mod places;
+mod postgres;
 mod safety;
-mod scene;
+pub mod scene;

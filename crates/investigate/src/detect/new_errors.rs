@@ -134,5 +134,6 @@ fn anomaly(errors: Errors, windows: &Windows) -> Anomaly {
         q: None,
         window: windows.shown(),
         message,
+        shared: None,
     }
 }

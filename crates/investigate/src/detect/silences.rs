@@ -6,7 +6,7 @@ use emp_findings::{AnomalyKind, Severity, Subject, Unit};
 use emp_units as units;
 
 use super::{DAY_MS, HOUR_MS, MINUTE_MS, Suspicion, Windows};
-use crate::counts::{BUCKET_MS, Counts, arrived_in};
+use crate::counts::{BUCKET_MS, Counts, OF_CLIENTS, arrived_in};
 use crate::investigation::{Investigation, InvestigationError};
 use crate::rows::Rows;
 
@@ -50,7 +50,7 @@ impl Investigation<'_> {
             "select service, max(slot - before) filter (where slot - before <= {most}) as longest, sum(events) as events \
              from (select service, slot, events, lag(slot) over (partition by service order by slot) as before from \
              (select service, cast(floor(cast(ingested_at as bigint) / {SLOT_MS}.0) as bigint) as slot, \
-             count(*) as events from events where {} group by 1, 2)) group by service",
+             count(*) as events from events where ({}) and event_type not like '{OF_CLIENTS}%' group by 1, 2)) group by service",
             arrived_in(base),
             most = SILENCE_MS_MAX / SLOT_MS
         );

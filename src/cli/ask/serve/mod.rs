@@ -4,6 +4,7 @@ mod description;
 mod follow;
 mod jaeger;
 mod own;
+mod postgres;
 mod questions;
 mod shapes;
 mod words;
@@ -27,7 +28,8 @@ use super::answer::runtime;
 use super::end_signals::EndSignals;
 use crate::cli::failure::{Failure, Outcome, say};
 use crate::cli::options::{FormatOption, Options};
-use questions::OfStore;
+use postgres::OfStatements;
+pub(super) use questions::OfStore;
 
 /// Serve the page and the HTTP API: read-only, to whoever knows the token
 ///
@@ -40,6 +42,7 @@ Examples:
   emp-events serve
   emp-events --store data/sample serve                   the sample store needs no Redis
   emp-events serve --token-file ~/.emp-events-token      the same link after each start
+  emp-events serve --pg-listen 127.0.0.1:5433            and psql -h 127.0.0.1 -p 5433 events
   emp-events serve --listen 0.0.0.0:7373 --allow-host events.example.org \\
       --tls-certificate fullchain.pem --tls-key key.pem
   emp-events serve --socket /run/emp-events.sock --base-path /events --allow-host example.org")]
@@ -71,6 +74,9 @@ pub(crate) struct Serve {
     /// Its key, a file in PEM
     #[arg(long, value_name = "FILE", requires = "tls_certificate")]
     tls_key: Option<PathBuf>,
+    /// Answer SQL over PostgreSQL's protocol there, too: psql, Grafana and others; any user, and the token is the password
+    #[arg(long, value_name = "ADDR", env = "EMP_EVENTS_PG_LISTEN")]
+    pg_listen: Option<SocketAddr>,
     /// How long a question may take
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_positive_duration)]
     time_limit: Duration,
@@ -102,6 +108,7 @@ impl Serve {
         of_requests.block_on(async {
             let mut signals = EndSignals::watch()?;
             let server = Server::start(settings, Arc::clone(&questions)).await?;
+            self.answer_statements(options, token.as_ref())?;
             self.say_where(options, &server, token.as_ref(), is_in_file)?;
             server.run(signals.any()).await;
             Ok::<_, Failure>(())
@@ -119,6 +126,26 @@ impl Serve {
         let done = answer_one(questions, self.time_limit, Some(memory.saturating_add(BESIDE_BYTES)));
         // What it did not finish is of no use any more.
         std::process::exit(i32::from(done.is_err()))
+    }
+
+    /// Begins to answer SQL over PostgreSQL's protocol, where that is asked for.
+    fn answer_statements(&self, options: &Options, token: Option<&Token>) -> Result<(), Failure> {
+        let Some(address) = self.pg_listen else { return Ok(()) };
+        let is_beyond = !address.ip().is_loopback();
+        if is_beyond && token.is_none() {
+            let message = format!("--no-token would show all events to whoever reaches {address}: leave it out");
+            return Err(Failure::Usage(message));
+        }
+        let statements =
+            OfStatements { options: options.clone(), runtime: Arc::new(runtime()?), time: self.time_limit };
+        let password = token.map(|token| token.reveal().to_owned());
+        let listening = emp_postgres::listen(address, password, Arc::new(statements))?;
+        let address = listening.address;
+        say(&format!("PostgreSQL's protocol is spoken at {address}; the token is the password of every user"));
+        if is_beyond {
+            say("what is answered there is not encrypted: let a tunnel carry it between machines");
+        }
+        Ok(())
     }
 
     fn settings(&self) -> Result<Settings, Failure> {

@@ -16,6 +16,7 @@ use emp_findings::{Carried, carry, command};
 use emp_query::QueryError;
 use emp_serve::{Asked, Followed, Kind, Questions, Refusal, Reply};
 use emp_system::is_closed_pipe;
+use emp_usage::Way;
 
 use super::description::described;
 use super::follow::follow;
@@ -87,7 +88,7 @@ impl Question {
 }
 
 /// The questions about one store.
-pub(super) struct OfStore {
+pub(in crate::cli::ask) struct OfStore {
     options: Options,
     /// On which they are answered.
     runtime: Runtime,
@@ -190,6 +191,13 @@ impl Questions for OfStore {
                 outcome = question.answer(&asking, as_parquet) => outcome.map(|_| ()).map_err(|failure| refusal(failure, &asked.name)),
             }
         })
+    }
+
+    fn was_asked(&self, asked: &Asked, is_from_page: bool) {
+        // What only a page asks for, such as the next rows of a list, is part of another question.
+        if ASKED.contains(&asked.name.as_str()) || asked.name == "needs-a-look" {
+            emp_usage::count(&asked.name, if is_from_page { Way::Page } else { Way::Api });
+        }
     }
 
     fn command_line(&self, asked: &Asked, now_ms: Option<i64>) -> Option<String> {
