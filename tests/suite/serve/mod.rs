@@ -2,6 +2,7 @@
 
 mod answers;
 mod described;
+mod documents;
 mod exporting;
 mod following;
 mod jaeger;
