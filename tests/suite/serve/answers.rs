@@ -229,7 +229,8 @@ fn its_description_names_every_question() {
 #[test]
 fn what_is_typical_is_a_range_where_enough_is_known() {
     let server = Server::over_sample(&[]);
-    let job = sample(&["sql", "--format", "csv", "select job_id from events where event_type = 'job.completed' limit 1"]);
+    let job =
+        sample(&["sql", "--format", "csv", "select job_id from events where event_type = 'job.completed' limit 1"]);
     let line = server.get(&format!("/api/v1/timeline?job={}", job.lines().nth(1).unwrap())).json();
     for list in ["spans", "budget"] {
         let ranges: Vec<(f64, f64)> = line[list]
