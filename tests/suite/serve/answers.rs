@@ -224,3 +224,21 @@ fn its_description_names_every_question() {
     }
     assert!(described["paths"]["/api/v1/sql"]["post"]["requestBody"].is_object());
 }
+
+/// The sample has a hundred jobs of each kind, and more.
+#[test]
+fn what_is_typical_is_a_range_where_enough_is_known() {
+    let server = Server::over_sample(&[]);
+    let job =
+        sample(&["sql", "--format", "csv", "select job_id from events where event_type = 'job.completed' limit 1"]);
+    let line = server.get(&format!("/api/v1/timeline?job={}", job.lines().nth(1).unwrap())).json();
+    for list in ["spans", "budget"] {
+        let ranges: Vec<(f64, f64)> = line[list]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|one| Some((one["typical_ms"].as_f64()?, one["typical_p99_ms"].as_f64()?)))
+            .collect();
+        assert!(!ranges.is_empty() && ranges.iter().all(|(median, p99)| median <= p99), "{list}: {line}");
+    }
+}

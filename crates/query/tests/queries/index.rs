@@ -307,3 +307,21 @@ fn where_no_index_can_be_kept_questions_are_answered_all_the_same() {
     fs::write(store.layout.index(), "").unwrap();
     assert_eq!(answers(&store), truth);
 }
+
+/// By the index, and by the events where it does not know all files; with those of the journal.
+#[test]
+fn values_in_use_are_those_of_files_and_journal_whether_the_index_knows_them() {
+    let store = store_of_hours("j");
+    store.journal(&[event((HOURS + 1) * HOUR, "api-server", "job.cancelled", "late")]);
+    let values = |column: &str| block_on(store.engine().newest_values(column)).unwrap();
+    let all = || [values("service"), values("event_type"), values("level")];
+    let read = all();
+    assert_eq!(read[0], ["api-server", "webhook-service", "worker"]);
+    assert_eq!(read[1], ["job.cancelled", "job.completed", "job.created", "job.progress_updated"]);
+    assert_eq!(read[2], ["error", "info"]);
+    // A question about an id brings the files into the index.
+    store.ask("select count(*) from events where job_id = 'nobody'");
+    assert_eq!(all(), read);
+    fs::remove_dir_all(store.layout.index()).unwrap();
+    assert_eq!(all(), read);
+}
