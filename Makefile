@@ -89,8 +89,7 @@ package: ## what people install, in dist: a tarball, a .deb, npm's packages, a w
 	@scripts/package.sh $(KIND)
 
 test-packages: ## install each of them from nothing, and ask with it; the clients in fresh projects; KIND=deb tries that alone
-	@scripts/need.sh cc redis python typescript packages buildah debootstrap
-	@PATH="$$(scripts/need.sh --tools-path):$$PATH" scripts/test-packages.sh $(KIND)
+	@scripts/test-packages.sh $(KIND)
 
 advisories: ## known holes in dependencies; asks GitHub for the list
 	@scripts/need.sh cc python

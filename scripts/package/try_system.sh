@@ -95,7 +95,9 @@ start_redis() {
 
 try_wheel() {
     local file
-    file=$(only dist/emp_events-*-manylinux_*_"$(uname -m)".whl)
+    local system=manylinux
+    [ "$(uname -s)" != Darwin ] || system=macosx
+    file=$(only dist/emp_events-*-"$system"_*_"$(uname -m)".whl)
     began=$SECONDS
     python3 -m venv "$scratch/venv"
     "$scratch/venv/bin/pip" install --quiet --disable-pip-version-check --no-index --find-links dist emp-events \
