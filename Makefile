@@ -105,4 +105,4 @@ checksums: ## dist/SHA256SUMS, of all that is there
 
 clean: ## remove what was built and installed inside the project
 	cargo clean
-	rm -rf .tools dist fuzz/target fuzz/artifacts perf-report.html perf-report.md
+	rm -rf .tools dist tests/packages/fresh fuzz/target fuzz/artifacts perf-report.html perf-report.md
