@@ -94,8 +94,7 @@ package: ## what people install, in dist: a tarball, a .deb, npm's packages, a w
 	@scripts/package.sh $(KIND)
 
 test-packages: ## install each of them from nothing, and ask with it; the clients in fresh projects; KIND=deb tries that alone
-	@scripts/need.sh cc redis python typescript packages buildah debootstrap
-	@PATH="$$(scripts/need.sh --tools-path):$$PATH" scripts/test-packages.sh $(KIND)
+	@scripts/test-packages.sh $(KIND)
 
 advisories: ## known holes in dependencies; asks GitHub for the list
 	@scripts/need.sh cc python
@@ -111,4 +110,4 @@ checksums: ## dist/SHA256SUMS, of all that is there
 
 clean: ## remove what was built and installed inside the project
 	cargo clean
-	rm -rf .tools dist fuzz/target fuzz/artifacts perf-report.html perf-report.md
+	rm -rf .tools dist tests/packages/fresh fuzz/target fuzz/artifacts perf-report.html perf-report.md

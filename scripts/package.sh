@@ -47,4 +47,4 @@ for kind in "${kinds[@]}"; do
 done
 scripts/package/checksums.sh
 printf '\n'
-(cd dist && for file in *; do printf '  %4d MB  dist/%s\n' $((($(wc -c <"$file") + 500000) / 1000000)) "$file"; done)
+wc -c dist/* | awk '$2 != "total" { printf "  %6.1f MB  %s\n", $1 / 1e6, $2 }'

@@ -26,7 +26,7 @@ fail() {
 
 finish() {
     local process
-    for process in "${processes[@]}"; do kill "$process" 2>/dev/null && wait "$process" 2>/dev/null || true; done
+    for process in ${processes[@]+"${processes[@]}"}; do kill "$process" 2>/dev/null && wait "$process" 2>/dev/null || true; done
     [ ${#containers[@]} -eq 0 ] || buildah rm "${containers[@]}" >/dev/null
     rm -rf "$scratch"
 }
@@ -52,6 +52,7 @@ only() {
 # A root with nothing but what Debian calls minimal; the base image of `make test-images`.
 new_root() {
     if [ ${#containers[@]} -eq 0 ]; then
+        # Its cache is that of `make test-images`: one at a time.
         . scripts/image-store.sh
         exec 9>"$image_cache/lock"
         flock 9
@@ -80,6 +81,11 @@ for kind in "${kinds[@]}"; do
 done
 for kind in "${kinds[@]}"; do
     title "$kind"
+    case $kind in
+        tarball | deb) scripts/need.sh redis buildah debootstrap ;;
+        crate) scripts/need.sh cc redis ;;
+        npm | clients | next) scripts/need.sh redis typescript packages ;;
+    esac
     sample=$PWD/data/sample
     "try_$kind"
 done

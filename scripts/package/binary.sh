@@ -1,14 +1,14 @@
 # shellcheck shell=bash
 # The binary that all packages carry, and what it makes itself: sourced by scripts/package.sh.
 
-# Builds what has changed, and links it as a package needs it. Only this last step is another one than in development,
-# so nothing below the command line is compiled twice.
+# Builds all as in development, libraries in C among it, and then the command line once more to link it as a package
+# needs it.
 build_program() {
-    local path=$PATH
-    [ "$system" = darwin ] || path=$PWD/packaging:$tools:$PATH
-    # Linked anew in any case: the last time it may have been for this machine alone.
-    touch src/main.rs
-    PATH=$path cargo build --release --locked --bin emp-events
+    cargo build --release --locked --bin emp-events
+    if [ "$system" != darwin ]; then
+        touch src/main.rs
+        PATH=$PWD/packaging:$tools:$PATH cargo build --release --locked --bin emp-events
+    fi
     strip -o "$program" "$binary"
     [ "$system" = darwin ] || check_glibc
     "$program" man "$scratch/man" 2>/dev/null

@@ -2,16 +2,16 @@
 # A Debian package: sourced by scripts/package.sh. dpkg-deb alone does it, so that nothing is to be installed for it.
 
 make_deb() {
-    local root=$scratch/deb shell_folder=usr/share processor
+    local root=$scratch/deb processor
     processor=$(dpkg --print-architecture)
     install -Dm 755 "$program" "$root/usr/bin/emp-events"
     install -d "$root/usr/lib/systemd/system" "$root/usr/share/man/man1" "$root/usr/share/doc/emp-events" "$root/DEBIAN"
     install -m 644 packaging/systemd/*.service "$root/usr/lib/systemd/system"
     install -m 644 "$scratch"/man/*.1 "$root/usr/share/man/man1"
     gzip -9n "$root"/usr/share/man/man1/*
-    install -Dm 644 "$scratch/completions/bash" "$root/$shell_folder/bash-completion/completions/emp-events"
-    install -Dm 644 "$scratch/completions/zsh" "$root/$shell_folder/zsh/vendor-completions/_emp-events"
-    install -Dm 644 "$scratch/completions/fish" "$root/$shell_folder/fish/vendor_completions.d/emp-events.fish"
+    install -Dm 644 "$scratch/completions/bash" "$root/usr/share/bash-completion/completions/emp-events"
+    install -Dm 644 "$scratch/completions/zsh" "$root/usr/share/zsh/vendor-completions/_emp-events"
+    install -Dm 644 "$scratch/completions/fish" "$root/usr/share/fish/vendor_completions.d/emp-events.fish"
     install -m 644 README.md LICENSE-MIT LICENSE-APACHE packaging/debian/copyright "$root/usr/share/doc/emp-events"
     gzip -9nc CHANGELOG.md >"$root/usr/share/doc/emp-events/changelog.gz"
     # Keys may stand there.

@@ -31,7 +31,7 @@ try_deb() {
         fail "the store's folder is not the user's"
     [ "$(inside "$container" -- stat -c '%U %a' /etc/emp-events/emp-events.env)" = "root 600" ] ||
         fail "others may read the settings"
-    [ -z "$(ls -A "$root/etc/systemd/system/multi-user.target.wants" 2>/dev/null | grep emp-events)" ] ||
+    [ -z "$(find "$root/etc/systemd" -name 'emp-events*')" ] ||
         fail "it starts what nobody has enabled"
     passed "a user of its own, settings that others cannot read, nothing enabled"
     check_units
@@ -95,7 +95,9 @@ start_redis() {
 
 try_wheel() {
     local file
-    file=$(only dist/emp_events-*-manylinux_*_"$(uname -m)".whl)
+    local system=manylinux
+    [ "$(uname -s)" != Darwin ] || system=macosx
+    file=$(only dist/emp_events-*-"$system"_*_"$(uname -m)".whl)
     began=$SECONDS
     python3 -m venv "$scratch/venv"
     "$scratch/venv/bin/pip" install --quiet --disable-pip-version-check --no-index --find-links dist emp-events \

@@ -1,4 +1,5 @@
 //! TLS, and sockets of the file system.
+#![cfg(feature = "tls")]
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 mod common;

@@ -1,6 +1,9 @@
 /** What is drawn at once: a request takes a few bytes, and each draw costs as much as many of them. */
 const POOL_BYTES = 1024;
 
+/** Each byte's two digits. */
+const digits = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
 const pool = new Uint8Array(POOL_BYTES);
 let taken = POOL_BYTES;
 
@@ -12,7 +15,7 @@ export function randomHex(bytes: number): string {
   }
   let hex = '';
   for (const end = taken + bytes; taken < end; taken += 1) {
-    hex += (pool[taken] ?? 0).toString(16).padStart(2, '0');
+    hex += digits[pool[taken] ?? 0];
   }
   return hex;
 }

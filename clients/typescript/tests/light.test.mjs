@@ -14,7 +14,7 @@ const imports = {
 
 /** What a process has loaded after some code: modules of Node's own, and files of CommonJS. */
 async function loadedBy(kind, code) {
-  const tell = `const { Module } = process.getBuiltinModule?.('module') ?? process.mainModule.constructor;
+  const tell = `const { Module } = await import('node:module');
     process.stdout.write(JSON.stringify({ builtin: process.moduleLoadList, files: Object.keys(Module._cache) }));
     process.exit(0);`;
   const words = [`--input-type=${kind}`, '--eval', `(async () => {\n${code};\n${tell}\n})();`];

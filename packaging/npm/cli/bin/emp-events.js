@@ -12,11 +12,14 @@ try {
   program = require.resolve(`${name}/bin/emp-events`);
 } catch {
   const known = Object.keys(require('../package.json').optionalDependencies ?? {}).map((one) => one.split('-cli-')[1]);
-  console.error(
-    known.includes(platform)
-      ? `emp-events: the package ${name} is missing: install without --omit=optional, and on the platform that it is to run on`
-      : `emp-events: there is no package for ${platform}, only for ${known.join(', ')}; docs/install.md has other ways`,
-  );
+  const isMusl = process.platform === 'linux' && !process.report.getReport().header.glibcVersionRuntime;
+  let reason = `there is no package for ${platform}, only for ${known.join(', ')}`;
+  if (isMusl) {
+    reason = 'there is no package for this C library, only for glibc: use the image, or a distribution that has it';
+  } else if (known.includes(platform)) {
+    reason = `the package ${name} is missing: install without --omit=optional, and on the platform that it is to run on`;
+  }
+  console.error(`emp-events: ${reason}`);
   process.exit(1);
 }
 
