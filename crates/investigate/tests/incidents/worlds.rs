@@ -271,6 +271,18 @@ fn what_is_said_of_few_events_is_right() {
     play_all("sparse", 21..=23);
 }
 
+/// A million events a day, clocks up to 0.4 s apart, and most workers idle at any moment: of each incident one.
+#[test]
+fn what_is_said_of_five_hundred_workers_is_right() {
+    use IncidentKind as I;
+    let kind = Kind::named("farm").unwrap();
+    let mut score = Score::default();
+    for incident in [I::StuckJob, I::SilentWorker, I::SlowConnector, I::NewError, I::EndpointDown] {
+        play(&mut score, kind, incident, 21);
+    }
+    score.check();
+}
+
 /// On a healthy day nothing is held, and at most one alert is raised in four looks.
 #[test]
 fn healthy_days_are_healthy_in_every_world() {
