@@ -72,7 +72,9 @@ fn what_the_documents_ask_has_an_answer() {
             |word: &String| STAND_INS.iter().fold(word.clone(), |word, (stand_in, job)| word.replace(stand_in, job));
         let words: Vec<String> = words.iter().map(real).collect();
         let ended = run(emp_events().args(&words).current_dir(&folder));
-        if ended.status != 0 {
+        // What is asked for its exit status ends with 1 where something was found.
+        let is_answer = ended.status == 0 || ended.status == 1 && words.iter().any(|word| word == "--exit-code");
+        if !is_answer {
             complaints.push(format!("emp-events {}: {} {}", words.join(" "), ended.status, ended.stderr.trim()));
         }
         asked += 1;
