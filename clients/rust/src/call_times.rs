@@ -51,8 +51,8 @@ impl CallTimes {
 
 fn bucket(nanos: u64) -> usize {
     let doublings = nanos.ilog2();
-    // The two digits behind the first.
-    let quarter = if doublings < 2 { 0 } else { (nanos >> (doublings - 2)) & 3 };
+    // The two digits behind the first, noughts where there are none.
+    let quarter = if doublings < 2 { (nanos << (2 - doublings)) & 3 } else { (nanos >> (doublings - 2)) & 3 };
     (doublings as usize * 4 + quarter as usize).min(BUCKETS - 1)
 }
 

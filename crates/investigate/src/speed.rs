@@ -31,6 +31,8 @@ const PAUSE_SHARE: f64 = 0.2;
 const PIECE_FACTOR_MAX: f64 = 4.0;
 /// So many pieces of others, begun at about the same time, tell what was usual then.
 const NEIGHBOURS: usize = 15;
+/// So many pieces of its peers are compared with those of a worker.
+const PEERS_MAX: usize = 5_000;
 /// The name of what is done between a claim and the end, where nothing more is told of it.
 const UNTOLD: &str = "work";
 /// The name of a wait for a worker among the kinds of work.
@@ -337,17 +339,18 @@ fn largest_sum(values: &[f64], is_over: impl Fn(f64, f64) -> bool) -> Option<(us
 /// them meanwhile is not its own.
 fn slow_worker(worker: &str, run: &[&Piece<'_>], own: &[&Piece<'_>], pieces: &[Piece<'_>]) -> Option<Slowness> {
     let (since_ms, until_ms) = bounds(run)?;
-    let is_peer = |piece: &&Piece<'_>| {
-        piece.worker.is_some_and(|other| other != worker) && (since_ms..=until_ms).contains(&piece.start_ms)
-    };
+    let is_peer = |piece: &&Piece<'_>| piece.worker.is_some_and(|other| other != worker);
+    let begun_before = |ms: i64| pieces.partition_point(|piece| piece.start_ms < ms);
     let mut peers: BTreeMap<usize, Vec<&Piece<'_>>> = BTreeMap::new();
-    for piece in pieces.iter().filter(is_peer) {
+    for piece in pieces[begun_before(since_ms)..begun_before(until_ms + 1)].iter().filter(is_peer) {
         peers.entry(piece.class).or_default().push(piece);
     }
     let beside = |piece: &Piece<'_>| Some(piece.factor / usual_about(peers.get(&piece.class)?, piece.start_ms)?);
     let compared: Vec<&Piece<'_>> = run.iter().copied().filter(|piece| peers.contains_key(&piece.class)).collect();
     let factors = compared.iter().filter_map(|piece| beside(piece)).collect();
-    let others = peers.values().flatten().filter_map(|piece| beside(piece)).collect();
+    // Of more a part says as much, and hundreds of workers are each compared with all others.
+    let one_of = peers.values().map(Vec::len).sum::<usize>().div_ceil(PEERS_MAX).max(1);
+    let others = peers.values().flatten().step_by(one_of).filter_map(|piece| beside(piece)).collect();
     slowness((CulpritKind::Worker, worker), &compared, (factors, others), own)
 }
 
