@@ -147,6 +147,26 @@ test('SQL runs, completes, says what is wrong, and gives a file', async () => {
   await context.close()
 })
 
+test('what is typed right after a completion stands behind it', async () => {
+  const { tab, context } = await bench.tab(browser, server)
+  await visit(tab, `${server.origin}/sql`)
+  const field = tab.getByLabel('SQL', { exact: true })
+  await field.fill('')
+  await field.pressSequentially('select servi')
+  await tab.waitForSelector('.complete [role=option]')
+  const text = await field.evaluate(async field => {
+    field.dispatchEvent(new KeyboardEvent('keydown', { key: 'Tab', bubbles: true, cancelable: true }))
+    // The completion is drawn by then, and nothing has been painted.
+    for (let turn = 0; turn < 5; turn++) await Promise.resolve()
+    document.execCommand('insertText', false, ',')
+    await new Promise(painted => requestAnimationFrame(() => setTimeout(painted, 200)))
+    document.execCommand('insertText', false, ' now()')
+    return field.value
+  })
+  assert.equal(text, 'select service, now()')
+  await context.close()
+})
+
 test('a job can be laid beside what is typical, and a waterfall looked at closely', async () => {
   const { tab, problems, context } = await bench.tab(browser, server)
   await visit(tab, `${server.origin}/job/${job}`)

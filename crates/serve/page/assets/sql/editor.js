@@ -1,5 +1,5 @@
 // A field for a statement: what is typed is coloured by a layer behind it, and completed on demand.
-import { html, useEffect, useMemo, useRef, useState } from '../html.js'
+import { html, useEffect, useLayoutEffect, useMemo, useRef, useState } from '../html.js'
 import { useStore } from '../store.js'
 import { meta } from '../parts.js'
 import { useAnswer } from '../ask.js'
@@ -15,7 +15,8 @@ export function Editor({ value, change, run }) {
   const [offer, setOffer] = useState(/** @type {{from: number, choices: {text: string, kind: string}[]}} */ ({ from: 0, choices: [] }))
   const [at, setAt] = useState(0)
   const caret = useRef(-1)
-  useEffect(() => {
+  // Before anything is painted: what is typed next stands behind a completion.
+  useLayoutEffect(() => {
     if (caret.current < 0 || !field.current) return
     field.current.setSelectionRange(caret.current, caret.current)
     caret.current = -1
@@ -34,7 +35,8 @@ export function Editor({ value, change, run }) {
     const place = field.current?.selectionStart ?? value.length
     const { text } = offer.choices[choice]
     caret.current = offer.from + text.length
-    change(value.slice(0, offer.from) + text + value.slice(place))
+    const typed = field.current?.value ?? value
+    change(typed.slice(0, offer.from) + text + typed.slice(place))
     close()
     field.current?.focus()
   }
