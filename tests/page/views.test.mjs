@@ -121,13 +121,19 @@ test('all can be done by keys', async () => {
   await context.close()
 })
 
-test('SQL runs, completes, says what is wrong, and gives a file', async () => {
-  const { tab, context } = await bench.tab(browser, server)
+/** The field for SQL, in which a name is begun and its ends are offered. */
+async function offersCompletions(tab) {
   await visit(tab, `${server.origin}/sql`)
   const field = tab.getByLabel('SQL', { exact: true })
   await field.fill('')
   await field.pressSequentially('select servi')
   await tab.waitForSelector('.complete [role=option]')
+  return field
+}
+
+test('SQL runs, completes, says what is wrong, and gives a file', async () => {
+  const { tab, context } = await bench.tab(browser, server)
+  const field = await offersCompletions(tab)
   await tab.keyboard.press('Tab')
   await field.pressSequentially(', count(*) as n from events group by 1 order by 1')
   await tab.keyboard.press('Control+Enter')
@@ -149,11 +155,7 @@ test('SQL runs, completes, says what is wrong, and gives a file', async () => {
 
 test('what is typed right after a completion stands behind it', async () => {
   const { tab, context } = await bench.tab(browser, server)
-  await visit(tab, `${server.origin}/sql`)
-  const field = tab.getByLabel('SQL', { exact: true })
-  await field.fill('')
-  await field.pressSequentially('select servi')
-  await tab.waitForSelector('.complete [role=option]')
+  const field = await offersCompletions(tab)
   const text = await field.evaluate(async field => {
     field.dispatchEvent(new KeyboardEvent('keydown', { key: 'Tab', bubbles: true, cancelable: true }))
     // The completion is drawn by then, and nothing has been painted.
