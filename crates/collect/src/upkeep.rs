@@ -281,7 +281,7 @@ mod tests {
         let layout = Layout::new(folder.path().join("store"));
         let learned = || {
             learn(&layout);
-            std::fs::read(layout.index().join("typical.v4")).unwrap()
+            std::fs::read(layout.index().join("typical.v5")).unwrap()
         };
         // In a hundred years, as an ID that was set by hand.
         seal_hours(&layout, "c1", (0..6).chain([876_000, 876_003]));

@@ -427,7 +427,7 @@ fn what_is_kept_is_what_is_walked_anew() {
     into_store(&layout, settings, 9, &mut |_| ()).unwrap();
     let snapshot = Snapshot::read(&layout).unwrap();
     let files: Vec<&Partition> = snapshot.partitions.iter().collect();
-    let path = layout.index().join("typical.v4");
+    let path = layout.index().join("typical.v5");
     let ask = |now_ms: i64| typical_at(&layout, &files, &snapshot.segments, now_ms);
     let now_ms = FROM_MS + 9 * 3_600_000 - 1;
     let kept = ask(now_ms);

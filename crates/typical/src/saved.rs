@@ -23,7 +23,7 @@ const MINUTE_MS: i64 = 60_000;
 /// what begins now would else be taken for typical as it happens. A store of minutes has to leave out less.
 const LEFT_OUT_OF_LITTLE: [(i64, u64); 4] = [(15 * MINUTE_MS, 100), (5 * MINUTE_MS, 100), (2 * MINUTE_MS, 20), (0, 0)];
 /// A newer version of another form takes another name, so that two versions can share a store.
-const NAME: &str = "typical.v4";
+const NAME: &str = "typical.v5";
 const MAGIC: &[u8; 8] = b"EMPTYP4\n";
 
 /// All that is kept.

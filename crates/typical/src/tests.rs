@@ -100,3 +100,32 @@ fn a_clock_that_is_ahead_is_not_taken_for_a_wait() {
     assert_eq!(table.step("image", "job.created", "job.claimed").unwrap().max_ms(), 505);
     assert_eq!(table.step("image", "job.claimed", "webhook.delivering").unwrap().max_ms(), 95);
 }
+
+#[test]
+fn of_a_hundred_thousand_jobs_at_once_a_part_tells_what_is_typical_in_little_memory() {
+    let (mut walk, mut table) = (Walk::default(), Typical::default());
+    for number in 0..100_000_i64 {
+        let (job, at) = (format!("job_{number}"), number * 10);
+        tell(&mut walk, &mut table, &job, at, "job.created");
+        tell(&mut walk, &mut table, &job, at + 10 + number % 1_000, "job.completed");
+    }
+    let total = table.total("image").unwrap();
+    assert!((20_000..60_000).contains(&total.count()), "{}", total.count());
+    for share in [0.1, 0.5, 0.9] {
+        let (about, exact) = (total.quantile(share).unwrap(), 10.0 + 1_000.0 * share);
+        assert!((about - exact).abs() < 0.05 * exact, "{share}: {about} for {exact}");
+    }
+    let held = postcard::to_allocvec(&walk).unwrap().len();
+    assert!(held < 1_000_000, "{held} bytes");
+    // Once there are few again, all of them are learned from.
+    for hour in 1..10 {
+        walk.forget_old(1_000_000 + hour * 3_600_000);
+    }
+    let (before, at) = (table.completed("image"), 40_000_000);
+    for number in 0..100 {
+        let job = format!("later_{number}");
+        tell(&mut walk, &mut table, &job, at, "job.created");
+        tell(&mut walk, &mut table, &job, at + 10, "job.completed");
+    }
+    assert_eq!(table.completed("image") - before, 100);
+}

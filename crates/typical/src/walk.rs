@@ -14,6 +14,10 @@ const FORGET_MS: i64 = 24 * 3_600_000;
 /// One that has ended is waited for, for what still follows, that long.
 const FORGET_ENDED_MS: i64 = 3_600_000;
 
+/// Jobs that are remembered at once. Where there are more, a part of them is learned from, one in two, four and so on:
+/// what is typical is told by some thousands as well, and a million open jobs would take half a gigabyte.
+const JOBS_MAX: usize = 20_000;
+
 /// One event, as far as the walk looks at it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Step<'a> {
@@ -33,7 +37,9 @@ pub(super) struct Step<'a> {
 pub(super) struct Walk {
     /// Names of its own, as tables come and go.
     names: Names,
+    /// By a hash of the id, of which so many bits are zero.
     jobs: HashMap<u64, Open>,
+    zero_bits: u32,
     /// When each worker was heard of last.
     workers: HashMap<String, i64>,
 }
@@ -65,6 +71,9 @@ impl Walk {
         }
         let Some(job_id) = step.job_id else { return };
         let key = xxh3_64(job_id.as_bytes());
+        if key.trailing_zeros() < self.zero_bits {
+            return;
+        }
         let event_type = self.names.number(step.event_type);
         let job_type = step.job_type.map(|job_type| self.names.number(job_type));
         let unknown = self.names.number("");
@@ -85,7 +94,7 @@ impl Walk {
                     created_ms: meaning.is_some_and(Meaning::is_beginning).then_some(happened_ms),
                     attempts: u32::from(is_begun(None, step.event_type, meaning)),
                     has_ended: false,
-                    was_to_wait: meaning == Some(Meaning::Delayed),
+                    was_to_wait: meaning.is_some_and(Meaning::is_asked_wait),
                     dialect,
                     spans: OpenWork::default(),
                     had: vec![event_type],
@@ -93,7 +102,15 @@ impl Walk {
                 let kind = table.names.number(self.names.name(job.job_type));
                 job.follow_span(table, kind, (step.event_type, meaning), happened_ms);
                 self.jobs.insert(key, job);
+                self.leave_out_some();
             }
+        }
+    }
+
+    fn leave_out_some(&mut self) {
+        if self.jobs.len() > JOBS_MAX {
+            self.zero_bits += 1;
+            self.jobs.retain(|key, _| key.trailing_zeros() >= self.zero_bits);
         }
     }
 
@@ -103,6 +120,9 @@ impl Walk {
             let wait_ms = if job.has_ended { FORGET_ENDED_MS } else { FORGET_MS };
             now_ms - job.last_ms <= wait_ms
         });
+        if self.jobs.len() < JOBS_MAX / 8 {
+            self.zero_bits = self.zero_bits.saturating_sub(1);
+        }
         self.workers.retain(|_, last_ms| now_ms - *last_ms <= FORGET_MS);
     }
 
@@ -124,7 +144,7 @@ impl Open {
         let (before, after) = (table.names.number(names.name(self.last)), table.names.number(event_type));
         table.steps.entry((job_type, before, after)).or_default().add(happened_ms - self.last_ms);
         let meaning = self.dialect.meaning(event_type);
-        self.was_to_wait |= meaning == Some(Meaning::Delayed);
+        self.was_to_wait |= meaning.is_some_and(Meaning::is_asked_wait);
         self.attempts += u32::from(is_begun(Some(names.name(self.last)), event_type, meaning));
         self.follow_span(table, job_type, (event_type, meaning), happened_ms);
         if !self.had.contains(&number) {
