@@ -251,6 +251,72 @@ fn a_delayed_job_waits_as_asked() {
 }
 
 #[test]
+fn a_job_that_its_worker_gives_back_again_and_again_is_neither_lost_nor_in_a_loop() {
+    let redis = Redis::start();
+    let mut told = Told::system(INCIDENT_MS + 5 * MINUTE_MS);
+    told.tell(INCIDENT_MS, "limited", "job.created", "", &json!({ "jobType": "thumbnail" }));
+    told.tell(INCIDENT_MS + 1, "limited", "job.queued", "", &json!({ "queueName": "default" }));
+    for try_number in 0..8 {
+        let at_ms = INCIDENT_MS + 10 + try_number * 2_000;
+        told.claimed(at_ms, "limited", "w2");
+        told.tell(at_ms + 40, "limited", "connector.processing_failed", "w2", &json!({ "error": "429" }));
+        told.tell(at_ms + 50, "limited", "job.released", "", &json!({}));
+    }
+    let world = told.stored(&redis);
+    let said = world.diagnosed("limited", INCIDENT_MS + 15_000);
+    assert_eq!(said["verdict"], "waiting", "{said:#}");
+    says(&said, "reason", "w2 has given it back. ");
+    assert_eq!(world.unhealthy(INCIDENT_MS + 15_000), []);
+}
+
+#[test]
+fn a_job_that_waits_for_others_is_as_well_as_they_are() {
+    let redis = Redis::start();
+    let mut told = Told::system(INCIDENT_MS + 9 * MINUTE_MS);
+    for (album, parent) in [("album", None), ("book", Some("shelf")), ("shelf", None), ("alone", None)] {
+        told.tell(INCIDENT_MS, album, "job.created", "", &json!({ "jobType": "album", "parentJobId": parent }));
+        told.tell(INCIDENT_MS + 1, album, "job.waiting_children", "", &json!({ "queueName": "default" }));
+    }
+    let mut picture = |job: &str, parent: &str, is_done: bool| {
+        told.tell(INCIDENT_MS + 2, job, "job.created", "", &json!({ "jobType": "thumbnail", "parentJobId": parent }));
+        told.tell(INCIDENT_MS + 3, job, "job.queued", "", &json!({ "queueName": "default" }));
+        told.claimed(INCIDENT_MS + 5, job, "w1");
+        if is_done {
+            told.completed(INCIDENT_MS + 150, job, "w1");
+        }
+    };
+    picture("album-1", "album", true);
+    picture("album-2", "album", true);
+    picture("book-1", "book", true);
+    picture("book-2", "book", false);
+    let world = told.stored(&redis);
+
+    let said = world.diagnosed("album", INCIDENT_MS + 100);
+    assert_eq!(said["verdict"], "waiting", "{said:#}");
+    says(&said, "reason", "of 2 that are known, 2 have not ended");
+    assert_eq!(culprit(&said), ("", ""));
+    // One of those that it waits for does not go on, and what waits for it in turn neither.
+    for job in ["book", "shelf"] {
+        let said = world.diagnosed(job, INCIDENT_MS + 3 * MINUTE_MS);
+        assert_eq!((said["verdict"].as_str(), culprit(&said)), (Some("waiting"), ("job", "book-2")), "{said:#}");
+        says(&said, "reason", "book-2 is stuck");
+        says(&said, "next", "emp-events diagnose book-2");
+    }
+    // All that it waited for have ended; or nothing says what it waits for.
+    for (job, words) in [("album", "2 of them are known, and ended"), ("alone", "no event says which these are")] {
+        let said = world.diagnosed(job, INCIDENT_MS + 6 * MINUTE_MS);
+        assert_eq!((said["verdict"].as_str(), culprit(&said)), (Some("waiting"), ("job", job)), "{said:#}");
+        says(&said, "reason", words);
+    }
+    let unhealthy = world.unhealthy(INCIDENT_MS + 3 * MINUTE_MS);
+    assert_eq!(
+        unhealthy.iter().map(|(job, _)| &**job).collect::<Vec<_>>(),
+        ["book", "book-2", "shelf"],
+        "{unhealthy:?}"
+    );
+}
+
+#[test]
 fn a_queue_that_is_paused_is_told_from_one_that_moves() {
     let redis = Redis::start();
     for is_told in [true, false] {

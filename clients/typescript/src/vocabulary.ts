@@ -10,6 +10,9 @@ export type JobEventType =
   | 'job.added'
   | 'job.assigned'
   | 'job.attempt_failed'
+  | 'job.awaiting_children'
+  | 'job.awaiting_dependencies'
+  | 'job.blocked'
   | 'job.canceled'
   | 'job.cancelled'
   | 'job.claimed'
@@ -33,6 +36,7 @@ export type JobEventType =
   | 'job.expired'
   | 'job.failed'
   | 'job.finished'
+  | 'job.given_back'
   | 'job.handed_over'
   | 'job.heartbeat'
   | 'job.lease_expired'
@@ -50,6 +54,7 @@ export type JobEventType =
   | 'job.progressed'
   | 'job.pushed'
   | 'job.queued'
+  | 'job.rate_limited'
   | 'job.registered'
   | 'job.released'
   | 'job.removed'
@@ -77,10 +82,16 @@ export type JobEventType =
   | 'job.submitted'
   | 'job.succeeded'
   | 'job.terminated'
+  | 'job.throttled'
   | 'job.timed_out'
   | 'job.timeout'
   | 'job.try_failed'
-  | 'job.waiting';
+  | 'job.waiting'
+  | 'job.waiting-children'
+  | 'job.waiting_children'
+  | 'job.waiting_for_children'
+  | 'job.waiting_for_dependencies'
+  | 'job.yielded';
 
 /** What happens to a queue. */
 export type QueueEventType =

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { EventClient } from '@emp/events';
 import { observeQueue, observeWorker } from '@emp/events/bullmq';
-import { Queue, QueueEvents, Worker } from 'bullmq';
+import { FlowProducer, Queue, QueueEvents, Worker } from 'bullmq';
 import { here, run } from './processes.mjs';
 import { PATIENCE_MS, RedisServer, patient, until } from './redis.mjs';
 
@@ -194,6 +194,49 @@ test('a job that its worker lost is stalled, and another worker’s second attem
   await late;
   await world.hears('worker.error');
   assert.equal(types(await world.told(`images:${id}`)).filter((type) => type === 'job.completed').length, 1);
+});
+
+test('a job that its worker gives back is released, and not stalled', async (t) => {
+  const world = await World.start(t);
+  world.observe();
+  let refused = false;
+  const { worker } = world.worker('w1', async () => {
+    if (!refused) {
+      refused = true;
+      await worker.rateLimit(20);
+      throw Worker.RateLimitError();
+    }
+  });
+  const { id } = await world.queue.add('image', {});
+  await world.hears('job.completed');
+  await world.hears('job.released');
+  const told = await world.told(`images:${id}`);
+  assert.equal(told.filter(({ eventType }) => eventType === 'job.claimed').length, 2);
+  const waits = told.filter(({ eventType }) => ['job.queued', 'job.released', 'job.stalled'].includes(eventType));
+  assert.deepEqual(waits.map(({ eventType, data }) => [eventType, data.prev]), [['job.queued', undefined], ['job.released', 'active']]);
+});
+
+test('a job of a flow waits for its children, which say whose they are', async (t) => {
+  const world = await World.start(t);
+  world.observe();
+  const flows = new FlowProducer({ connection: world.connection });
+  world.ends(() => flows.close());
+  const image = { name: 'image', queueName: world.name, data: {} };
+  const { job, children } = await flows.add({ ...image, name: 'album', children: [image, image] });
+  await world.hears('job.waiting_children');
+  world.worker('w1', async () => 'done');
+  await world.hears('job.completed', 3);
+  await world.hears('job.queued', 3);
+  const [album, ...images] = await Promise.all([job, ...children.map((child) => child.job)].map(async ({ id }) => {
+    const claim = (events) => events.find(({ eventType }) => eventType === 'job.claimed');
+    const told = await world.told(`images:${id}`);
+    return { types: types(told), parent: claim(told).data.parentJobId };
+  }));
+  assert.equal(album.parent, undefined);
+  assert.deepEqual(images.map(({ parent }) => parent), [`images:${job.id}`, `images:${job.id}`]);
+  // The queue's and the worker's events come over two connections.
+  const ofQueue = ['job.created', 'job.waiting_children', 'job.queued'];
+  assert.deepEqual(album.types.filter((type) => ofQueue.includes(type)), ofQueue);
 });
 
 test('whatever the application’s functions throw, jobs go on', async (t) => {

@@ -247,7 +247,12 @@ impl SameCause {
     /// Those jobs, without the one that is looked at.
     pub fn of<'a>(jobs: impl IntoIterator<Item = &'a str>, but: &str) -> Self {
         let jobs: std::collections::BTreeSet<&str> = jobs.into_iter().filter(|job| *job != but).collect();
-        Self { jobs: jobs.len(), examples: jobs.into_iter().take(Self::EXAMPLES_MAX).map(str::to_owned).collect() }
+        Self::of_each(jobs.into_iter())
+    }
+
+    /// Those jobs, of which each comes once.
+    pub fn of_each<'a>(jobs: impl ExactSizeIterator<Item = &'a str>) -> Self {
+        Self { jobs: jobs.len(), examples: jobs.take(Self::EXAMPLES_MAX).map(str::to_owned).collect() }
     }
 }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use emp_findings::CulpritKind;
-use emp_job::{History, Run};
 
 use super::judge::Case;
 use super::speed::Slowness;
@@ -18,17 +17,15 @@ pub(super) fn busy_with<'a>(case: &Case<'a>, wait: (i64, i64)) -> Option<&'a Slo
     }
     let queue = case.history.queue();
     let (mut all_ms, mut shares) = (0, BTreeMap::<(CulpritKind, &str), i64>::new());
-    for (_, other) in case.around.histories().filter(|(job, _)| *job != case.job_id) {
-        for run in other.runs() {
-            let ms = shared_ms(of_run(other, run), wait);
-            if ms == 0 || other.queue() != queue {
-                continue;
-            }
-            all_ms += ms;
-            let names = [(CulpritKind::Connector, other.connector()), (CulpritKind::Worker, run.worker.as_deref())];
-            for (kind, name) in names.into_iter().filter_map(|(kind, name)| Some((kind, name?))) {
-                *shares.entry((kind, name)).or_default() += ms;
-            }
+    for worked in case.around.queues().worked(queue).iter().filter(|worked| *worked.job != *case.job_id) {
+        let ms = shared_ms((worked.from_ms, worked.until_ms), wait);
+        if ms == 0 {
+            continue;
+        }
+        all_ms += ms;
+        let names = [(CulpritKind::Connector, &worked.connector), (CulpritKind::Worker, &worked.worker)];
+        for (kind, name) in names.into_iter().filter_map(|(kind, name)| Some((kind, name.as_deref()?))) {
+            *shares.entry((kind, name)).or_default() += ms;
         }
     }
     kinds.into_iter().find_map(|kind| {
@@ -36,13 +33,6 @@ pub(super) fn busy_with<'a>(case: &Case<'a>, wait: (i64, i64)) -> Option<&'a Slo
         let ((_, name), ms) = of_kind.max_by_key(|(_, ms)| **ms)?;
         speeds.during(kind, Some(name), wait).filter(|_| 2 * ms > all_ms)
     })
-}
-
-/// From when to when a worker had a job: until now where it has it still.
-fn of_run(history: &History, run: &Run) -> (i64, i64) {
-    let moment = |index: usize| history.events()[index].happened_ms();
-    let end = run.end.map(|(end, _)| end).or_else(|| Some(run.loss?.noticed));
-    (moment(run.begun), end.map_or(history.now_ms(), moment))
 }
 
 fn shared_ms(one: (i64, i64), other: (i64, i64)) -> i64 {

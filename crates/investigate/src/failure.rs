@@ -84,7 +84,7 @@ fn blame_loss(history: &History, finding: &mut Finding) {
 /// Where jobs of its kind often go on after such an end, this one may, too.
 fn doubt(case: &Case<'_>, end: &JobEvent, finding: &mut Finding) {
     let (typical, job_type) = (case.typical, case.job_type());
-    let again = [Meaning::Claimed, Meaning::Retried, Meaning::Queued, Meaning::Delayed];
+    let again = [Meaning::Claimed, Meaning::Retried, Meaning::Queued, Meaning::Released, Meaning::Delayed];
     let types = again.into_iter().flat_map(|meaning| emp_job::vocabulary().types(meaning));
     let steps = types.filter_map(|next| typical.step(job_type, &end.event_type, next));
     let (cases, longest_ms) = steps.fold((0, 0), |(cases, ms), step| (cases + step.count(), ms.max(step.max_ms())));
@@ -102,25 +102,32 @@ pub(super) fn retry_loop(case: &Case<'_>) -> Option<Finding> {
     if history.terminal().is_some() {
         return None;
     }
-    let failures = failures(history);
+    // What a worker gives back, as a limit of its rate may ask it to, has not failed.
+    let has_failed = |run: &Run| !run.is_given_back();
+    let failures: Vec<&JobEvent> = failures_with_places(history)
+        .filter(|(index, _)| history.run_of(*index).is_none_or(has_failed))
+        .map(|(_, event)| event)
+        .collect();
     let latest = failures.last()?;
     let said = error_text(&latest.data)?;
     let of_error = fingerprint(&said);
     let same =
         failures.iter().filter(|event| error_text(&event.data).is_some_and(|text| fingerprint(&text) == of_error));
     let same = same.count();
+    let given_back = history.runs().iter().filter(|run| !has_failed(run)).count();
+    let attempts = history.attempts() - given_back as u32;
     let usual = case.typical.attempts_p99(case.job_type()).filter(|(_, jobs)| *jobs >= CASES_FOR_P99);
     let most = usual.map_or(0, |(p99, _)| p99).max(ATTEMPTS_USUAL_MIN);
-    let claims: Vec<i64> = history.runs().iter().map(|run| history.events()[run.begun].happened_ms()).collect();
+    let failed = history.runs().iter().filter(|run| has_failed(run));
+    let claims: Vec<i64> = failed.map(|run| history.events()[run.begun].happened_ms()).collect();
     let is_frequent = claims.windows(MANY_ATTEMPTS).any(|some| some[MANY_ATTEMPTS - 1] - some[0] <= MANY_WITHIN_MS);
-    if !((history.attempts() > most && same > most as usize) || is_frequent) {
+    if !((attempts > most && same > most as usize) || is_frequent) {
         return None;
     }
     let expected =
         usual.map(|(p99, jobs)| format!("; 99 of 100 {} need {p99} at most (n = {})", case.noun(), units::count(jobs)));
     let reason = format!(
-        "It has been tried {} times and fails with the same error: {}{}",
-        history.attempts(),
+        "It has been tried {attempts} times and fails with the same error: {}{}",
         short(&said),
         expected.unwrap_or_default()
     );
@@ -132,8 +139,12 @@ pub(super) fn retry_loop(case: &Case<'_>) -> Option<Finding> {
 
 /// The errors of the job itself, not of its webhook.
 fn failures(history: &History) -> Vec<&JobEvent> {
-    let errors = history.events().iter().filter(|event| event.is_failure());
-    errors.filter(|event| entity(&event.event_type) != "webhook").collect()
+    failures_with_places(history).map(|(_, event)| event).collect()
+}
+
+fn failures_with_places(history: &History) -> impl Iterator<Item = (usize, &JobEvent)> {
+    let is_own = |event: &JobEvent| event.is_failure() && entity(&event.event_type) != "webhook";
+    history.events().iter().enumerate().filter(move |(_, event)| is_own(event))
 }
 
 /// What went wrong, by the event itself or the last error before it.

@@ -268,9 +268,11 @@ pub(super) fn others_of(case: &Case<'_>, part: &Part) -> Option<Sketch> {
     };
     match &part.kind {
         PartKind::Work(name) => typical.span(job_type, name).and_then(others),
-        PartKind::QueueWait => step(|meaning| meaning.is_put_back() && meaning != Meaning::Retried),
+        PartKind::QueueWait => {
+            step(|meaning| meaning.is_put_back() && !meaning.is_asked_wait() && meaning != Meaning::Retried)
+        }
         PartKind::Backoff => step(Meaning::is_between_attempts),
-        PartKind::Delay | PartKind::Lost(_) => None,
+        PartKind::Delay | PartKind::OtherJobs | PartKind::Lost(_) => None,
         PartKind::Between { before, after: Some(after), .. } => typical.step(job_type, before, after).and_then(others),
         PartKind::Between { before, after: None, .. } => others(&typical.state(job_type, before)),
     }

@@ -8,6 +8,7 @@
 mod anomalies;
 mod attempts;
 mod backtest;
+mod blocked;
 mod busy;
 mod changes;
 mod check_names;
@@ -26,6 +27,7 @@ mod judge;
 mod living;
 mod perf;
 mod perf_speed;
+mod queues;
 mod rows;
 mod shared;
 mod silence;

@@ -36,7 +36,7 @@ pub(super) fn overlong(history: &History, typical: &Typical) -> Option<i64> {
     if !history.has_beginning() {
         return None;
     }
-    let asked_ms: i64 = budget(history).iter().filter(|part| part.kind == PartKind::Delay).map(Part::ms).sum();
+    let asked_ms: i64 = budget(history).iter().filter(|part| part.kind.is_asked()).map(Part::ms).sum();
     let total_ms = history.end_ms() - history.start_ms() - asked_ms;
     (total_ms as f64 > limit_ms(history, typical)?).then_some(total_ms)
 }
@@ -71,8 +71,7 @@ fn slow(case: &Case<'_>, verdict: Verdict, beginning: &str) -> Option<Finding> {
     // one is beyond.
     let usual_ms = |part: &Part| typical_ms(case, part).filter(|_| part.kind != PartKind::Backoff);
     let beyond = |part: &Part| part.ms() as f64 - usual_ms(part).unwrap_or_default();
-    let worst =
-        parts.iter().filter(|part| part.kind != PartKind::Delay).max_by(|a, b| beyond(a).total_cmp(&beyond(b)))?;
+    let worst = parts.iter().filter(|part| !part.kind.is_asked()).max_by(|a, b| beyond(a).total_cmp(&beyond(b)))?;
     let typically = usual_ms(worst);
     let factor = typically.filter(|typical| *typical > 0.0).map(|typical| worst.ms() as f64 / typical);
     let times = factor.map(|factor| format!(", {} typical", units::factor(factor))).unwrap_or_default();
@@ -128,7 +127,7 @@ fn blame(case: &Case<'_>, worst: &Part, finding: &mut Finding) {
         }
         PartKind::Lost(worker) => finding.culprit = Culprit::new(CulpritKind::Worker, Some(worker)),
         // It was to wait.
-        PartKind::Delay => {}
+        PartKind::Delay | PartKind::OtherJobs => {}
         PartKind::Between { .. } => {
             // Who had it then, not who took it over.
             match case.history.worker_at(worst.start_ms) {

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
+use emp_event::EntryId;
 use emp_job::{History, JobEvent, Meaning, Offsets, Order, error_text, fingerprint, vocabulary};
 use emp_typical::Typical;
 
 use super::living::Living;
+use super::queues::Queues;
 use super::speed::Speeds;
 
 /// Events around a job, or of a range of time, and what was lost of them.
@@ -24,6 +26,9 @@ pub(super) struct Surroundings {
     of_worker: HashMap<Arc<str>, Vec<usize>>,
     errors: Vec<ErrorSeen>,
     histories: OnceLock<BTreeMap<Arc<str>, History>>,
+    children: OnceLock<BTreeMap<String, Vec<Arc<str>>>>,
+    queues: OnceLock<Queues>,
+    told: OnceLock<Told>,
     speeds: OnceLock<Speeds>,
 }
 
@@ -33,6 +38,19 @@ pub(super) struct Lost {
     pub from_ms: i64,
     pub to_ms: i64,
     pub count: u64,
+}
+
+/// What was told of queues, webhooks and workers, looked for once.
+#[derive(Debug, Default)]
+struct Told {
+    /// By which a queue was paused or goes on, in order of arrival.
+    pauses: Vec<usize>,
+    /// The first by which a worker ended its life.
+    ended_worker: Option<usize>,
+    /// The last of a webhook.
+    of_webhook: Option<usize>,
+    /// All events of each service, and those that tell that a webhook was delivered.
+    of_service: HashMap<Arc<str>, (Vec<EntryId>, Vec<EntryId>)>,
 }
 
 /// A failure that says why.
@@ -86,6 +104,9 @@ impl Surroundings {
             of_worker,
             errors,
             histories: OnceLock::new(),
+            children: OnceLock::new(),
+            queues: OnceLock::new(),
+            told: OnceLock::new(),
             speeds: OnceLock::new(),
         }
     }
@@ -113,6 +134,21 @@ impl Surroundings {
     /// The job of that id.
     pub fn history(&self, job_id: &str) -> Option<&History> {
         self.known_histories().get(job_id)
+    }
+
+    /// The jobs that say that this one waits for them.
+    pub fn children(&self, job_id: &str) -> impl Iterator<Item = (&str, &History)> {
+        let children = self.children.get_or_init(|| {
+            let mut children: BTreeMap<String, Vec<Arc<str>>> = BTreeMap::new();
+            for (job, history) in self.known_histories() {
+                if let Some(parent) = history.parent().filter(|parent| **parent != **job) {
+                    children.entry(parent.to_owned()).or_default().push(job.clone());
+                }
+            }
+            children
+        });
+        let of_job = children.get(job_id).into_iter().flatten();
+        of_job.filter_map(|child| Some((&**child, self.history(child)?)))
     }
 
     /// Who took longer than is usual.
@@ -152,26 +188,54 @@ impl Surroundings {
         self.of_worker.keys().map(|worker| &**worker)
     }
 
-    /// The events of a service, in order of arrival.
-    pub fn service<'a>(&'a self, service: &'a str) -> impl DoubleEndedIterator<Item = &'a JobEvent> {
-        self.events.iter().filter(move |event| *event.service == *service)
+    /// What waits in each queue, and what was taken from it.
+    pub fn queues(&self) -> &Queues {
+        self.queues.get_or_init(|| Queues::of(self))
+    }
+
+    fn told(&self) -> &Told {
+        self.told.get_or_init(|| {
+            let mut told = Told::default();
+            for (index, event) in self.events.iter().enumerate() {
+                let meaning = vocabulary().meaning(&event.event_type);
+                let (all, delivered) = told.of_service.entry(event.service.clone()).or_default();
+                all.push(event.id);
+                match meaning {
+                    Some(Meaning::QueuePaused | Meaning::QueueResumed) => told.pauses.push(index),
+                    Some(Meaning::WorkerStopped) => told.ended_worker = told.ended_worker.or(Some(index)),
+                    Some(Meaning::WebhookDelivered) => delivered.push(event.id),
+                    _ => {}
+                }
+                if meaning.is_some_and(Meaning::is_of_webhook) {
+                    told.of_webhook = Some(index);
+                }
+            }
+            told
+        })
+    }
+
+    /// How many events a service told after an event, and how many of them of delivered webhooks.
+    pub fn service_after(&self, service: &str, event: EntryId) -> (usize, usize) {
+        let after = |ids: &Vec<EntryId>| ids.len() - ids.partition_point(|id| *id <= event);
+        self.told().of_service.get(service).map_or((0, 0), |(all, delivered)| (after(all), after(delivered)))
     }
 
     /// The service that told of webhooks last.
     pub fn webhook_service(&self) -> Option<&str> {
-        let is_of_webhook =
-            |event: &&JobEvent| vocabulary().meaning(&event.event_type).is_some_and(Meaning::is_of_webhook);
-        self.events.iter().rev().find(is_of_webhook).map(|event| &*event.service)
+        self.told().of_webhook.map(|index| &*self.events[index].service)
+    }
+
+    /// The first event by which a worker ended its life, as it should.
+    pub fn ended_worker(&self) -> Option<&JobEvent> {
+        self.told().ended_worker.map(|index| &self.events[index])
     }
 
     /// The event by which a queue was paused, where it still is at that moment. One that names no queue is about all.
     pub fn pause(&self, queue: Option<&str>, now_ms: i64) -> Option<&JobEvent> {
         let is_about = |event: &&JobEvent| event.queue().is_none_or(|paused| queue.is_none_or(|queue| queue == paused));
-        let told = self.events.iter().rev().filter(|event| event.arrived_ms <= now_ms).filter(is_about);
-        let mut told = told.filter_map(|event| Some((event, vocabulary().meaning(&event.event_type)?)));
-        let (event, meaning) =
-            told.find(|(_, meaning)| matches!(meaning, Meaning::QueuePaused | Meaning::QueueResumed))?;
-        (meaning == Meaning::QueuePaused).then_some(event)
+        let told = self.told().pauses.iter().rev().map(|index| &self.events[*index]);
+        let mut told = told.filter(|event| event.arrived_ms <= now_ms).filter(is_about);
+        told.next().filter(|event| vocabulary().meaning(&event.event_type) == Some(Meaning::QueuePaused))
     }
 
     /// The errors with that fingerprint about that time.

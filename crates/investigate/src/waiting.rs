@@ -1,13 +1,13 @@
 //! Jobs that no worker has taken.
 
 use emp_findings::{Confidence, Culprit, CulpritKind, Evidence, SameCause, Verdict, command};
-use emp_job::{History, JobEvent, Meaning, State, error_text, is_claim, vocabulary};
+use emp_job::{History, JobEvent, Meaning, State, error_text};
 use emp_units as units;
 
+use super::blocked::blocked;
 use super::busy::busy_with;
 use super::failure::short;
 use super::judge::{Case, Finding, clock, describe, lasting};
-use super::surroundings::Surroundings;
 
 /// A job is passed over where so many others that came later were taken before it,
 const PASSED_MIN: usize = 3;
@@ -20,6 +20,7 @@ pub(super) fn waiting(case: &Case<'_>) -> Option<Finding> {
     let history = case.history;
     let index = match history.state() {
         State::Waiting(event) => event,
+        State::Blocked(event) => return Some(blocked(case, event)),
         State::Deferred { event, until_ms } => return Some(deferred(case, event, until_ms)),
         _ => return None,
     };
@@ -29,8 +30,9 @@ pub(super) fn waiting(case: &Case<'_>) -> Option<Finding> {
     let waits_ms = history.now_ms() - since_ms;
     let pause = case.around.pause(history.queue(), history.now_ms());
     let overdue = case.overdue(&event.event_type, waits_ms);
-    let ahead = waiting_before(case, event);
-    let later = taken_before(case, since_ms);
+    let queues = case.around.queues();
+    let ahead = queues.waiting_before(history.queue(), event.id);
+    let later = queues.taken_of_later(history.queue(), since_ms);
     // Those that wait before it are the reason, unless they are few beside those that came later and went first.
     let is_passed_over = pause.is_none() && later >= PASSED_MIN && later >= PASSED_FACTOR * ahead.len();
     let busy = busy_with(case, (since_ms, history.now_ms())).filter(|_| pause.is_none() && !is_passed_over);
@@ -53,12 +55,12 @@ pub(super) fn waiting(case: &Case<'_>) -> Option<Finding> {
         lasting(waits_ms),
         clock(since_ms)
     );
-    let is_guessed = pause.is_none() && (overdue.is_some() || ahead.is_empty());
+    let is_guessed = pause.is_none() && (overdue.is_some() || ahead.len() == 0);
     let confidence = if is_guessed { Confidence::Likely } else { Confidence::Proven };
     let mut finding = Finding::new(Verdict::Waiting, confidence, reason);
     finding.evidence.push(Evidence::new(event, "since then it waits for a worker"));
     finding.evidence.extend(pause.map(|pause| Evidence::new(pause, "its queue hands out no jobs")));
-    finding.same_cause = SameCause::of(ahead.iter().map(String::as_str), case.job_id);
+    finding.same_cause = SameCause::of_each(ahead);
     if overdue.is_some() || pause.is_some() {
         finding.since_ms = Some(pause.map_or(since_ms, |pause| pause.happened_ms().max(since_ms)));
         finding.culprit = match workers.len() {
@@ -75,9 +77,9 @@ pub(super) fn waiting(case: &Case<'_>) -> Option<Finding> {
     finding.ruled_out.push(taken_meanwhile(case, event));
     finding.next.push(command(&["workers"]));
     // Workers that have ended may be missed.
-    let is_end = |event: &&JobEvent| vocabulary().meaning(&event.event_type) == Some(Meaning::WorkerStopped);
-    let ended = case.around.events().find(is_end);
-    finding.next.extend(ended.map(|event| command(&["search", "--event-type", &event.event_type, "--last", "3h"])));
+    finding.next.extend(
+        case.around.ended_worker().map(|event| command(&["search", "--event-type", &event.event_type, "--last", "3h"])),
+    );
     Some(finding)
 }
 
@@ -103,6 +105,10 @@ fn before_that(history: &History, index: usize) -> String {
             let said = error_text(&event.data).map(|text| format!(": {}", short(&text))).unwrap_or_default();
             format!("Attempt {} failed{said}; it will be tried again. ", history.attempts())
         }
+        Some(Meaning::Released) => match history.runs().last().and_then(|run| run.worker.as_deref()) {
+            Some(worker) => format!("{worker} has given it back. "),
+            None => "Its worker has given it back. ".to_owned(),
+        },
         Some(Meaning::Stalled) => {
             let lost = history.losses().last().map(|(run, _)| format!("{} has lost it. ", run.named()));
             lost.unwrap_or_default()
@@ -132,35 +138,10 @@ fn deferred(case: &Case<'_>, event: usize, until_ms: i64) -> Finding {
     finding
 }
 
-/// Jobs that were put into the same queue earlier and that nobody has taken yet.
-fn waiting_before(case: &Case<'_>, event: &JobEvent) -> Vec<String> {
-    let queue = case.history.queue();
-    let waiting = case.around.histories().filter(|(job, other)| match other.state() {
-        State::Waiting(since) => *job != case.job_id && other.queue() == queue && other.events()[since].id < event.id,
-        _ => false,
-    });
-    waiting.map(|(job, _)| job.to_owned()).collect()
-}
-
-/// How many jobs that began after that moment a worker has taken from the same queue.
-fn taken_before(case: &Case<'_>, since_ms: i64) -> usize {
-    let queue = case.history.queue();
-    let is_it = |other: &History| other.start_ms() > since_ms && !other.runs().is_empty() && other.queue() == queue;
-    case.around.histories().filter(|(_, other)| is_it(other)).count()
-}
-
 /// Whether others were taken from the same queue after that event. Where jobs name no queue they share one.
 fn taken_meanwhile(case: &Case<'_>, event: &JobEvent) -> String {
-    let queue = case.history.queue();
-    let claims = case.around.events().filter(|other| other.id > event.id && is_claim(&other.event_type));
-    let queue_of = |claim: &JobEvent| -> Option<String> {
-        let of_job = || case.around.history(claim.job_id.as_deref()?)?.queue();
-        claim.queue().or_else(of_job).map(str::to_owned)
-    };
-    let (same, elsewhere): (Vec<_>, Vec<_>) = claims.partition(|claim| queue_of(claim).as_deref() == queue);
-    let (same, elsewhere) = (Surroundings::jobs_of(same.into_iter()), Surroundings::jobs_of(elsewhere.into_iter()));
     let counted = |jobs: usize| units::counted(jobs, "job was", "jobs were");
-    match (same.len(), elsewhere.len()) {
+    match case.around.queues().taken_after(case.history.queue(), event.id) {
         (0, 0) => "no job at all was claimed after it was queued".to_owned(),
         (0, elsewhere) => {
             format!(

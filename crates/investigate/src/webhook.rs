@@ -1,5 +1,6 @@
 //! Jobs of whose end nobody was told.
 
+use emp_event::EntryId;
 use emp_findings::{Confidence, Culprit, CulpritKind, Evidence, SameCause, Verdict, command, moment_word};
 use emp_job::{History, JobEvent, Meaning, entity, error_text, is_tried_again, vocabulary};
 use emp_units as units;
@@ -141,8 +142,7 @@ fn first_failure(history: &History) -> Option<&JobEvent> {
 
 fn blame_service(case: &Case<'_>, service: &str, last: &JobEvent, finding: &mut Finding) {
     finding.culprit = Culprit::new(CulpritKind::Service, Some(service));
-    let later: Vec<&JobEvent> = case.around.service(service).filter(|event| event.id > last.id).collect();
-    finding.ruled_out.push(match (later.len(), delivered(&later)) {
+    finding.ruled_out.push(match case.around.service_after(service, last.id) {
         (0, _) => format!("nothing at all was heard of {service} after that: the service itself may be down"),
         (_, delivered) => format!(
             "{service} is alive: it delivered {} after that",
@@ -161,17 +161,12 @@ fn blame_service(case: &Case<'_>, service: &str, last: &JobEvent, finding: &mut 
     ]));
 }
 
-fn delivered(events: &[&JobEvent]) -> usize {
-    let is_delivered = |event: &&&JobEvent| vocabulary().meaning(&event.event_type) == Some(Meaning::WebhookDelivered);
-    events.iter().filter(is_delivered).count()
-}
-
 /// Where the receiver answered that it would not take it, or took others meanwhile, it is not the service that failed.
 fn blame_endpoint(case: &Case<'_>, last: &JobEvent, finding: &mut Finding) {
     let failed: Vec<&JobEvent> = of_webhook(case.history).filter(|event| event.is_failure()).collect();
     let has_answered = failed.iter().any(|event| refusal(event).is_some());
-    let about: Vec<&JobEvent> = case.around.service(&last.service).collect();
-    if !has_answered && delivered(&about) == 0 {
+    let (_, delivered) = case.around.service_after(&last.service, EntryId::default());
+    if !has_answered && delivered == 0 {
         return;
     }
     let named = endpoint_of(case.history);

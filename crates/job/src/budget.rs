@@ -36,6 +36,8 @@ pub enum PartKind {
     QueueWait,
     /// It was to wait.
     Delay,
+    /// It waited for other jobs.
+    OtherJobs,
     /// It waited for its next attempt.
     Backoff,
     /// That worker had it and brought it to no end, until that was noticed.
@@ -52,12 +54,18 @@ pub enum PartKind {
 }
 
 impl PartKind {
+    /// Is it no time of the job's own: was it to wait, until a moment or for others?
+    pub const fn is_asked(&self) -> bool {
+        matches!(self, Self::Delay | Self::OtherJobs)
+    }
+
     /// As it is written.
     pub fn label(&self) -> String {
         match self {
             Self::Work(name) => name.clone(),
             Self::QueueWait => "queue wait".to_owned(),
             Self::Delay => "delay, as asked".to_owned(),
+            Self::OtherJobs => "waiting for other jobs".to_owned(),
             Self::Backoff => "retry backoff".to_owned(),
             Self::Lost(worker) => format!("lost by {worker}"),
             Self::Between { before, after: Some(after), .. } => format!("{before} → {after}"),
@@ -138,8 +146,9 @@ fn intervals(history: &History) -> Vec<Interval> {
 
 /// Does that event say, or mean, that nothing is to be expected for a while?
 fn is_deferred(history: &History, index: usize) -> bool {
-    let is_backoff = history.meaning(index).is_some_and(Meaning::is_between_attempts);
-    is_backoff || history.events()[index].due_ms().is_some()
+    let meaning = history.meaning(index);
+    let is_other_wait = meaning.is_some_and(|meaning| meaning.is_between_attempts() || meaning == Meaning::Blocked);
+    is_other_wait || history.events()[index].due_ms().is_some()
 }
 
 /// A wait from that event on: as long as it was to, and then for a worker.
@@ -150,6 +159,9 @@ fn wait(history: &History, since: usize, end_ms: i64) -> Vec<Interval> {
     let start_ms = event.happened_ms();
     if meaning.is_some_and(Meaning::is_between_attempts) {
         return vec![piece(PartKind::Backoff, start_ms, end_ms)];
+    }
+    if meaning == Some(Meaning::Blocked) {
+        return vec![piece(PartKind::OtherJobs, start_ms, end_ms)];
     }
     match event.due_ms() {
         Some(due_ms) => {

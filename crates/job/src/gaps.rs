@@ -35,6 +35,8 @@ pub enum GapKind {
     QueueWait,
     /// It was to wait.
     Delay,
+    /// It waits for other jobs.
+    OtherJobs,
     /// It waits for its next attempt.
     RetryBackoff,
     /// Between two services.
@@ -53,6 +55,7 @@ impl GapKind {
         match self {
             Self::QueueWait => "queue-wait",
             Self::Delay => "delay",
+            Self::OtherJobs => "other-jobs",
             Self::RetryBackoff => "retry-backoff",
             Self::Handoff => "handoff",
             Self::Lost => "lost",
@@ -72,6 +75,8 @@ impl History {
             GapKind::RetryBackoff
         } else if meaning == Some(Meaning::Delayed) {
             GapKind::Delay
+        } else if meaning == Some(Meaning::Blocked) {
+            GapKind::OtherJobs
         } else if meaning.is_some_and(Meaning::is_put_back) || (meaning == Some(Meaning::Created) && is_taken) {
             GapKind::QueueWait
         } else if after.is_some_and(|after| self.is_loss(before, after)) {

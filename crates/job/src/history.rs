@@ -50,6 +50,8 @@ pub enum State {
         /// The moment.
         until_ms: i64,
     },
+    /// It waits for other jobs since that event.
+    Blocked(usize),
     /// A worker took it with that event and has not begun.
     Claimed(usize),
     /// A worker is at work on it.
@@ -121,6 +123,11 @@ impl History {
     /// Its attempts, in the order in which they began.
     pub fn runs(&self) -> &[Run] {
         &self.runs.runs
+    }
+
+    /// The attempt that an event belongs to; of what comes before the first one that.
+    pub fn run_of(&self, index: usize) -> Option<&Run> {
+        self.runs.runs.get(self.runs.of_event(index))
     }
 
     /// The attempts that lost the job, and how.
@@ -197,7 +204,7 @@ impl History {
     /// The worker that has it, or had it when it ended.
     pub fn holder(&self) -> Option<&str> {
         let run = match self.terminal {
-            Some(terminal) => self.runs.runs.get(self.runs.of_event(terminal)),
+            Some(terminal) => self.run_of(terminal),
             None => self.runs.runs.last(),
         };
         run.and_then(|run| run.worker.as_deref()).or_else(|| self.last_worker())
@@ -228,6 +235,11 @@ impl History {
         self.events.iter().rev().find_map(|event| event.named(Named::Connector)).map(|(key, _)| key)
     }
 
+    /// The job that waits for this one.
+    pub fn parent(&self) -> Option<&str> {
+        self.events.iter().find_map(|event| event.named(Named::Parent)).map(|(_, parent)| parent)
+    }
+
     /// The queue that it was put into.
     pub fn queue(&self) -> Option<&str> {
         self.events.iter().rev().find_map(JobEvent::queue)
@@ -241,6 +253,7 @@ impl History {
         for (index, event) in self.events.iter().enumerate().rev() {
             match self.meanings[index] {
                 Some(Meaning::Claimed) => return State::Claimed(index),
+                Some(Meaning::Blocked) if !self.runs.is_of_former(index) => return State::Blocked(index),
                 Some(Meaning::Started | Meaning::Progressed) if self.is_current(index) => return State::Working,
                 // An attempt that another one has followed says nothing of what the job does now.
                 Some(meaning) if meaning.is_wait() && !self.runs.is_of_former(index) => {
@@ -260,7 +273,7 @@ impl History {
 
     /// Does the event come from an attempt that still has the job, or from no attempt at all?
     fn is_current(&self, index: usize) -> bool {
-        self.runs.runs.get(self.runs.of_event(index)).is_none_or(Run::is_open)
+        self.run_of(index).is_none_or(Run::is_open)
     }
 
     /// Where it went from one service to another, within its life, in order of arrival.

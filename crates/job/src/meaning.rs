@@ -11,12 +11,16 @@ pub enum Meaning {
     Queued,
     /// It waits until a moment that it names, and then for a worker.
     Delayed,
+    /// It waits for other jobs, and then for a worker.
+    Blocked,
     /// A worker has taken it: an attempt begins.
     Claimed,
     /// A worker has begun to work on it; an attempt begins where none was begun by a claim.
     Started,
     /// A worker gets on with it.
     Progressed,
+    /// The worker that had it has given it back unfinished, and it waits for a worker again.
+    Released,
     /// The worker that had it was given up, and it waits for another one.
     Stalled,
     /// It will be tried again.
@@ -53,14 +57,16 @@ pub enum Meaning {
 
 impl Meaning {
     /// Every meaning, with the section and the key by which a vocabulary's file names it.
-    pub const ALL: [(&'static str, &'static str, Self); 23] = [
+    pub const ALL: [(&'static str, &'static str, Self); 25] = [
         ("job", "created", Self::Created),
         ("job", "submitted", Self::Submitted),
         ("job", "queued", Self::Queued),
         ("job", "delayed", Self::Delayed),
+        ("job", "blocked", Self::Blocked),
         ("job", "claimed", Self::Claimed),
         ("job", "started", Self::Started),
         ("job", "progressed", Self::Progressed),
+        ("job", "released", Self::Released),
         ("job", "stalled", Self::Stalled),
         ("job", "retried", Self::Retried),
         ("job", "attempt_failed", Self::AttemptFailed),
@@ -103,7 +109,13 @@ impl Meaning {
 
     /// Has the job been put back, so that whatever had ended goes on?
     pub const fn is_put_back(self) -> bool {
-        matches!(self, Self::Submitted | Self::Queued | Self::Delayed | Self::Stalled | Self::Retried)
+        let waits_for_worker = matches!(self, Self::Submitted | Self::Queued | Self::Released | Self::Stalled);
+        waits_for_worker || self.is_asked_wait() || matches!(self, Self::Retried)
+    }
+
+    /// Does the job wait for something else than a worker, since it was asked to?
+    pub const fn is_asked_wait(self) -> bool {
+        matches!(self, Self::Delayed | Self::Blocked)
     }
 
     /// Does nobody work on the job from then on?

@@ -121,7 +121,8 @@ impl Runs {
             Some(meaning) if meaning.is_end() || meaning == Meaning::AttemptFailed => run.finish(index, meaning),
             Some(meaning) if meaning.is_put_back() && run.is_open() => {
                 // What a worker puts back itself, or has failed at, is not lost; nor is what somebody asks to wait.
-                let is_given_back = is_own || meaning == Meaning::Delayed || run.is_through(events);
+                let is_told = meaning == Meaning::Released || meaning.is_asked_wait();
+                let is_given_back = is_own || is_told || run.is_through(events);
                 if meaning == Meaning::Stalled || !is_given_back {
                     run.loss = Some(Loss { last: run.last, noticed: index, taken: None });
                 } else {
@@ -140,6 +141,11 @@ impl Run {
     /// Is the job still in the hands of its worker, as far as is known?
     pub fn is_open(&self) -> bool {
         self.end.is_none() && self.loss.is_none()
+    }
+
+    /// Has its worker given the job back, unfinished and without a failure?
+    pub fn is_given_back(&self) -> bool {
+        self.end.is_some_and(|(_, meaning)| meaning == Meaning::Released || meaning.is_asked_wait())
     }
 
     /// Its worker, as texts name it.

@@ -68,6 +68,8 @@ pub enum Named {
     JobType,
     /// Why something has failed.
     Error,
+    /// The job that waits for this one.
+    Parent,
 }
 
 /// A vocabulary's file.

@@ -108,6 +108,15 @@ impl App {
         (0..count).map(|_| self.submit(job).1).collect()
     }
 
+    /// Puts a job into the queue that waits for so many others; its id, and theirs.
+    pub fn submit_album(&self, album: &Value) -> (String, Vec<String>) {
+        let (status, answer) = http("POST", self.api[0].number, "/albums", album);
+        assert_eq!(status, 201);
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        let text = |id: &Value| id.as_str().unwrap().to_owned();
+        (text(&answer["id"]), answer["pictures"].as_array().unwrap().iter().map(text).collect())
+    }
+
     /// `pause` or `resume`.
     pub fn queue(&self, action: &str) {
         let (status, _) = http("POST", self.api[1].number, &format!("/queue/{action}"), &json!({}));
@@ -116,7 +125,16 @@ impl App {
 
     /// How long a connector takes from now on. Calls that wait for it end at once.
     pub fn pace(&self, connector: &str, ms: u32) {
-        let (status, _) = http("PUT", self.outside.number, &format!("/connectors/{connector}"), &json!({ "ms": ms }));
+        self.set(connector, &json!({ "ms": ms }));
+    }
+
+    /// A connector takes none of the next so many calls, and asks for a second's pause each time.
+    pub fn limit(&self, connector: &str, calls: u32) {
+        self.set(connector, &json!({ "refuses": calls }));
+    }
+
+    fn set(&self, connector: &str, how: &Value) {
+        let (status, _) = http("PUT", self.outside.number, &format!("/connectors/{connector}"), how);
         assert_eq!(status, 204);
     }
 

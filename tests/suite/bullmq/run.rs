@@ -47,6 +47,8 @@ fn all_that_may_go_wrong(app: &mut App) -> Run {
     let (delayed, waited) = delayed(app);
     healthy.push(waited);
     paused(app);
+    limited(app);
+    album(app);
     let poisoned = poisoned(app);
     let slow = slow_connector(app);
     lost.are_blamed_on_their_workers(app);
@@ -167,6 +169,48 @@ fn paused(app: &App) {
     assert!(said["reason"].as_str().unwrap().contains("paused"), "{said:#}");
     app.queue("resume");
     app.until(&jobs, "webhook.delivered");
+}
+
+/// A job that its worker gives back twice, as its connector asks it to: nobody has lost it, and no attempt has failed.
+fn limited(app: &App) {
+    app.limit("throttled", 2);
+    let job = app.submit(&json!({ "connector": "throttled", "attempts": 1 })).1;
+    let jobs = [job];
+    app.until(&jobs, "job.released");
+    app.until(&jobs, "webhook.delivered");
+    let said = app.diagnose(&jobs[0]);
+    // It has waited for two seconds, which for this system is long.
+    assert!(["done", "done_slow"].contains(&said["verdict"].as_str().unwrap()), "{said:#}");
+    assert_ne!(said["culprit"]["kind"], "worker", "{said:#}");
+    let shown = app.store.output(&["timeline", &jobs[0]]);
+    assert!(!shown.contains("lost") && shown.contains("job.released"), "{shown}");
+    assert_eq!(times_lost(app, &jobs[0]), 0);
+}
+
+/// How many workers are said to have lost a job.
+fn times_lost(app: &App, job: &str) -> usize {
+    let said: Value = serde_json::from_str(&app.store.run(&["workers", "--format", "json"]).stdout).unwrap();
+    let workers = said["workers"].as_array().unwrap();
+    workers.iter().filter(|worker| worker["lost"].to_string().contains(job)).count()
+}
+
+/// A job that waits for two others, of which one is not done.
+fn album(app: &App) {
+    app.pace("drawn", 3_600_000);
+    let (album, pictures) = app.submit_album(&json!({ "connector": "drawn", "pictures": 2 }));
+    app.until(&pictures, "job.claimed");
+    let said = app.diagnose(&album);
+    assert_eq!(said["verdict"], "waiting", "{said:#}");
+    let reason = said["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("waits for other jobs") && reason.contains("of 2 that are known, 2 have not ended"),
+        "{said:#}"
+    );
+    app.pace("drawn", 40);
+    let all = [std::slice::from_ref(&album), &pictures].concat();
+    app.until(&all, "webhook.delivered");
+    let budget = app.diagnose(&album)["budget"].to_string();
+    assert!(budget.contains("waiting for other jobs"), "{budget}");
 }
 
 fn poisoned(app: &App) -> String {

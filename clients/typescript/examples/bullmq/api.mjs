@@ -2,11 +2,12 @@
 import { randomBytes } from 'node:crypto';
 import { apiTelemetry, runWithTrace, traceFromHeaders, traceparent } from '@emp/events';
 import { observeQueue } from '@emp/events/bullmq';
-import { Queue, QueueEvents } from 'bullmq';
+import { FlowProducer, Queue, QueueEvents } from 'bullmq';
 import express from 'express';
 import { API_PORT, QUEUE, connection, endWith, jobId } from './settings.mjs';
 
 const queue = new Queue(QUEUE, { connection });
+const flows = new FlowProducer({ connection });
 const queueEvents = new QueueEvents(QUEUE, { connection });
 const observer = observeQueue(queueEvents, { jobId });
 
@@ -28,6 +29,21 @@ app.post('/jobs', async (request, response) => {
     apiTelemetry.jobEvent(id, 'job.creation_failed', { jobType: type, queueName: QUEUE, error: error.message });
     response.status(503).json({ id, error: error.message });
   }
+});
+
+// An album waits for its pictures, and then for a worker of its own.
+app.post('/albums', async (request, response) => {
+  const { pictures = 2, connector = 'comfyui' } = request.body;
+  const job = (name) => ({
+    name,
+    queueName: QUEUE,
+    data: { prompt: 'a cat', connector, traceparent: traceparent() },
+    opts: { jobId: `job_${randomBytes(6).toString('hex')}` },
+  });
+  const children = Array.from({ length: pictures }, () => job('image'));
+  const album = { ...job('album'), children };
+  await flows.add(album);
+  response.status(201).json({ id: album.opts.jobId, pictures: children.map(({ opts }) => opts.jobId) });
 });
 
 app.post('/queue/:action', async ({ params }, response) => {

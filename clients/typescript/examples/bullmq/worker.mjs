@@ -13,6 +13,11 @@ const webhooks = new Queue(WEBHOOKS, { connection });
 
 async function callConnector({ connector, prompt }) {
   const response = await post(`/connectors/${connector}`, { prompt });
+  if (response.status === 429) {
+    // It is given back, and no job of the queue is taken until then: no attempt is lost by it.
+    await worker.rateLimit(1_000 * Number(response.headers.get('retry-after')));
+    throw Worker.RateLimitError();
+  }
   if (!response.ok) {
     throw new Error(`${connector} answers ${response.status}`);
   }

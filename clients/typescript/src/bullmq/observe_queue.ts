@@ -20,8 +20,8 @@ let bullmqTelemetry: EventClient | undefined;
 
 /**
  * Tells what happens to the jobs of a queue while no worker has them: `job.created`, `job.queued`, `job.delayed`,
- * `job.stalled`, `job.removed`, `queue.paused`, `queue.resumed`, each with the moment at which Redis noted it. Any
- * number of processes may observe one queue, and each event is written once.
+ * `job.waiting_children`, `job.released`, `job.stalled`, `job.removed`, `queue.paused`, `queue.resumed`, each with the
+ * moment at which Redis noted it. Any number of processes may observe one queue, and each event is written once.
  */
 export function observeQueue(queueEvents: QueueEventsLike, options: QueueObserverOptions = {}): Observer {
   const client = options.client ?? (bullmqTelemetry ??= new EventClient('bullmq'));
@@ -66,6 +66,40 @@ class QueueTeller {
   }
 }
 
+/**
+ * Tells of jobs that a worker has no more and that wait again. BullMQ says that in one breath with `stalled` of a job
+ * whose worker was given up; without that of one that its worker gave back, as where it is to keep to a rate.
+ */
+class PutBack {
+  readonly #tell: QueueTeller;
+  readonly #waiting = new Map<string, string>();
+
+  constructor(tell: QueueTeller) {
+    this.#tell = tell;
+  }
+
+  waiting(jobId: string, entry: string): void {
+    this.#waiting.set(jobId, entry);
+    // Both are written by one script, so that one read of the stream has both and they are told without a pause.
+    queueMicrotask(() => this.#end(jobId, entry, 'job.released'));
+  }
+
+  stalled(jobId: string, entry: string): void {
+    const waiting = this.#waiting.get(jobId);
+    if (waiting !== undefined) {
+      this.#end(jobId, waiting, 'job.queued');
+    }
+    this.#tell.job('job.stalled', jobId, entry);
+  }
+
+  #end(jobId: string, entry: string, type: JobEventType): void {
+    if (this.#waiting.get(jobId) === entry) {
+      this.#waiting.delete(jobId);
+      this.#tell.job(type, jobId, entry, { prev: 'active' });
+    }
+  }
+}
+
 interface OfJob {
   jobId: string;
   /** The state that it was in. */
@@ -76,12 +110,22 @@ function listenTo(listening: Listening, tell: QueueTeller): void {
   listening.on('added', ({ jobId, name }: OfJob & { name: string }, entry: string) => {
     tell.job('job.created', jobId, entry, { jobType: name });
   });
-  listening.on('waiting', ({ jobId, prev }: OfJob, entry: string) => tell.job('job.queued', jobId, entry, { prev }));
+  const putBack = new PutBack(tell);
+  listening.on('waiting', ({ jobId, prev }: OfJob, entry: string) => {
+    if (prev === 'active') {
+      putBack.waiting(jobId, entry);
+    } else {
+      tell.job('job.queued', jobId, entry, { prev });
+    }
+  });
+  listening.on('waiting-children', ({ jobId, prev }: OfJob, entry: string) => {
+    tell.job('job.waiting_children', jobId, entry, { prev });
+  });
   listening.on('delayed', ({ jobId, delay }: OfJob & { delay: number }, entry: string) => {
     // The end of the delay, not how long it is.
     tell.job('job.delayed', jobId, entry, { until: delay });
   });
-  listening.on('stalled', ({ jobId }: OfJob, entry: string) => tell.job('job.stalled', jobId, entry));
+  listening.on('stalled', ({ jobId }: OfJob, entry: string) => putBack.stalled(jobId, entry));
   listening.on('removed', ({ jobId, prev = '' }: OfJob, entry: string) => {
     if (!ENDED.has(prev)) {
       tell.job('job.removed', jobId, entry, { prev });

@@ -34,6 +34,8 @@ export interface JobLike {
   name: string;
   data: unknown;
   opts: { attempts?: number; delay?: number };
+  /** The job of a flow that waits for this one: its id, and its queue's name behind the prefix of its keys. */
+  parent?: { id: string; queueKey: string };
   /** When it was added. */
   timestamp: number;
   /** How long it waits for its next attempt, once one has failed. */

@@ -36,6 +36,7 @@ export class WorkerTeller {
       jobType: job.name,
       maxAttempts: attemptsOf(job),
       claimTimeMs: waited(job),
+      parentJobId: this.#parentOf(job),
     });
     // BullMQ hands it to the processor at once, so this says nothing new but that nothing is missing in between.
     this.#job('job.processing_started', job, job.processedOn);
@@ -60,6 +61,12 @@ export class WorkerTeller {
     const failedOn = now();
     const times = { nextRetryAt: failedOn + job.delay, durationMs: took(job, failedOn) };
     this.#job('job.retry_scheduled', job, failedOn, { ...said, ...times });
+  }
+
+  /** The id of the job that waits for this one, as its events have it. */
+  #parentOf({ parent }: JobLike): string | undefined {
+    // BullMQ allows no colon in a queue's name.
+    return parent && this.#naming.jobId({ id: parent.id, queueName: parent.queueKey.split(':').at(-1) ?? '' });
   }
 
   #job(type: JobEventType, job: JobLike, timestamp: number | undefined, data: EventData = {}): void {

@@ -185,3 +185,45 @@ fn a_job_waits_as_long_as_it_was_asked_to() {
         budget(&seen(&events, 70_000)).into_iter().map(|part| (part.kind.clone(), part.ms())).collect();
     assert!(parts.contains(&(PartKind::Delay, 60_000)) && parts.contains(&(PartKind::QueueWait, 998)), "{parts:?}");
 }
+
+#[test]
+fn what_a_worker_gives_back_is_not_lost() {
+    let given_back = [
+        (0, "job.created", ""),
+        (2, "job.queued", ""),
+        (10, "job.claimed", "w1"),
+        (20, "connector.processing_started", "w1"),
+        (50, "job.released", ""),
+    ];
+    let waits = plain(&given_back, 90_000);
+    assert_eq!((waits.state(), waits.losses().count()), (State::Waiting(4), 0));
+    let again = [&given_back[..], &[(60, "job.claimed", "w2"), (90, "job.completed", "w2")]].concat();
+    let done = plain(&again, 90_000);
+    assert!(done.runs()[0].is_given_back() && !done.runs()[1].is_given_back());
+    assert_eq!((done.is_completed(), done.losses().count(), done.holder()), (true, 0, Some("w2")));
+    // Somebody else says that it waits again, and not why.
+    let taken =
+        given_back.map(|(at_ms, of, worker)| (at_ms, if of == "job.released" { "job.queued" } else { of }, worker));
+    assert_eq!(plain(&taken, 90_000).losses().count(), 1);
+}
+
+#[test]
+fn a_job_that_waits_for_others_waits_for_no_worker() {
+    let events = [
+        (0, "job.created", "", json!({})),
+        (1, "job.waiting_children", "", json!({})),
+        (5_000, "job.queued", "", json!({})),
+        (5_010, "job.claimed", "w1", json!({})),
+        (5_100, "job.completed", "w1", json!({})),
+    ];
+    assert_eq!(seen(&events[..2], 3_000).state(), State::Blocked(1));
+    assert_eq!(seen(&events[..3], 5_005).state(), State::Waiting(2));
+    let done = seen(&events, 9_000);
+    let parts: Vec<(PartKind, i64)> = budget(&done).into_iter().map(|part| (part.kind.clone(), part.ms())).collect();
+    assert!(parts.contains(&(PartKind::OtherJobs, 4_999)) && parts.contains(&(PartKind::QueueWait, 10)), "{parts:?}");
+    assert_eq!(done.gaps().iter().find(|gap| gap.before == 1).map(|gap| gap.kind.as_str()), Some("other-jobs"));
+    // One that has begun, and then waits for what it has begun.
+    let within = [&events[3..4], &[(5_020, "job.waiting_children", "", json!({}))]].concat();
+    let within = seen(&within, 9_000);
+    assert_eq!((within.state(), within.losses().count()), (State::Blocked(1), 0));
+}
