@@ -40,22 +40,22 @@ impl Investigation<'_> {
     /// As [`Investigation::open`].
     pub async fn anomalies_and_jobs(&self) -> Result<(Anomalies, Judged), InvestigationError> {
         let windows = Windows::at(self.now_ms());
-        let counts = self.counts(&windows.ranges()).await?;
+        let past = self.past(&windows).await?;
+        let counts = self.counts(&[windows.range()], windows.now_ms).await?;
         let mut found: Vec<Suspicion> = Vec::new();
-        let base = detect::baseline(&counts, &windows);
-        let lack = base.is_none().then(|| NO_BASELINE.to_owned());
-        if let Some(base) = base {
-            found.extend(detect::rates(&counts, &windows, &base));
-            found.extend(self.latencies(&windows, &base).await?);
-            found.extend(detect::error_shares(&counts, &windows, &base));
-            found.extend(self.silences(&counts, &windows, &base).await?);
+        let lack = past.base.is_none().then(|| NO_BASELINE.to_owned());
+        if let Some(base) = &past.base {
+            found.extend(detect::rates(&counts, &past, base));
+            found.extend(self.latencies(&windows, &past).await?);
+            found.extend(detect::error_shares(&counts, &windows, &past, base));
+            found.extend(self.silences(&counts, &windows, (&past, base)).await?);
         }
         let (judged, around) = self.look_at_all(self.now_ms() - HOUR_MS).await?;
         found.extend(detect::slow_ones(around.speeds(self.typical()), &windows));
         found.extend(self.failing_workers(&windows).await?);
         found.extend(self.clocks_of_day(&windows).await?.suspicions());
         let mut anomalies = significant(found, &windows);
-        anomalies.extend(self.new_errors(&counts, &windows).await?);
+        anomalies.extend(self.new_errors(&windows, &past).await?);
         anomalies.extend(judged.workers.iter().map(|worker| of_worker(worker, &windows)));
         anomalies.extend(of_jobs(&judged, &windows));
         anomalies.extend(self.missing_steps(&judged, &around, &windows));

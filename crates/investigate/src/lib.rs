@@ -24,6 +24,7 @@ mod histogram;
 mod investigation;
 mod judge;
 mod living;
+mod past;
 mod perf;
 mod perf_speed;
 mod rows;

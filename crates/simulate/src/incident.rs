@@ -136,6 +136,9 @@ pub struct Planted {
     pub culprit: (&'static str, String),
     /// The jobs that it hits, as far as it hits jobs; some of them where it is many.
     pub jobs: Vec<String>,
+    /// When the first of what shows it could be seen, ms since the epoch, in order: events that differ from what they
+    /// would have been, or the last one before those that are missing.
+    pub signs: Vec<i64>,
     /// The same in words.
     pub subject: String,
 }
@@ -149,6 +152,8 @@ impl fmt::Display for Planted {
 
 /// Jobs that are noted of one incident.
 const JOBS_NOTED_MAX: usize = 50;
+/// Signs that are noted of one incident.
+const SIGNS_NOTED_MAX: usize = 30;
 
 const STORM_MS: f64 = 1_200_000.0;
 const AILING_MS: f64 = 7_200_000.0;
@@ -208,7 +213,7 @@ impl Simulation {
             (kind, name) => (kind, name.to_owned()),
         };
         let (at_ms, until_ms) = (ms(from_us), until_us.map(ms));
-        self.planted.push(Planted { kind, at_ms, until_ms, culprit, jobs: Vec::new(), subject });
+        self.planted.push(Planted { kind, at_ms, until_ms, culprit, jobs: Vec::new(), signs: Vec::new(), subject });
     }
 
     /// What a service of the plan is called in this world.
@@ -227,6 +232,17 @@ impl Simulation {
             && planted.jobs.last().is_none_or(|last| last != job_id)
         {
             planted.jobs.push(job_id.to_owned());
+        }
+    }
+
+    /// Notes when something could be seen that shows the last incident of a kind.
+    pub(super) fn note_sign(&mut self, kind: IncidentKind, at_us: i64) {
+        let planted = self.planted.iter_mut().rev().find(|planted| planted.kind == kind);
+        if let Some(planted) = planted {
+            // Much is told ahead of its time, so the earliest are kept, and not the first.
+            planted.signs.push(at_us.div_euclid(1_000));
+            planted.signs.sort_unstable();
+            planted.signs.truncate(SIGNS_NOTED_MAX);
         }
     }
 

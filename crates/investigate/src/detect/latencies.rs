@@ -11,16 +11,17 @@ use emp_units as units;
 use super::{MINUTE_MS, Suspicion, Windows};
 use crate::counts::arrived_in;
 use crate::investigation::{Investigation, InvestigationError};
+use crate::past::Past;
 
 /// Durations are counted in steps of 1 %, so that there are a few hundred numbers for any number of events.
 const STEP: f64 = 1.01;
 /// How far back each of the windows reaches that are compared with what is usual: what began two minutes ago does
 /// not show in an hour.
 const REACHES_MS: [i64; 3] = [5 * MINUTE_MS, 15 * MINUTE_MS, 60 * MINUTE_MS];
-/// The part of what is usual among the parts that durations are counted in.
-const USUAL: i64 = REACHES_MS.len() as i64;
+/// So many they are.
+const TRIES: i64 = REACHES_MS.len() as i64;
 
-/// The durations of one type of events, from the newest part of the window to what is usual.
+/// The durations of one type of events, from the newest part of the window to its oldest.
 type Parts = BTreeMap<i64, Vec<(f64, u64)>>;
 
 impl Investigation<'_> {
@@ -28,29 +29,55 @@ impl Investigation<'_> {
     pub(crate) async fn latencies(
         &self,
         windows: &Windows,
-        base: &[(i64, i64)],
+        past: &Past,
     ) -> Result<Vec<Suspicion>, InvestigationError> {
-        let ranges: Vec<(i64, i64)> =
-            base.iter().copied().chain(std::iter::once((windows.begins_ms(), windows.now_ms + 1))).collect();
         let now = windows.now_ms;
         let part = REACHES_MS.iter().enumerate().fold(String::new(), |sql, (part, reach_ms)| {
             sql + &format!("when {HAPPENED_MS} > {} then {part} ", now - reach_ms)
         });
         let sql = format!(
-            "select event_type, part, step, count(*) as events from (select event_type, case {part} else {USUAL} end \
+            "select event_type, part, step, count(*) as events from (select event_type, case {part} else {last} end \
              as part, cast(round(ln(greatest({}, 0.5)) / ln({STEP})) as bigint) as step from events \
              where duration_ms is not null and ({})) group by 1, 2, 3",
             duration(),
-            arrived_in(&ranges)
+            arrived_in(&[windows.range()]),
+            last = REACHES_MS.len() - 1
         );
         let mut types: BTreeMap<String, Parts> = BTreeMap::new();
-        self.ask_by_clocks(&sql).await?.map(|row| {
+        self.ask_by_clocks(&sql, now).await?.map(|row| {
             let parts = types.entry(row.text("event_type")?).or_default();
             let ms = STEP.powi(row.integer("step")? as i32);
             parts.entry(row.integer("part")?).or_default().push((ms, row.integer("events")?.unsigned_abs()));
             Ok(())
         })?;
-        Ok(types.iter().filter_map(|(event_type, parts)| latency(event_type, parts, now)).collect())
+        let tested = types.iter().filter_map(|(event_type, parts)| {
+            let usual = past.durations.get(event_type)?;
+            latency(event_type, parts, usual, now)
+        });
+        Ok(tested.collect())
+    }
+
+    /// How long the events of each type said that they took, in ranges of the past before a moment.
+    pub(crate) async fn usual_durations(
+        &self,
+        base: &[(i64, i64)],
+        now_ms: i64,
+    ) -> Result<BTreeMap<String, Counted>, InvestigationError> {
+        let sql = format!(
+            "select event_type, step, count(*) as events from (select event_type, \
+             cast(round(ln(greatest({}, 0.5)) / ln({STEP})) as bigint) as step from events \
+             where duration_ms is not null and ({})) group by 1, 2",
+            duration(),
+            arrived_in(base)
+        );
+        let mut types: BTreeMap<String, Vec<(f64, u64)>> = BTreeMap::new();
+        self.ask_by_clocks(&sql, now_ms).await?.map(|row| {
+            let ms = STEP.powi(row.integer("step")? as i32);
+            let events = row.integer("events")?.unsigned_abs();
+            types.entry(row.text("event_type")?).or_default().push((ms, events));
+            Ok(())
+        })?;
+        Ok(types.into_iter().map(|(event_type, steps)| (event_type, steps.into_iter().collect())).collect())
     }
 }
 
@@ -63,20 +90,19 @@ fn duration() -> String {
 }
 
 /// The most telling of the windows; each was one try of three.
-fn latency(event_type: &str, parts: &Parts, now_ms: i64) -> Option<Suspicion> {
+fn latency(event_type: &str, parts: &Parts, usual: &Counted, now_ms: i64) -> Option<Suspicion> {
     let counted = |from: i64, until: i64| {
         parts.range(from..until).flat_map(|(_, part)| part.iter().copied()).collect::<Counted>()
     };
-    let usual = counted(USUAL, USUAL + 1);
     let tests: Vec<(i64, Suspicion)> =
-        (1..=USUAL).filter_map(|until| Some((until, slower(event_type, &counted(0, until), &usual)?))).collect();
+        (1..=TRIES).filter_map(|until| Some((until, slower(event_type, &counted(0, until), usual)?))).collect();
     let order = |a: &Suspicion, b: &Suspicion| (!a.is_large, a.p).partial_cmp(&(!b.is_large, b.p));
     let (best, _) = tests.iter().min_by(|(_, a), (_, b)| order(a, b).unwrap_or(std::cmp::Ordering::Equal))?;
     // Of the newest part that has enough events to tell: is it as usual there?
     let over = tests.iter().find(|(until, newest)| until < best && !newest.is_large).map(|(until, _)| *until);
     let best = *best;
     let found = tests.into_iter().find_map(|(until, found)| (until == best).then_some(found))?;
-    let p = found.p.map(|p| (p * USUAL as f64).min(1.0));
+    let p = found.p.map(|p| (p * TRIES as f64).min(1.0));
     let Some(over) = over.filter(|_| found.is_large) else { return Some(Suspicion { p, ..found }) };
     let since_ms = REACHES_MS[(over - 1) as usize];
     let message = found.message.replacen("takes longer", "took longer", 1);

@@ -15,10 +15,13 @@ use std::ops::Range;
 use emp_findings::{AnomalyKind, Moment, Severity, Subject, Unit};
 
 use super::counts::{BUCKET_MS, Count, Counts};
+use super::past::Past;
 
 pub(super) use errors::error_shares;
+pub(super) use new_errors::Kind as ErrorKind;
 pub(super) use outliers::slow_ones;
 pub(super) use rates::rates;
+pub(super) use silences::Longest;
 
 const MINUTE_MS: i64 = 60_000;
 pub(super) const HOUR_MS: i64 = 3_600_000;
@@ -69,6 +72,12 @@ impl Windows {
         [Moment(self.begins_ms()), Moment(self.now_ms)]
     }
 
+    /// The same as of the last five minutes by the clock: what is usual is looked at so, and the same for each look within
+    /// them.
+    pub fn of_past(&self) -> Self {
+        Self { now_ms: self.now_ms.div_euclid(BUCKET_MS) * BUCKET_MS, ..*self }
+    }
+
     /// The buckets of what happens now.
     pub fn buckets(&self) -> Range<i64> {
         0..self.length_ms / BUCKET_MS
@@ -103,13 +112,17 @@ impl Windows {
         is_weekend(ms) == is_weekend(self.now_ms)
     }
 
-    /// All that is looked at: the last day, and the same hours of the days before, none twice. The event of this very
-    /// moment belongs to it.
-    pub fn ranges(&self) -> Vec<(i64, i64)> {
-        let day_ms = self.day().0;
+    /// What happens now. The event of this very moment belongs to it.
+    pub fn range(&self) -> (i64, i64) {
+        (self.begins_ms(), self.now_ms + 1)
+    }
+
+    /// All of the past that is looked at: the last day, and the same hours of the days before, none twice.
+    pub fn ranges_before(&self) -> Vec<(i64, i64)> {
+        let (day_ms, until_ms) = self.day();
         let before = self.days().map(|(from_ms, until_ms)| (from_ms, until_ms.min(day_ms)));
         let before = before.filter(|(from_ms, until_ms)| from_ms < until_ms);
-        std::iter::once((day_ms, self.now_ms + 1)).chain(before).collect()
+        std::iter::once((day_ms, until_ms)).chain(before).collect()
     }
 }
 
@@ -133,6 +146,6 @@ pub(super) fn baseline(counts: &Counts, windows: &Windows) -> Option<Vec<(i64, i
 }
 
 /// Those of the baseline.
-fn in_base<'a>(counts: &'a Counts, windows: &'a Windows, base: &'a [(i64, i64)]) -> impl Iterator<Item = &'a Count> {
-    base.iter().flat_map(|range| counts.within(&windows.buckets_of(*range)))
+fn in_base<'a>(past: &'a Past, base: &'a [(i64, i64)]) -> impl Iterator<Item = &'a Count> {
+    base.iter().flat_map(|range| past.counts.within(&past.windows.buckets_of(*range)))
 }

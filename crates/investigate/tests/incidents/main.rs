@@ -58,6 +58,7 @@ fn simulate(system: &'static emp_simulate::World, seed: u64, incidents: &[Incide
         until_ms: None,
         culprit: ("job", String::new()),
         jobs: Vec::new(),
+        signs: Vec::new(),
         subject: String::new(),
     };
     assert_eq!(planted.is_some(), !incidents.is_empty(), "it was planted");
