@@ -79,7 +79,7 @@ impl Investigation<'_> {
         mut tell: impl FnMut(i64, Anomalies, Judged),
     ) -> Result<(), InvestigationError> {
         let looks: Vec<i64> = (since_ms + step_ms..=self.now_ms()).step_by(step_ms.max(1) as usize).collect();
-        self.memory().hold_events();
+        self.memory().hold();
         let mut learning = self.engine().learning(looks.first().copied().unwrap_or(since_ms));
         for (done, now_ms) in looks.iter().enumerate() {
             let (anomalies, judged) = self.moved_to(*now_ms, &mut learning)?.anomalies_and_jobs().await?;

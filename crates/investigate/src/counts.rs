@@ -33,6 +33,11 @@ pub(super) struct Counts {
 }
 
 impl Counts {
+    pub fn new(mut counts: Vec<Count>) -> Self {
+        counts.sort_by(|a, b| (a.bucket, &a.service, &a.event_type).cmp(&(b.bucket, &b.service, &b.event_type)));
+        Self { counts }
+    }
+
     /// Those of the buckets from the newest of the range to before its oldest.
     pub fn within(&self, buckets: &std::ops::Range<i64>) -> impl Iterator<Item = &Count> + use<'_> {
         let first = self.counts.partition_point(|count| count.bucket < buckets.start);
@@ -60,14 +65,26 @@ impl Investigation<'_> {
         Rows::ask_within(self.engine(), sql, (now_ms - CLOCKS_MS, now_ms)).await
     }
 
-    /// Counts the events of these ranges, in buckets that end at that moment.
+    /// Counts the events of these ranges, in buckets that end at that moment, by when they happened.
     pub(super) async fn counts(&self, ranges: &[(i64, i64)], now_ms: i64) -> Result<Counts, InvestigationError> {
+        Ok(Counts::new(self.count_by(HAPPENED_MS, ranges, now_ms).await?))
+    }
+
+    /// The same by when they arrived: what is usual depends on no clock.
+    pub(super) async fn arrivals(&self, ranges: &[(i64, i64)], now_ms: i64) -> Result<Vec<Count>, InvestigationError> {
+        // The last ms of a bucket belongs to it, and the first of the next one does not.
+        self.count_by("cast(ingested_at as bigint) + 1", ranges, now_ms).await
+    }
+
+    async fn count_by(&self, ms: &str, ranges: &[(i64, i64)], now_ms: i64) -> Result<Vec<Count>, InvestigationError> {
+        if ranges.is_empty() {
+            return Ok(Vec::new());
+        }
         let sql = format!(
-            "select cast(floor(({now} - {HAPPENED_MS}) / {BUCKET_MS}.0) as bigint) as bucket, service, event_type, \
+            "select cast(floor(({now_ms} - ({ms})) / {BUCKET_MS}.0) as bigint) as bucket, service, event_type, \
              count(*) as events, count(*) filter (where level = 'error') as errors, \
              cast(max(ingested_at) as bigint) as last from events where {} group by 1, 2, 3",
-            arrived_in(ranges),
-            now = now_ms
+            arrived_in(ranges)
         );
         let mut counts = self.ask_by_clocks(&sql, now_ms).await?.map(|row| {
             let event_type = row.text("event_type")?;
@@ -76,7 +93,6 @@ impl Investigation<'_> {
             Ok(Count { bucket, service, event_type, events, errors, last_ms })
         })?;
         counts.retain(|count| !count.event_type.starts_with(OF_CLIENTS));
-        counts.sort_by(|a, b| (a.bucket, &a.service, &a.event_type).cmp(&(b.bucket, &b.service, &b.event_type)));
-        Ok(Counts { counts })
+        Ok(counts)
     }
 }

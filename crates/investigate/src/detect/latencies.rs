@@ -9,7 +9,7 @@ use emp_statistics::{Counted, fisher_more, mann_whitney_counted};
 use emp_units as units;
 
 use super::{MINUTE_MS, Suspicion, Windows};
-use crate::counts::arrived_in;
+use crate::counts::{BUCKET_MS, arrived_in};
 use crate::investigation::{Investigation, InvestigationError};
 use crate::past::Past;
 
@@ -57,28 +57,51 @@ impl Investigation<'_> {
         Ok(tested.collect())
     }
 
-    /// How long the events of each type said that they took, in ranges of the past before a moment.
-    pub(crate) async fn usual_durations(
+    /// How long the events of each type said that they took, in ranges of the past before a moment; of each five minutes by
+    /// the clock for itself, or all together.
+    pub(crate) async fn durations_of(
         &self,
-        base: &[(i64, i64)],
+        ranges: &[(i64, i64)],
         now_ms: i64,
-    ) -> Result<BTreeMap<String, Counted>, InvestigationError> {
+        is_each: bool,
+    ) -> Result<Vec<Lasted>, InvestigationError> {
+        if ranges.is_empty() {
+            return Ok(Vec::new());
+        }
+        let slot = if is_each { format!("cast(ingested_at as bigint) / {BUCKET_MS}") } else { "0".to_owned() };
         let sql = format!(
-            "select event_type, step, count(*) as events from (select event_type, \
+            "select event_type, slot, step, count(*) as events from (select event_type, {slot} as slot, \
              cast(round(ln(greatest({}, 0.5)) / ln({STEP})) as bigint) as step from events \
-             where duration_ms is not null and ({})) group by 1, 2",
+             where duration_ms is not null and ({})) group by 1, 2, 3",
             duration(),
-            arrived_in(base)
+            arrived_in(ranges)
         );
-        let mut types: BTreeMap<String, Vec<(f64, u64)>> = BTreeMap::new();
         self.ask_by_clocks(&sql, now_ms).await?.map(|row| {
-            let ms = STEP.powi(row.integer("step")? as i32);
             let events = row.integer("events")?.unsigned_abs();
-            types.entry(row.text("event_type")?).or_default().push((ms, events));
-            Ok(())
-        })?;
-        Ok(types.into_iter().map(|(event_type, steps)| (event_type, steps.into_iter().collect())).collect())
+            let (slot, step) = (row.integer("slot")?, row.integer("step")?);
+            Ok(Lasted { event_type: row.text("event_type")?, slot, step, events })
+        })
     }
+}
+
+/// How many events of a type took so long, in some five minutes.
+#[derive(Debug, Clone)]
+pub(crate) struct Lasted {
+    pub event_type: String,
+    /// Five minutes by the clock, since the epoch.
+    pub slot: i64,
+    step: i64,
+    events: u64,
+}
+
+/// How long events of each type took, whenever that was.
+pub(crate) fn durations_by_type<'a>(all: impl Iterator<Item = &'a Lasted>) -> BTreeMap<String, Counted> {
+    let mut types: BTreeMap<&str, BTreeMap<i64, u64>> = BTreeMap::new();
+    for one in all {
+        *types.entry(&one.event_type).or_default().entry(one.step).or_default() += one.events;
+    }
+    let counted = |steps: BTreeMap<i64, u64>| steps.into_iter().map(|(step, n)| (STEP.powi(step as i32), n)).collect();
+    types.into_iter().map(|(event_type, steps)| (event_type.to_owned(), counted(steps))).collect()
 }
 
 /// How long an event says that it took, in SQL. Whoever claims a job reckons how long it waited from the clock of who

@@ -18,6 +18,7 @@ use super::counts::{BUCKET_MS, Count, Counts};
 use super::past::Past;
 
 pub(super) use errors::error_shares;
+pub(super) use latencies::{Lasted, durations_by_type};
 pub(super) use new_errors::Kind as ErrorKind;
 pub(super) use outliers::slow_ones;
 pub(super) use rates::rates;

@@ -45,12 +45,15 @@ impl Investigation<'_> {
         }
         let since_ms = past.windows.begins_ms();
         let mut errors = self.errors_since(since_ms, windows).await?;
-        errors.retain(|one| !past.knows_error(&one.kind));
+        if self.memory().is_held() {
+            self.remember_errors((since_ms - SEEN_MS, since_ms)).await?;
+            errors.retain(|one| !self.memory().knows_error(&one.kind, since_ms - SEEN_MS));
+        }
         // Most were seen within a day: what lies before it is looked at for the others alone.
         for (from_ms, until_ms) in [(since_ms - DAY_MS, since_ms), (since_ms - SEEN_MS, since_ms - DAY_MS)] {
-            if !errors.is_empty() {
-                past.learn_errors(self.known_errors(&errors, (from_ms, until_ms)).await?);
-                errors.retain(|one| !past.knows_error(&one.kind));
+            if !errors.is_empty() && !self.memory().is_held() {
+                let known = self.known_errors(&errors, (from_ms, until_ms)).await?;
+                errors.retain(|one| !known.contains(&one.kind));
             }
         }
         let new = errors.into_iter();
@@ -77,6 +80,25 @@ impl Investigation<'_> {
                 first_ms: row.integer("first")?,
             })
         })
+    }
+
+    /// Remembers when each error was seen last in a range of the past, of which the beginning may be known.
+    async fn remember_errors(&self, (from_ms, until_ms): (i64, i64)) -> Result<(), InvestigationError> {
+        let from_ms = self.memory().errors_known_until().unwrap_or(from_ms).max(from_ms);
+        if from_ms >= until_ms {
+            return Ok(());
+        }
+        let sql = format!(
+            "select service, event_type, error_fingerprint(data) as kind, cast(max(ingested_at) as bigint) as last \
+             from events where level = 'error' and ingested_at >= {} and ingested_at < {} group by 1, 2, 3",
+            moment_literal(from_ms),
+            moment_literal(until_ms)
+        );
+        let seen = Rows::ask(self.engine(), &sql).await?.map(|row| {
+            Ok(((row.text("service")?, row.text("event_type")?, row.text("kind")?), row.integer("last")?))
+        })?;
+        self.memory().learn_errors(seen, until_ms);
+        Ok(())
     }
 
     /// What was seen in a range of the past, among errors of the types that are seen now.
