@@ -161,7 +161,9 @@ impl Incident {
             "skewed-clock" => Knowable::Signs(30),
             // The queue says so itself.
             "lost-job" => Knowable::Signs(1),
-            // Three errors, three pieces of work, three jobs without a step.
+            // Jobs without a step that no other one lacks.
+            "missing-step" => Knowable::Signs(2),
+            // Three errors, three pieces of work.
             _ => Knowable::Signs(3),
         }
     }

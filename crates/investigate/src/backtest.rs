@@ -2,8 +2,8 @@
 
 use emp_findings::{Alert, Anomalies, Backtest, Incident, Judged, Knowable, Moment, Severity};
 
-use super::judge::overdue_after_ms;
 use super::investigation::{Investigation, InvestigationError};
+use super::judge::overdue_after_ms;
 
 const DAY_MS: i64 = 24 * 3_600_000;
 const HOUR_MS: i64 = 3_600_000;
@@ -52,7 +52,8 @@ impl Investigation<'_> {
     /// # Errors
     /// As [`Investigation::open`].
     pub async fn knowable_from(&self, incident: &Incident) -> Result<Option<Moment>, InvestigationError> {
-        let (Knowable::Overdue, Some(first), Some(job)) = (incident.knowable(), incident.sign(1), incident.jobs.first())
+        let (Knowable::Overdue, Some(first), Some(job)) =
+            (incident.knowable(), incident.sign(1), incident.jobs.first())
         else {
             return Ok(match incident.knowable() {
                 Knowable::Signs(number) => incident.sign(number),

@@ -13,8 +13,8 @@ use emp_job::{History, JobEvent, Meaning, Offsets, vocabulary};
 use emp_query::{EVENT_COLUMNS, Engine, EventsRead, QueryError, column_as, literal, moment_literal};
 use emp_typical::{Learning, Typical};
 
-use super::past::Memory;
 use super::judge::{clock, judge, missing_steps, not_found};
+use super::past::Memory;
 use super::rows::Rows;
 use super::surroundings::{Lost, Surroundings};
 use super::why_slow::shared_traits;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use emp_findings::{CulpritKind, Moment, Speed};
 use emp_job::{History, Meaning, Part, PartKind, budget, entity, vocabulary};
-use emp_statistics::{mann_whitney_larger, quantile};
+use emp_statistics::{mann_whitney_larger, quantile, student_larger};
 use emp_typical::Typical;
 use emp_units as units;
 
@@ -379,6 +379,7 @@ fn slow_connector(connector: &str, run: &[&Piece<'_>], own: &[&Piece<'_>], piece
         pieces.iter().filter(|piece| piece.connector.is_some_and(|other| other != connector) && is_then(piece));
     let mut others: Vec<f64> = others.map(|piece| piece.factor).collect();
     if others.len() < PIECES_MIN {
+        // Its own of before are looked at anyway.
         others = own.iter().filter(|piece| !is_then(piece)).map(|piece| piece.factor).collect();
     }
     let factors = run.iter().map(|piece| piece.factor).collect();
@@ -398,6 +399,16 @@ fn bounds(run: &[&Piece<'_>]) -> Option<(i64, i64)> {
     Some((run.first()?.start_ms, run.last()?.start_ms))
 }
 
+/// The probability that pieces are so slow by chance, beside those of others meanwhile and its own of before: by their
+/// ranks, or by the mean of their logarithms where that tells more, as it does of few; the joint one is twice the smaller.
+fn p_of_slower(factors: &[f64], others: &[f64], own: &[&Piece<'_>], since_ms: i64) -> f64 {
+    let before = own.iter().filter(|piece| piece.start_ms < since_ms).map(|piece| piece.factor);
+    let compared: Vec<f64> = others.iter().copied().chain(before).collect();
+    let logs = |values: &[f64]| values.iter().map(|value| beyond(*value, 1.0)).collect::<Vec<_>>();
+    let by_rank = mann_whitney_larger(factors, &compared);
+    2.0 * by_rank.min(student_larger(&logs(factors), &logs(&compared)))
+}
+
 /// The run was chosen among as many as there are pieces, so its probability counts as often.
 fn slowness(
     (kind, id): (CulpritKind, &str),
@@ -415,7 +426,7 @@ fn slowness(
         return None;
     }
     let tries = (own.len() + 1 - factors.len().min(own.len())) as f64;
-    let p = (mann_whitney_larger(&factors, &others) * tries).min(1.0);
+    let p = (p_of_slower(&factors, &others, own, since_ms) * tries).min(1.0);
     let factor = quantile(&mut factors, 0.5)? / quantile(&mut others, 0.5)?;
     let mut times: Vec<f64> = run.iter().map(|piece| piece.ms).collect();
     let ms = quantile(&mut times, 0.5)?;

@@ -13,7 +13,8 @@ pub(super) fn mann_whitney_of_few(now: &[f64], base: &[f64]) -> f64 {
     if n == 0 {
         return 1.0;
     }
-    let halves = |value: f64| base.iter().map(|other| usize::from(*other > value) + usize::from(*other >= value)).sum::<usize>();
+    let halves =
+        |value: f64| base.iter().map(|other| usize::from(*other > value) + usize::from(*other >= value)).sum::<usize>();
     let pairs = now.iter().map(|value| halves(*value)).sum::<usize>().div_ceil(2);
     let mut orders = vec![0.0_f64; pairs + 1];
     orders[0] = 1.0;

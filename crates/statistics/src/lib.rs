@@ -159,6 +159,25 @@ pub fn mann_whitney_counted(now: &Counted, base: &Counted) -> f64 {
     Normal::standard().sf(z)
 }
 
+/// Student's test of two samples, with one spread for both: the probability that the mean of `now` is as much larger than
+/// that of `base` as it is, where both are of one normal distribution. One-sided; 1 where there are too few to know their
+/// spread.
+pub fn student_larger(now: &[f64], base: &[f64]) -> f64 {
+    let (n, m) = (now.len() as f64, base.len() as f64);
+    if now.is_empty() || base.is_empty() || n + m < 4.0 {
+        return 1.0;
+    }
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let squares = |values: &[f64], mean: f64| values.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
+    let (of_now, of_base) = (mean(now), mean(base));
+    let variance = (squares(now, of_now) + squares(base, of_base)) / (n + m - 2.0);
+    if variance <= 0.0 {
+        return 1.0;
+    }
+    let t = (of_now - of_base) / (variance * (1.0 / n + 1.0 / m)).sqrt();
+    StudentsT::new(0.0, 1.0, n + m - 2.0).map_or(1.0, |student| student.sf(t))
+}
+
 /// The q-values of tests made together (Benjamini and Hochberg 1995), in the order of their
 /// p-values: among the findings with q up to some bound, about that share is false.
 pub fn benjamini_hochberg(p_values: &[f64]) -> Vec<f64> {

@@ -14,6 +14,9 @@ const NAMES_MAX: usize = 500;
 /// How many times as long what was measured may not be seen before it is over.
 const MEASURED_TIMES: i64 = 3;
 
+/// What is seen so long after what follows from it is taken for its reason.
+const SOON_MS: i64 = 15 * 60_000;
+
 /// What is told, and when.
 #[derive(Debug, Clone)]
 pub struct Policy {
@@ -56,7 +59,10 @@ impl Book {
     /// Takes note of what was seen at a moment. What is to be told of it, to each of the targets that take messages: it
     /// waits in the book until [`Self::has_sent`].
     pub fn look(&mut self, now_ms: i64, seen: Vec<Seen>, policy: &Policy, targets: &[String]) -> Vec<Message> {
-        for one in seen {
+        // What may have brought others about comes first, and what is over is no news.
+        let (followers, causes): (Vec<Seen>, Vec<Seen>) =
+            seen.into_iter().filter(|one| !one.is_over).partition(|one| one.follows);
+        for one in causes.into_iter().chain(followers) {
             self.meet(now_ms, one);
         }
         for open in &mut self.open {
@@ -100,8 +106,9 @@ impl Book {
             open.join(seen);
             return;
         }
-        let known = self.open.iter_mut().find(|open| open.ended_ms.is_none() && seen.is_same(&open.about));
-        let Some(open) = known else {
+        let known = self.open.iter().position(|open| open.ended_ms.is_none() && seen.is_same(&open.about));
+        let known = known.or_else(|| self.open.iter().position(|open| open.goes_with(&seen, now_ms)));
+        let Some(open) = known.map(|known| &mut self.open[known]) else {
             let names: Vec<&str> = seen.about.iter().map(String::as_str).collect();
             let id = format!("{:016x}", xxh3_64(format!("{now_ms} {}", names.join("\n")).as_bytes()));
             let (about, seen) = (seen.about.clone(), seen);
@@ -151,6 +158,15 @@ impl Book {
 }
 
 impl Open {
+    /// Is one of the two the reason for the other? What follows from something that was told is not told again; and where
+    /// it was seen first, what holds jobs up and is seen soon after is what was told.
+    fn goes_with(&self, seen: &Seen, now_ms: i64) -> bool {
+        let is_told = self.ended_ms.is_none() && self.seen.is_alert && seen.is_alert;
+        let is_reason = self.seen.holds_up && seen.follows;
+        let is_of_it = self.seen.follows && !seen.follows && seen.holds_up && now_ms - self.begun_ms <= SOON_MS;
+        is_told && (is_reason || is_of_it)
+    }
+
     /// Takes another job in.
     fn join(&mut self, seen: Seen) {
         self.about.extend(seen.about);

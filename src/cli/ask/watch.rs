@@ -333,8 +333,7 @@ fn print_trial(out: &mut impl Write, trial: &Trial) -> std::io::Result<()> {
         writeln!(out, "{} about nothing known{day}: {}", shown(told.at), visible_lines(&told.message))?;
     }
     let percent = |share: Option<f64>| share.map_or_else(|| "–".to_owned(), |share| format!("{:.0} %", share * 100.0));
-    let (soon, knowable, told) =
-        (percent(trial.told_soon), percent(trial.told_soon_knowable), percent(trial.told));
+    let (soon, knowable, told) = (percent(trial.told_soon), percent(trial.told_soon_knowable), percent(trial.told));
     writeln!(
         out,
         "told within five minutes: {soon}; of when it could be known: {knowable}; at all: {told}; about nothing known: {:.1} a day{}",

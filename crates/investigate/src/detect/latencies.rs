@@ -26,11 +26,7 @@ type Parts = BTreeMap<i64, Vec<(f64, u64)>>;
 
 impl Investigation<'_> {
     /// Types of events that take longer than usual.
-    pub(crate) async fn latencies(
-        &self,
-        windows: &Windows,
-        past: &Past,
-    ) -> Result<Vec<Suspicion>, InvestigationError> {
+    pub(crate) async fn latencies(&self, windows: &Windows, past: &Past) -> Result<Vec<Suspicion>, InvestigationError> {
         let now = windows.now_ms;
         let part = REACHES_MS.iter().enumerate().fold(String::new(), |sql, (part, reach_ms)| {
             sql + &format!("when {HAPPENED_MS} > {} then {part} ", now - reach_ms)

@@ -34,11 +34,7 @@ struct Errors {
 
 impl Investigation<'_> {
     /// Errors that were not seen in the days before, as far as the store reaches back.
-    pub(crate) async fn new_errors(
-        &self,
-        windows: &Windows,
-        past: &Past,
-    ) -> Result<Vec<Anomaly>, InvestigationError> {
+    pub(crate) async fn new_errors(&self, windows: &Windows, past: &Past) -> Result<Vec<Anomaly>, InvestigationError> {
         let before = past.windows.buckets().end..i64::MAX;
         if past.counts.oldest_within(&before).is_none_or(|oldest| oldest + 1 - before.start < BUCKETS_MIN) {
             return Ok(Vec::new());
@@ -143,7 +139,8 @@ fn once_each(errors: impl Iterator<Item = Errors>) -> Vec<Errors> {
 fn anomaly(errors: Errors, windows: &Windows) -> Anomaly {
     let Errors { kind: (service, event_type, _), example, events, jobs, minutes, first_ms } = errors;
     let is_alert = events >= EVENTS_MIN && jobs.max(minutes) >= SPREAD_MIN;
-    let said = if example.is_empty() { event_type.clone() } else { example };
+    let said = if example.is_empty() { event_type.clone() } else { example.clone() };
+    let example = Some(example).filter(|example| !example.is_empty());
     let (events, jobs) = (events.max(0) as usize, jobs.max(0) as usize);
     let of_jobs = if jobs > 0 { format!(" of {}", units::counted(jobs, "job", "jobs")) } else { String::new() };
     let message = format!(
@@ -166,5 +163,6 @@ fn anomaly(errors: Errors, windows: &Windows) -> Anomaly {
         window: windows.shown(),
         message,
         shared: None,
+        example,
     }
 }
