@@ -50,6 +50,9 @@ pub struct Incident {
     /// Jobs that it hit.
     #[serde(default)]
     pub jobs: Vec<String>,
+    /// Who else is a part of it, such as workers that were stopped.
+    #[serde(default)]
+    pub also: Vec<String>,
     /// When the first of what shows it could be seen: events that differ from what they would have been, or the last one
     /// before those that are missing.
     #[serde(default)]

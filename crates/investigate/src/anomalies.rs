@@ -293,7 +293,7 @@ fn significant(found: Vec<Suspicion>, windows: &Windows) -> Vec<Anomaly> {
             q,
             window: windows.shown(),
             message: one.message,
-            shared: None,
+            shared: one.shared,
             example: None,
         })
     });

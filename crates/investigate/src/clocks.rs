@@ -207,6 +207,7 @@ fn suspicion(producer: &Producer, machine: Option<&String>, off: &Off) -> Suspic
         p: None,
         is_large: true,
         message,
+        shared: None,
     }
 }
 

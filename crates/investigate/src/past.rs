@@ -9,7 +9,7 @@ use emp_job::JobEvent;
 use emp_statistics::Counted;
 
 use super::counts::{BUCKET_MS, Count, Counts};
-use super::detect::{self, ErrorKind, Lasted, Longest, Windows, durations_by_type};
+use super::detect::{self, Each, ErrorKind, Lasted, Longest, Windows, durations_by_type};
 use super::investigation::{Investigation, InvestigationError};
 
 /// What is usual, as of the last five minutes by the clock.
@@ -90,6 +90,13 @@ impl Memory {
         }
     }
 
+    /// How long events of a type took in what is held; `None` where nothing is.
+    pub fn durations_of(&self, event_type: &str) -> Option<Vec<Lasted>> {
+        let held = self.is_held().then(|| lock(&self.held))?;
+        let durations = held.slots.values().flat_map(|slot| &slot.durations);
+        Some(durations.filter(|lasted| lasted.event_type == event_type).cloned().collect())
+    }
+
     /// Was that error seen since then, in what is remembered?
     pub fn knows_error(&self, kind: &ErrorKind, since_ms: i64) -> bool {
         lock(&self.held).errors.get(kind).is_some_and(|last_ms| *last_ms >= since_ms)
@@ -146,7 +153,7 @@ impl Investigation<'_> {
                 let counts = Counts::new(self.arrivals(&ranges, windows.now_ms).await?);
                 let base = detect::baseline(&counts, &windows);
                 let of_base = base.as_deref().unwrap_or_default();
-                let durations = durations_by_type(self.durations_of(of_base, windows.now_ms, false).await?.iter());
+                let durations = durations_by_type(self.durations_of(of_base, windows.now_ms, Each::All).await?.iter());
                 Past { windows, counts, base, durations, longest_silences: OnceLock::new() }
             }
         };
@@ -164,7 +171,7 @@ impl Investigation<'_> {
         };
         let unread = ranges_of(missing.iter().copied());
         let counts = self.arrivals(&unread, windows.now_ms).await?;
-        let durations = self.durations_of(&unread, windows.now_ms, true).await?;
+        let durations = self.durations_of(&unread, windows.now_ms, Each::FiveMinutes(None)).await?;
         let mut held = lock(&self.memory().held);
         held.slots.extend(missing.into_iter().map(|slot| (slot, Slot::default())));
         let newest = windows.now_ms / BUCKET_MS - 1;

@@ -29,6 +29,8 @@ const PAUSE_MIN: f64 = 5.0;
 const PAUSE_SHARE: f64 = 0.2;
 /// One piece counts no more than that, however long it took.
 const PIECE_FACTOR_MAX: f64 = 4.0;
+/// And so far where its probability is reckoned: one that took a hundred times as long is not to make several unlikely.
+const FAR_FACTOR: f64 = 16.0;
 /// So many pieces of others, begun at about the same time, tell what was usual then.
 const NEIGHBOURS: usize = 15;
 /// So many pieces of its peers are compared with those of a worker.
@@ -60,6 +62,8 @@ struct Piece<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Speeds {
     slow: Vec<Slowness>,
+    /// How many workers, connectors and queues were looked at.
+    subjects: usize,
 }
 
 /// Somebody who was slow for a while.
@@ -118,11 +122,13 @@ impl Slowness {
 impl Speeds {
     pub fn of(around: &Surroundings, typical: &Typical) -> Self {
         let pieces = pieces(around, typical);
-        let mut slow = Vec::new();
+        let (mut slow, mut subjects) = (Vec::new(), 0);
         for (worker, own) in by(&pieces, |piece| piece.worker) {
+            subjects += 1;
             slow.extend(runs(&own).filter_map(|run| slow_worker(worker, &run, &own, &pieces)));
         }
         for (queue, own) in by(&pieces, |piece| piece.queue) {
+            subjects += 1;
             slow.extend(runs(&own).filter_map(|run| slow_queue(queue, &run, &own)));
         }
         // What a connector takes is what it would have taken with workers that are as fast as others.
@@ -134,11 +140,17 @@ impl Speeds {
         let others: Vec<Piece<'_>> =
             pieces.iter().map(|piece| Piece { factor: piece.factor / of_worker(piece), ..piece.clone() }).collect();
         for (connector, own) in by(&others, |piece| piece.connector) {
+            subjects += 1;
             slow.extend(runs(&own).filter_map(|run| slow_connector(connector, &run, &own, &others)));
         }
         let is_slow = |job: &String| around.history(job).is_some_and(|history| overlong(history, typical).is_some());
         slow.iter_mut().for_each(|one| one.jobs.retain(is_slow));
-        Self { slow }
+        Self { slow, subjects }
+    }
+
+    /// How many might have been slow.
+    pub fn subjects(&self) -> usize {
+        self.subjects
     }
 
     /// Everybody who was slow.
@@ -404,7 +416,8 @@ fn bounds(run: &[&Piece<'_>]) -> Option<(i64, i64)> {
 fn p_of_slower(factors: &[f64], others: &[f64], own: &[&Piece<'_>], since_ms: i64) -> f64 {
     let before = own.iter().filter(|piece| piece.start_ms < since_ms).map(|piece| piece.factor);
     let compared: Vec<f64> = others.iter().copied().chain(before).collect();
-    let logs = |values: &[f64]| values.iter().map(|value| beyond(*value, 1.0)).collect::<Vec<_>>();
+    let far = |value: &f64| value.clamp(1.0 / FAR_FACTOR, FAR_FACTOR).ln();
+    let logs = |values: &[f64]| values.iter().map(far).collect::<Vec<_>>();
     let by_rank = mann_whitney_larger(factors, &compared);
     2.0 * by_rank.min(student_larger(&logs(factors), &logs(&compared)))
 }

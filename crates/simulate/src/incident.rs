@@ -136,6 +136,8 @@ pub struct Planted {
     pub culprit: (&'static str, String),
     /// The jobs that it hits, as far as it hits jobs; some of them where it is many.
     pub jobs: Vec<String>,
+    /// Who else is a part of it, such as the workers that were stopped.
+    pub also: Vec<String>,
     /// When the first of what shows it could be seen, ms since the epoch, in order: events that differ from what they
     /// would have been, or the last one before those that are missing.
     pub signs: Vec<i64>,
@@ -213,7 +215,16 @@ impl Simulation {
             (kind, name) => (kind, name.to_owned()),
         };
         let (at_ms, until_ms) = (ms(from_us), until_us.map(ms));
-        self.planted.push(Planted { kind, at_ms, until_ms, culprit, jobs: Vec::new(), signs: Vec::new(), subject });
+        self.planted.push(Planted {
+            kind,
+            at_ms,
+            until_ms,
+            culprit,
+            jobs: Vec::new(),
+            also: Vec::new(),
+            signs: Vec::new(),
+            subject,
+        });
     }
 
     /// What a service of the plan is called in this world.
@@ -304,6 +315,11 @@ impl Simulation {
         }
         let subject = "queue default: two thirds of the workers are stopped in a rush".to_owned();
         self.plant(IncidentKind::FullQueue, (now_us, Some(until_us)), ("queue", "default"), subject);
+        let stopped = self.fleet.workers.iter().enumerate().filter(|(index, _)| index % 3 != 0);
+        let stopped: Vec<String> = stopped.map(|(_, worker)| worker.id.clone()).collect();
+        if let Some(planted) = self.planted.last_mut() {
+            planted.also = stopped;
+        }
     }
 
     fn plant_new_error(&mut self, now_us: i64) {

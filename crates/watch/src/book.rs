@@ -14,7 +14,7 @@ const NAMES_MAX: usize = 500;
 /// How many times as long what was measured may not be seen before it is over.
 const MEASURED_TIMES: i64 = 3;
 
-/// What is seen so long after what follows from it is taken for its reason.
+/// Jobs that are seen to wait so long after waits were told to take longer are those.
 const SOON_MS: i64 = 15 * 60_000;
 
 /// What is told, and when.
@@ -158,12 +158,18 @@ impl Book {
 }
 
 impl Open {
-    /// Is one of the two the reason for the other? What follows from something that was told is not told again; and where
-    /// it was seen first, what holds jobs up and is seen soon after is what was told.
+    /// Is it the reason for what is seen? What follows from something that was told is not told again; and where it was
+    /// told that jobs wait for longer, those that still do are no news.
     fn goes_with(&self, seen: &Seen, now_ms: i64) -> bool {
         let is_told = self.ended_ms.is_none() && self.seen.is_alert && seen.is_alert;
-        let is_reason = self.seen.holds_up && seen.follows;
-        let is_of_it = self.seen.follows && !seen.follows && seen.holds_up && now_ms - self.begun_ms <= SOON_MS;
+        // Who is gone and had nothing to do is missed where jobs wait.
+        let waits_longer = self.seen.kind == "latency" && self.seen.follows;
+        let jobs_wait = self.seen.verdict.as_deref() == Some("waiting") || waits_longer;
+        let is_missed = jobs_wait && seen.kind == "silence" && seen.jobs == 0;
+        let is_reason = (self.seen.holds_up && seen.follows) || is_missed;
+        // That jobs wait is the same, told by the jobs.
+        let is_wait = self.seen.kind == "latency" && seen.verdict.as_deref() == Some("waiting");
+        let is_of_it = self.seen.follows && is_wait && now_ms - self.begun_ms <= SOON_MS;
         is_told && (is_reason || is_of_it)
     }
 

@@ -8,7 +8,7 @@ use emp_findings::{
     Anomalies, Anomaly, AnomalyKind, Culprit, CulpritKind, Diagnosis, Group, Judged, Severity, Urgency, Verdict,
     command,
 };
-use emp_job::fingerprint;
+use emp_job::{Meaning, fingerprint, vocabulary};
 
 /// Jobs by which an incident is known again; one of more jobs is known by its other names, too.
 const JOBS_MAX: usize = 200;
@@ -204,11 +204,17 @@ fn cause_of(anomaly: &Anomaly) -> Option<String> {
 fn follows(anomaly: &Anomaly) -> bool {
     match anomaly.kind {
         AnomalyKind::RateSurge | AnomalyKind::RateDrop => true,
-        // A connector that is slow is known by its name.
-        AnomalyKind::Latency => anomaly.shared.is_none(),
+        // A connector that is slow is known by its name; a wait for a worker is always for something.
+        AnomalyKind::Latency => anomaly.shared.is_none() || is_wait(anomaly),
         AnomalyKind::Silence => anomaly.subject.worker_id.is_none(),
         _ => false,
     }
+}
+
+/// Is it a wait for a worker that takes longer?
+fn is_wait(anomaly: &Anomaly) -> bool {
+    let event_type = anomaly.subject.event_type.as_deref().unwrap_or_default();
+    vocabulary().meaning_anywhere(event_type) == Some(Meaning::Claimed)
 }
 
 /// What may bring such things about: many jobs that are held, tried again or slow, a worker that is gone, a clock.

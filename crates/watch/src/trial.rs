@@ -165,7 +165,7 @@ fn tells_of(message: &Message, incident: &Incident) -> bool {
     // What never ends and has hit a job is known by that job alone: whoever is behind it does other things later.
     let is_of_one_job = incident.until.is_none() && !incident.jobs.is_empty();
     let is_culprit = !is_of_one_job && names(&incident.culprit.id);
-    is_then && (is_shown || is_culprit || incident.jobs.iter().any(names))
+    is_then && (is_shown || is_culprit || incident.jobs.iter().chain(&incident.also).any(names))
 }
 
 /// Is that name in the text, and not as a part of another one?
@@ -176,4 +176,37 @@ fn has_word(text: &str, name: &str) -> bool {
         let after = text[at + name.len()..].chars().next();
         !name.is_empty() && !before.is_some_and(is_of_name) && !after.is_some_and(is_of_name)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_no_part_of_another_one() {
+        assert!(has_word("worker w1", "w1") && has_word("(queue default)", "default") && has_word("w1", "w1"));
+        assert!(!has_word("worker w12", "w1") && !has_word("gpu-w1", "w1") && !has_word("worker", ""));
+        assert!(has_word("w12 and w1: slow", "w1"), "a later one may be it");
+    }
+
+    #[test]
+    fn a_day_is_healthy_where_no_part_of_an_incident_lies_in_it() {
+        let incident = |from_ms: i64, until_ms: Option<i64>| Incident {
+            kind: "stuck-job".to_owned(),
+            at: Moment(from_ms),
+            until: until_ms.map(Moment),
+            culprit: emp_findings::KnownCulprit { id: "j".to_owned() },
+            jobs: Vec::new(),
+            also: Vec::new(),
+            signs: Vec::new(),
+        };
+        let truth = |planted: Vec<Incident>| Truth { planted };
+        let range = (0, 4 * DAY_MS);
+        assert_eq!(healthy_days(&truth(vec![]), range), [0, 1, 2, 3]);
+        let of_two_days = incident(DAY_MS + 5, Some(2 * DAY_MS + 5));
+        assert_eq!(healthy_days(&truth(vec![of_two_days]), range), [0, 3]);
+        assert_eq!(healthy_days(&truth(vec![incident(3 * DAY_MS, None)]), range), [0, 1, 2]);
+        assert_eq!(healthy_days(&truth(vec![incident(-5, None)]), range), [0, 1, 2, 3], "what was wrong all the time");
+        assert_eq!(healthy_days(&truth(vec![]), (5, 2 * DAY_MS)), [1], "whole days alone");
+    }
 }

@@ -133,5 +133,6 @@ fn suspicion(
             share.events,
             usual.value() * 100.0
         ),
+        shared: None,
     }
 }

@@ -18,7 +18,7 @@ use super::counts::{BUCKET_MS, Count, Counts};
 use super::past::Past;
 
 pub(super) use errors::error_shares;
-pub(super) use latencies::{Lasted, durations_by_type};
+pub(super) use latencies::{Each, Lasted, durations_by_type};
 pub(super) use new_errors::Kind as ErrorKind;
 pub(super) use outliers::slow_ones;
 pub(super) use rates::rates;
@@ -58,6 +58,8 @@ pub(super) struct Suspicion {
     /// Is the difference large enough to matter, whatever its probability?
     pub is_large: bool,
     pub message: String,
+    /// Whoever is behind it and is no service, worker or machine, such as `connector comfyui`.
+    pub shared: Option<String>,
 }
 
 impl Windows {

@@ -85,5 +85,6 @@ fn rate(of: &Of<'_>, now: &[f64], others: &[f64]) -> Option<Suspicion> {
         p: Some(p),
         is_large: is_large && agree,
         message: format!("{count} events of {name} in 5 minutes, where {mean:.1} are usual"),
+        shared: None,
     })
 }

@@ -88,5 +88,6 @@ fn silence(service: &str, (last_ms, silent_ms): (i64, i64), longest_ms: i64, n: 
             units::millis(silent_ms as f64),
             units::millis(longest_ms as f64)
         ),
+        shared: None,
     }
 }
