@@ -90,9 +90,9 @@ def looks(world, seed, quick):
         yield BEGIN + datetime.timedelta(days=LEAD_DAYS + days), days * 1440, "1m"
         return
     for _, at in plan(world, seed):
-        yield at + datetime.timedelta(minutes=60), 65, "1m"
+        yield at + datetime.timedelta(minutes=25), 28, "1m"
     for day in range(1, days, 2):
-        yield BEGIN + datetime.timedelta(days=LEAD_DAYS + day + 1), 1440, "5m"
+        yield BEGIN + datetime.timedelta(days=LEAD_DAYS + day + 1), 1440, "10m"
 
 
 def look_back(binary, store, truth, until, minutes, every):
@@ -154,7 +154,7 @@ def print_tables(trials):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a look a minute about the incidents alone, else one in five, on healthy days")
+    parser.add_argument("--quick", action="store_true", help="a look a minute for 25 minutes of each incident, and one in ten minutes on healthy days")
     parser.add_argument("--seed", type=int, default=101)
     parser.add_argument("--worlds", default=",".join(WORLDS))
     parser.add_argument("--keep", type=pathlib.Path, help="where the stores are kept, and taken from the next time")
@@ -171,8 +171,9 @@ def main():
                 parts.append((world, part, minutes / 1440))
         trials = []
         for world, part, days in parts:
-            answer = part.result()
-            trials.append((world, answer["trial"], days))
+            trials.append((world, part.result()["trial"], days))
+            if sys.stderr.isatty():
+                print(f"\r{len(trials)} of {len(parts)}", end="", file=sys.stderr)
         print_tables(trials)
 
 

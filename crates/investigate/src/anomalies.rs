@@ -6,7 +6,7 @@ use emp_findings::{
     Anomalies, Anomaly, AnomalyKind, Culprit, CulpritKind, Judged, Moment, Severity, Subject, Unit, Verdict,
     WorkerState,
 };
-use emp_job::History;
+use emp_job::{History, Meaning, vocabulary};
 use emp_statistics::{benjamini_hochberg, fisher_more};
 use emp_units as units;
 
@@ -23,8 +23,10 @@ const Q_MAX: f64 = 0.01;
 const P_WORTH_A_NOTE: f64 = 0.05;
 /// So many jobs of one worker that lack what no job of their kind ever lacked are no chance.
 const STEPLESS_MIN: usize = 2;
-/// What takes longer by less than this share of a whole job is only good to know.
+/// What takes longer by less than this share of a whole job is only good to know, and so is a wait for a worker by less
+/// than that one.
 const FELT_SHARE: f64 = 0.1;
+const FELT_SHARE_OF_WAITS: f64 = 0.5;
 /// Why not all could be judged.
 const NO_BASELINE: &str = "too few events to judge rates, latencies, error shares and silences of services: they need \
      an hour of earlier events, of the same hour of other days or of the last 24 hours";
@@ -73,7 +75,10 @@ impl Investigation<'_> {
     /// Whether anybody feels that events take longer: by how long jobs take as a whole.
     fn weigh(&self, suspicion: &mut Suspicion) {
         let more_ms = suspicion.value - suspicion.baseline.unwrap_or_default();
-        let is_felt = self.typical().usual_total_ms().is_none_or(|total_ms| more_ms >= FELT_SHARE * total_ms);
+        let event_type = suspicion.subject.event_type.as_deref().unwrap_or_default();
+        let is_wait = vocabulary().meaning_anywhere(event_type) == Some(Meaning::Claimed);
+        let share = if is_wait { FELT_SHARE_OF_WAITS } else { FELT_SHARE };
+        let is_felt = self.typical().usual_total_ms().is_none_or(|total_ms| more_ms >= share * total_ms);
         if !is_felt {
             suspicion.severity = Severity::Note;
         }

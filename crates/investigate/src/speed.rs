@@ -19,6 +19,9 @@ use super::surroundings::Surroundings;
 /// A difference that is worth a word.
 pub(super) const TELLING_FACTOR: f64 = 1.5;
 const TELLING_P: f64 = 0.01;
+/// So few pieces have to be surer than that.
+const FEW_PIECES: usize = 7;
+const TELLING_P_OF_FEW: f64 = 0.001;
 /// Pieces of work that tell how fast somebody is.
 const PIECES_MIN: usize = 3;
 /// A run goes on while pieces take longer than this many times what is usual, on the whole.
@@ -413,13 +416,23 @@ fn bounds(run: &[&Piece<'_>]) -> Option<(i64, i64)> {
 
 /// The probability that pieces are so slow by chance, beside those of others meanwhile and its own of before: by their
 /// ranks, or by the mean of their logarithms where that tells more, as it does of few; the joint one is twice the smaller.
-fn p_of_slower(factors: &[f64], others: &[f64], own: &[&Piece<'_>], since_ms: i64) -> f64 {
+fn p_beside_all(factors: &[f64], others: &[f64], own: &[&Piece<'_>], since_ms: i64) -> f64 {
     let before = own.iter().filter(|piece| piece.start_ms < since_ms).map(|piece| piece.factor);
     let compared: Vec<f64> = others.iter().copied().chain(before).collect();
     let far = |value: &f64| value.clamp(1.0 / FAR_FACTOR, FAR_FACTOR).ln();
     let logs = |values: &[f64]| values.iter().map(far).collect::<Vec<_>>();
     let by_rank = mann_whitney_larger(factors, &compared);
     2.0 * by_rank.min(student_larger(&logs(factors), &logs(&compared)))
+}
+
+/// How sure that is: the probability, and whether it is small enough. By what others did meanwhile alone, where there are
+/// more than a few pieces; else it has to be ten times as sure.
+fn certainty(factors: &[f64], others: &[f64], own: &[&Piece<'_>], since_ms: i64) -> (f64, bool) {
+    let tries = (own.len() + 1 - factors.len().min(own.len())) as f64;
+    let beside_all = (p_beside_all(factors, others, own, since_ms) * tries).min(1.0);
+    let is_few = factors.len() <= FEW_PIECES;
+    let meanwhile = if is_few { 1.0 } else { (mann_whitney_larger(factors, others) * tries).min(1.0) };
+    (beside_all.min(meanwhile), meanwhile <= TELLING_P || beside_all <= TELLING_P_OF_FEW)
 }
 
 /// The run was chosen among as many as there are pieces, so its probability counts as often.
@@ -438,13 +451,12 @@ fn slowness(
     if factors.len() < PIECES_MIN {
         return None;
     }
-    let tries = (own.len() + 1 - factors.len().min(own.len())) as f64;
-    let p = (p_of_slower(&factors, &others, own, since_ms) * tries).min(1.0);
+    let (p, is_sure) = certainty(&factors, &others, own, since_ms);
     let factor = quantile(&mut factors, 0.5)? / quantile(&mut others, 0.5)?;
     let mut times: Vec<f64> = run.iter().map(|piece| piece.ms).collect();
     let ms = quantile(&mut times, 0.5)?;
     let slow = run.iter().filter(|piece| piece.factor >= TELLING_FACTOR).map(|piece| piece.job.to_owned());
-    (factor >= TELLING_FACTOR && p <= TELLING_P).then(|| Slowness {
+    (factor >= TELLING_FACTOR && is_sure).then(|| Slowness {
         kind,
         id: id.to_owned(),
         since_ms,

@@ -129,9 +129,12 @@ impl Book {
         // As grave as before it is news where a new look says it.
         let is_told_anew = seen.is_alert == open.seen.is_alert && !is_of_this_look;
         let is_graver = (seen.is_alert && !open.seen.is_alert) || is_told_anew;
+        // Whatever it is told as now, it has done what it did.
+        let holds_up = open.seen.holds_up || seen.holds_up;
         if is_graver {
             open.seen = seen;
         }
+        open.seen.holds_up = holds_up;
         (open.seen.since_ms, open.seen.jobs) = (since_ms, jobs);
     }
 

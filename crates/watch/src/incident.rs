@@ -132,7 +132,7 @@ fn of_job(anomaly: &Anomaly, group: &Group, diagnosis: &Diagnosis) -> Seen {
         path: format!("job/{}", in_path(job)),
         is_loose: true,
         follows: false,
-        holds_up: false,
+        holds_up: holds_up(anomaly, &[group]),
         is_over: false,
         about: BTreeSet::from([format!("job {job}")]),
     }
