@@ -5,7 +5,7 @@ CARGO_FLAGS := --release --locked
 export CARGO_TERM_PROGRESS_WHEN ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-page demo-dash0 demo-ops test chaos fuzz lint bench perf-report sample docker test-images package test-packages advisories sbom checksums clean
+.PHONY: help build demo demo-page demo-dash0 demo-ops test chaos fuzz lint bench watch-month perf-report sample docker test-images package test-packages advisories sbom checksums clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +70,11 @@ lint: ## formatting, files that do not belong here, types of the page, rooms, cl
 bench: ## how fast and in how much memory, side by side with DuckDB, Redis, Python and Node
 	@scripts/need.sh cc redis python node typescript
 	PATH="$$(scripts/need.sh --tools-path):$$PATH" cargo bench --locked --bench whole
+
+watch-month: ## how soon watch tells, and how often for nothing, over a month of simulated systems: hours; MONTH=--quick is a part of it
+	@scripts/need.sh cc python
+	cargo build $(CARGO_FLAGS)
+	EMP_EVENTS_BINARY=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/emp-events scripts/watch-month.py $(MONTH)
 
 perf-report: ## perf-report.html and .md about EMP_EVENTS_STORE, else the sample; RANGE="--last 7d" is about more
 	@scripts/need.sh cc

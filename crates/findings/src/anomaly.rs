@@ -45,6 +45,9 @@ pub struct Anomaly {
     /// What its cases have in common, and others do not, such as `connector comfyui`; the message says so.
     #[serde(skip)]
     pub shared: Option<String>,
+    /// The text of an error of which it tells.
+    #[serde(skip)]
+    pub example: Option<String>,
 }
 
 /// What a value is counted in.

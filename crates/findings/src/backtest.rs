@@ -50,6 +50,22 @@ pub struct Incident {
     /// Jobs that it hit.
     #[serde(default)]
     pub jobs: Vec<String>,
+    /// Who else is a part of it, such as workers that were stopped.
+    #[serde(default)]
+    pub also: Vec<String>,
+    /// When the first of what shows it could be seen: events that differ from what they would have been, or the last one
+    /// before those that are missing.
+    #[serde(default)]
+    pub signs: Vec<Moment>,
+}
+
+/// From when on somebody could know of an incident, by the definitions in `docs/definitions.md`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Knowable {
+    /// From that many signs on: fewer cases are called chance.
+    Signs(usize),
+    /// Once nothing has followed the first sign for longer than such a wait may last.
+    Overdue,
 }
 
 /// Who is behind a known incident.
@@ -137,6 +153,29 @@ impl Alert {
 }
 
 impl Incident {
+    /// What the definitions ask for before anything is said of such an incident.
+    pub fn knowable(&self) -> Knowable {
+        match self.kind.as_str() {
+            // What is missing is missed after its limit.
+            "stuck-job" | "silent-worker" | "lost-webhook" | "silent-service" | "full-queue" | "paused-queue" => {
+                Knowable::Overdue
+            }
+            // A clock is judged by thirty events.
+            "skewed-clock" => Knowable::Signs(30),
+            // The queue says so itself.
+            "lost-job" => Knowable::Signs(1),
+            // Jobs without a step that no other one lacks.
+            "missing-step" => Knowable::Signs(2),
+            // Three errors, three pieces of work.
+            _ => Knowable::Signs(3),
+        }
+    }
+
+    /// When the last of its first signs could be seen, as many as that; `None` where there were not so many.
+    pub fn sign(&self, number: usize) -> Option<Moment> {
+        self.signs.get(number.checked_sub(1)?).copied()
+    }
+
     /// The anomalies that only incidents of this kind bring about.
     pub fn shows_as(&self) -> &'static [AnomalyKind] {
         match self.kind.as_str() {

@@ -6,7 +6,7 @@ use emp_findings::{
     Anomalies, Anomaly, AnomalyKind, Culprit, CulpritKind, Judged, Moment, Severity, Subject, Unit, Verdict,
     WorkerState,
 };
-use emp_job::History;
+use emp_job::{History, Meaning, vocabulary};
 use emp_statistics::{benjamini_hochberg, fisher_more};
 use emp_units as units;
 
@@ -21,6 +21,12 @@ use super::workers::in_words;
 const Q_MAX: f64 = 0.01;
 /// That some jobs lack what a few always lack is no news, unless it is less likely than this.
 const P_WORTH_A_NOTE: f64 = 0.05;
+/// So many jobs of one worker that lack what no job of their kind ever lacked are no chance.
+const STEPLESS_MIN: usize = 2;
+/// What takes longer by less than this share of a whole job is only good to know, and so is a wait for a worker by less
+/// than that one.
+const FELT_SHARE: f64 = 0.1;
+const FELT_SHARE_OF_WAITS: f64 = 0.5;
 /// Why not all could be judged.
 const NO_BASELINE: &str = "too few events to judge rates, latencies, error shares and silences of services: they need \
      an hour of earlier events, of the same hour of other days or of the last 24 hours";
@@ -40,28 +46,42 @@ impl Investigation<'_> {
     /// As [`Investigation::open`].
     pub async fn anomalies_and_jobs(&self) -> Result<(Anomalies, Judged), InvestigationError> {
         let windows = Windows::at(self.now_ms());
-        let counts = self.counts(&windows.ranges()).await?;
+        let past = self.past(&windows).await?;
+        let counts = self.counts(&[windows.range()], windows.now_ms).await?;
         let mut found: Vec<Suspicion> = Vec::new();
-        let base = detect::baseline(&counts, &windows);
-        let lack = base.is_none().then(|| NO_BASELINE.to_owned());
-        if let Some(base) = base {
-            found.extend(detect::rates(&counts, &windows, &base));
-            found.extend(self.latencies(&windows, &base).await?);
-            found.extend(detect::error_shares(&counts, &windows, &base));
-            found.extend(self.silences(&counts, &windows, &base).await?);
+        let lack = past.base.is_none().then(|| NO_BASELINE.to_owned());
+        if let Some(base) = &past.base {
+            found.extend(detect::rates(&counts, &past, base));
+            let mut slower = self.latencies(&windows, &past).await?;
+            slower.iter_mut().for_each(|one| self.weigh(one));
+            found.extend(slower);
+            found.extend(detect::error_shares(&counts, &windows, &past, base));
+            found.extend(self.silences(&counts, &windows, (&past, base)).await?);
         }
         let (judged, around) = self.look_at_all(self.now_ms() - HOUR_MS).await?;
         found.extend(detect::slow_ones(around.speeds(self.typical()), &windows));
         found.extend(self.failing_workers(&windows).await?);
         found.extend(self.clocks_of_day(&windows).await?.suspicions());
         let mut anomalies = significant(found, &windows);
-        anomalies.extend(self.new_errors(&counts, &windows).await?);
+        anomalies.extend(self.new_errors(&windows, &past).await?);
         anomalies.extend(judged.workers.iter().map(|worker| of_worker(worker, &windows)));
-        anomalies.extend(of_jobs(&judged, &windows));
+        anomalies.extend(waits_together(of_jobs(&judged, &windows), &judged, &around));
         anomalies.extend(self.missing_steps(&judged, &around, &windows));
         name_what_is_shared(&mut anomalies, &around, &windows);
         let lack = lack.into_iter().chain(judged.notes.iter().cloned()).reduce(|lack, note| format!("{lack}; {note}"));
         Ok((Anomalies { found: merged(anomalies), lack }, judged))
+    }
+
+    /// Whether anybody feels that events take longer: by how long jobs take as a whole.
+    fn weigh(&self, suspicion: &mut Suspicion) {
+        let more_ms = suspicion.value - suspicion.baseline.unwrap_or_default();
+        let event_type = suspicion.subject.event_type.as_deref().unwrap_or_default();
+        let is_wait = vocabulary().meaning_anywhere(event_type) == Some(Meaning::Claimed);
+        let share = if is_wait { FELT_SHARE_OF_WAITS } else { FELT_SHARE };
+        let is_felt = self.typical().usual_total_ms().is_none_or(|total_ms| more_ms >= share * total_ms);
+        if !is_felt {
+            suspicion.severity = Severity::Note;
+        }
     }
 
     /// The clocks that are ahead in the window, and since when within the last day.
@@ -91,6 +111,7 @@ fn of_worker(worker: &WorkerState, windows: &Windows) -> Anomaly {
         window: windows.shown(),
         message: in_words(worker, windows.now_ms),
         shared: None,
+        example: None,
     }
 }
 
@@ -135,9 +156,46 @@ fn of_jobs(judged: &Judged, windows: &Windows) -> Vec<Anomaly> {
                 example.reason
             ),
             shared: None,
+            example: None,
         });
     }
     found
+}
+
+/// Queues in which jobs wait at once and that have workers in common are one incident: what keeps these busy, or away.
+fn waits_together(found: Vec<Anomaly>, judged: &Judged, around: &Surroundings) -> Vec<Anomaly> {
+    let queue_of = |anomaly: &Anomaly| {
+        let waits = judged.groups.iter().filter(|group| group.verdict == Verdict::Waiting);
+        let mut of_queue = waits.filter(|group| group.culprit.kind == Some(CulpritKind::Queue));
+        let group = of_queue
+            .find(|group| judged.example(group).is_some_and(|example| anomaly.message.contains(&example.reason)))?;
+        group.culprit.id.clone()
+    };
+    let workers_of = |queue: &str| -> BTreeSet<&str> {
+        let of_queue = around.histories().filter(|(_, history)| history.queue().unwrap_or("default") == queue);
+        of_queue.flat_map(|(_, history)| history.runs().iter().filter_map(|run| run.worker.as_deref())).collect()
+    };
+    let mut together: Vec<(Anomaly, BTreeSet<&str>)> = Vec::new();
+    let mut others = Vec::new();
+    for anomaly in found {
+        let Some(queue) = queue_of(&anomaly) else {
+            others.push(anomaly);
+            continue;
+        };
+        let workers = workers_of(&queue);
+        match together.iter_mut().find(|(_, known)| !known.is_disjoint(&workers)) {
+            Some((first, known)) => {
+                first.message += &format!("; and {}", anomaly.message);
+                first.value += anomaly.value;
+                first.since = [first.since, anomaly.since].into_iter().flatten().min();
+                first.subject.job_id = None;
+                known.extend(workers);
+            }
+            None => together.push((anomaly, workers)),
+        }
+    }
+    others.extend(together.into_iter().map(|(anomaly, _)| anomaly));
+    others
 }
 
 impl Investigation<'_> {
@@ -153,7 +211,7 @@ impl Investigation<'_> {
             if p.is_some_and(|p| p > P_WORTH_A_NOTE) {
                 return None;
             }
-            let is_alert = jobs.len() >= 3 && p.is_none_or(|p| p <= Q_MAX);
+            let is_alert = jobs.len() >= STEPLESS_MIN && p.is_none_or(|p| p <= Q_MAX);
             let count = units::counted(jobs.len(), "completed job has", "completed jobs have");
             let on = worker.map(|worker| format!(" on {worker}")).unwrap_or_default();
             Some(Anomaly {
@@ -176,6 +234,7 @@ impl Investigation<'_> {
                 window: windows.shown(),
                 message: format!("{count} no {event_type}{on}, which 99 of 100 have: {}", jobs[0]),
                 shared: None,
+                example: None,
             })
         });
         told.collect()
@@ -239,7 +298,8 @@ fn significant(found: Vec<Suspicion>, windows: &Windows) -> Vec<Anomaly> {
             q,
             window: windows.shown(),
             message: one.message,
-            shared: None,
+            shared: one.shared,
+            example: None,
         })
     });
     judged.collect()

@@ -1,11 +1,14 @@
 //! What would have been said over a range of the past, and whether that was right.
 
-use emp_findings::{Alert, Anomalies, Backtest, Judged, Moment, Severity};
+use emp_findings::{Alert, Anomalies, Backtest, Incident, Judged, Knowable, Moment, Severity};
 
 use super::investigation::{Investigation, InvestigationError};
+use super::judge::overdue_after_ms;
 
 const DAY_MS: i64 = 24 * 3_600_000;
 const HOUR_MS: i64 = 3_600_000;
+/// Between what happens and its arrival.
+const TOLD_WITHIN_MS: i64 = 1_000;
 
 impl Investigation<'_> {
     /// Looks for anomalies every `step_ms` from `since_ms` until now, and puts alerts of one kind and
@@ -42,6 +45,28 @@ impl Investigation<'_> {
         Ok(Backtest { days, alerts_per_day, alerts, compared: None })
     }
 
+    /// From when on somebody could know of an incident: where something is missing, once the wait for it has lasted longer
+    /// than such a wait may, as [`Self::diagnose`] judges it; else once there were so many signs that it is no chance.
+    /// `None` where that is not known, or came after it was over.
+    ///
+    /// # Errors
+    /// As [`Investigation::open`].
+    pub async fn knowable_from(&self, incident: &Incident) -> Result<Option<Moment>, InvestigationError> {
+        let (Knowable::Overdue, Some(first), Some(job)) =
+            (incident.knowable(), incident.sign(1), incident.jobs.first())
+        else {
+            return Ok(match incident.knowable() {
+                Knowable::Signs(number) => incident.sign(number),
+                Knowable::Overdue => None,
+            });
+        };
+        let then = self.moved_to(first.0 + TOLD_WITHIN_MS, &mut self.engine().learning(first.0))?;
+        let Some(history) = then.steps(job).await? else { return Ok(None) };
+        let held_ms = history.events().iter().rev().find(|event| event.arrived_ms <= then.now_ms());
+        let limit_ms = held_ms.map(|event| overdue_after_ms(then.typical(), history.job_type(), &event.event_type));
+        Ok(held_ms.zip(limit_ms).map(|(event, limit_ms)| Moment(event.happened_ms() + limit_ms)))
+    }
+
     /// Looks every `step_ms` from `since_ms` until now, as somebody would have who knew what was typical then, and
     /// tells what was unusual and which jobs were not well. `progress` is told how many looks are done, of how many.
     ///
@@ -55,6 +80,7 @@ impl Investigation<'_> {
         mut tell: impl FnMut(i64, Anomalies, Judged),
     ) -> Result<(), InvestigationError> {
         let looks: Vec<i64> = (since_ms + step_ms..=self.now_ms()).step_by(step_ms.max(1) as usize).collect();
+        self.memory().hold();
         let mut learning = self.engine().learning(looks.first().copied().unwrap_or(since_ms));
         for (done, now_ms) in looks.iter().enumerate() {
             let (anomalies, judged) = self.moved_to(*now_ms, &mut learning)?.anomalies_and_jobs().await?;

@@ -95,6 +95,8 @@ struct Off {
 #[derive(Debug, Default)]
 pub(super) struct Clocks {
     off: BTreeMap<Producer, Off>,
+    /// On which machine each worker is, where it says so.
+    machines: BTreeMap<String, String>,
 }
 
 impl Clocks {
@@ -118,9 +120,17 @@ impl Clocks {
         self
     }
 
+    /// Two workers of one machine whose clocks are off have that machine's.
+    fn machine_of(&self, producer: &Producer) -> Option<&String> {
+        match producer {
+            Producer::Worker(worker) => self.machines.get(worker),
+            Producer::Machine(_) | Producer::Service(_) => None,
+        }
+    }
+
     /// What is to be said of each; of one that has been put right a note.
     pub fn suspicions(&self) -> Vec<Suspicion> {
-        self.off.iter().map(|(producer, off)| suspicion(producer, off)).collect()
+        self.off.iter().map(|(producer, off)| suspicion(producer, self.machine_of(producer), off)).collect()
     }
 }
 
@@ -167,8 +177,8 @@ pub async fn clocks_note(
     Ok(Some(format!("the clock of {worst} is at least {}{others}: {judged}", off_in_words(*ahead_ms))))
 }
 
-fn suspicion(producer: &Producer, off: &Off) -> Suspicion {
-    let mut subject = Subject::default();
+fn suspicion(producer: &Producer, machine: Option<&String>, off: &Off) -> Suspicion {
+    let mut subject = Subject { machine_id: machine.cloned(), ..Subject::default() };
     let (name, place) = match producer {
         Producer::Worker(id) => (id, &mut subject.worker_id),
         Producer::Machine(id) => (id, &mut subject.machine_id),
@@ -197,6 +207,7 @@ fn suspicion(producer: &Producer, off: &Off) -> Suspicion {
         p: None,
         is_large: true,
         message,
+        shared: None,
     }
 }
 
@@ -255,7 +266,11 @@ impl Investigation<'_> {
                 found.entry(producer.clone()).or_insert(off);
             }
         }
-        Ok(Clocks { off: of_machines(found, &producers, &workers_on, self.now_ms()) })
+        let off = of_machines(found, &producers, &workers_on, self.now_ms());
+        let on = |(machine, workers): (String, BTreeSet<String>)| {
+            workers.into_iter().map(move |worker| (worker, machine.clone())).collect::<Vec<_>>()
+        };
+        Ok(Clocks { off, machines: workers_on.into_iter().flat_map(on).collect() })
     }
 
     /// Do its newest events show it, one of a clock that is ahead, all of one that is behind? Else it has been put right.

@@ -14,6 +14,7 @@ use emp_query::{EVENT_COLUMNS, Engine, EventsRead, QueryError, column_as, litera
 use emp_typical::{Learning, Typical};
 
 use super::judge::{clock, judge, missing_steps, not_found};
+use super::past::Memory;
 use super::rows::Rows;
 use super::surroundings::{Lost, Surroundings};
 use super::why_slow::shared_traits;
@@ -37,6 +38,7 @@ pub struct Investigation<'a> {
     typical: Typical,
     now_ms: i64,
     newest_ms: Option<i64>,
+    memory: Arc<Memory>,
 }
 
 /// Longer texts in `data` say nothing more about what goes on, and larger lists nothing at all.
@@ -65,7 +67,7 @@ impl<'a> Investigation<'a> {
     pub async fn open(engine: &'a Engine, now_ms: i64) -> Result<Self, InvestigationError> {
         let newest_ms = engine.newest_ms()?;
         let typical = engine.typical(now_ms)?;
-        Ok(Self { engine, typical, now_ms, newest_ms })
+        Ok(Self { engine, typical, now_ms, newest_ms, memory: Arc::default() })
     }
 
     /// The same as of a moment that is no earlier than those before, by what was typical then.
@@ -74,7 +76,8 @@ impl<'a> Investigation<'a> {
     /// As [`Self::open`].
     pub(super) fn moved_to(&self, now_ms: i64, learning: &mut Learning) -> Result<Self, InvestigationError> {
         let typical = self.engine.typical_by(learning, now_ms)?;
-        Ok(Self { engine: self.engine, typical, now_ms, newest_ms: self.newest_ms })
+        let memory = Arc::clone(&self.memory);
+        Ok(Self { engine: self.engine, typical, now_ms, newest_ms: self.newest_ms, memory })
     }
 
     /// As of when the store is looked at, ms since the epoch.
@@ -85,6 +88,11 @@ impl<'a> Investigation<'a> {
     /// When the newest event of the store arrived.
     pub(super) fn newest_ms(&self) -> Option<i64> {
         self.newest_ms
+    }
+
+    /// What looks at the same store, one after the other, have in common.
+    pub(super) fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     /// What is typical in the store.
@@ -168,8 +176,13 @@ impl<'a> Investigation<'a> {
             true => self.whole_seconds((from_ms, until_ms), most).await?,
             false => from_ms,
         };
-        let sql = format!("select {EVENT_COLUMNS} from events where {}", arrived_between(from_ms, until_ms));
-        Ok((self.read(&sql, MEMBER_BYTES_MAX).await?, from_ms))
+        // What an earlier look has read of it is not read again.
+        let known = self.memory.events_of((from_ms, until_ms));
+        let (mut events, unread_ms) = known.map_or((Vec::new(), from_ms), |(events, read_ms)| (events, read_ms + 1));
+        let sql = format!("select {EVENT_COLUMNS} from events where {}", arrived_between(unread_ms, until_ms));
+        events.extend(self.read(&sql, MEMBER_BYTES_MAX).await?);
+        self.memory.keep_events((from_ms, until_ms), &events);
+        Ok((events, from_ms))
     }
 
     /// Since when no more events than that have arrived until a moment, in whole seconds; of the last one all, however many.

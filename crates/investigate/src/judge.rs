@@ -88,27 +88,41 @@ impl Case<'_> {
     /// Has it been `ms` since an event of that type, which is longer than is usual before another one
     /// follows?
     pub fn overdue(&self, event_type: &str, ms: i64) -> Option<Overdue> {
-        let own = self.typical.state(self.job_type(), event_type);
-        if own.count() >= CASES_MIN {
-            return overdue_by(&own, ms);
-        }
-        let pooled = self.typical.state_of_any(event_type);
-        if pooled.count() >= CASES_MIN {
-            return overdue_by(&pooled, ms).map(|overdue| Overdue { confidence: Confidence::Guess, ..overdue });
-        }
-        (ms > STUCK_MS_UNKNOWN).then(|| Overdue {
-            confidence: Confidence::Guess,
-            usual: format!("how long this takes is not known: there are {} cases", pooled.count()),
+        let (usual, is_own) = usual_state(self.typical, self.job_type(), event_type);
+        let (limit_ms, confidence) = limit(&usual);
+        let is_known = usual.count() >= CASES_MIN;
+        (ms > limit_ms).then(|| Overdue {
+            confidence: if is_own { confidence } else { Confidence::Guess },
+            usual: match is_known {
+                true => describe(&usual),
+                false => format!("how long this takes is not known: there are {} cases", usual.count()),
+            },
         })
     }
 }
 
-fn overdue_by(usual: &Sketch, ms: i64) -> Option<Overdue> {
-    let (limit, confidence) = match usual.count() {
+/// How long jobs of a kind mostly stay in the state that begins with an event; of a kind that is not known well, those of
+/// any. Are they its own?
+fn usual_state(typical: &Typical, job_type: &str, event_type: &str) -> (Sketch, bool) {
+    let own = typical.state(job_type, event_type);
+    match own.count() >= CASES_MIN {
+        true => (own, true),
+        false => (typical.state_of_any(event_type), false),
+    }
+}
+
+/// How long a job of that kind may stay in that state before it is overdue.
+pub(super) fn overdue_after_ms(typical: &Typical, job_type: &str, event_type: &str) -> i64 {
+    limit(&usual_state(typical, job_type, event_type).0).0
+}
+
+fn limit(usual: &Sketch) -> (i64, Confidence) {
+    let (limit_ms, confidence) = match usual.count() {
         CASES_FOR_P99.. => (3.0 * usual.quantile(0.99).unwrap_or_default(), Confidence::Likely),
-        _ => (2.0 * usual.max_ms() as f64, Confidence::Guess),
+        CASES_MIN.. => (2.0 * usual.max_ms() as f64, Confidence::Guess),
+        _ => (STUCK_MS_UNKNOWN as f64, Confidence::Guess),
     };
-    (ms as f64 > limit && ms > STUCK_MS_MIN).then(|| Overdue { confidence, usual: describe(usual) })
+    ((limit_ms as i64).max(STUCK_MS_MIN), confidence)
 }
 
 /// `typically 3.1 s, 9.8 s at most in 99 of 100 (n = 4,120)`.

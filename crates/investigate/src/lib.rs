@@ -25,6 +25,7 @@ mod histogram;
 mod investigation;
 mod judge;
 mod living;
+mod past;
 mod perf;
 mod perf_speed;
 mod queues;

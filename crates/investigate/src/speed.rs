@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use emp_findings::{CulpritKind, Moment, Speed};
 use emp_job::{History, Meaning, Part, PartKind, budget, entity, vocabulary};
-use emp_statistics::{mann_whitney_larger, quantile};
+use emp_statistics::{mann_whitney_larger, quantile, student_larger};
 use emp_typical::Typical;
 use emp_units as units;
 
@@ -19,6 +19,9 @@ use super::surroundings::Surroundings;
 /// A difference that is worth a word.
 pub(super) const TELLING_FACTOR: f64 = 1.5;
 const TELLING_P: f64 = 0.01;
+/// So few pieces have to be surer than that.
+const FEW_PIECES: usize = 7;
+const TELLING_P_OF_FEW: f64 = 0.001;
 /// Pieces of work that tell how fast somebody is.
 const PIECES_MIN: usize = 3;
 /// A run goes on while pieces take longer than this many times what is usual, on the whole.
@@ -29,6 +32,8 @@ const PAUSE_MIN: f64 = 5.0;
 const PAUSE_SHARE: f64 = 0.2;
 /// One piece counts no more than that, however long it took.
 const PIECE_FACTOR_MAX: f64 = 4.0;
+/// And so far where its probability is reckoned: one that took a hundred times as long is not to make several unlikely.
+const FAR_FACTOR: f64 = 16.0;
 /// So many pieces of others, begun at about the same time, tell what was usual then.
 const NEIGHBOURS: usize = 15;
 /// So many pieces of its peers are compared with those of a worker.
@@ -60,6 +65,8 @@ struct Piece<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Speeds {
     slow: Vec<Slowness>,
+    /// How many workers, connectors and queues were looked at.
+    subjects: usize,
 }
 
 /// Somebody who was slow for a while.
@@ -118,11 +125,13 @@ impl Slowness {
 impl Speeds {
     pub fn of(around: &Surroundings, typical: &Typical) -> Self {
         let pieces = pieces(around, typical);
-        let mut slow = Vec::new();
+        let (mut slow, mut subjects) = (Vec::new(), 0);
         for (worker, own) in by(&pieces, |piece| piece.worker) {
+            subjects += 1;
             slow.extend(runs(&own).filter_map(|run| slow_worker(worker, &run, &own, &pieces)));
         }
         for (queue, own) in by(&pieces, |piece| piece.queue) {
+            subjects += 1;
             slow.extend(runs(&own).filter_map(|run| slow_queue(queue, &run, &own)));
         }
         // What a connector takes is what it would have taken with workers that are as fast as others.
@@ -134,11 +143,17 @@ impl Speeds {
         let others: Vec<Piece<'_>> =
             pieces.iter().map(|piece| Piece { factor: piece.factor / of_worker(piece), ..piece.clone() }).collect();
         for (connector, own) in by(&others, |piece| piece.connector) {
+            subjects += 1;
             slow.extend(runs(&own).filter_map(|run| slow_connector(connector, &run, &own, &others)));
         }
         let is_slow = |job: &String| around.history(job).is_some_and(|history| overlong(history, typical).is_some());
         slow.iter_mut().for_each(|one| one.jobs.retain(is_slow));
-        Self { slow }
+        Self { slow, subjects }
+    }
+
+    /// How many might have been slow.
+    pub fn subjects(&self) -> usize {
+        self.subjects
     }
 
     /// Everybody who was slow.
@@ -379,6 +394,7 @@ fn slow_connector(connector: &str, run: &[&Piece<'_>], own: &[&Piece<'_>], piece
         pieces.iter().filter(|piece| piece.connector.is_some_and(|other| other != connector) && is_then(piece));
     let mut others: Vec<f64> = others.map(|piece| piece.factor).collect();
     if others.len() < PIECES_MIN {
+        // Its own of before are looked at anyway.
         others = own.iter().filter(|piece| !is_then(piece)).map(|piece| piece.factor).collect();
     }
     let factors = run.iter().map(|piece| piece.factor).collect();
@@ -398,6 +414,27 @@ fn bounds(run: &[&Piece<'_>]) -> Option<(i64, i64)> {
     Some((run.first()?.start_ms, run.last()?.start_ms))
 }
 
+/// The probability that pieces are so slow by chance, beside those of others meanwhile and its own of before: by their
+/// ranks, or by the mean of their logarithms where that tells more, as it does of few; the joint one is twice the smaller.
+fn p_beside_all(factors: &[f64], others: &[f64], own: &[&Piece<'_>], since_ms: i64) -> f64 {
+    let before = own.iter().filter(|piece| piece.start_ms < since_ms).map(|piece| piece.factor);
+    let compared: Vec<f64> = others.iter().copied().chain(before).collect();
+    let far = |value: &f64| value.clamp(1.0 / FAR_FACTOR, FAR_FACTOR).ln();
+    let logs = |values: &[f64]| values.iter().map(far).collect::<Vec<_>>();
+    let by_rank = mann_whitney_larger(factors, &compared);
+    2.0 * by_rank.min(student_larger(&logs(factors), &logs(&compared)))
+}
+
+/// How sure that is: the probability, and whether it is small enough. By what others did meanwhile alone, where there are
+/// more than a few pieces; else it has to be ten times as sure.
+fn certainty(factors: &[f64], others: &[f64], own: &[&Piece<'_>], since_ms: i64) -> (f64, bool) {
+    let tries = (own.len() + 1 - factors.len().min(own.len())) as f64;
+    let beside_all = (p_beside_all(factors, others, own, since_ms) * tries).min(1.0);
+    let is_few = factors.len() <= FEW_PIECES;
+    let meanwhile = if is_few { 1.0 } else { (mann_whitney_larger(factors, others) * tries).min(1.0) };
+    (beside_all.min(meanwhile), meanwhile <= TELLING_P || beside_all <= TELLING_P_OF_FEW)
+}
+
 /// The run was chosen among as many as there are pieces, so its probability counts as often.
 fn slowness(
     (kind, id): (CulpritKind, &str),
@@ -414,13 +451,12 @@ fn slowness(
     if factors.len() < PIECES_MIN {
         return None;
     }
-    let tries = (own.len() + 1 - factors.len().min(own.len())) as f64;
-    let p = (mann_whitney_larger(&factors, &others) * tries).min(1.0);
+    let (p, is_sure) = certainty(&factors, &others, own, since_ms);
     let factor = quantile(&mut factors, 0.5)? / quantile(&mut others, 0.5)?;
     let mut times: Vec<f64> = run.iter().map(|piece| piece.ms).collect();
     let ms = quantile(&mut times, 0.5)?;
     let slow = run.iter().filter(|piece| piece.factor >= TELLING_FACTOR).map(|piece| piece.job.to_owned());
-    (factor >= TELLING_FACTOR && p <= TELLING_P).then(|| Slowness {
+    (factor >= TELLING_FACTOR && is_sure).then(|| Slowness {
         kind,
         id: id.to_owned(),
         since_ms,

@@ -49,16 +49,18 @@ pub(super) fn states(around: &Surroundings) -> Vec<WorkerState> {
     states
 }
 
-/// Those of which somebody has to know: silent ones that had work or always say something, and those that died
-/// with a job.
+/// Those of which somebody has to know: silent ones that had work or always say something, those that died
+/// with a job, and those that lost one to another worker.
 pub(super) fn missed(around: &Surroundings) -> Vec<WorkerState> {
     let mut states = states(around);
     states.retain(|state| {
         let Some(worker) = around.living.worker(&state.worker_id) else { return false };
         let is_recent = |at: Moment| around.living.now_ms() - at.0 <= HOUR_MS;
         let died_with_a_job = state.started_without_its_jobs().is_some_and(is_recent);
+        // It may live, and have stood still: another one has taken what it had.
+        let has_lost = state.lost.iter().any(|lost| lost.taken_by.is_some() && is_recent(lost.since));
         let had_work = !state.jobs.is_empty() || !state.lost.is_empty();
-        died_with_a_job || around.living.is_missed(worker, had_work)
+        died_with_a_job || has_lost || around.living.is_missed(worker, had_work)
     });
     states
 }
@@ -99,6 +101,9 @@ pub(super) fn in_words(state: &WorkerState, now_ms: i64) -> String {
         }
         (_, Some(restarted)) => {
             format!("{}{on} died with a job and started again at {}", state.worker_id, clock(restarted.0))
+        }
+        (Life::Alive, None) if !state.lost.is_empty() => {
+            format!("{}{on} lives, and did not go on with what it had", state.worker_id)
         }
         (..) => format!("{}{on} was heard of last at {at}", state.worker_id),
     };

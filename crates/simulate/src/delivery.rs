@@ -26,6 +26,7 @@ impl Simulation {
             let data = Object::new().text("url", url).text("about", about).number("attempt", attempt).finish();
             self.tell(&mut job.story, Line::new(at_us, Sender::Webhook, "webhook.delivering", data));
             if job.fate == Fate::WebhookLost {
+                self.note_sign(IncidentKind::LostWebhook, at_us);
                 return;
             }
             let sent_us = at_us;
@@ -34,6 +35,9 @@ impl Simulation {
             let is_refused = self.troubles.refuses(url, sent_us);
             if is_refused && attempt == DELIVERIES_MAX {
                 self.note_hit(IncidentKind::EndpointDown, job.story.job_id.as_deref());
+            }
+            if is_refused {
+                self.note_sign(IncidentKind::EndpointDown, at_us);
             }
             if !self.chance.happens(150) && !is_refused {
                 let data = Object::new().number("statusCode", 200).number("responseTimeMs", response_ms).finish();

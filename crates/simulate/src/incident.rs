@@ -136,6 +136,11 @@ pub struct Planted {
     pub culprit: (&'static str, String),
     /// The jobs that it hits, as far as it hits jobs; some of them where it is many.
     pub jobs: Vec<String>,
+    /// Who else is a part of it, such as the workers that were stopped.
+    pub also: Vec<String>,
+    /// When the first of what shows it could be seen, ms since the epoch, in order: events that differ from what they
+    /// would have been, or the last one before those that are missing.
+    pub signs: Vec<i64>,
     /// The same in words.
     pub subject: String,
 }
@@ -149,6 +154,8 @@ impl fmt::Display for Planted {
 
 /// Jobs that are noted of one incident.
 const JOBS_NOTED_MAX: usize = 50;
+/// Signs that are noted of one incident.
+const SIGNS_NOTED_MAX: usize = 30;
 
 const STORM_MS: f64 = 1_200_000.0;
 const AILING_MS: f64 = 7_200_000.0;
@@ -208,7 +215,16 @@ impl Simulation {
             (kind, name) => (kind, name.to_owned()),
         };
         let (at_ms, until_ms) = (ms(from_us), until_us.map(ms));
-        self.planted.push(Planted { kind, at_ms, until_ms, culprit, jobs: Vec::new(), subject });
+        self.planted.push(Planted {
+            kind,
+            at_ms,
+            until_ms,
+            culprit,
+            jobs: Vec::new(),
+            also: Vec::new(),
+            signs: Vec::new(),
+            subject,
+        });
     }
 
     /// What a service of the plan is called in this world.
@@ -227,6 +243,17 @@ impl Simulation {
             && planted.jobs.last().is_none_or(|last| last != job_id)
         {
             planted.jobs.push(job_id.to_owned());
+        }
+    }
+
+    /// Notes when something could be seen that shows the last incident of a kind.
+    pub(super) fn note_sign(&mut self, kind: IncidentKind, at_us: i64) {
+        let planted = self.planted.iter_mut().rev().find(|planted| planted.kind == kind);
+        if let Some(planted) = planted {
+            // Much is told ahead of its time, so the earliest are kept, and not the first.
+            planted.signs.push(at_us.div_euclid(1_000));
+            planted.signs.sort_unstable();
+            planted.signs.truncate(SIGNS_NOTED_MAX);
         }
     }
 
@@ -288,6 +315,11 @@ impl Simulation {
         }
         let subject = "queue default: two thirds of the workers are stopped in a rush".to_owned();
         self.plant(IncidentKind::FullQueue, (now_us, Some(until_us)), ("queue", "default"), subject);
+        let stopped = self.fleet.workers.iter().enumerate().filter(|(index, _)| index % 3 != 0);
+        let stopped: Vec<String> = stopped.map(|(_, worker)| worker.id.clone()).collect();
+        if let Some(planted) = self.planted.last_mut() {
+            planted.also = stopped;
+        }
     }
 
     fn plant_new_error(&mut self, now_us: i64) {

@@ -128,6 +128,7 @@ impl Simulation {
         if can_fail && self.chance.happens(if burst.is_some() { 2_500 } else { 40 }) {
             if burst.is_some() {
                 self.note_hit(IncidentKind::ErrorBurst, Some(&job_id));
+                self.note_sign(IncidentKind::ErrorBurst, answered_us);
             }
             self.fail_creation(story, user_id, (called_us, answered_us), burst);
             return job_id;
@@ -200,6 +201,7 @@ impl Simulation {
     pub(super) fn attempt(&mut self, now_us: i64, mut job: Box<Job>) {
         if let Some(until_us) = self.troubles.paused_until(job.kind.queue, now_us) {
             self.note_hit(IncidentKind::PausedQueue, job.story.job_id.as_deref());
+            self.note_sign(IncidentKind::PausedQueue, now_us);
             let later_us = self.chance.between(0, 2_000_000);
             return self.schedule(until_us + later_us, Step::Attempt(job));
         }
@@ -214,8 +216,10 @@ impl Simulation {
         let slowness = self.slowness(&job, worker, started_us);
         if claimed_us - now_us > NOTABLE_WAIT_US {
             self.note_hit(IncidentKind::FullQueue, job.story.job_id.as_deref());
+            self.note_sign(IncidentKind::FullQueue, now_us);
         }
         let processing_us = (usual_us * slowness).round() as i64;
+        self.note_slowness(&job, worker, (started_us, started_us + processing_us));
         let run = Run { worker, claimed_us, started_us, processing_us };
         self.tell_claim(&mut job, run);
         let ended_us = match self.outcome(&job, started_us) {
@@ -236,6 +240,16 @@ impl Simulation {
             self.note_hit(IncidentKind::SlowWorker, job.story.job_id.as_deref());
         }
         of_connector * self.fleet.workers[worker].slowness(started_us)
+    }
+
+    /// That work takes longer shows at its end.
+    fn note_slowness(&mut self, job: &Job, worker: usize, (started_us, processed_us): (i64, i64)) {
+        if self.troubles.slowness(job.kind.connector, started_us) > 1.0 {
+            self.note_sign(IncidentKind::SlowConnector, processed_us);
+        }
+        if started_us < self.fleet.workers[worker].ailing_until_us {
+            self.note_sign(IncidentKind::SlowWorker, processed_us);
+        }
     }
 
     fn tell_claim(&mut self, job: &mut Job, run: Run) {
@@ -309,6 +323,7 @@ impl Simulation {
         let data = data.number("resultSize", self.chance.between(180, 4_000)).finish();
         if self.troubles.leaves_out_step(run.worker, processed_us) {
             self.note_hit(IncidentKind::MissingStep, job.story.job_id.as_deref());
+            self.note_sign(IncidentKind::MissingStep, processed_us);
         } else {
             self.tell(&mut job.story, Line::new(processed_us, sender, "connector.processing_completed", data));
         }
@@ -325,6 +340,9 @@ impl Simulation {
         self.tell_progress(&mut job, run, share);
         let sender = Sender::Worker(run.worker);
         let failed_us = run.started_us + run.processing_us * share / 100;
+        if let Some(kind) = self.troubles.kind_of(error) {
+            self.note_sign(kind, failed_us);
+        }
         let attempt = i64::from(job.attempt);
         let data = Object::new().text("connectorType", job.kind.connector.name).text("error", error);
         let line =
@@ -357,6 +375,7 @@ impl Simulation {
     fn fall_silent(&mut self, mut job: Box<Job>, run: Run) -> i64 {
         self.tell_progress(&mut job, run, 45);
         if job.fate == Fate::Stuck {
+            self.note_sign(IncidentKind::StuckJob, job.story.told_us());
             return run.started_us + self.chance.scaled_us(STUCK_MS);
         }
         let silent_us = run.started_us + run.processing_us * 45 / 100;
@@ -371,6 +390,7 @@ impl Simulation {
         let lasts_us = (run.claimed_us, Some(back_us));
         self.plant(IncidentKind::SilentWorker, lasts_us, ("worker", &worker_id), subject);
         self.note_hit(IncidentKind::SilentWorker, Some(&job_id));
+        self.note_sign(IncidentKind::SilentWorker, silent_us);
         self.start_worker(back_us, run.worker);
         back_us
     }
@@ -387,6 +407,7 @@ impl Simulation {
         let subject = format!("worker {worker_id} stands still with job {job_id}");
         self.plant(IncidentKind::LostJob, (silent_us, Some(back_us)), ("worker", &worker_id), subject);
         self.note_hit(IncidentKind::LostJob, Some(&job_id));
+        self.note_sign(IncidentKind::LostJob, noticed_us);
         job.fate = Fate::Rescued;
         job.attempt += 1;
         self.schedule(noticed_us, Step::Attempt(job));

@@ -60,6 +60,11 @@ pub(super) struct Story {
 }
 
 impl Story {
+    /// When the last of it arrives that has been told.
+    pub fn told_us(&self) -> i64 {
+        self.arrived_us
+    }
+
     pub fn new(trace_id: String, job_id: Option<String>) -> Self {
         Self { trace_id, job_id, arrived_us: i64::MIN }
     }
@@ -73,10 +78,14 @@ impl Simulation {
     pub(super) fn tell(&mut self, story: &mut Story, line: Line) {
         if matches!(line.sender, Sender::Webhook) && self.troubles.silences_webhooks(line.at_us) {
             self.note_hit(IncidentKind::SilentService, story.job_id.as_deref());
+            self.note_sign(IncidentKind::SilentService, line.at_us);
             return;
         }
         let tongue = self.world.tongue;
         let Some(event_type) = tongue.word(line.event_type) else { return };
+        if self.jumps(line.sender, line.at_us) {
+            self.note_sign(IncidentKind::SkewedClock, line.at_us);
+        }
         let transport_us = self.chance.between(TRANSPORT_US.0, TRANSPORT_US.1);
         story.arrived_us = story.arrived_us.max(line.at_us + transport_us);
         let (service, worker, machine) = match line.sender {
@@ -101,6 +110,16 @@ impl Simulation {
             data: tongue.data(line.data),
         };
         self.schedule(story.arrived_us, Step::Deliver(Box::new(draft)));
+    }
+
+    /// Is the sender's clock ahead then by a planted incident?
+    fn jumps(&self, sender: Sender, at_us: i64) -> bool {
+        let machine = match sender {
+            Sender::Worker(index) => self.fleet.workers[index].machine,
+            Sender::Machine(index) => index,
+            Sender::Api | Sender::Webhook | Sender::Monitor => return false,
+        };
+        at_us < self.fleet.machines[machine].jumped_until_us
     }
 
     /// What the sender's clock shows at that moment of true time.

@@ -5,6 +5,9 @@ use super::incident::{CONNECTOR_SLOWNESS, Incident, IncidentKind, RUSH, SILENT_S
 use super::job::Outage;
 use super::kinds::Connector;
 
+/// What nobody has met before.
+const NEW_ERROR: &str = "KeyError: 'tokenizer_config' in /srv/connector/loader.py";
+
 /// Planted troubles that last, each with the moment until which it does.
 #[derive(Default)]
 pub(super) struct Troubles {
@@ -13,7 +16,7 @@ pub(super) struct Troubles {
     pub rush_until_us: i64,
     pub new_error: Option<(&'static Connector, i64)>,
     pub silent_step: Option<(usize, i64)>,
-    silent_service: Option<(i64, i64)>,
+    silent_service: Vec<(i64, i64)>,
     pub burst_until_us: i64,
     pub pause: Option<(&'static str, i64)>,
     pub endpoint_down: Option<(&'static str, i64)>,
@@ -22,12 +25,12 @@ pub(super) struct Troubles {
 impl Troubles {
     /// What has to be known before it begins: much of a job is told ahead of its time.
     pub fn ahead(incidents: &[Incident], chance: &Chance) -> Self {
-        let silent = incidents.iter().find(|incident| incident.kind == IncidentKind::SilentService);
+        let silent = incidents.iter().filter(|incident| incident.kind == IncidentKind::SilentService);
         let silent_service = silent.map(|incident| {
             let from_us = incident.at_ms * 1_000;
             (from_us, from_us + chance.scaled_us(SILENT_SERVICE_MS))
         });
-        Self { silent_service, ..Self::default() }
+        Self { silent_service: silent_service.collect(), ..Self::default() }
     }
 
     /// By how much the connector's work takes longer than usual.
@@ -44,7 +47,15 @@ impl Troubles {
     /// The error that a third of the connector's jobs meet.
     pub fn new_error(&self, connector: &Connector, at_us: i64) -> Option<&'static str> {
         let (flawed, until_us) = self.new_error?;
-        (flawed == connector && at_us < until_us).then_some("KeyError: 'tokenizer_config' in /srv/connector/loader.py")
+        (flawed == connector && at_us < until_us).then_some(NEW_ERROR)
+    }
+
+    /// The incident that an error is of.
+    pub fn kind_of(&self, error: &str) -> Option<IncidentKind> {
+        if self.outage.as_ref().is_some_and(|outage| outage.error == error) {
+            return Some(IncidentKind::RetryStorm);
+        }
+        (error == NEW_ERROR).then_some(IncidentKind::NewError)
     }
 
     /// Does the worker leave out that its connector is done?
@@ -54,7 +65,7 @@ impl Troubles {
 
     /// Is nothing heard of the webhook service?
     pub fn silences_webhooks(&self, at_us: i64) -> bool {
-        self.silent_service.is_some_and(|(from_us, until_us)| (from_us..until_us).contains(&at_us))
+        self.silent_service.iter().any(|(from_us, until_us)| (*from_us..*until_us).contains(&at_us))
     }
 
     /// Until when the queue hands out no jobs, where it is paused.

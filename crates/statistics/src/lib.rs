@@ -4,6 +4,7 @@
 //! distributions are those of `statrs`; the values are compared with SciPy's in the tests.
 
 mod clusters;
+mod exact;
 mod slots;
 
 use statrs::distribution::{ContinuousCDF as _, Normal, StudentsT};
@@ -119,9 +120,13 @@ impl Counted {
 }
 
 /// The Mann–Whitney test: the probability that values like `now` tend to be as much larger than those
-/// of `base` as they are, where both are of one kind. One-sided, with the normal approximation,
-/// corrected for ties and continuity. 1 where one of them is empty.
+/// of `base` as they are, where both are of one kind. One-sided; exact for a few values, of which the normal approximation
+/// knows little: that three values are larger than three hundred others is one case of 4.6 million, and not of 600. Else
+/// with that approximation, corrected for ties and continuity. 1 where one of them is empty.
 pub fn mann_whitney_larger(now: &[f64], base: &[f64]) -> f64 {
+    if now.len() <= exact::FEW && base.len() >= now.len() {
+        return exact::mann_whitney_of_few(now, base);
+    }
     let counted = |values: &[f64]| values.iter().map(|value| (*value, 1)).collect::<Counted>();
     mann_whitney_counted(&counted(now), &counted(base))
 }
@@ -152,6 +157,25 @@ pub fn mann_whitney_counted(now: &Counted, base: &Counted) -> f64 {
     }
     let z = (u - n * m / 2.0 - 0.5) / variance.sqrt();
     Normal::standard().sf(z)
+}
+
+/// Student's test of two samples, with one spread for both: the probability that the mean of `now` is as much larger than
+/// that of `base` as it is, where both are of one normal distribution. One-sided; 1 where there are too few to know their
+/// spread.
+pub fn student_larger(now: &[f64], base: &[f64]) -> f64 {
+    let (n, m) = (now.len() as f64, base.len() as f64);
+    if now.is_empty() || base.is_empty() || n + m < 4.0 {
+        return 1.0;
+    }
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let squares = |values: &[f64], mean: f64| values.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
+    let (of_now, of_base) = (mean(now), mean(base));
+    let variance = (squares(now, of_now) + squares(base, of_base)) / (n + m - 2.0);
+    if variance <= 0.0 {
+        return 1.0;
+    }
+    let t = (of_now - of_base) / (variance * (1.0 / n + 1.0 / m)).sqrt();
+    StudentsT::new(0.0, 1.0, n + m - 2.0).map_or(1.0, |student| student.sf(t))
 }
 
 /// The q-values of tests made together (Benjamini and Hochberg 1995), in the order of their

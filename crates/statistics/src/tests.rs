@@ -42,6 +42,29 @@ fn lengths_agree_with_scipy() {
 }
 
 #[test]
+fn means_are_compared_by_students_test() {
+    // By R: t.test(c(1.4, 1.2, 1.6), c(-0.3, 0.1, 0.2, 0, -0.1, 0.3), alternative = "greater", var.equal = TRUE), t = 8.7333.
+    let p = student_larger(&[1.4, 1.2, 1.6], &[-0.3, 0.1, 0.2, 0.0, -0.1, 0.3]);
+    assert!((2.0e-5..3.2e-5).contains(&p), "{p}");
+    assert!(student_larger(&[1.0], &[1.0, 1.0, 1.0]) >= 1.0, "without any spread nothing is known");
+    assert!(student_larger(&[0.0, 0.1], &[0.0, 0.1, 0.05]) > 0.4);
+}
+
+#[test]
+fn lengths_of_few_are_judged_exactly() {
+    let base: Vec<f64> = (0..300).map(f64::from).collect();
+    // One order of all that three and three hundred can have: 303 · 302 · 301 / 6.
+    close(mann_whitney_larger(&[400.0, 500.0, 600.0], &base), 1.0 / 4_590_551.0);
+    // Of five and five, none above, one, two: 1 + 1 + 2 of 252 orders.
+    close(mann_whitney_larger(&[5.0, 7.0, 8.0, 9.0, 9.5], &[1.0, 2.0, 3.0, 4.0, 6.0]), 2.0 / 252.0);
+    close(mann_whitney_larger(&[4.0, 7.0, 8.0, 9.0, 9.5], &[1.0, 2.0, 3.0, 5.0, 6.0]), 4.0 / 252.0);
+    close(mann_whitney_larger(&[1.0, 2.0], &[3.0, 4.0]), 1.0);
+    // An equal one counts half, and the half is rounded up.
+    close(mann_whitney_larger(&[2.0, 3.0], &[1.0, 2.0]), 2.0 / 6.0);
+    assert!(mann_whitney_larger(&[], &base) >= 1.0);
+}
+
+#[test]
 fn q_values_agree_with_scipy() {
     let q_values = benjamini_hochberg(&[0.001, 0.008, 0.039, 0.041, 0.042, 0.06, 0.074, 0.205]);
     let expected = [0.008, 0.032, 0.0672, 0.0672, 0.0672, 0.08, 0.592 / 7.0, 0.205];

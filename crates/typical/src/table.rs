@@ -63,6 +63,17 @@ impl Typical {
         self.totals.get(&self.names.find(job_type)?)
     }
 
+    /// How long half of all jobs take, on average of their kinds as often as they come; `None` where no kind is known.
+    pub fn usual_total_ms(&self) -> Option<f64> {
+        let known = self.job_types().filter_map(|job_type| self.total(job_type));
+        let (mut jobs, mut ms) = (0.0, 0.0);
+        for (total, half_ms) in known.filter_map(|total| Some((total, total.quantile(0.5)?))) {
+            jobs += total.count() as f64;
+            ms += total.count() as f64 * half_ms;
+        }
+        (jobs > 0.0).then(|| ms / jobs)
+    }
+
     /// 99 of 100 jobs of that kind were begun no more often; of how many jobs that is known.
     pub fn attempts_p99(&self, job_type: &str) -> Option<(u32, u64)> {
         let counts = self.attempts.get(&self.names.find(job_type)?)?;

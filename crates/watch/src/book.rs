@@ -14,6 +14,9 @@ const NAMES_MAX: usize = 500;
 /// How many times as long what was measured may not be seen before it is over.
 const MEASURED_TIMES: i64 = 3;
 
+/// Jobs that are seen to wait so long after waits were told to take longer are those.
+const SOON_MS: i64 = 15 * 60_000;
+
 /// What is told, and when.
 #[derive(Debug, Clone)]
 pub struct Policy {
@@ -56,7 +59,10 @@ impl Book {
     /// Takes note of what was seen at a moment. What is to be told of it, to each of the targets that take messages: it
     /// waits in the book until [`Self::has_sent`].
     pub fn look(&mut self, now_ms: i64, seen: Vec<Seen>, policy: &Policy, targets: &[String]) -> Vec<Message> {
-        for one in seen {
+        // What may have brought others about comes first, and what is over is no news.
+        let (followers, causes): (Vec<Seen>, Vec<Seen>) =
+            seen.into_iter().filter(|one| !one.is_over).partition(|one| one.follows);
+        for one in causes.into_iter().chain(followers) {
             self.meet(now_ms, one);
         }
         for open in &mut self.open {
@@ -100,8 +106,9 @@ impl Book {
             open.join(seen);
             return;
         }
-        let known = self.open.iter_mut().find(|open| open.ended_ms.is_none() && seen.is_same(&open.about));
-        let Some(open) = known else {
+        let known = self.open.iter().position(|open| open.ended_ms.is_none() && seen.is_same(&open.about));
+        let known = known.or_else(|| self.open.iter().position(|open| open.goes_with(&seen, now_ms)));
+        let Some(open) = known.map(|known| &mut self.open[known]) else {
             let names: Vec<&str> = seen.about.iter().map(String::as_str).collect();
             let id = format!("{:016x}", xxh3_64(format!("{now_ms} {}", names.join("\n")).as_bytes()));
             let (about, seen) = (seen.about.clone(), seen);
@@ -122,9 +129,12 @@ impl Book {
         // As grave as before it is news where a new look says it.
         let is_told_anew = seen.is_alert == open.seen.is_alert && !is_of_this_look;
         let is_graver = (seen.is_alert && !open.seen.is_alert) || is_told_anew;
+        // Whatever it is told as now, it has done what it did.
+        let holds_up = open.seen.holds_up || seen.holds_up;
         if is_graver {
             open.seen = seen;
         }
+        open.seen.holds_up = holds_up;
         (open.seen.since_ms, open.seen.jobs) = (since_ms, jobs);
     }
 
@@ -151,6 +161,21 @@ impl Book {
 }
 
 impl Open {
+    /// Is it the reason for what is seen? What follows from something that was told is not told again; and where it was
+    /// told that jobs wait for longer, those that still do are no news.
+    fn goes_with(&self, seen: &Seen, now_ms: i64) -> bool {
+        let is_told = self.ended_ms.is_none() && self.seen.is_alert && seen.is_alert;
+        // Who is gone and had nothing to do is missed where jobs wait.
+        let waits_longer = self.seen.kind == "latency" && self.seen.follows;
+        let jobs_wait = self.seen.verdict.as_deref() == Some("waiting") || waits_longer;
+        let is_missed = jobs_wait && seen.kind == "silence" && seen.jobs == 0;
+        let is_reason = (self.seen.holds_up && seen.follows) || is_missed;
+        // That jobs wait is the same, told by the jobs.
+        let is_wait = self.seen.kind == "latency" && seen.verdict.as_deref() == Some("waiting");
+        let is_of_it = self.seen.follows && is_wait && now_ms - self.begun_ms <= SOON_MS;
+        is_told && (is_reason || is_of_it)
+    }
+
     /// Takes another job in.
     fn join(&mut self, seen: Seen) {
         self.about.extend(seen.about);

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use emp_findings::{
-    Anomalies, Anomaly, AnomalyKind, Culprit, CulpritKind, Diagnosis, Group, Judged, Severity, Urgency, command,
+    Anomalies, Anomaly, AnomalyKind, Culprit, CulpritKind, Diagnosis, Group, Judged, Severity, Urgency, Verdict,
+    command,
 };
+use emp_job::{Meaning, fingerprint, vocabulary};
 
 /// Jobs by which an incident is known again; one of more jobs is known by its other names, too.
 const JOBS_MAX: usize = 200;
@@ -41,6 +43,15 @@ pub struct Seen {
     /// Is it one of several jobs that have nothing in common but the verdict? Those that are seen first at one moment are
     /// told together, and one that follows for itself.
     pub is_loose: bool,
+    /// May something else that is wrong have brought it about? While that is told, this is a part of it.
+    #[serde(default)]
+    pub follows: bool,
+    /// Does it make jobs wait, take longer or stay away?
+    #[serde(default)]
+    pub holds_up: bool,
+    /// Is it over? Then it is no reason to call anybody, and what was told of it ends.
+    #[serde(default)]
+    pub is_over: bool,
     /// By what it is known again at the next look: it is the same as one that shares any of these.
     pub about: BTreeSet<String>,
 }
@@ -76,6 +87,9 @@ pub fn without_collector(words: &str) -> Seen {
         command: command(&["health"]),
         path: "health".to_owned(),
         is_loose: false,
+        follows: false,
+        holds_up: false,
+        is_over: false,
         about: BTreeSet::from(["collector".to_owned()]),
     }
 }
@@ -117,6 +131,9 @@ fn of_job(anomaly: &Anomaly, group: &Group, diagnosis: &Diagnosis) -> Seen {
         command: command(&["diagnose", job]),
         path: format!("job/{}", in_path(job)),
         is_loose: true,
+        follows: false,
+        holds_up: holds_up(anomaly, &[group]),
+        is_over: false,
         about: BTreeSet::from([format!("job {job}")]),
     }
 }
@@ -132,9 +149,19 @@ fn of_all(anomaly: &Anomaly, groups: &[&Group], judged: &Judged) -> Seen {
         about.insert(format!("{} {} {}", anomaly.kind.as_str(), part(&subject.service), part(&subject.event_type)));
     }
     about.extend(anomaly.shared.iter().cloned());
+    // A service's errors are one incident, whatever they are seen by; so is a service of which nothing comes.
+    if let Some(service) = &subject.service {
+        match anomaly.kind {
+            AnomalyKind::NewError | AnomalyKind::ErrorShare => _ = about.insert(format!("errors of {service}")),
+            AnomalyKind::Silence => _ = about.insert(format!("service {service}")),
+            _ => {}
+        }
+    }
     let jobs: Vec<String> = groups.iter().flat_map(|group| group.jobs.iter().cloned()).collect();
     about.extend(jobs.iter().take(JOBS_MAX).map(|job| format!("job {job}")));
     about.extend(groups.iter().filter_map(|group| behind(&group.culprit)));
+    about.extend(groups.iter().filter_map(|group| group.cause.clone()));
+    about.extend(cause_of(anomaly));
     let since = groups.iter().filter_map(|group| judged.since_of(group)).chain(anomaly.since).min();
     let who = subject.worker_id.as_ref().map(|worker| format!("worker {worker}"));
     let who = who.or_else(|| subject.machine_id.as_ref().map(|machine| format!("machine {machine}")));
@@ -159,7 +186,44 @@ fn of_all(anomaly: &Anomaly, groups: &[&Group], judged: &Judged) -> Seen {
         command,
         path,
         is_loose: false,
+        follows: follows(anomaly),
+        holds_up: holds_up(anomaly, groups),
+        is_over: anomaly.until.is_some(),
         about,
+    }
+}
+
+/// The text of a new error without ids and numbers, as the jobs that fail by it have it.
+fn cause_of(anomaly: &Anomaly) -> Option<String> {
+    let example = anomaly.example.as_ref().filter(|_| anomaly.kind == AnomalyKind::NewError)?;
+    Some(fingerprint(example))
+}
+
+/// What something else may have brought about: that an event takes longer of which nobody in particular is slow, that a
+/// service has nothing to say, or says more or less.
+fn follows(anomaly: &Anomaly) -> bool {
+    match anomaly.kind {
+        AnomalyKind::RateSurge | AnomalyKind::RateDrop => true,
+        // A connector that is slow is known by its name; a wait for a worker is always for something.
+        AnomalyKind::Latency => anomaly.shared.is_none() || is_wait(anomaly),
+        AnomalyKind::Silence => anomaly.subject.worker_id.is_none(),
+        _ => false,
+    }
+}
+
+/// Is it a wait for a worker that takes longer?
+fn is_wait(anomaly: &Anomaly) -> bool {
+    let event_type = anomaly.subject.event_type.as_deref().unwrap_or_default();
+    vocabulary().meaning_anywhere(event_type) == Some(Meaning::Claimed)
+}
+
+/// What may bring such things about: many jobs that are held, tried again or slow, a worker that is gone, a clock.
+fn holds_up(anomaly: &Anomaly, groups: &[&Group]) -> bool {
+    match anomaly.kind {
+        AnomalyKind::Outlier | AnomalyKind::Latency | AnomalyKind::NewError | AnomalyKind::ErrorShare => true,
+        AnomalyKind::RetryLoop | AnomalyKind::Silence | AnomalyKind::Skew => true,
+        AnomalyKind::Stuck => groups.iter().any(|group| group.verdict == Verdict::Waiting),
+        AnomalyKind::RateSurge | AnomalyKind::RateDrop | AnomalyKind::MissingStep => false,
     }
 }
 
@@ -195,6 +259,9 @@ fn of_group(group: &Group, judged: &Judged) -> Seen {
         command: command(&["diagnose", job]),
         path: format!("job/{}", in_path(job)),
         is_loose: false,
+        follows: false,
+        holds_up: false,
+        is_over: false,
         about,
     }
 }
@@ -203,7 +270,13 @@ fn of_group(group: &Group, judged: &Judged) -> Seen {
 fn behind(culprit: &Culprit) -> Option<String> {
     let is_one = matches!(
         culprit.kind,
-        Some(CulpritKind::Worker | CulpritKind::Machine | CulpritKind::Queue | CulpritKind::Connector)
+        Some(
+            CulpritKind::Worker
+                | CulpritKind::Machine
+                | CulpritKind::Queue
+                | CulpritKind::Connector
+                | CulpritKind::Service
+        )
     );
     culprit.named().filter(|_| is_one)
 }

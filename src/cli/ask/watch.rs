@@ -175,7 +175,16 @@ impl Watch {
         investigation.look_back(since_ms, every_ms, &super::anomalies::show_progress_at_shell, look).await?;
         let days = ((now_ms - since_ms) as f64 / DAY_MS).max(f64::EPSILON);
         let opened = messages.iter().filter(|message| message.state == State::Open).count();
-        let trial = truth.map(|truth| Trial::of(&messages, &truth, (since_ms, now_ms)));
+        let trial = match &truth {
+            Some(truth) => {
+                let mut knowable = Vec::new();
+                for incident in &truth.planted {
+                    knowable.push(investigation.knowable_from(incident).await?);
+                }
+                Some(Trial::of(&messages, truth, &knowable, (since_ms, now_ms)))
+            }
+            None => None,
+        };
         let page = self.page_url.as_deref();
         let mut out = &asking;
         match options.format {
@@ -309,20 +318,32 @@ impl Watching<'_> {
     }
 }
 
-/// What is known to have been wrong, and when somebody would have been told.
+/// What is known to have been wrong, when somebody would have been told, and what was told about nothing known.
 fn print_trial(out: &mut impl Write, trial: &Trial) -> std::io::Result<()> {
-    for Told { kind, culprit, after_ms, told_as, .. } in &trial.incidents {
-        let after = after_ms.map_or_else(|| "never".to_owned(), |ms| format!("after {}", millis(ms as f64)));
+    let after = |ms: Option<i64>| ms.map_or_else(|| "never".to_owned(), |ms| format!("after {}", millis(ms as f64)));
+    for told in &trial.incidents {
+        let Told { kind, at, culprit, after_ms, knowable, told_as, .. } = told;
+        let known = knowable.map(|knowable| format!(" ({} of it could be known from)", after(Some(knowable.0 - at.0))));
         let told_as = told_as.as_ref().map(|words| format!(": {}", visible_lines(words))).unwrap_or_default();
-        writeln!(out, "{kind} of {}: told {after}{told_as}", visible_lines(culprit))?;
+        let (culprit, known) = (visible_lines(culprit), known.unwrap_or_default());
+        writeln!(out, "{} {kind} of {culprit}: told {}{known}{told_as}", shown(*at), after(*after_ms))?;
+    }
+    for told in &trial.false_messages {
+        let day = if told.is_of_healthy_day { ", on a healthy day" } else { "" };
+        writeln!(out, "{} about nothing known{day}: {}", shown(told.at), visible_lines(&told.message))?;
     }
     let percent = |share: Option<f64>| share.map_or_else(|| "–".to_owned(), |share| format!("{:.0} %", share * 100.0));
-    let (soon, told) = (percent(trial.told_soon), percent(trial.told));
+    let (soon, knowable, told) = (percent(trial.told_soon), percent(trial.told_soon_knowable), percent(trial.told));
     writeln!(
         out,
-        "told within five minutes: {soon}, at all: {told}; about nothing known: {:.1} a day",
-        trial.false_per_day
+        "told within five minutes: {soon}; of when it could be known: {knowable}; at all: {told}; about nothing known: {:.1} a day{}",
+        trial.false_per_day,
+        trial.false_per_healthy_day.map(|a_day| format!(", {a_day:.1} on a healthy one")).unwrap_or_default()
     )
+}
+
+fn shown(at: Moment) -> String {
+    at.time().strftime("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
 /// With when it would have been told.

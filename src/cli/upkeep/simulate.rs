@@ -195,6 +195,8 @@ fn as_json(summary: &Summary) -> Value {
             "until": one.until_ms.and_then(time),
             "culprit": { "kind": one.culprit.0, "id": one.culprit.1 },
             "jobs": one.jobs,
+            "also": one.also,
+            "signs": one.signs.iter().map(|ms| time(*ms)).collect::<Vec<_>>(),
         })
     });
     json!({

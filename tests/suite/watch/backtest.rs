@@ -59,3 +59,49 @@ fn a_worker_that_falls_silent_is_told_soon_and_little_else() {
     let others = messages.iter().filter(|message| message["state"] == "open" && !is_it(message)).count();
     assert!(others <= 2, "{}", ended.stdout);
 }
+
+/// A part of what `make watch-month` goes through: four incidents of one system, each looked at by the minute, and a day on
+/// which nothing happens.
+#[test]
+fn incidents_are_told_within_minutes_and_a_healthy_day_is_quiet() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, truth) = (folder.path().join("store"), folder.path().join("truth.json"));
+    let planted = [
+        ("retry-storm", "2026-09-10T02:20:00Z"),
+        ("silent-worker", "2026-09-10T08:05:00Z"),
+        ("full-queue", "2026-09-10T14:40:00Z"),
+        ("silent-service", "2026-09-10T20:10:00Z"),
+    ];
+    let mut simulate = emp_events();
+    simulate.args(["simulate", "--from", "2026-09-07T00:00:00Z", "--hours", "120", "--seed", "31", "--healthy"]);
+    simulate.args(["--format", "json", "--into"]).arg(&store);
+    for (kind, at) in planted {
+        simulate.args(["--incident", &format!("{kind}@{at}")]);
+    }
+    let simulated = run(&mut simulate);
+    assert_eq!(simulated.status, 0, "{}", simulated.stderr);
+    std::fs::write(&truth, &simulated.stdout).unwrap();
+    let trial = |last: &str, every: &str, now: &str| {
+        let mut watch = emp_events();
+        watch.arg("--store").arg(&store).args(["watch", "--backtest", "--last", last, "--every", every, "--now", now]);
+        let ended = run(watch.args(["--format", "json", "--truth"]).arg(&truth));
+        assert_eq!(ended.status, 0, "{}", ended.stderr);
+        serde_json::from_str::<Value>(&ended.stdout).unwrap()["trial"].take()
+    };
+    let mut about_nothing = Vec::new();
+    for (kind, at) in planted {
+        let at: jiff::Timestamp = at.parse().unwrap();
+        let until = at + jiff::SignedDuration::from_mins(13);
+        let trial = trial("15m", "1m", &until.to_string());
+        let told = &trial["incidents"][0];
+        assert_eq!((trial["incidents"].as_array().unwrap().len(), told["kind"].as_str()), (1, Some(kind)));
+        let after_ms = told["after_knowable_ms"].as_i64().unwrap_or_else(|| panic!("{kind} is told: {trial:#}"));
+        assert!(after_ms <= 5 * 60_000, "{kind}: {told:#}");
+        assert!(told["knowable"].is_string(), "{told:#}");
+        about_nothing.extend(trial["false_messages"].as_array().unwrap().clone());
+    }
+    assert!(about_nothing.len() <= 1, "{about_nothing:#?}");
+    let healthy = trial("1d", "10m", "2026-09-12T00:00:00Z");
+    assert_eq!(healthy["healthy_days"], 1, "{healthy:#}");
+    assert!(healthy["false_messages"].as_array().unwrap().len() <= 1, "{healthy:#}");
+}

@@ -9,6 +9,7 @@ use emp_statistics::fisher_more;
 use super::{Suspicion, Windows, in_base};
 use crate::counts::{BUCKET_MS, Count, Counts};
 use crate::judge::clock;
+use crate::past::Past;
 
 /// A share of errors says something from so many events on, and from so many before.
 const EVENTS_MIN: u64 = 20;
@@ -48,14 +49,14 @@ impl Share {
 
 /// Services of which more fails than usual: over the whole window, or in the worst five minutes of it. An outage of
 /// a minute is one of a hundred events of an hour, and one of five of those five minutes.
-pub(crate) fn error_shares(counts: &Counts, windows: &Windows, base: &[(i64, i64)]) -> Vec<Suspicion> {
+pub(crate) fn error_shares(counts: &Counts, windows: &Windows, past: &Past, base: &[(i64, i64)]) -> Vec<Suspicion> {
     let mut now: BTreeMap<(&str, &str), BTreeMap<i64, Share>> = BTreeMap::new();
     for count in counts.within(&windows.buckets()) {
         let buckets = now.entry((&count.service, entity(&count.event_type))).or_default();
         buckets.entry(count.bucket).or_default().add(count);
     }
     let mut usual: BTreeMap<(&str, &str), Share> = BTreeMap::new();
-    for count in in_base(counts, windows, base) {
+    for count in in_base(past, base) {
         usual.entry((&count.service, entity(&count.event_type))).or_default().add(count);
     }
     let tested = now.iter().filter_map(|((service, entity), buckets)| {
@@ -132,5 +133,6 @@ fn suspicion(
             share.events,
             usual.value() * 100.0
         ),
+        shared: None,
     }
 }

@@ -15,10 +15,14 @@ use std::ops::Range;
 use emp_findings::{AnomalyKind, Moment, Severity, Subject, Unit};
 
 use super::counts::{BUCKET_MS, Count, Counts};
+use super::past::Past;
 
 pub(super) use errors::error_shares;
+pub(super) use latencies::{Each, Lasted, durations_by_type};
+pub(super) use new_errors::Kind as ErrorKind;
 pub(super) use outliers::slow_ones;
 pub(super) use rates::rates;
+pub(super) use silences::Longest;
 
 const MINUTE_MS: i64 = 60_000;
 pub(super) const HOUR_MS: i64 = 3_600_000;
@@ -54,6 +58,8 @@ pub(super) struct Suspicion {
     /// Is the difference large enough to matter, whatever its probability?
     pub is_large: bool,
     pub message: String,
+    /// Whoever is behind it and is no service, worker or machine, such as `connector comfyui`.
+    pub shared: Option<String>,
 }
 
 impl Windows {
@@ -67,6 +73,12 @@ impl Windows {
 
     pub fn shown(&self) -> [Moment; 2] {
         [Moment(self.begins_ms()), Moment(self.now_ms)]
+    }
+
+    /// The same as of the last five minutes by the clock: what is usual is looked at so, and the same for each look within
+    /// them.
+    pub fn of_past(&self) -> Self {
+        Self { now_ms: self.now_ms.div_euclid(BUCKET_MS) * BUCKET_MS, ..*self }
     }
 
     /// The buckets of what happens now.
@@ -103,13 +115,17 @@ impl Windows {
         is_weekend(ms) == is_weekend(self.now_ms)
     }
 
-    /// All that is looked at: the last day, and the same hours of the days before, none twice. The event of this very
-    /// moment belongs to it.
-    pub fn ranges(&self) -> Vec<(i64, i64)> {
-        let day_ms = self.day().0;
+    /// What happens now. The event of this very moment belongs to it.
+    pub fn range(&self) -> (i64, i64) {
+        (self.begins_ms(), self.now_ms + 1)
+    }
+
+    /// All of the past that is looked at: the last day, and the same hours of the days before, none twice.
+    pub fn ranges_before(&self) -> Vec<(i64, i64)> {
+        let (day_ms, until_ms) = self.day();
         let before = self.days().map(|(from_ms, until_ms)| (from_ms, until_ms.min(day_ms)));
         let before = before.filter(|(from_ms, until_ms)| from_ms < until_ms);
-        std::iter::once((day_ms, self.now_ms + 1)).chain(before).collect()
+        std::iter::once((day_ms, until_ms)).chain(before).collect()
     }
 }
 
@@ -133,6 +149,6 @@ pub(super) fn baseline(counts: &Counts, windows: &Windows) -> Option<Vec<(i64, i
 }
 
 /// Those of the baseline.
-fn in_base<'a>(counts: &'a Counts, windows: &'a Windows, base: &'a [(i64, i64)]) -> impl Iterator<Item = &'a Count> {
-    base.iter().flat_map(|range| counts.within(&windows.buckets_of(*range)))
+fn in_base<'a>(past: &'a Past, base: &'a [(i64, i64)]) -> impl Iterator<Item = &'a Count> {
+    base.iter().flat_map(|range| past.counts.within(&past.windows.buckets_of(*range)))
 }

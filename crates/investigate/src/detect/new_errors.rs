@@ -7,8 +7,8 @@ use emp_query::{literal, moment_literal};
 use emp_units as units;
 
 use super::{DAY_MS, Windows};
-use crate::counts::Counts;
 use crate::investigation::{Investigation, InvestigationError};
+use crate::past::Past;
 use crate::rows::Rows;
 
 /// An error that was not seen for that long is new.
@@ -20,7 +20,7 @@ const EVENTS_MIN: i64 = 3;
 const SPREAD_MIN: i64 = 2;
 
 /// An error by who sent it, its type, and its text without ids and numbers.
-type Kind = (String, String, String);
+pub(crate) type Kind = (String, String, String);
 
 /// Errors of one kind.
 struct Errors {
@@ -34,32 +34,36 @@ struct Errors {
 
 impl Investigation<'_> {
     /// Errors that were not seen in the days before, as far as the store reaches back.
-    pub(crate) async fn new_errors(
-        &self,
-        counts: &Counts,
-        windows: &Windows,
-    ) -> Result<Vec<Anomaly>, InvestigationError> {
-        let before = windows.buckets().end..i64::MAX;
-        if counts.oldest_within(&before).is_none_or(|oldest| oldest + 1 - before.start < BUCKETS_MIN) {
+    pub(crate) async fn new_errors(&self, windows: &Windows, past: &Past) -> Result<Vec<Anomaly>, InvestigationError> {
+        let before = past.windows.buckets().end..i64::MAX;
+        if past.counts.oldest_within(&before).is_none_or(|oldest| oldest + 1 - before.start < BUCKETS_MIN) {
             return Ok(Vec::new());
         }
-        let errors = self.errors_of_window(windows).await?;
-        if errors.is_empty() {
-            return Ok(Vec::new());
+        let since_ms = past.windows.begins_ms();
+        let mut errors = self.errors_since(since_ms, windows).await?;
+        if self.memory().is_held() {
+            self.remember_errors((since_ms - SEEN_MS, since_ms)).await?;
+            errors.retain(|one| !self.memory().knows_error(&one.kind, since_ms - SEEN_MS));
         }
-        let known = self.known_errors(&errors, windows).await?;
-        let new = errors.into_iter().filter(|one| !known.contains(&one.kind));
+        // Most were seen within a day: what lies before it is looked at for the others alone.
+        for (from_ms, until_ms) in [(since_ms - DAY_MS, since_ms), (since_ms - SEEN_MS, since_ms - DAY_MS)] {
+            if !errors.is_empty() && !self.memory().is_held() {
+                let known = self.known_errors(&errors, (from_ms, until_ms)).await?;
+                errors.retain(|one| !known.contains(&one.kind));
+            }
+        }
+        let new = errors.into_iter();
         Ok(once_each(new).into_iter().map(|one| anomaly(one, windows)).collect())
     }
 
-    async fn errors_of_window(&self, windows: &Windows) -> Result<Vec<Errors>, InvestigationError> {
+    async fn errors_since(&self, since_ms: i64, windows: &Windows) -> Result<Vec<Errors>, InvestigationError> {
         let sql = format!(
             "select service, event_type, error_fingerprint(data) as kind, first_value(error_text(data)) as example, \
              count(*) as events, count(distinct job_id) as jobs, \
              count(distinct cast(floor(cast(ingested_at as bigint) / 60000.0) as bigint)) as minutes, \
              cast(min(ingested_at) as bigint) as first from events \
              where level = 'error' and ingested_at >= {} and ingested_at <= {} group by 1, 2, 3 order by 1, 2, 3",
-            moment_literal(windows.begins_ms()),
+            moment_literal(since_ms),
             moment_literal(windows.now_ms)
         );
         Rows::ask(self.engine(), &sql).await?.map(|row| {
@@ -74,8 +78,31 @@ impl Investigation<'_> {
         })
     }
 
-    /// What was seen before, among errors of the types that are seen now.
-    async fn known_errors(&self, errors: &[Errors], windows: &Windows) -> Result<HashSet<Kind>, InvestigationError> {
+    /// Remembers when each error was seen last in a range of the past, of which the beginning may be known.
+    async fn remember_errors(&self, (from_ms, until_ms): (i64, i64)) -> Result<(), InvestigationError> {
+        let from_ms = self.memory().errors_known_until().unwrap_or(from_ms).max(from_ms);
+        if from_ms >= until_ms {
+            return Ok(());
+        }
+        let sql = format!(
+            "select service, event_type, error_fingerprint(data) as kind, cast(max(ingested_at) as bigint) as last \
+             from events where level = 'error' and ingested_at >= {} and ingested_at < {} group by 1, 2, 3",
+            moment_literal(from_ms),
+            moment_literal(until_ms)
+        );
+        let seen = Rows::ask(self.engine(), &sql).await?.map(|row| {
+            Ok(((row.text("service")?, row.text("event_type")?, row.text("kind")?), row.integer("last")?))
+        })?;
+        self.memory().learn_errors(seen, until_ms);
+        Ok(())
+    }
+
+    /// What was seen in a range of the past, among errors of the types that are seen now.
+    async fn known_errors(
+        &self,
+        errors: &[Errors],
+        (from_ms, until_ms): (i64, i64),
+    ) -> Result<HashSet<Kind>, InvestigationError> {
         let mut types: Vec<String> = errors.iter().map(|one| literal(&one.kind.1)).collect();
         types.sort_unstable();
         types.dedup();
@@ -83,8 +110,8 @@ impl Investigation<'_> {
             "select service, event_type, error_fingerprint(data) as kind from events where level = 'error' \
              and event_type in ({}) and ingested_at >= {} and ingested_at < {} group by 1, 2, 3",
             types.join(", "),
-            moment_literal(windows.now_ms - SEEN_MS),
-            moment_literal(windows.begins_ms())
+            moment_literal(from_ms),
+            moment_literal(until_ms)
         );
         let known = Rows::ask(self.engine(), &sql).await?;
         Ok(known
@@ -112,7 +139,8 @@ fn once_each(errors: impl Iterator<Item = Errors>) -> Vec<Errors> {
 fn anomaly(errors: Errors, windows: &Windows) -> Anomaly {
     let Errors { kind: (service, event_type, _), example, events, jobs, minutes, first_ms } = errors;
     let is_alert = events >= EVENTS_MIN && jobs.max(minutes) >= SPREAD_MIN;
-    let said = if example.is_empty() { event_type.clone() } else { example };
+    let said = if example.is_empty() { event_type.clone() } else { example.clone() };
+    let example = Some(example).filter(|example| !example.is_empty());
     let (events, jobs) = (events.max(0) as usize, jobs.max(0) as usize);
     let of_jobs = if jobs > 0 { format!(" of {}", units::counted(jobs, "job", "jobs")) } else { String::new() };
     let message = format!(
@@ -135,5 +163,6 @@ fn anomaly(errors: Errors, windows: &Windows) -> Anomaly {
         window: windows.shown(),
         message,
         shared: None,
+        example,
     }
 }

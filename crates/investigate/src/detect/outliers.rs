@@ -12,6 +12,12 @@ use crate::speed::{Slowness, Speeds};
 
 /// Workers are compared with each other over so long: each does few jobs an hour.
 const PEERS_MS: i64 = 3 * HOUR_MS;
+/// Somebody has to look at whoever takes so many times as long; of others it is good to know.
+const GRAVE_FACTOR: f64 = 2.0;
+/// What is looked at reaches back three hours, and each of its stretches is looked at for itself: of so many alerts a day
+/// by chance one may be false, whoever else is looked at and however many others are unusual then.
+const STRETCHES_A_DAY: f64 = 8.0;
+const FALSE_A_DAY: f64 = 0.02;
 /// A difference that nobody feels.
 const FELT_MS: f64 = 50.0;
 
@@ -19,10 +25,16 @@ const FELT_MS: f64 = 50.0;
 /// within the window.
 pub(crate) fn slow_ones(speeds: &Speeds, windows: &Windows) -> Vec<Suspicion> {
     let is_recent = |slow: &&Slowness| slow.until_ms >= windows.begins_ms() && slow.kind != CulpritKind::Queue;
-    speeds.all().iter().filter(is_recent).map(suspicion).collect()
+    let subjects = speeds.subjects() as f64;
+    let judged = speeds.all().iter().filter(is_recent).map(|slow| {
+        let a_day = slow.p * subjects * STRETCHES_A_DAY;
+        let is_grave = slow.factor >= GRAVE_FACTOR && a_day <= FALSE_A_DAY;
+        suspicion(slow, if is_grave { Severity::Alert } else { Severity::Note })
+    });
+    judged.collect()
 }
 
-fn suspicion(slow: &Slowness) -> Suspicion {
+fn suspicion(slow: &Slowness, severity: Severity) -> Suspicion {
     let is_worker = slow.kind == CulpritKind::Worker;
     let (kind, who) = match slow.kind {
         CulpritKind::Worker => (AnomalyKind::Outlier, ""),
@@ -31,7 +43,7 @@ fn suspicion(slow: &Slowness) -> Suspicion {
     let takes = if slow.over_ms.is_some() { "took" } else { "takes" };
     Suspicion {
         kind,
-        severity: Severity::Alert,
+        severity,
         subject: Subject {
             worker_id: is_worker.then(|| slow.id.clone()),
             event_type: (!is_worker).then(|| "connector.*".to_owned()),
@@ -52,6 +64,7 @@ fn suspicion(slow: &Slowness) -> Suspicion {
             units::millis(slow.usual_ms),
             slow.pieces
         ),
+        shared: (!is_worker).then(|| format!("connector {}", slow.id)),
     }
 }
 

@@ -1,13 +1,14 @@
 //! Rates: how many events there are in five minutes.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
 use emp_findings::{AnomalyKind, Severity, Subject, Unit};
 use emp_statistics::rate_test;
 use emp_units as units;
 
-use super::{BASE_BUCKETS_MIN, Suspicion, Windows, in_base};
+use super::{BASE_BUCKETS_MIN, Suspicion, in_base};
 use crate::counts::{Count, Counts};
+use crate::past::Past;
 
 /// Of the last three buckets two have to be unusual.
 const BUCKETS_NOW: i64 = 3;
@@ -20,23 +21,33 @@ enum Of<'a> {
 }
 
 /// More or fewer events of a service, or of a type, than usual.
-pub(crate) fn rates(counts: &Counts, windows: &Windows, base: &[(i64, i64)]) -> Vec<Suspicion> {
-    let all = in_base(counts, windows, base).chain(counts.within(&(0..BUCKETS_NOW)));
-    let mut by_bucket: HashMap<(Of<'_>, i64), f64> = HashMap::new();
-    for count in all {
-        for of in each(count) {
-            *by_bucket.entry((of, count.bucket)).or_default() += count.events as f64;
-        }
-    }
-    let buckets: BTreeSet<i64> = base.iter().flat_map(|range| windows.buckets_of(*range)).collect();
-    let seen: BTreeMap<Of<'_>, ()> = in_base(counts, windows, base).flat_map(each).map(|of| (of, ())).collect();
-    let count_of = |of: &Of<'_>, bucket: i64| by_bucket.get(&(of.clone(), bucket)).copied().unwrap_or_default();
-    let tested = seen.keys().filter_map(|of| {
-        let others: Vec<f64> = buckets.iter().map(|bucket| count_of(of, *bucket)).collect();
-        let now: Vec<f64> = (0..BUCKETS_NOW).map(|bucket| count_of(of, bucket)).collect();
+pub(crate) fn rates(counts: &Counts, past: &Past, base: &[(i64, i64)]) -> Vec<Suspicion> {
+    let before = by_bucket(in_base(past, base));
+    let lately = by_bucket(counts.within(&(0..BUCKETS_NOW)));
+    let buckets: BTreeSet<i64> = base.iter().flat_map(|range| past.windows.buckets_of(*range)).collect();
+    let seen: BTreeSet<Of<'_>> = in_base(past, base).flat_map(each).collect();
+    let count_of = |counts: &ByBucket<'_>, of: &Of<'_>, bucket: i64| {
+        counts.get(&(of.clone(), bucket)).copied().unwrap_or_default()
+    };
+    let tested = seen.iter().filter_map(|of| {
+        let others: Vec<f64> = buckets.iter().map(|bucket| count_of(&before, of, *bucket)).collect();
+        let now: Vec<f64> = (0..BUCKETS_NOW).map(|bucket| count_of(&lately, of, bucket)).collect();
         rate(of, &now, &others)
     });
     tested.collect()
+}
+
+/// How many events there were in each bucket.
+type ByBucket<'a> = HashMap<(Of<'a>, i64), f64>;
+
+fn by_bucket<'a>(counts: impl Iterator<Item = &'a Count>) -> ByBucket<'a> {
+    let mut buckets = ByBucket::new();
+    for count in counts {
+        for of in each(count) {
+            *buckets.entry((of, count.bucket)).or_default() += count.events as f64;
+        }
+    }
+    buckets
 }
 
 fn each(count: &Count) -> [Of<'_>; 2] {
@@ -74,5 +85,6 @@ fn rate(of: &Of<'_>, now: &[f64], others: &[f64]) -> Option<Suspicion> {
         p: Some(p),
         is_large: is_large && agree,
         message: format!("{count} events of {name} in 5 minutes, where {mean:.1} are usual"),
+        shared: None,
     })
 }

@@ -8,6 +8,7 @@ use emp_units as units;
 use super::{DAY_MS, HOUR_MS, MINUTE_MS, Suspicion, Windows};
 use crate::counts::{BUCKET_MS, Counts, OF_CLIENTS, arrived_in};
 use crate::investigation::{Investigation, InvestigationError};
+use crate::past::Past;
 use crate::rows::Rows;
 
 /// Whether anything was heard is looked at in slots of this length.
@@ -17,16 +18,20 @@ const EVENTS_MIN: u64 = 200;
 /// Longer silences lie between two parts of the baseline, not in one.
 const SILENCE_MS_MAX: i64 = 3 * HOUR_MS;
 
+/// How long each service was silent at the longest, and how many events it sent.
+pub(crate) type Longest = BTreeMap<String, (i64, u64)>;
+
 impl Investigation<'_> {
     /// Services of which nothing is heard for longer than they were ever silent at this hour.
     pub(crate) async fn silences(
         &self,
         counts: &Counts,
         windows: &Windows,
-        base: &[(i64, i64)],
+        (past, base): (&Past, &[(i64, i64)]),
     ) -> Result<Vec<Suspicion>, InvestigationError> {
         let mut heard: BTreeMap<&str, i64> = BTreeMap::new();
-        for count in counts.within(&(0..DAY_MS / BUCKET_MS)) {
+        let day = 0..DAY_MS / BUCKET_MS;
+        for count in counts.within(&day).chain(past.counts.within(&day)) {
             let last_ms = heard.entry(&count.service).or_default();
             *last_ms = count.last_ms.max(*last_ms);
         }
@@ -35,7 +40,10 @@ impl Investigation<'_> {
         if !heard.values().any(speaks) || heard.values().all(speaks) {
             return Ok(Vec::new());
         }
-        let longest = self.longest_silences(base).await?;
+        let longest = match past.longest_silences() {
+            Some(longest) => longest,
+            None => past.keep_longest_silences(self.longest_silences(base).await?),
+        };
         let found = heard.iter().filter_map(|(service, last_ms)| {
             let (longest_ms, n) = longest.get(*service).copied().filter(|(_, n)| *n >= EVENTS_MIN)?;
             let silent_ms = windows.now_ms - last_ms;
@@ -45,7 +53,7 @@ impl Investigation<'_> {
     }
 
     /// How long each service was silent at the longest within the baseline, and how many events it sent then.
-    async fn longest_silences(&self, base: &[(i64, i64)]) -> Result<BTreeMap<String, (i64, u64)>, InvestigationError> {
+    async fn longest_silences(&self, base: &[(i64, i64)]) -> Result<Longest, InvestigationError> {
         let sql = format!(
             "select service, max(slot - before) filter (where slot - before <= {most}) as longest, sum(events) as events \
              from (select service, slot, events, lag(slot) over (partition by service order by slot) as before from \
@@ -80,5 +88,6 @@ fn silence(service: &str, (last_ms, silent_ms): (i64, i64), longest_ms: i64, n: 
             units::millis(silent_ms as f64),
             units::millis(longest_ms as f64)
         ),
+        shared: None,
     }
 }

@@ -58,6 +58,8 @@ fn simulate(system: &'static emp_simulate::World, seed: u64, incidents: &[Incide
         until_ms: None,
         culprit: ("job", String::new()),
         jobs: Vec::new(),
+        also: Vec::new(),
+        signs: Vec::new(),
         subject: String::new(),
     };
     assert_eq!(planted.is_some(), !incidents.is_empty(), "it was planted");
@@ -280,4 +282,26 @@ fn an_unknown_job_is_answered_with_those_that_are_near() {
     let said = block_on(world.at(FROM_MS + 12 * HOUR_MS).diagnose(&near[..near.len() - 1])).unwrap();
     assert_eq!(said.verdict, Verdict::NotFound);
     assert!(said.reason.contains(near.as_str()), "{}", said.reason);
+}
+
+/// A replay holds what it has read for the next look; it says what somebody says who looks then for the first time.
+#[test]
+fn a_replay_says_what_a_single_look_says() {
+    for kind in [IncidentKind::RetryStorm, IncidentKind::FullQueue] {
+        let world = world(kind, 11);
+        let until_ms = world.planted.at_ms + 26 * MINUTE_MS;
+        let mut replayed = Vec::new();
+        let replay = world.at(until_ms);
+        let looks =
+            replay.look_back(until_ms - 36 * MINUTE_MS, 4 * MINUTE_MS, &|_, _| (), |now_ms, anomalies, judged| {
+                replayed.push((now_ms, anomalies.found, judged.groups));
+            });
+        block_on(looks).unwrap();
+        assert_eq!(replayed.len(), 9);
+        assert!(replayed.iter().any(|(_, found, _)| found.len() >= 2), "{kind} is told");
+        for (now_ms, found, groups) in replayed {
+            let (anomalies, judged) = block_on(world.at(now_ms).anomalies_and_jobs()).unwrap();
+            assert_eq!((found, groups), (anomalies.found, judged.groups), "{kind} at {now_ms}");
+        }
+    }
 }

@@ -109,3 +109,51 @@ fn each_target_is_told_for_itself_and_nothing_is_forgotten() {
     again.keep_targets(&targets[..1]);
     assert!(again.waiting("b").is_none());
 }
+
+#[test]
+fn what_follows_from_something_that_was_told_is_a_part_of_it() {
+    let storm = || Seen { kind: "new_error".to_owned(), holds_up: true, ..about(&["errors of worker"]) };
+    let waits = || Seen { kind: "latency".to_owned(), follows: true, ..about(&["latency job.claimed"]) };
+    let mut book = Book::default();
+    let told = book.look(0, vec![waits(), storm()], &policy(), &[]);
+    assert_eq!(told.len(), 1, "in one look, too, whichever was found first: {told:#?}");
+    assert_eq!(told[0].seen.kind, "new_error");
+    assert_eq!(book.look(MINUTE_MS, vec![waits()], &policy(), &[]), []);
+    // Alone it is an incident of its own; then others that follow are none of it.
+    let mut book = Book::default();
+    assert_eq!(book.look(0, vec![waits()], &policy(), &[]).len(), 1);
+    let silence = Seen { kind: "silence".to_owned(), follows: true, ..about(&["service a"]) };
+    assert_eq!(book.look(MINUTE_MS, vec![waits(), silence], &policy(), &[]).len(), 1);
+    // What is wrong by itself is told, whatever followed from something else before.
+    assert_eq!(book.look(2 * MINUTE_MS, vec![waits(), storm()], &policy(), &[]).len(), 1);
+}
+
+#[test]
+fn jobs_that_wait_and_waits_that_take_longer_are_one_incident() {
+    let waits =
+        || Seen { kind: "latency".to_owned(), follows: true, holds_up: true, ..about(&["latency job.claimed"]) };
+    let jobs = || Seen {
+        kind: "stuck".to_owned(),
+        verdict: Some("waiting".to_owned()),
+        holds_up: true,
+        jobs: 6,
+        ..about(&["queue default"])
+    };
+    let gone = || Seen { kind: "silence".to_owned(), ..about(&["worker a"]) };
+    let mut book = Book::default();
+    assert_eq!(book.look(0, vec![waits()], &policy(), &[]).len(), 1);
+    assert_eq!(book.look(MINUTE_MS, vec![jobs(), waits()], &policy(), &[]), []);
+    assert_eq!(book.look(2 * MINUTE_MS, vec![jobs(), gone()], &policy(), &[]), [], "an idle worker is missed there");
+    let with_job = Seen { jobs: 1, ..about(&["worker b"]) };
+    assert_eq!(book.look(3 * MINUTE_MS, vec![jobs(), with_job], &policy(), &[]).len(), 1);
+}
+
+#[test]
+fn what_is_over_calls_nobody_and_ends_what_was_told() {
+    let over = || Seen { is_over: true, ..about(&["a"]) };
+    let mut book = Book::default();
+    assert_eq!(book.look(0, vec![over()], &policy(), &[]), []);
+    assert_eq!(book.look(MINUTE_MS, vec![about(&["a"])], &policy(), &[]).len(), 1);
+    let told = book.look(11 * MINUTE_MS, vec![over()], &policy(), &[]);
+    assert_eq!(states(&told), [State::Resolved]);
+}
