@@ -47,6 +47,16 @@ impl Producer {
         let (Self::Worker(name) | Self::Machine(name) | Self::Service(name)) = self;
         name
     }
+
+    /// Its kind and its name, as one text.
+    fn key(&self) -> String {
+        let kind = match self {
+            Self::Worker(_) => 'w',
+            Self::Machine(_) => 'm',
+            Self::Service(_) => 's',
+        };
+        format!("{kind}{}", self.name())
+    }
 }
 
 /// What a minute of a producer's events says of its clock.
@@ -248,11 +258,11 @@ impl Investigation<'_> {
             known.ahead_ms = known.ahead_ms.max(ahead_ms);
             Ok(())
         })?;
-        let mut found: BTreeMap<Producer, Off> = BTreeMap::new();
+        let mut found: Vec<(&Producer, Direction, Off)> = Vec::new();
         let mut offsets: Option<Arc<Offsets>> = None;
         for (producer, minutes) in &producers {
             for direction in [Direction::Ahead, Direction::Behind] {
-                let Some(mut off) = off(minutes, self.now_ms(), direction) else { continue };
+                let Some(off) = off(minutes, self.now_ms(), direction) else { continue };
                 if direction == Direction::Behind {
                     let known = match &offsets {
                         Some(known) => known,
@@ -262,35 +272,71 @@ impl Investigation<'_> {
                         continue;
                     }
                 }
-                off.is_now = self.is_still_off(producer, direction).await?;
-                found.entry(producer.clone()).or_insert(off);
+                found.push((producer, direction, off));
             }
         }
-        let off = of_machines(found, &producers, &workers_on, self.now_ms());
+        let newest = self.newest_of(found.iter().map(|(producer, ..)| *producer), &producers).await?;
+        let mut off_by: BTreeMap<Producer, Off> = BTreeMap::new();
+        for (producer, direction, mut off) in found {
+            // One of a clock that is ahead, all of one that is behind: else it has been put right.
+            off.is_now = newest.get(&producer.key()).is_some_and(|newest| direction.shows_in(*newest));
+            off_by.entry(producer.clone()).or_insert(off);
+        }
+        let off = of_machines(off_by, &producers, &workers_on, self.now_ms());
         let on = |(machine, workers): (String, BTreeSet<String>)| {
             workers.into_iter().map(move |worker| (worker, machine.clone())).collect::<Vec<_>>()
         };
         Ok(Clocks { off, machines: workers_on.into_iter().flat_map(on).collect() })
     }
 
-    /// Do its newest events show it, one of a clock that is ahead, all of one that is behind? Else it has been put right.
-    async fn is_still_off(&self, producer: &Producer, direction: Direction) -> Result<bool, InvestigationError> {
-        let who = match producer {
-            Producer::Worker(id) => format!("worker_id = {}", literal(id)),
-            Producer::Machine(id) => format!("worker_id is null and machine_id = {}", literal(id)),
-            Producer::Service(id) => format!("worker_id is null and machine_id is null and service = {}", literal(id)),
-        };
+    /// What the newest events of some producers say of their clocks, by their keys: by one look at no more than
+    /// the minutes in which these are.
+    async fn newest_of(
+        &self,
+        of: impl Iterator<Item = &Producer>,
+        producers: &BTreeMap<Producer, Minutes>,
+    ) -> Result<BTreeMap<String, Minute>, InvestigationError> {
+        let (mut keys, mut minutes_back) = (BTreeSet::new(), 0);
+        for producer in of {
+            keys.insert(literal(&producer.key()));
+            minutes_back = minutes_back.max(producers.get(producer).map_or(0, newest_minutes));
+        }
+        if keys.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let keys: Vec<String> = keys.into_iter().collect();
+        let from_ms = self.now_ms() - (minutes_back * MINUTE_MS).min(NEWEST_MS);
         let sql = format!(
-            "select max(cast(timestamp as bigint) - cast(ingested_at as bigint)) as ahead from (select timestamp, \
-             ingested_at from events where {who} and ingested_at >= {} and ingested_at <= {} \
-             order by ingested_at desc limit {NEWEST_EVENTS})",
-            moment_literal(self.now_ms() - NEWEST_MS),
-            moment_literal(self.now_ms())
+            "select producer, max(ahead) as ahead from (select producer, ahead, \
+             row_number() over (partition by producer order by arrived desc) as place from (select \
+             case when worker_id is not null then concat('w', worker_id) \
+             when machine_id is not null then concat('m', machine_id) else concat('s', service) end as producer, \
+             cast(timestamp as bigint) - cast(ingested_at as bigint) as ahead, cast(ingested_at as bigint) as arrived \
+             from events where ingested_at >= {} and ingested_at <= {}) where producer in ({})) \
+             where place <= {NEWEST_EVENTS} group by 1",
+            moment_literal(from_ms),
+            moment_literal(self.now_ms()),
+            keys.join(", ")
         );
-        let ahead = Rows::ask(self.engine(), &sql).await?.map(|row| row.integer("ahead"))?;
-        let newest = ahead.first().map(|ahead_ms| Minute { events: 1, ahead_ms: *ahead_ms });
-        Ok(newest.is_some_and(|newest| direction.shows_in(newest)))
+        let newest = Rows::ask(self.engine(), &sql)
+            .await?
+            .map(|row| Ok((row.text("producer")?, Minute { events: 1, ahead_ms: row.integer("ahead")? })))?;
+        Ok(newest.into_iter().collect())
     }
+}
+
+/// How many minutes before now have the newest events of a producer.
+fn newest_minutes(minutes: &Minutes) -> i64 {
+    let mut left = NEWEST_EVENTS as u64;
+    let mut last = 0;
+    for (minute, said) in minutes {
+        last = *minute;
+        left = left.saturating_sub(said.events);
+        if left == 0 {
+            break;
+        }
+    }
+    last + 1
 }
 
 /// One clock instead of several, where all that are on a machine agree.
