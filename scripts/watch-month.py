@@ -122,9 +122,12 @@ def print_tables(trials):
         after = sorted(told["after_ms"] if told["after_ms"] is not None else float("inf") for told in of)
         last, middle = after[-1], after[len(after) // 2]
         shown = [lasting(None if ms == float("inf") else ms) for ms in (middle, last)]
-        counts = [sum(told["after_ms"] is not None for told in of), sum(soon(told["after_ms"]) for told in of)]
-        counts.append(sum(soon(told["after_knowable_ms"]) for told in of))
-        shares = " | ".join(f"{count} ({percent(count / len(of))})" for count in counts)
+        # Workers that are stopped while nobody needs them hold no job up.
+        known = sum(told["knowable"] is not None or told["after_ms"] is not None for told in of)
+        counts = [(sum(told["after_ms"] is not None for told in of), len(of))]
+        counts.append((sum(soon(told["after_ms"]) for told in of), len(of)))
+        counts.append((sum(soon(told["after_knowable_ms"]) for told in of), known))
+        shares = " | ".join(f"{count} of {among} ({percent(count / max(among, 1))})" for count, among in counts)
         print(f"| {kind} | {len(of)} | {shares} | {shown[0]} | {shown[1]} |")
     print()
     print("| world | days | healthy ones | messages about nothing, a healthy day | a day | messages an incident |")

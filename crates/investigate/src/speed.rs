@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use emp_findings::{CulpritKind, Moment, Speed};
 use emp_job::{History, Meaning, Part, PartKind, budget, entity, vocabulary};
-use emp_statistics::{mann_whitney_larger, quantile, student_larger};
+use emp_statistics::{Counted, mann_whitney_counted, mann_whitney_larger, quantile, student_larger};
 use emp_typical::Typical;
 use emp_units as units;
 
@@ -19,8 +19,7 @@ use super::surroundings::Surroundings;
 /// A difference that is worth a word.
 pub(super) const TELLING_FACTOR: f64 = 1.5;
 const TELLING_P: f64 = 0.01;
-/// So few pieces have to be surer than that.
-const FEW_PIECES: usize = 7;
+/// What is told before others have done as much has to be surer than that.
 const TELLING_P_OF_FEW: f64 = 0.001;
 /// Pieces of work that tell how fast somebody is.
 const PIECES_MIN: usize = 3;
@@ -65,6 +64,8 @@ struct Piece<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Speeds {
     slow: Vec<Slowness>,
+    /// Those that are known by few pieces.
+    early: Vec<Slowness>,
     /// How many workers, connectors and queues were looked at.
     subjects: usize,
 }
@@ -86,6 +87,8 @@ pub(super) struct Slowness {
     pub usual_ms: f64,
     pub p: f64,
     pub pieces: usize,
+    /// Is it sure enough to be the reason for what jobs took? Else it is known by few pieces, and to be looked at.
+    pub is_reason: bool,
     /// The jobs of its slow pieces that were slow themselves.
     pub jobs: BTreeSet<String>,
 }
@@ -136,7 +139,9 @@ impl Speeds {
         }
         // What a connector takes is what it would have taken with workers that are as fast as others.
         let of_worker = |piece: &Piece<'_>| {
-            let is_it = |one: &&Slowness| one.kind == CulpritKind::Worker && Some(one.id.as_str()) == piece.worker;
+            let is_it = |one: &&Slowness| {
+                one.is_reason && one.kind == CulpritKind::Worker && Some(one.id.as_str()) == piece.worker
+            };
             let then = slow.iter().filter(is_it).find(|one: &&Slowness| one.includes(piece.start_ms));
             then.map_or(1.0, |one| one.factor)
         };
@@ -148,7 +153,13 @@ impl Speeds {
         }
         let is_slow = |job: &String| around.history(job).is_some_and(|history| overlong(history, typical).is_some());
         slow.iter_mut().for_each(|one| one.jobs.retain(is_slow));
-        Self { slow, subjects }
+        let (slow, early) = slow.into_iter().partition(|one| one.is_reason);
+        Self { slow, early, subjects }
+    }
+
+    /// Those that are known by few pieces: to be looked at, and no reason yet for what jobs took.
+    pub fn early(&self) -> &[Slowness] {
+        &self.early
     }
 
     /// How many might have been slow.
@@ -425,14 +436,14 @@ fn p_beside_all(factors: &[f64], others: &[f64], own: &[&Piece<'_>], since_ms: i
     2.0 * by_rank.min(student_larger(&logs(factors), &logs(&compared)))
 }
 
-/// How sure that is: the probability, and whether it is small enough. By what others did meanwhile alone, where there are
-/// more than a few pieces; else it has to be ten times as sure.
-fn certainty(factors: &[f64], others: &[f64], own: &[&Piece<'_>], since_ms: i64) -> (f64, bool) {
+/// How sure that is: the probability, whether it is small enough to be a reason for what jobs took, and whether it is to be
+/// known soon. The first goes by what others did meanwhile alone; the second has to be ten times as sure.
+fn certainty(factors: &[f64], others: &[f64], own: &[&Piece<'_>], since_ms: i64) -> (f64, bool, bool) {
     let tries = (own.len() + 1 - factors.len().min(own.len())) as f64;
     let beside_all = (p_beside_all(factors, others, own, since_ms) * tries).min(1.0);
-    let is_few = factors.len() <= FEW_PIECES;
-    let meanwhile = if is_few { 1.0 } else { (mann_whitney_larger(factors, others) * tries).min(1.0) };
-    (beside_all.min(meanwhile), meanwhile <= TELLING_P || beside_all <= TELLING_P_OF_FEW)
+    let counted = |values: &[f64]| values.iter().map(|value| (*value, 1)).collect::<Counted>();
+    let meanwhile = (mann_whitney_counted(&counted(factors), &counted(others)) * tries).min(1.0);
+    (beside_all.min(meanwhile), meanwhile <= TELLING_P, beside_all <= TELLING_P_OF_FEW)
 }
 
 /// The run was chosen among as many as there are pieces, so its probability counts as often.
@@ -451,12 +462,12 @@ fn slowness(
     if factors.len() < PIECES_MIN {
         return None;
     }
-    let (p, is_sure) = certainty(&factors, &others, own, since_ms);
+    let (p, is_reason, is_early) = certainty(&factors, &others, own, since_ms);
     let factor = quantile(&mut factors, 0.5)? / quantile(&mut others, 0.5)?;
     let mut times: Vec<f64> = run.iter().map(|piece| piece.ms).collect();
     let ms = quantile(&mut times, 0.5)?;
     let slow = run.iter().filter(|piece| piece.factor >= TELLING_FACTOR).map(|piece| piece.job.to_owned());
-    (factor >= TELLING_FACTOR && is_sure).then(|| Slowness {
+    (factor >= TELLING_FACTOR && (is_reason || is_early)).then(|| Slowness {
         kind,
         id: id.to_owned(),
         since_ms,
@@ -467,6 +478,7 @@ fn slowness(
         usual_ms: ms / factor,
         p,
         pieces: run.len(),
+        is_reason,
         jobs: slow.collect(),
     })
 }

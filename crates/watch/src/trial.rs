@@ -20,7 +20,8 @@ pub struct Trial {
     /// The share of them that would have been told within five minutes of their beginning, from 0 to 1; none where there
     /// were none.
     pub told_soon: Option<f64>,
-    /// The share that would have been told within five minutes of when somebody could know of them.
+    /// The share that would have been told within five minutes of when somebody could know of them, of those of which
+    /// anything was ever to be seen.
     pub told_soon_knowable: Option<f64>,
     /// The share that would have been told at all.
     pub told: Option<f64>,
@@ -88,6 +89,10 @@ impl Trial {
             (!incidents.is_empty()).then(|| told as f64 / incidents.len() as f64)
         };
         let is_soon = |after_ms: Option<i64>| after_ms.is_some_and(|after_ms| after_ms <= SOON_MS);
+        // Workers that are stopped while nobody needs them hold no job up.
+        let could_be_known = |told: &&Told| told.knowable.is_some() || told.after_ms.is_some();
+        let known = incidents.iter().filter(could_be_known).count();
+        let known_soon = incidents.iter().filter(|told| is_soon(told.after_knowable_ms)).count();
         let healthy: Vec<i64> = healthy_days(truth, (since_ms, until_ms));
         let is_of_healthy_day = |at_ms: i64| healthy.contains(&at_ms.div_euclid(DAY_MS));
         let is_false = |message: &&&Message| !truth.planted.iter().any(|incident| tells_of(message, incident));
@@ -106,7 +111,7 @@ impl Trial {
         let days = ((until_ms - since_ms) as f64 / DAY_MS as f64).max(f64::EPSILON);
         Self {
             told_soon: share(&|told| is_soon(told.after_ms)),
-            told_soon_knowable: share(&|told| is_soon(told.after_knowable_ms)),
+            told_soon_knowable: (known > 0).then(|| known_soon as f64 / known as f64),
             told: share(&|told| told.after_ms.is_some()),
             false_per_day: false_messages.len() as f64 / days,
             healthy_days: healthy.len(),

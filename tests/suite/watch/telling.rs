@@ -18,8 +18,8 @@ fn an_incident_is_told_once_with_all_that_one_has_to_know_and_once_that_it_is_ov
     let told = scene.told();
     assert!(texts(&told, "state").iter().all(|state| *state == "open"), "{told:?}");
     let kinds = texts(&told, "kind");
-    // What errors, latencies and new errors have in common is one incident.
-    assert_eq!(kinds, ["latency", "outlier", "skew"], "{told:?}");
+    // What errors, latencies and new errors have in common is one incident, told by what is wrong and not by what follows.
+    assert_eq!(kinds, ["new_error", "outlier", "skew"], "{told:?}");
     assert_eq!(told[0]["who"], "connector comfyui");
     let of_worker = &told[1];
     assert_eq!(of_worker["who"], "worker worker-gpu02-1");
