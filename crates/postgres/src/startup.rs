@@ -54,23 +54,28 @@ pub(crate) struct Entry {
 
 /// The beginning of one connection.
 pub(crate) struct Startup {
-    by_password: Option<SASLAuthStartupHandler<Told>>,
+    /// In the clear, and where a certificate is there by TLS: there the proof may be bound to it, and only there that is offered.
+    by_password: Option<[SASLAuthStartupHandler<Told>; 2]>,
     wants_tls: bool,
     keys: Arc<RandomPidSecretKeyGenerator>,
 }
 
 impl Startup {
     pub fn of(entry: &Entry) -> Self {
-        let by_password = entry.known.clone().map(|known| {
-            let mut scram = ScramAuth::new(known);
+        let by_password_and = |known: &Arc<Known>, certificate: Option<&[u8]>| {
+            let mut scram = ScramAuth::new(Arc::clone(known) as Arc<dyn AuthSource>);
             scram.set_iterations(ITERATIONS);
-            if let Some(certificate) = &entry.certificate {
+            if let Some(certificate) = certificate {
                 // Of a kind to which nothing can be bound, the proof goes without: it is encrypted all the same.
                 let _ = scram.configure_certificate(certificate);
             }
             let keys: Arc<dyn PidSecretKeyGenerator> = entry.keys.clone();
             SASLAuthStartupHandler::new(Arc::new(Told)).with_scram(scram).with_pid_secret_key_generator(keys)
-        });
+        };
+        let by_password = entry
+            .known
+            .as_ref()
+            .map(|known| [by_password_and(known, None), by_password_and(known, entry.certificate.as_deref())]);
         Self { by_password, wants_tls: entry.certificate.is_some(), keys: Arc::clone(&entry.keys) }
     }
 }
@@ -87,8 +92,11 @@ impl StartupHandler for Startup {
             let why = "from another machine only encrypted connections are taken: set sslmode=require";
             return Err(error("FATAL", "28000", why));
         }
-        if let Some(by_password) = &self.by_password {
-            return by_password.on_startup(client, message).await;
+        if let Some([in_the_clear, by_tls]) = &self.by_password {
+            return match client.is_secure() {
+                true => by_tls.on_startup(client, message).await,
+                false => in_the_clear.on_startup(client, message).await,
+            };
         }
         if let PgWireFrontendMessage::Startup(startup) = &message {
             protocol_negotiation(client, startup).await?;

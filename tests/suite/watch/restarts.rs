@@ -97,14 +97,14 @@ fn a_damaged_memory_is_said() {
 #[test]
 fn two_do_not_tell_by_one_memory() {
     let scene = Scene::new();
-    scene.stub.answer(|_| Answer::NeverEnding);
+    // It goes on trying.
+    scene.stub.answer(|_| Answer::Refuse(503));
     let mut first = scene.telling(&["--once", "--now", WRONG]);
     let mut first = first.stderr(std::process::Stdio::null()).spawn().unwrap();
     eventually("the first one tells", || scene.stub.request_count() >= 1);
     let second = run(&mut scene.telling(&["--once", "--now", WRONG]));
     assert_eq!(second.status, 1, "{}", second.stderr);
     assert!(second.stderr.contains("another `emp-events watch` remembers in"), "{}", second.stderr);
-    assert_eq!(scene.stub.request_count(), 1);
     first.kill().unwrap();
     first.wait().unwrap();
     scene.stub.answer(|_| Answer::Accept);
