@@ -143,7 +143,7 @@ impl Serve {
             true => {
                 // Whoever asked counts its time, from one part of the answer to the next.
                 let may = Allowed { time: STATEMENT_TIME_MAX, answer_bytes: Some(STATEMENT_BYTES_MAX), ..may };
-                answer_one(Arc::new(OfStatements { options, runtime: runtime()?, words: Vec::new() }), may)
+                answer_one(Arc::new(OfStatements { options, runtime: Some(runtime()?), words: Vec::new() }), may)
             }
             false => answer_one(Arc::new(OfStore::new(options, runtime()?, Vec::new())), may),
         };
@@ -160,7 +160,7 @@ impl Serve {
             return Err(Failure::Usage(message));
         }
         let words = words_of_child("--answer-statement");
-        let statements = Arc::new(OfStatements { options: options.clone(), runtime: runtime()?, words });
+        let statements = Arc::new(OfStatements { options: options.clone(), runtime: None, words });
         let apart = Arc::new(Apart { aside: server.aside(), statements });
         let encryption = self.encryption()?;
         let is_encrypted = encryption.is_some();

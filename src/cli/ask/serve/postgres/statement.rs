@@ -40,7 +40,8 @@ pub(super) struct Bound {
 /// Statements about one store.
 pub(in crate::cli::ask::serve) struct OfStatements {
     pub options: Options,
-    pub runtime: Runtime,
+    /// On which they are answered, in the process that does.
+    pub runtime: Option<Runtime>,
     /// The words of a command line that answers one of them in a process of its own.
     pub words: Vec<OsString>,
 }
@@ -56,7 +57,8 @@ impl Answers for OfStatements {
         let said =
             |name: &str| asked.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
         let statement = said(STATEMENT).unwrap_or_default();
-        self.runtime.block_on(async {
+        let Some(runtime) = &self.runtime else { return Err(failed("this process asks, and does not answer")) };
+        runtime.block_on(async {
             let engine = engine_for_postgres(&self.options).map_err(refusal)?;
             match said(DESCRIBE) {
                 Some(_) => describe(&engine, statement, said(TYPES).unwrap_or("[]"), reply).await,
