@@ -35,7 +35,7 @@ demo-ops: ## a collector that is killed, and the alerts that arrive and resolve:
 	@scripts/demo-ops.sh
 
 test: ## all tests, against Redis 7 and 8, Valkey, rotel, DuckDB, Polars, pandas, ClickHouse, Spark, Prometheus, psql, Node and Chromium
-	@scripts/need.sh cc redis servers openssl python java chromium prometheus psql typescript page packages packaging
+	@scripts/need.sh cc redis servers openssl python java chromium prometheus psql jdbc typescript page packages packaging
 	@# The same random runs each time: what is still to be found, `make chaos` looks for.
 	PROPTEST_RNG_SEED=1 PATH="$$(scripts/need.sh --tools-path):$$PATH" cargo test $(CARGO_FLAGS)
 	npm --prefix clients/typescript test

@@ -2,7 +2,7 @@
 # Makes sure of the tools that a make target needs, and says what it installs before it does.
 #
 #   scripts/need.sh cc redis servers openssl python java node typescript page chromium prometheus curl psql
-#                   buildah debootstrap fuzz packaging packages sbom
+#                   jdbc buildah debootstrap fuzz packaging packages sbom
 #                                      each of these, installed where missing
 #   scripts/need.sh --tools-path       the folder of the Python tools' programs
 #
@@ -135,6 +135,12 @@ need_psql() {
     command -v psql >/dev/null || install_packages postgresql-client
 }
 
+# PostgreSQL's driver for Java, and a Java that runs a program as it is written.
+need_jdbc() {
+    { command -v javac >/dev/null && [ -e /usr/share/java/postgresql.jar ]; } ||
+        install_packages default-jdk-headless libpostgresql-jdbc-java
+}
+
 need_curl() {
     command -v curl >/dev/null || install_packages curl
 }
@@ -198,6 +204,7 @@ for tool in "$@"; do
         prometheus) need_prometheus ;;
         curl) need_curl ;;
         psql) need_psql ;;
+        jdbc) need_jdbc ;;
         buildah) need_buildah ;;
         debootstrap) need_debootstrap ;;
         fuzz) need_fuzz ;;

@@ -162,7 +162,12 @@ impl Options {
 
     /// Sends log lines to stderr: what a command does while it goes on.
     pub fn start_log(&self) {
-        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+        self.start_log_of("info");
+    }
+
+    /// The same, of what weighs as much as that, where nobody says otherwise.
+    pub fn start_log_of(&self, level: &str) {
+        let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
         let stderr = std::io::stderr();
         tracing_subscriber::fmt()
             .with_env_filter(filter)

@@ -339,14 +339,14 @@ fn newest_minutes(minutes: &Minutes) -> i64 {
     last + 1
 }
 
-/// One clock instead of several, where all that are on a machine agree.
+/// One clock instead of several, where all that are on a machine agree: the machine's, or that of its only worker.
 fn of_machines(
     mut found: BTreeMap<Producer, Off>,
     producers: &BTreeMap<Producer, Minutes>,
     workers_on: &BTreeMap<String, BTreeSet<String>>,
     now_ms: i64,
 ) -> BTreeMap<Producer, Off> {
-    for (machine, workers) in workers_on.iter().filter(|(_, workers)| workers.len() >= 2) {
+    for (machine, workers) in workers_on {
         let own = Producer::Machine(machine.clone());
         let members = workers.iter().map(|worker| Producer::Worker(worker.clone()));
         let members: Vec<Producer> = members.chain(producers.contains_key(&own).then(|| own.clone())).collect();
@@ -368,7 +368,8 @@ fn of_machines(
             continue;
         }
         found.retain(|name, _| !members.contains(name));
-        found.insert(own, together(&agree));
+        let only = workers.first().filter(|_| workers.len() == 1);
+        found.insert(only.map_or(own, |worker| Producer::Worker(worker.clone())), together(&agree));
     }
     found
 }

@@ -1,10 +1,10 @@
-//! The Model Context Protocol on stdin and stdout: JSON-RPC, a message a line, as far as a server of tools needs it.
+//! The Model Context Protocol on stdin and stdout, for a server of tools that answer with text.
 //!
-//! It is written by hand: the protocol's own crate turns on features of `serde`, `indexmap` and `chrono` that everything
-//! below DataFusion is built with, for what are five methods here.
+//! The protocol itself is `rmcp`'s, by those who specify it: versions, errors, cancelling. Here is what remains: tools
+//! that are one after the other asked, and answers that are no longer than they may be.
 
 mod bounded;
-mod protocol;
+mod server;
 
 pub use bounded::bounded;
-pub use protocol::{Answer, Tool, Tools, serve};
+pub use server::{Answer, McpError, Tool, Tools, serve};

@@ -1,14 +1,18 @@
-//! PostgreSQL's wire protocol, as far as programs need it that read: psql, Grafana, psycopg.
+//! PostgreSQL's wire protocol, for programs that read: psql, Grafana, JDBC, psycopg.
 //!
-//! It is written by hand: the crates that speak it turn on features of `chrono`, `rand` and `syn` that everything below
-//! DataFusion is built with. Nothing here knows SQL or the store: a [`Database`] is asked, and its rows are written out.
+//! The protocol itself is `pgwire`'s: messages, SCRAM, TLS; how values are written is `arrow-pg`'s. Here is what a session
+//! of readers needs. Nothing here knows SQL or the store: a [`Database`] is asked, and its rows are written out.
 
-mod literals;
-mod scram;
+mod cancel;
+mod database;
+mod line;
+mod parameters;
 mod server;
 mod session;
-mod value;
-mod wire;
+mod settings;
+mod startup;
+mod statements;
 
-pub use server::{ListenError, Listening, listen};
-pub use value::{Column, Database, Refused, Rows, Type, Value};
+pub use database::{Answer, Database, Described, Parameter, Refused};
+pub use pgwire::tokio::TlsAcceptor;
+pub use server::{Encryption, ListenError, Listening, listen};

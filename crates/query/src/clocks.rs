@@ -11,7 +11,7 @@ use datafusion::scalar::ScalarValue;
 use emp_job::{Offsets, Order};
 
 use super::QueryError;
-use super::engine::Engine;
+use super::engine::{Engine, Given};
 use super::fetch::column_as;
 use super::functions::HAPPENED_AT;
 use super::literal::{literal, moment_literal};
@@ -89,7 +89,7 @@ impl Engine {
              max(cast(ingested_at as bigint) - cast(timestamp as bigint)) as late from events where job_id = {}",
             literal(job_id)
         );
-        let batches = self.run(&sql, None, None).await?.batches().await?;
+        let batches = self.run(&sql, Given::Nothing, None).await?.batches().await?;
         let Some(batch) = batches.first().filter(|batch| batch.num_rows() > 0) else { return Ok(Arc::default()) };
         let [first, last, late] = numbers(batch, ["first", "last", "late"])?.map(|column| column.value(0));
         if !Offsets::is_suspicious(0, late) {
@@ -101,7 +101,7 @@ impl Engine {
 
     async fn ask_for_offsets(&self, within: &str) -> Result<Offsets, QueryError> {
         let mut offsets = Offsets::default();
-        let all = self.run(&of_producers(within, BUCKET_MS), None, None).await?.batches().await?;
+        let all = self.run(&of_producers(within, BUCKET_MS), Given::Nothing, None).await?.batches().await?;
         let mut late: Vec<String> = Vec::new();
         for batch in &all {
             let ([producers], [events, quickest]) =
@@ -118,9 +118,11 @@ impl Engine {
         note(&all, &mut offsets, |producer| late.binary_search_by(|name| name.as_str().cmp(producer)).is_err())?;
         // Of those that may be behind it is asked minute by minute.
         let suspects = format!("{within} and {PRODUCER} in ({})", literals(&late));
-        note(&self.run(&of_producers(&suspects, MINUTE_MS), None, None).await?.batches().await?, &mut offsets, |_| {
-            true
-        })?;
+        note(
+            &self.run(&of_producers(&suspects, MINUTE_MS), Given::Nothing, None).await?.batches().await?,
+            &mut offsets,
+            |_| true,
+        )?;
         let suspects: Vec<String> = offsets.suspects().into_iter().map(str::to_owned).collect();
         if !suspects.is_empty() {
             let order = self.order_of_jobs(within, &suspects).await?;
@@ -142,7 +144,7 @@ impl Engine {
             literals(producers)
         );
         let mut order = Order::default();
-        for batch in &self.run(&sql, None, None).await?.batches().await? {
+        for batch in &self.run(&sql, Given::Nothing, None).await?.batches().await? {
             let [jobs, types, producers] = texts(batch, ["job_id", "event_type", "producer"])?;
             let [timestamps, arrivals] = numbers(batch, ["timestamp", "arrived"])?;
             for row in 0..batch.num_rows() {

@@ -11,6 +11,7 @@ use datafusion::common::ParamValues;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
 use datafusion::error::DataFusionError;
 use datafusion::execution::{FunctionRegistry as _, SessionState};
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, execute_stream};
 use datafusion::prelude::SessionContext;
 use futures::future::BoxFuture;
@@ -26,6 +27,7 @@ use emp_typical::{Learning, Typical};
 use super::canned::CannedQuery;
 use super::clocks::{KnownOffsets, goes_by_clocks};
 use super::optimize::counts_from_catalog;
+use super::postgres::{self, Bound, Postgres};
 use super::rollups::from_rollups;
 use super::session::{self, Limits};
 use super::transitions::TransitionsExec;
@@ -46,6 +48,8 @@ pub struct Engine {
     pub(super) offsets: Mutex<KnownOffsets>,
     /// The plan that runs, from which [`Self::progress`] reads how far it is.
     running: Mutex<Option<Arc<dyn ExecutionPlan>>>,
+    /// What it has for programs that speak to PostgreSQL, where it was opened for them.
+    postgres: Option<Postgres>,
     /// Held while a statement is planned: all its scans must see one snapshot.
     planning: tokio::sync::Mutex<()>,
 }
@@ -60,6 +64,16 @@ pub struct Settings {
     /// Told while the ids of files are brought into the index, which a first question about ids
     /// has to wait for.
     pub on_learning: Option<OnLearning>,
+    /// Is it for programs that speak to PostgreSQL, and ask about its catalog, too?
+    pub for_postgres: bool,
+}
+
+/// What stands for the parameters of a statement.
+pub(super) enum Given<'a> {
+    Nothing,
+    Values(ParamValues),
+    /// Texts, which become what the statement needs.
+    Texts(&'a [Bound]),
 }
 
 /// What one writer has in the store.
@@ -109,7 +123,7 @@ impl Engine {
         }
         // The store is looked at beside what follows.
         let source = Arc::new(Source::open(layout, settings.on_learning));
-        let session = session::start(&limits);
+        let session = session::start(&limits, settings.for_postgres);
         let asked = Asked { sql: "", limits: &limits, state: None };
         let context = session.and_then(|state| with_tables(state, &source));
         let context = context.map_err(|error| translate(&error, &asked))?;
@@ -121,6 +135,7 @@ impl Engine {
             clock,
             offsets: Mutex::default(),
             running: Mutex::default(),
+            postgres: settings.for_postgres.then(Postgres::default),
             planning: tokio::sync::Mutex::default(),
         })
     }
@@ -155,7 +170,7 @@ impl Engine {
             true => Some(self.offsets(since_ms, until_ms).await?),
             false => None,
         };
-        self.run(text, None, offsets).await
+        self.run(text, Given::Nothing, offsets).await
     }
 
     /// Answers a canned query. `given` are its parameters as text, by name; of two with one
@@ -167,7 +182,7 @@ impl Engine {
     pub async fn canned(&self, query: &CannedQuery, given: &[(String, String)]) -> Result<Answer, QueryError> {
         let values = query.bind(given, &self.clock)?;
         let offsets = self.offsets_for(&query.sql, &values).await?;
-        self.run(&query.sql, Some(values), Some(offsets)).await
+        self.run(&query.sql, Given::Values(values), Some(offsets)).await
     }
 
     /// When the newest event arrived, ms since the epoch; `None`
@@ -264,10 +279,10 @@ impl Engine {
     pub(super) fn run<'a>(
         &'a self,
         text: &'a str,
-        values: Option<ParamValues>,
+        given: Given<'a>,
         offsets: Option<Arc<Offsets>>,
     ) -> BoxFuture<'a, Result<Answer, QueryError>> {
-        self.run_unboxed(text, values, offsets).boxed()
+        self.run_unboxed(text, given, offsets).boxed()
     }
 
     /// Where a file goes before the first rows are there, the collector has put its events into
@@ -275,9 +290,10 @@ impl Engine {
     async fn run_unboxed(
         &self,
         text: &str,
-        values: Option<ParamValues>,
+        given: Given<'_>,
         offsets: Option<Arc<Offsets>>,
     ) -> Result<Answer, QueryError> {
+        self.set_up_for(text).await?;
         let mut state = self.context.state();
         if let Some(offsets) = offsets {
             state.config_mut().set_extension(Arc::clone(&offsets));
@@ -288,7 +304,7 @@ impl Engine {
         let asked = Asked { sql: text, limits: &self.limits, state: Some(&state) };
         let mut attempt = 1;
         loop {
-            let begun = match self.plan(&state, &asked, values.clone()).await? {
+            let begun = match self.plan(&state, &asked, &given).await? {
                 Ok(plan) => {
                     *lock(&self.running) = Some(Arc::clone(&plan));
                     begin(plan, &state).await
@@ -306,20 +322,46 @@ impl Engine {
         }
     }
 
+    /// Makes known to the session what only that statement needs.
+    async fn set_up_for(&self, text: &str) -> Result<(), QueryError> {
+        let asked = Asked { sql: text, limits: &self.limits, state: None };
+        match &self.postgres {
+            Some(postgres) => postgres.set_up(&self.context, &asked).await,
+            None => Ok(()),
+        }
+    }
+
+    /// A statement as it was understood, which is not run.
+    pub(super) async fn understand(&self, text: &str) -> Result<(SessionState, LogicalPlan), QueryError> {
+        self.set_up_for(text).await?;
+        let state = self.context.state();
+        let asked = Asked { sql: text, limits: &self.limits, state: Some(&state) };
+        let statement = statement::parse(&state, &asked, self.postgres.as_ref())?;
+        let _one_at_a_time = self.planning.lock().await;
+        let logical = state.statement_to_plan(statement).await.map_err(|error| translate(&error, &asked))?;
+        statement::check_plan(&logical)?;
+        Ok((state, logical))
+    }
+
     /// The outer error is about the statement, the inner one about planning it.
     async fn plan(
         &self,
         state: &SessionState,
         asked: &Asked<'_>,
-        values: Option<ParamValues>,
+        given: &Given<'_>,
     ) -> Result<Result<Arc<dyn ExecutionPlan>, DataFusionError>, QueryError> {
-        let statement = statement::parse(state, asked)?;
+        let statement = statement::parse(state, asked, self.postgres.as_ref())?;
         let _one_at_a_time = self.planning.lock().await;
         let logical = match state.statement_to_plan(statement).await {
             Ok(logical) => logical,
             Err(error) => return Ok(Err(error)),
         };
         statement::check_plan(&logical)?;
+        let values = match given {
+            Given::Nothing => None,
+            Given::Values(values) => Some(values.clone()),
+            Given::Texts(texts) => postgres::values(&logical, texts)?,
+        };
         let bound = match values {
             Some(values) => logical.with_param_values(values),
             None => Ok(logical),

@@ -120,6 +120,16 @@ pub enum QueryError {
         /// The type that was wanted.
         kind: String,
     },
+    /// What stands for a parameter is not of the type that the statement needs there.
+    #[error("`{text}` is no {kind}, as ${number} has to be")]
+    NoParameter {
+        /// Which parameter, from 1 on.
+        number: usize,
+        /// What it says.
+        text: String,
+        /// The type.
+        kind: String,
+    },
     /// No function of that name.
     #[error("there is no function `{name}`{}", suggestion(nearest.as_ref()))]
     UnknownFunction {

@@ -15,6 +15,8 @@ use super::{QueryError, functions};
 
 /// The names under which `show tables` lists ours.
 const CATALOG: &str = "store";
+/// The same for programs that speak to PostgreSQL: the name of the database that they connect to.
+pub(super) const POSTGRES_CATALOG: &str = "events";
 /// See [`CATALOG`].
 pub(super) const SCHEMA: &str = "public";
 
@@ -78,11 +80,13 @@ fn machine_bytes() -> Option<u64> {
 
 /// A session without tables. Nothing is registered in it that could read or write other
 /// files: no file formats, no factories of tables.
-pub(super) fn start(limits: &Limits) -> Result<SessionState> {
+pub(super) fn start(limits: &Limits, for_postgres: bool) -> Result<SessionState> {
+    let catalog = if for_postgres { POSTGRES_CATALOG } else { CATALOG };
     let mut config = SessionConfig::new()
-        .with_default_catalog_and_schema(CATALOG, SCHEMA)
+        .with_default_catalog_and_schema(catalog, SCHEMA)
         .with_create_default_catalog_and_schema(true)
-        .with_information_schema(true)
+        // PostgreSQL's own is another one.
+        .with_information_schema(!for_postgres)
         .with_collect_statistics(false);
     let options = config.options_mut();
     options.set("datafusion.execution.time_zone", "UTC")?;

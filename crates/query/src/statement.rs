@@ -11,19 +11,25 @@ use datafusion::sql::sqlparser::ast::{SetExpr, Statement as SqlStatement};
 
 use super::QueryError;
 use super::dialect::StoreDialect;
+use super::postgres::Postgres;
 use super::session::SCHEMA;
 use super::tables;
 use super::translate::{Asked, translate, unknown_table};
 
 /// Parses `sql` and refuses what is not for a reader.
-pub(super) fn parse(state: &SessionState, asked: &Asked<'_>) -> Result<Statement, QueryError> {
+pub(super) fn parse(
+    state: &SessionState,
+    asked: &Asked<'_>,
+    postgres: Option<&Postgres>,
+) -> Result<Statement, QueryError> {
     let recursion_limit = state.config_options().sql_parser.recursion_limit.get();
-    let parsed = DFParserBuilder::new(asked.sql)
-        .with_dialect(&StoreDialect)
-        .with_recursion_limit(recursion_limit)
-        .build()
-        .and_then(|mut parser| parser.parse_statements())
-        .map_err(|error| translate(&error, asked))?;
+    let in_ours = || {
+        let parser =
+            DFParserBuilder::new(asked.sql).with_dialect(&StoreDialect).with_recursion_limit(recursion_limit).build();
+        let parsed = parser.and_then(|mut parser| parser.parse_statements());
+        parsed.map(Vec::from).map_err(|error| translate(&error, asked))
+    };
+    let parsed = postgres.and_then(|postgres| postgres.parse(asked)).unwrap_or_else(in_ours)?;
     let mut statements = parsed.into_iter();
     let Some(statement) = statements.next() else {
         return Err(QueryError::NotOneStatement("there is no statement: try `select * from events limit 10`"));
@@ -34,7 +40,7 @@ pub(super) fn parse(state: &SessionState, asked: &Asked<'_>) -> Result<Statement
     if let ControlFlow::Break(statement) = writes(&statement) {
         return Err(QueryError::ReadOnly { statement });
     }
-    check_tables(state, &statement, asked)?;
+    check_tables(state, &statement, asked, postgres.is_some())?;
     Ok(statement)
 }
 
@@ -75,8 +81,13 @@ fn first_words(statement: &str) -> String {
     words.join(" ")
 }
 
-/// Every table must be one of ours, one of the information schema, or a function that makes rows.
-fn check_tables(state: &SessionState, statement: &Statement, asked: &Asked<'_>) -> Result<(), QueryError> {
+/// Every table must be one of ours, one of the information schema or of PostgreSQL's catalog, or a function that makes rows.
+fn check_tables(
+    state: &SessionState,
+    statement: &Statement,
+    asked: &Asked<'_>,
+    has_catalog: bool,
+) -> Result<(), QueryError> {
     let references = state.resolve_table_references(statement).map_err(|error| translate(&error, asked))?;
     for reference in references {
         let is_ours = match &reference {
@@ -84,7 +95,9 @@ fn check_tables(state: &SessionState, statement: &Statement, asked: &Asked<'_>) 
                 tables::NAMES.contains(&&**table) || state.table_functions().contains_key(&**table)
             }
             TableReference::Partial { schema, table } | TableReference::Full { schema, table, .. } => {
-                &**schema == "information_schema" || (&**schema == SCHEMA && tables::NAMES.contains(&&**table))
+                &**schema == "information_schema"
+                    || (has_catalog && &**schema == "pg_catalog")
+                    || (&**schema == SCHEMA && tables::NAMES.contains(&&**table))
             }
         };
         if !is_ours {

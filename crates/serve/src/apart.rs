@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::limits::Limits;
 use super::reply::{Head, PARTS_MAX, Part, over, reply};
-use super::{Asked, Kind, Questions, Refusal};
+use super::{Answers, Asked, Kind, Refusal};
 
 /// A slow reader is told that its time is over, and not waited for any longer than this.
 const LAST_WORD: Duration = Duration::from_secs(1);
@@ -26,13 +26,24 @@ mod kind {
     pub const REFUSED: u8 = b'R';
 }
 
+/// What one question may have.
+#[derive(Debug, Clone, Copy)]
+pub struct Allowed {
+    /// How long it may take.
+    pub time: Duration,
+    /// Bytes of memory; as many as there are where nothing is said.
+    pub memory_bytes: Option<u64>,
+    /// Bytes of its answer; the usual 64 MiB where nothing is said.
+    pub answer_bytes: Option<usize>,
+}
+
 /// Answers the one question that is asked at stdin, and writes its answer to stdout, as [`ask`] reads it. It ends, whatever
-/// it is doing, once nobody holds its stdin open any more. It may have so many bytes of memory, if that is said.
+/// it is doing, once nobody holds its stdin open any more.
 ///
 /// # Errors
 /// What the system says where the question cannot be read, or its answer not be written.
-pub fn answer_one(questions: Arc<dyn Questions>, time_limit: Duration, memory_bytes: Option<u64>) -> io::Result<()> {
-    if let Some(bytes) = memory_bytes {
+pub fn answer_one(answers: Arc<dyn Answers>, may: Allowed) -> io::Result<()> {
+    if let Some(bytes) = may.memory_bytes {
         // Where the system knows no such limit, the engine's own holds.
         let _ = rlimit::setrlimit(rlimit::Resource::DATA, bytes, bytes);
     }
@@ -43,9 +54,11 @@ pub fn answer_one(questions: Arc<dyn Questions>, time_limit: Duration, memory_by
         let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
         std::process::exit(0);
     });
-    let (mut reply, mut parts) = reply(&Arc::new(Limits::usual(time_limit)));
+    let mut limits = Limits::usual(may.time);
+    limits.bytes = may.answer_bytes.unwrap_or(limits.bytes);
+    let (mut reply, mut parts) = reply(&Arc::new(limits));
     std::thread::spawn(move || {
-        let answered = questions.answer(&asked, &mut reply);
+        let answered = answers.answer(&asked, &mut reply);
         reply.finish(answered);
     });
     let mut out = BufWriter::new(io::stdout().lock());
@@ -154,7 +167,7 @@ fn ended_early(status: Option<ExitStatus>) -> Refusal {
 
 /// Passes parts on as they come, and ends the process once they are of no use.
 async fn pass_on(mut parts: Receiver<Part>, sender: Sender<Part>, running: Running, limits: Arc<Limits>) {
-    let deadline = Instant::now() + limits.time;
+    let mut deadline = Instant::now() + limits.time;
     loop {
         let next = async {
             match parts.recv().await {
@@ -166,6 +179,10 @@ async fn pass_on(mut parts: Receiver<Part>, sender: Sender<Part>, running: Runni
             biased;
             refusal = over(sender.clone(), deadline, limits.time) => refusal,
             goes_on = next => match goes_on {
+                true if limits.is_time_of_each_part => {
+                    deadline = Instant::now() + limits.time;
+                    continue;
+                }
                 true => continue,
                 false => return,
             },

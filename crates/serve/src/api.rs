@@ -1,5 +1,6 @@
 //! Questions over HTTP: so many at once.
 
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::Receiver;
 
+use super::limits::Limits;
 use super::reply::{Head, Part};
 use super::routes::Shared;
 use super::{Asked, Kind, Refusal, apart};
@@ -146,13 +148,23 @@ pub(crate) async fn whole(shared: &Arc<Shared>, asked: &Asked) -> Result<String,
 
 /// Begins to answer once it is its turn.
 async fn begin(shared: &Arc<Shared>, asked: &Asked) -> Result<Receiver<Part>, Refusal> {
+    begin_by(shared, shared.questions.program(), asked, &shared.limits).await
+}
+
+/// The same by another program, and within other limits.
+pub(crate) async fn begin_by(
+    shared: &Arc<Shared>,
+    program: Command,
+    asked: &Asked,
+    limits: &Arc<Limits>,
+) -> Result<Receiver<Part>, Refusal> {
     let turn = tokio::time::timeout(shared.limits.patience, Arc::clone(&shared.turns).acquire_owned()).await;
     let Ok(Ok(turn)) = turn else {
         let message = format!("{} questions are being answered: ask again", shared.limits.questions);
         return Err(Refusal::new(Kind::Busy, message));
     };
     let running = shared.metrics.answers();
-    apart::ask(shared.questions.program(), asked, &shared.limits, (turn, running))
+    apart::ask(program, asked, limits, (turn, running))
 }
 
 fn response(shared: &Shared, asked: &Asked, head: Head, parts: Receiver<Part>) -> Response {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::limits::Limits;
 use super::reply::{Head, Part, reply};
-use super::{Asked, Kind, Questions, Refusal};
+use super::{Answers, Asked, Kind, Refusal};
 
 /// A whole answer.
 #[derive(Debug, Clone, Default)]
@@ -18,22 +18,21 @@ pub struct Whole {
     pub now_ms: Option<i64>,
 }
 
-/// Answers a question within that time. It waits, and is not for a thread on which others work.
+/// Answers a question within that time. It ends early where the answer is not waited for any more.
 ///
 /// # Errors
 /// Why there is no answer, or none to its end.
-pub fn answer_at_once(questions: &Arc<dyn Questions>, asked: Asked, time: Duration) -> Result<Whole, Refusal> {
+pub async fn answer_at_once(answers: Arc<dyn Answers>, asked: Asked, time: Duration) -> Result<Whole, Refusal> {
     let (mut reply, mut parts) = reply(&Arc::new(Limits::usual(time)));
-    let questions = Arc::clone(questions);
     let work = move || {
-        let answered = questions.answer(&asked, &mut reply);
+        let answered = answers.answer(&asked, &mut reply);
         reply.finish(answered);
     };
     let thread = std::thread::Builder::new().name("question".to_owned()).spawn(work);
     thread.map_err(|error| Refusal::new(Kind::Busy, format!("no thread for the question: {error}")))?;
     let (mut whole, mut text) = (Whole::default(), Vec::new());
     loop {
-        match parts.blocking_recv() {
+        match parts.recv().await {
             Some(Part::Head(Head { notes, now_ms, .. })) => (whole.notes, whole.now_ms) = (notes, now_ms),
             Some(Part::Body(bytes)) => text.extend_from_slice(&bytes),
             Some(Part::End) => {

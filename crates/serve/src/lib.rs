@@ -6,6 +6,7 @@
 
 mod apart;
 mod api;
+mod aside;
 mod assets;
 mod at_once;
 mod follow;
@@ -23,12 +24,14 @@ mod server;
 mod session;
 mod settings;
 
-pub use apart::answer_one;
+pub use apart::{Allowed, answer_one};
+pub use aside::{Aside, Parts};
 pub use at_once::{Whole, answer_at_once};
 pub use follow::Followed;
 pub use limits::QUESTIONS_AT_ONCE;
+pub use listener::acceptor;
 pub use problem::{Kind, Refusal};
-pub use questions::{Asked, Questions};
+pub use questions::{Answers, Asked, Questions};
 pub use reply::Reply;
 pub use server::{ServeError, Server};
 pub use settings::{Place, Settings, Tls, Token};

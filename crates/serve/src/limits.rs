@@ -12,6 +12,8 @@ pub(crate) struct Limits {
     pub patience: Duration,
     /// How long a question takes.
     pub time: Duration,
+    /// Is that the time until the first part of an answer is there, and then again from each to the next?
+    pub is_time_of_each_part: bool,
     /// Rows of an answer.
     pub rows: usize,
     /// Bytes of an answer.
@@ -31,6 +33,7 @@ impl Limits {
             questions: QUESTIONS_AT_ONCE,
             patience: Duration::from_secs(10),
             time,
+            is_time_of_each_part: false,
             rows: 1_000_000,
             bytes: 64 << 20,
             body: 64 << 10,

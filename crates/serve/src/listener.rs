@@ -92,8 +92,11 @@ async fn remove_left_over(path: &Path) -> io::Result<()> {
     }
 }
 
-/// What speaks TLS by these files.
-pub(crate) fn acceptor(tls: &Tls) -> Result<TlsAcceptor, ServeError> {
+/// What speaks TLS by these files, and that protocol inside.
+///
+/// # Errors
+/// [`ServeError::Certificate`].
+pub fn acceptor(tls: &Tls, protocol: &[u8]) -> Result<TlsAcceptor, ServeError> {
     let failed = |path: &Path, detail: String| ServeError::Certificate { path: path.to_owned(), detail };
     let read = |error: &dyn std::fmt::Display| failed(&tls.certificate, error.to_string());
     let chain = CertificateDer::pem_file_iter(&tls.certificate).map_err(|error| read(&error))?;
@@ -105,6 +108,6 @@ pub(crate) fn acceptor(tls: &Tls) -> Result<TlsAcceptor, ServeError> {
     let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()));
     let builder = builder.with_safe_default_protocol_versions().map_err(|error| read(&error))?;
     let mut config = builder.with_no_client_auth().with_single_cert(chain, key).map_err(|error| read(&error))?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![protocol.to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }

@@ -12,6 +12,9 @@ pub struct Refusal {
     pub kind: Kind,
     /// The reason, with what to do.
     pub message: String,
+    /// What programs of one kind know it by, where they have a name for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
 }
 
 /// What kind of reason, by which the status of the response is chosen.
@@ -73,7 +76,13 @@ impl Kind {
 impl Refusal {
     /// A reason of that kind.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), code: None }
+    }
+
+    /// The same, known by that code.
+    #[must_use]
+    pub fn known_as(self, code: &str) -> Self {
+        Self { code: Some(code.to_owned()), ..self }
     }
 }
 

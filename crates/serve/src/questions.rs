@@ -15,8 +15,8 @@ pub struct Asked {
     pub parameters: Vec<(String, String)>,
 }
 
-/// What can be asked.
-pub trait Questions: Send + Sync + 'static {
+/// What answers, each question in a process of its own.
+pub trait Answers: Send + Sync + 'static {
     /// The program that answers one question in a process of its own, by [`answer_one`](super::answer_one).
     fn program(&self) -> Command;
 
@@ -25,7 +25,10 @@ pub trait Questions: Send + Sync + 'static {
     /// # Errors
     /// Why there is no answer, or none to its end.
     fn answer(&self, asked: &Asked, reply: &mut Reply) -> Result<(), Refusal>;
+}
 
+/// What can be asked over HTTP.
+pub trait Questions: Answers {
     /// Takes note that somebody asked that: from the page, or else a program.
     fn was_asked(&self, _asked: &Asked, _is_from_page: bool) {}
 

@@ -21,7 +21,7 @@ use super::listener::{Line, Listener, acceptor};
 use super::looks::Looks;
 use super::metrics::{Lasting, Metrics};
 use super::routes::{Shared, routes};
-use super::{Questions, Settings};
+use super::{Aside, Questions, Settings};
 
 /// How long the head of a request may take, and a connection may be silent between two.
 const HEAD_TIME: Duration = Duration::from_secs(30);
@@ -73,7 +73,7 @@ impl Server {
     /// # Errors
     /// [`ServeError`] where that cannot be.
     pub async fn start(settings: Settings, questions: Arc<dyn Questions>) -> Result<Self, ServeError> {
-        let tls = settings.tls.as_ref().map(acceptor).transpose()?;
+        let tls = settings.tls.as_ref().map(|tls| acceptor(tls, b"http/1.1")).transpose()?;
         let listener = Listener::bind(&settings.place).await?;
         let address = listener.address();
         let limits = Arc::new(Limits::usual(settings.time_limit));
@@ -107,6 +107,11 @@ impl Server {
             address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
         }
         Some(format!("{}://{address}{}/", self.shared.scheme, self.shared.base_path))
+    }
+
+    /// Lets questions that come another way be answered in turn with those that come over HTTP.
+    pub fn aside(&self) -> Aside {
+        Aside::of(&self.shared)
     }
 
     /// Answers until `ended`, and what is being answered then.

@@ -52,7 +52,7 @@ pub use lock::Lock;
 pub use losses::{RecordedLosses, newest_loss};
 pub use mend::KeptAside;
 pub use merge::{KnownNames, MergeWriter, Scope, known_names};
-pub use notes::{read_note, write_note};
+pub use notes::{NoteLock, lock_note, read_note, write_note};
 pub use range::{EventRange, Stored, events_of};
 pub use records::Records;
 pub use retain::{Refusal, Retention, Retired, find_retired, retain, retired_events};

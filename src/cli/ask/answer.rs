@@ -260,7 +260,16 @@ pub(super) fn engine_in(
     zone: TimeZone,
     on_learning: Option<OnLearning>,
 ) -> Result<Engine, QueryError> {
-    let settings = Settings { memory_bytes: options.asking.memory, on_learning, ..Settings::default() };
+    engine_with(options, zone, Settings { on_learning, ..Settings::default() })
+}
+
+/// The same for programs that speak to PostgreSQL.
+pub(super) fn engine_for_postgres(options: &Options) -> Result<Engine, QueryError> {
+    engine_with(options, options.time_zone(), Settings { for_postgres: true, ..Settings::default() })
+}
+
+fn engine_with(options: &Options, zone: TimeZone, settings: Settings) -> Result<Engine, QueryError> {
+    let settings = Settings { memory_bytes: options.asking.memory, ..settings };
     let engine = Engine::open_with(&options.layout(), settings)?;
     let now_ms = now_ms(options, &engine)?;
     Ok(engine.with_clock(Timestamp::from_millisecond(now_ms).unwrap_or(Timestamp::MAX), zone))

@@ -1,20 +1,22 @@
 //! `mcp`: the questions as tools of a coding assistant.
 
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
 
 use emp_mcp::{Answer, Tool, Tools, bounded, serve};
-use emp_serve::{Asked, Questions, answer_at_once};
+use emp_serve::{Asked, Questions as _, answer_at_once};
 use emp_units::{parse_bytes, parse_positive_duration};
 use emp_usage::Way;
 
 use super::answer::runtime;
+use super::end_signals::EndSignals;
 use super::serve::OfStore;
-use crate::cli::failure::Outcome;
+use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::{FormatOption, Options};
 
 /// Rows of SQL that an answer has where nobody says.
@@ -44,17 +46,22 @@ pub(crate) struct Mcp {
 impl Mcp {
     pub fn run(self, options: &Options) -> Outcome {
         options.allow_formats(&FormatOption::OF_SENTENCES)?;
-        let questions: Arc<dyn Questions> = Arc::new(OfStore::new(options.clone(), runtime()?, Vec::new()));
+        let questions = Arc::new(OfStore::new(options.clone(), runtime()?, Vec::new()));
         let bytes_max = usize::try_from(self.answer_bytes).unwrap_or(usize::MAX).max(1 << 10);
         let tools = OfQuestions { questions, bytes_max, time: self.time_limit };
-        serve(&tools, std::io::stdin().lock(), std::io::stdout().lock())?;
-        Ok(ExitCode::SUCCESS)
+        options.start_log_of("warn");
+        runtime()?.block_on(async {
+            let mut signals = EndSignals::watch()?;
+            serve(tools, signals.any()).await.map_err(Failure::from)
+        })?;
+        // What is still being answered has nobody who waits for it.
+        std::process::exit(0)
     }
 }
 
 /// The questions of one store, as tools.
 struct OfQuestions {
-    questions: Arc<dyn Questions>,
+    questions: Arc<OfStore>,
     bytes_max: usize,
     time: Duration,
 }
@@ -134,13 +141,22 @@ impl Tools for OfQuestions {
          are cut where an answer would be too long, and say how many more there are."
     }
 
-    fn call(&self, name: &str, arguments: &Map<String, Value>) -> Answer {
-        let asked = match asked(name, arguments) {
-            Ok(asked) => asked,
-            Err(message) => return Answer { text: message, is_error: true },
-        };
+    fn call(&self, name: &str, arguments: Map<String, Value>) -> BoxFuture<'_, Answer> {
+        let (name, asked) = (name.to_owned(), asked(name, &arguments));
+        async move {
+            match asked {
+                Ok(asked) => self.answer(&name, asked).await,
+                Err(message) => Answer { text: message, is_error: true },
+            }
+        }
+        .boxed()
+    }
+}
+
+impl OfQuestions {
+    async fn answer(&self, name: &str, asked: Asked) -> Answer {
         emp_usage::count(&asked.name, Way::Assistant);
-        match answer_at_once(&self.questions, asked.clone(), self.time) {
+        match answer_at_once(self.questions.clone(), asked.clone(), self.time).await {
             Ok(whole) => {
                 let command = self.questions.command_line(&asked, whole.now_ms);
                 let (body, is_cut) = self.body(name, &whole.text);
@@ -149,6 +165,24 @@ impl Tools for OfQuestions {
             // It may hold what an event says, as the id of a job that is near.
             Err(refusal) => Answer { text: marked(&refusal.message, false, &[], None), is_error: true },
         }
+    }
+
+    /// An answer that is no longer than it may be.
+    fn body(&self, name: &str, text: &str) -> (String, bool) {
+        if name != "sql" {
+            return match serde_json::from_str::<Value>(text) {
+                Ok(value) => bounded(&value, self.bytes_max),
+                Err(_) => (text.to_owned(), false),
+            };
+        }
+        if text.len() <= self.bytes_max {
+            return (text.to_owned(), false);
+        }
+        // Whole lines of it.
+        let end = text.floor_char_boundary(self.bytes_max);
+        let end = text[..end].rfind('\n').unwrap_or(end);
+        let more = text[end..].lines().count().saturating_sub(1);
+        (format!("{}\n… {more} more lines", &text[..end]), true)
     }
 }
 
@@ -195,24 +229,4 @@ fn marked(body: &str, is_cut: bool, notes: &[String], command: Option<&str>) -> 
 
 fn inside(text: &str) -> String {
     text.replace("<data>", "<\u{200b}data>").replace("</data>", "<\u{200b}/data>")
-}
-
-impl OfQuestions {
-    /// An answer that is no longer than it may be.
-    fn body(&self, name: &str, text: &str) -> (String, bool) {
-        if name != "sql" {
-            return match serde_json::from_str::<Value>(text) {
-                Ok(value) => bounded(&value, self.bytes_max),
-                Err(_) => (text.to_owned(), false),
-            };
-        }
-        if text.len() <= self.bytes_max {
-            return (text.to_owned(), false);
-        }
-        // Whole lines of it.
-        let end = text.floor_char_boundary(self.bytes_max);
-        let end = text[..end].rfind('\n').unwrap_or(end);
-        let more = text[end..].lines().count().saturating_sub(1);
-        (format!("{}\n… {more} more lines", &text[..end]), true)
-    }
 }

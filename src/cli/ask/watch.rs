@@ -117,8 +117,8 @@ impl Watch {
         options.start_log();
         let place = match (&self.state, self.dry_run) {
             (_, true) => Place::nowhere(),
-            (Some(folder), false) => Place::of(Layout::new(folder)),
-            (None, false) => Place::of(options.layout()),
+            (Some(folder), false) => Place::of(Layout::new(folder))?,
+            (None, false) => Place::of(options.layout())?,
         };
         let place = Arc::new(place);
         runtime()?.block_on(async {

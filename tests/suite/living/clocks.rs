@@ -88,6 +88,17 @@ fn a_machine_is_named_where_all_its_workers_agree() {
     assert_eq!((&skew[0]["subject"]["machine_id"], &skew[0]["subject"]["worker_id"]), (&"m3".into(), &Value::Null));
 }
 
+/// What a machine says itself and what its only worker says go by one clock, which is told of once.
+#[test]
+fn a_machine_and_its_only_worker_are_told_of_once() {
+    let mut world = system(&[("w1-1", AHEAD, 0, LAST), ("m1", AHEAD, 0, LAST)]);
+    world.beats("m1", 15 * SECOND, SECOND, LAST);
+    let (_redis, store) = world.stored();
+    let skew = anomalies(&store, LAST, "skew");
+    assert_eq!(skew.len(), 1, "{skew:#?}");
+    assert_eq!((&skew[0]["subject"]["worker_id"], &skew[0]["subject"]["machine_id"]), (&"w1-1".into(), &Value::Null));
+}
+
 #[test]
 fn a_clock_that_was_put_right_is_no_alert() {
     let right = LAST - 3 * MINUTE;

@@ -129,7 +129,9 @@ impl World {
                 let add = pipe.cmd("XADD").arg("emp:events").arg(format!("{arrived}-*"));
                 add.arg(&["service", told.service, "eventType", &told.event_type]);
                 add.arg(&["timestamp", &happened.to_string(), "data", &told.data.to_string()]);
-                for (name, id) in [("jobId", &told.job), ("workerId", &told.worker)] {
+                // `m1` is what the machine says itself.
+                let worker = told.worker.as_ref().filter(|worker| !worker.starts_with('m'));
+                for (name, id) in [("jobId", told.job.as_ref()), ("workerId", worker)] {
                     if let Some(id) = id {
                         pipe.arg(name).arg(id);
                     }

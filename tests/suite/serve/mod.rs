@@ -1,6 +1,7 @@
 //! `emp-events serve`: the real binary on real stores, asked over real sockets.
 
 mod answers;
+mod catalog;
 mod described;
 mod documents;
 mod exporting;

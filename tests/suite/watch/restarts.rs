@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::scene::{Scene, WRONG};
 use crate::forwarding::stub::Answer;
-use crate::support::{PATIENCE, run};
+use crate::support::{PATIENCE, eventually, run};
 
 const EXPECTED: usize = 3;
 
@@ -91,4 +91,23 @@ fn a_damaged_memory_is_said() {
     assert_eq!(ended.status, 1);
     assert!(ended.stderr.contains("--state"), "{}", ended.stderr);
     assert_eq!(scene.stub.request_count(), taken);
+}
+
+/// Two that remember in one place would tell everything twice: the second says so, and ends.
+#[test]
+fn two_do_not_tell_by_one_memory() {
+    let scene = Scene::new();
+    // It goes on trying.
+    scene.stub.answer(|_| Answer::Refuse(503));
+    let mut first = scene.telling(&["--once", "--now", WRONG]);
+    let mut first = first.stderr(std::process::Stdio::null()).spawn().unwrap();
+    eventually("the first one tells", || scene.stub.request_count() >= 1);
+    let second = run(&mut scene.telling(&["--once", "--now", WRONG]));
+    assert_eq!(second.status, 1, "{}", second.stderr);
+    assert!(second.stderr.contains("another `emp-events watch` remembers in"), "{}", second.stderr);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    scene.stub.answer(|_| Answer::Accept);
+    scene.look_at(WRONG, &[]);
+    assert_eq!(scene.times_told().len(), EXPECTED);
 }

@@ -9,6 +9,7 @@ mod questions;
 mod shapes;
 mod words;
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
@@ -20,15 +21,16 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 
+use emp_postgres::Encryption;
 use emp_query::usual_memory_bytes;
-use emp_serve::{Place, QUESTIONS_AT_ONCE, Questions, Server, Settings, Tls, Token, answer_one};
+use emp_serve::{Allowed, Place, QUESTIONS_AT_ONCE, Questions, Server, Settings, Tls, Token, acceptor, answer_one};
 use emp_units::parse_positive_duration;
 
 use super::answer::runtime;
 use super::end_signals::EndSignals;
 use crate::cli::failure::{Failure, Outcome, say};
 use crate::cli::options::{FormatOption, Options};
-use postgres::OfStatements;
+use postgres::{Apart, OfStatements};
 pub(super) use questions::OfStore;
 
 /// Serve the page and the HTTP API: read-only, to whoever knows the token
@@ -77,6 +79,12 @@ pub(crate) struct Serve {
     /// Answer SQL over PostgreSQL's protocol there, too: psql, Grafana and others; any user, and the token is the password
     #[arg(long, value_name = "ADDR", env = "EMP_EVENTS_PG_LISTEN")]
     pg_listen: Option<SocketAddr>,
+    /// There speak TLS by this certificate, a file in PEM [default: that of --tls-certificate]
+    #[arg(long, value_name = "FILE", requires_all = ["pg_tls_key", "pg_listen"])]
+    pg_tls_certificate: Option<PathBuf>,
+    /// Its key, a file in PEM
+    #[arg(long, value_name = "FILE", requires = "pg_tls_certificate")]
+    pg_tls_key: Option<PathBuf>,
     /// How long a question may take
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_positive_duration)]
     time_limit: Duration,
@@ -86,29 +94,36 @@ pub(crate) struct Serve {
     /// Answer one question, which a server asks at stdin
     #[arg(long, hide = true)]
     answer_one: bool,
+    /// The same with a statement of one that speaks PostgreSQL's protocol
+    #[arg(long, hide = true)]
+    answer_statement: bool,
 }
 
 /// Beside what sorting, grouping and joining may use, a question has what it decodes, and its answer.
 const BESIDE_BYTES: u64 = 768 << 20;
+/// Bytes of the answer to a statement of PostgreSQL's protocol, which is sent as it comes.
+const STATEMENT_BYTES_MAX: usize = 1 << 30;
+/// As long as somebody takes its answer.
+const STATEMENT_TIME_MAX: Duration = Duration::from_secs(24 * 3_600);
 /// With less not even small sorts succeed.
 const QUESTION_BYTES_MIN: u64 = 64 << 20;
 
 impl Serve {
     pub fn run(self, options: &Options) -> Outcome {
         options.allow_formats(&FormatOption::OF_SENTENCES)?;
-        if self.answer_one {
+        if self.answer_one || self.answer_statement {
             return self.answer(options);
         }
         let settings = self.settings()?;
         let is_in_file = self.token_file.is_some();
         let token = settings.token.clone();
-        let words = std::env::args_os().skip(1).chain(["--answer-one".into()]);
-        let questions: Arc<dyn Questions> = Arc::new(OfStore::new(options.clone(), runtime()?, words.collect()));
+        let words = words_of_child("--answer-one");
+        let questions: Arc<dyn Questions> = Arc::new(OfStore::new(options.clone(), runtime()?, words));
         let of_requests = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         of_requests.block_on(async {
             let mut signals = EndSignals::watch()?;
             let server = Server::start(settings, Arc::clone(&questions)).await?;
-            self.answer_statements(options, token.as_ref())?;
+            self.answer_statements(options, &server, token.as_ref())?;
             self.say_where(options, &server, token.as_ref(), is_in_file)?;
             server.run(signals.any()).await;
             Ok::<_, Failure>(())
@@ -122,30 +137,52 @@ impl Serve {
         let memory = options.asking.memory.unwrap_or_else(usual_memory_bytes) / QUESTIONS_AT_ONCE as u64;
         let mut options = options.clone();
         options.asking.memory = Some(memory.max(QUESTION_BYTES_MIN));
-        let questions = Arc::new(OfStore::new(options, runtime()?, Vec::new()));
-        let done = answer_one(questions, self.time_limit, Some(memory.saturating_add(BESIDE_BYTES)));
+        let memory_bytes = Some(memory.saturating_add(BESIDE_BYTES));
+        let may = Allowed { time: self.time_limit, memory_bytes, answer_bytes: None };
+        let done = match self.answer_statement {
+            true => {
+                // Whoever asked counts its time, from one part of the answer to the next.
+                let may = Allowed { time: STATEMENT_TIME_MAX, answer_bytes: Some(STATEMENT_BYTES_MAX), ..may };
+                answer_one(Arc::new(OfStatements { options, runtime: Some(runtime()?), words: Vec::new() }), may)
+            }
+            false => answer_one(Arc::new(OfStore::new(options, runtime()?, Vec::new())), may),
+        };
         // What it did not finish is of no use any more.
         std::process::exit(i32::from(done.is_err()))
     }
 
     /// Begins to answer SQL over PostgreSQL's protocol, where that is asked for.
-    fn answer_statements(&self, options: &Options, token: Option<&Token>) -> Result<(), Failure> {
+    fn answer_statements(&self, options: &Options, server: &Server, token: Option<&Token>) -> Result<(), Failure> {
         let Some(address) = self.pg_listen else { return Ok(()) };
         let is_beyond = !address.ip().is_loopback();
         if is_beyond && token.is_none() {
             let message = format!("--no-token would show all events to whoever reaches {address}: leave it out");
             return Err(Failure::Usage(message));
         }
-        let statements =
-            OfStatements { options: options.clone(), runtime: Arc::new(runtime()?), time: self.time_limit };
-        let password = token.map(|token| token.reveal().to_owned());
-        let listening = emp_postgres::listen(address, password, Arc::new(statements))?;
+        let words = words_of_child("--answer-statement");
+        let statements = Arc::new(OfStatements { options: options.clone(), runtime: None, words });
+        let apart = Arc::new(Apart { aside: server.aside(), statements });
+        let encryption = self.encryption()?;
+        let is_encrypted = encryption.is_some();
+        let listening = emp_postgres::listen(address, token.map(Token::reveal), encryption, apart)?;
         let address = listening.address;
         say(&format!("PostgreSQL's protocol is spoken at {address}; the token is the password of every user"));
-        if is_beyond {
-            say("what is answered there is not encrypted: let a tunnel carry it between machines");
+        if is_beyond && !is_encrypted {
+            say(
+                "what is answered there is not encrypted: give it a certificate by --pg-tls-certificate and --pg-tls-key",
+            );
         }
         Ok(())
+    }
+
+    /// What encrypts PostgreSQL's protocol: a certificate of its own, or that of HTTPS.
+    fn encryption(&self) -> Result<Option<Encryption>, Failure> {
+        let own = self.pg_tls_certificate.as_ref().zip(self.pg_tls_key.as_ref());
+        let of_https = self.tls_certificate.as_ref().zip(self.tls_key.as_ref());
+        let Some((certificate, key)) = own.or(of_https) else { return Ok(None) };
+        let acceptor = acceptor(&Tls { certificate: certificate.clone(), key: key.clone() }, b"postgresql")?;
+        let read = fs::read(certificate).with_context(|| format!("cannot read {}", certificate.display()))?;
+        Ok(Some(Encryption { acceptor, certificate: read }))
     }
 
     fn settings(&self) -> Result<Settings, Failure> {
@@ -226,6 +263,11 @@ impl Serve {
         }
         Ok(out.flush()?)
     }
+}
+
+/// The words of this very command line, for a process that answers one question.
+fn words_of_child(what: &str) -> Vec<OsString> {
+    std::env::args_os().skip(1).chain([what.into()]).collect()
 }
 
 /// Makes a token, in a file that nobody else can read.

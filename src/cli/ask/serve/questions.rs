@@ -14,7 +14,7 @@ use tokio::sync::mpsc::Receiver;
 
 use emp_findings::{Carried, carry, command};
 use emp_query::QueryError;
-use emp_serve::{Asked, Followed, Kind, Questions, Refusal, Reply};
+use emp_serve::{Answers, Asked, Followed, Kind, Questions, Refusal, Reply};
 use emp_system::is_closed_pipe;
 use emp_usage::Way;
 
@@ -58,7 +58,7 @@ const IN_FILES: [&str; 2] = ["report", EXPORT];
 const PARQUET: &str = "parquet";
 
 /// This very program, even where another one has been put in its place since.
-static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
+pub(super) static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
     let of_linux = Path::new("/proc/self/exe");
     let elsewhere = || std::env::current_exe().unwrap_or_else(|_| PathBuf::from("emp-events"));
     if of_linux.exists() { of_linux.to_owned() } else { elsewhere() }
@@ -169,7 +169,7 @@ impl OfStore {
     }
 }
 
-impl Questions for OfStore {
+impl Answers for OfStore {
     fn program(&self) -> Command {
         let mut program = Command::new(&*PROGRAM);
         program.arg0("emp-events").args(&self.words);
@@ -192,7 +192,9 @@ impl Questions for OfStore {
             }
         })
     }
+}
 
+impl Questions for OfStore {
     fn was_asked(&self, asked: &Asked, is_from_page: bool) {
         // What only a page asks for, such as the next rows of a list, is part of another question.
         if ASKED.contains(&asked.name.as_str()) || asked.name == "needs-a-look" {
