@@ -1,1 +1,34 @@
-//! The store in a bucket.
+//! The store in a bucket: closed hours are put there once, and read from there by whoever may read.
+//!
+//! [`Archiver`] is the way in. The files lie there under the names that they have in the store's folder, so that other
+//! engines read them as they are; what is derived from them lies beside, and one small object, the head, says what there
+//! is. Nothing that must be right relies on conditional writes or on listings.
+
+mod address;
+mod archiver;
+mod bundle;
+mod cache;
+mod cold;
+mod connect;
+mod derived;
+mod error;
+mod fetching;
+mod files;
+mod head;
+mod health;
+mod process_credentials;
+mod profile;
+mod records;
+mod remote;
+mod run;
+mod runtime;
+mod sending;
+mod state;
+
+pub use address::{Address, Provider, WrongAddress};
+pub use archiver::{Archiver, Backlog, Settings, Step};
+pub use cold::{Expected, layout_of};
+pub use error::BucketError;
+pub use head::Head;
+pub use health::{Status, archiving};
+pub use state::archive_of;

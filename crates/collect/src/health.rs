@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::liveness::DEAD_AFTER;
 use super::memory::{self, MemoryLimits, Usage};
+use super::archive_health::check_archive;
 use super::store_health::check_contents;
 use super::{GROUP, Settings, collector_of};
 use emp_store::{Layout, StoreError, StoreWriter, newest_loss};
@@ -38,7 +39,7 @@ pub enum Status {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// `redis`, `ids`, `memory`, `store`, `collector`, `contents`, `disk`, `quarantine`, `behind`, `storing`, `losses`,
+    /// `redis`, `ids`, `memory`, `store`, `collector`, `contents`, `disk`, `quarantine`, `archive`, `behind`, `storing`, `losses`,
     /// `consumers`, `forwarder`, `clocks`, `services`, `usage`.
     pub name: &'static str,
     /// How it came out.
@@ -75,6 +76,7 @@ pub fn check_health(settings: &Settings, now_ms: i64) -> Pin<Box<dyn Future<Outp
 async fn check_all(settings: &Settings, now_ms: i64) -> Vec<Check> {
     let mut checks = vec![check_store(&settings.layout), check_collector(settings)];
     checks.extend(check_contents(&settings.layout, now_ms));
+    checks.extend(check_archive(&settings.layout));
     match look_at_redis(settings).await {
         Ok(found) => checks.extend(found),
         // The error itself says what to do.

@@ -18,7 +18,7 @@ use emp_store::{
 
 /// How long after its end an hour is closed: clocks differ, and an entry that arrives in a
 /// closed hour makes a second file of it.
-const HOUR_END_SLACK_MS: i64 = 10_000;
+pub(super) const HOUR_END_SLACK_MS: i64 = 10_000;
 /// How long to wait after a segment could not be sealed.
 const SEAL_AGAIN_AFTER: Duration = Duration::from_secs(30);
 /// How often to look whether there is something to do.
@@ -200,6 +200,19 @@ fn learn(layout: &Layout) -> Done {
         warn!("the catalog of sealed hours is behind: {error}");
     }
     Done::Learned
+}
+
+/// Learns all there is to learn about the sealed hours: what is asked of many of them is answered at once from then on.
+///
+/// # Errors
+/// [`StoreError`] where the store cannot be listed, or what is learned not be written.
+pub fn derive_all(layout: &Layout) -> Result<(), StoreError> {
+    let files = emp_catalog::bring_up_to_date(layout, IndexingPace::hurried())?;
+    let partitions: Vec<_> = files.files.iter().map(|file| file.partition.clone()).collect();
+    emp_typical::bring_up_to_date(layout, &partitions)?;
+    let sealed: Vec<_> = files.files.iter().collect();
+    emp_rollup::Rollups::of(layout, &sealed, &|_, _| ());
+    Ok(())
 }
 
 /// Retention first, so that nothing is put together that goes at once. What fails is logged, and

@@ -26,6 +26,9 @@ pub enum StoreError {
         /// The writer's name.
         writer: String,
     },
+    /// What lies elsewhere cannot be brought here.
+    #[error("{0}")]
+    Elsewhere(String),
     /// A file is not what its name says.
     #[error("{} is damaged: {detail}", path.display())]
     Damaged {

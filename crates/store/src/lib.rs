@@ -6,7 +6,9 @@
 //! need the folder alone. This room knows neither Redis nor SQL. `docs/format.md` describes
 //! every file.
 
+mod archived;
 mod at_once;
+mod away;
 mod checksum;
 mod compact;
 mod dead_letters;
@@ -37,8 +39,10 @@ mod verify;
 mod writer;
 mod writer_lock;
 
+pub use archived::{ArchivedHours, ArchiverLock, settle_hours, settled_hours};
 pub use at_once::rows_at_once;
-pub use checksum::KEY as CHECKSUM_KEY;
+pub use away::{Away, ReadAt, expect};
+pub use checksum::{Checksum, KEY as CHECKSUM_KEY, check as check_sum};
 pub use compact::{Compacted, compact};
 pub use dead_letters::{DeadLetter, DeadLetters};
 pub use direct::DirectWriter;

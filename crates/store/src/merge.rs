@@ -12,6 +12,7 @@ use arrow::array::{AsArray as _, RecordBatch};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
+use super::archived::{self, ArchivedHours};
 use super::at_once::rows_at_once;
 use super::direct::sidecars;
 use super::error::IoContext as _;
@@ -155,8 +156,23 @@ impl MergeWriter {
     fn merge(&self, writer: &Writer, rows: &[Row<'_>]) -> Result<(), StoreError> {
         let Some(first) = rows.first() else { return Ok(()) };
         let hour = Hour::of_ms(first.ingested_at());
-        let files = self.sealed.iter().filter(|file| file.hour == hour && file.name.writer == *writer);
-        let mut merge = Merge { output: PartitionWriter::create(&self.layout, writer)?, rows: rows.iter().peekable() };
+        let of_hour = |writer: &Writer| {
+            let writer = writer.clone();
+            self.sealed.iter().filter(move |file| file.hour == hour && file.name.writer == writer)
+        };
+        let _archiving = archived::lock(&self.layout)?;
+        // What went into an archive is never written again: what comes later lies beside it, under a name of its own.
+        let mut own = writer.clone();
+        if ArchivedHours::read(&self.layout)?.contains(hour) {
+            for number in 2.. {
+                if of_hour(&own).next().is_none() {
+                    break;
+                }
+                own = Writer::new(&format!("{}.{number}", writer.name()))?;
+            }
+        }
+        let files = of_hour(&own);
+        let mut merge = Merge { output: PartitionWriter::create(&self.layout, &own)?, rows: rows.iter().peekable() };
         for file in files {
             for batch in read(&file.path, &[])? {
                 merge.push_batch(&batch.map_err(|error| damaged(&file.path, error))?, &file.path)?;

@@ -58,7 +58,7 @@ impl Top {
         if every < Duration::from_millis(100) {
             return Err(Failure::Usage(format!("--every {} is too short: 100ms at least", self.every)));
         }
-        options.existing_layout()?;
+        options.expect_store()?;
         let zone = options.time_zone();
         let dashboard = Dashboard::new(zone, options.colors(&io::stdout()));
         if !io::stdout().is_terminal() {

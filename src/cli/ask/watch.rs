@@ -113,12 +113,12 @@ impl Watch {
                            --dry-run or --backtest";
             return Err(Failure::Usage(message.to_owned()));
         }
-        options.existing_layout()?;
+        options.expect_store()?;
         options.start_log();
         let place = match (&self.state, self.dry_run) {
             (_, true) => Place::nowhere(),
             (Some(folder), false) => Place::of(Layout::new(folder)),
-            (None, false) => Place::of(options.layout()),
+            (None, false) => Place::of(options.folder_layout()?),
         };
         let place = Arc::new(place);
         runtime()?.block_on(async {
