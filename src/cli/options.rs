@@ -131,7 +131,7 @@ impl Options {
     #[cfg_attr(not(feature = "query"), expect(dead_code, reason = "only questions read a bucket"))]
     pub fn asked_layout(&self, ids: bool) -> Result<Layout, StoreError> {
         match self.bucket() {
-            None => Ok(self.layout()),
+            None => emp_bucket::with_archive(self.layout()),
             Some(Err(failure)) => Err(StoreError::Elsewhere(failure.to_string())),
             Some(Ok(address)) => {
                 let layout = emp_bucket::layout_of(&address, Expected { ids });

@@ -42,7 +42,9 @@ pub struct Address {
 
 /// The text is no address of a store in a bucket.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no store in a bucket: {why}; expected s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX")]
+#[error(
+    "`{text}` is no store in a bucket: {why}; expected s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX"
+)]
 pub struct WrongAddress {
     text: String,
     why: &'static str,
@@ -51,7 +53,9 @@ pub struct WrongAddress {
 impl Address {
     /// Does it look like the address of a bucket, right or wrong? A folder's path does not.
     pub fn is_meant_by(text: &str) -> bool {
-        Provider::ALL.iter().any(|provider| text.strip_prefix(provider.scheme()).is_some_and(|rest| rest.starts_with("://")))
+        Provider::ALL
+            .iter()
+            .any(|provider| text.strip_prefix(provider.scheme()).is_some_and(|rest| rest.starts_with("://")))
     }
 
     /// A number that stands for it in the names of files.
@@ -73,7 +77,8 @@ impl FromStr for Address {
             return Err(wrong("it names no bucket"));
         }
         let prefix = prefix.trim_end_matches('/');
-        let is_plain = |part: &str| !part.is_empty() && part != "." && part != ".." && !part.contains(['?', '#', '*', '%', '\\']);
+        let is_plain =
+            |part: &str| !part.is_empty() && part != "." && part != ".." && !part.contains(['?', '#', '*', '%', '\\']);
         if !prefix.is_empty() && !prefix.split('/').all(is_plain) {
             return Err(wrong("its prefix has an empty part, `.` or `..`, or one of ?#*%\\"));
         }

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use emp_catalog::{ArchiveCatalog, IndexingPace};
-use emp_store::{ArchiverLock, Checksum, Hour, Layout, Partition, SealedName, StoreError, check_sum, settle_hours, settled_hours};
+use emp_store::{
+    ArchiverLock, Checksum, Hour, Layout, Partition, SealedName, StoreError, check_sum, settle_hours, settled_hours,
+};
 
 use super::address::Address;
 use super::derived::{Derived, derive};
@@ -38,12 +40,12 @@ pub struct Settings {
 
 /// Puts the closed hours of one store into one bucket.
 pub struct Archiver {
-    layout: Layout,
-    settings: Settings,
-    remote: Arc<Remote>,
+    pub(crate) layout: Layout,
+    pub(crate) settings: Settings,
+    pub(crate) remote: Arc<Remote>,
     state: State,
-    head: Head,
-    catalog: ArchiveCatalog,
+    pub(crate) head: Head,
+    pub(crate) catalog: ArchiveCatalog,
     folder: PathBuf,
     records: Vec<Object>,
     /// Files that are damaged here.
@@ -222,11 +224,15 @@ impl Archiver {
         let mut failed = None;
         files.retain(|file| {
             let summed = check_sum(&file.path).and_then(|sum| match sum {
-                Checksum::Broken => {
-                    Err(StoreError::Damaged { path: file.path.clone(), detail: "it is not as it was written".to_owned() })
-                }
-                Checksum::Holds | Checksum::Missing => Sum::of_file(&file.path)
-                    .map_err(|source| StoreError::Io { action: "read", path: file.path.clone(), source }),
+                Checksum::Broken => Err(StoreError::Damaged {
+                    path: file.path.clone(),
+                    detail: "it is not as it was written".to_owned(),
+                }),
+                Checksum::Holds | Checksum::Missing => Sum::of_file(&file.path).map_err(|source| StoreError::Io {
+                    action: "read",
+                    path: file.path.clone(),
+                    source,
+                }),
             });
             match summed {
                 Ok(sum) => {
@@ -327,9 +333,9 @@ pub(crate) fn read_head(remote: &Arc<Remote>) -> Result<Option<Head>, BucketErro
         Err(BucketError::Missing { .. }) => Ok(None),
         Err(error) => Err(error),
         Ok(Changed::Unchanged) => Ok(None),
-        Ok(Changed::Now(bytes, _)) => Head::decode(&bytes)
-            .map(Some)
-            .map_err(|detail| BucketError::Damaged { place: remote.place(HEAD), detail }),
+        Ok(Changed::Now(bytes, _)) => {
+            Head::decode(&bytes).map(Some).map_err(|detail| BucketError::Damaged { place: remote.place(HEAD), detail })
+        }
     }
 }
 

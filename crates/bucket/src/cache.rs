@@ -95,9 +95,8 @@ impl Cache {
     /// Removes what was not used for longest, until no more is left than may be.
     fn trim(&self) {
         let Some(parent) = self.root.parent() else { return };
-        let caches = entries(parent).filter(|(path, _)| {
-            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX))
-        });
+        let caches = entries(parent)
+            .filter(|(path, _)| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX)));
         let kinds = caches.flat_map(|(cache, _)| KINDS.map(|kind| cache.join(kind)));
         let files = kinds.flat_map(|folder| entries(&folder)).filter(|(_, metadata)| metadata.is_file());
         let mut files: Vec<(SystemTime, u64, PathBuf)> =

@@ -30,7 +30,11 @@ pub(crate) fn connect(address: &Address) -> Result<Arc<dyn ObjectStore>, BucketE
 /// A server that hiccups is asked again within seconds; what lasts longer is waited out above this.
 fn retry() -> RetryConfig {
     RetryConfig {
-        backoff: BackoffConfig { init_backoff: Duration::from_millis(100), max_backoff: Duration::from_secs(2), base: 2. },
+        backoff: BackoffConfig {
+            init_backoff: Duration::from_millis(100),
+            max_backoff: Duration::from_secs(2),
+            base: 2.,
+        },
         max_retries: 4,
         retry_timeout: Duration::from_secs(20),
     }
@@ -131,8 +135,9 @@ fn gcs(address: &Address) -> Result<Arc<dyn ObjectStore>, BucketError> {
         .with_config(Key::Client(ClientConfigKey::ConnectTimeout), CONNECT_TIMEOUT)
         .with_config(Key::Client(ClientConfigKey::Timeout), BODY_TIMEOUT);
     let is_set = |key: Key| builder.get_config_value(&key).is_some_and(|value| !value.is_empty() && value != "false");
-    let has_file = std::env::var_os("HOME")
-        .is_some_and(|home| std::path::Path::new(&home).join(".config/gcloud/application_default_credentials.json").is_file());
+    let has_file = std::env::var_os("HOME").is_some_and(|home| {
+        std::path::Path::new(&home).join(".config/gcloud/application_default_credentials.json").is_file()
+    });
     let is_known = has_file
         || [Key::ServiceAccount, Key::ServiceAccountKey, Key::ApplicationCredentials, Key::SkipSignature]
             .into_iter()
@@ -161,8 +166,15 @@ fn azure(address: &Address) -> Result<Arc<dyn ObjectStore>, BucketError> {
     }
     let is_set = |key: Key| builder.get_config_value(&key).is_some_and(|value| !value.is_empty() && value != "false");
     let known = [
-        Key::AccessKey, Key::SasKey, Key::Token, Key::ClientSecret, Key::FederatedTokenFile, Key::UseAzureCli,
-        Key::UseEmulator, Key::SkipSignature, Key::MsiEndpoint,
+        Key::AccessKey,
+        Key::SasKey,
+        Key::Token,
+        Key::ClientSecret,
+        Key::FederatedTokenFile,
+        Key::UseAzureCli,
+        Key::UseEmulator,
+        Key::SkipSignature,
+        Key::MsiEndpoint,
     ];
     if !known.into_iter().any(is_set) && !is_machine_of("Microsoft Corporation") {
         return Err(none(

@@ -47,7 +47,9 @@ pub enum BucketError {
         place: String,
     },
     /// There is another object of that name.
-    #[error("{place} is there, and holds something else ({there}, not {ours}): nothing was written over; archive to another prefix, or find out who writes there")]
+    #[error(
+        "{place} is there, and holds something else ({there}, not {ours}): nothing was written over; archive to another prefix, or find out who writes there"
+    )]
     Differs {
         /// The object.
         place: String,
@@ -57,7 +59,9 @@ pub enum BucketError {
         ours: String,
     },
     /// Another store writes below that prefix.
-    #[error("{address} belongs to another store ({theirs}, ours is {ours}): each store needs a prefix of its own, such as {address}/{ours}")]
+    #[error(
+        "{address} belongs to another store ({theirs}, ours is {ours}): each store needs a prefix of its own, such as {address}/{ours}"
+    )]
     Foreign {
         /// The prefix.
         address: String,
@@ -67,7 +71,9 @@ pub enum BucketError {
         ours: String,
     },
     /// The same store, or a copy of it, writes there from somewhere else.
-    #[error("somebody else has written to {address} as this store does, a copy of it perhaps: archive one of them to another prefix, or, where the other is gone for good, add --take-over")]
+    #[error(
+        "somebody else has written to {address} as this store does, a copy of it perhaps: archive one of them to another prefix, or, where the other is gone for good, add --take-over"
+    )]
     Twice {
         /// The prefix.
         address: String,
@@ -87,7 +93,9 @@ pub enum BucketError {
         store: String,
     },
     /// There is a bucket, and no store in it.
-    #[error("there is no store at {address}: {address}/_catalog/head is missing; `emp-events archive --to {address}` puts one there")]
+    #[error(
+        "there is no store at {address}: {address}/_catalog/head is missing; `emp-events archive --to {address}` puts one there"
+    )]
     NoStore {
         /// The prefix.
         address: String,

@@ -151,7 +151,12 @@ mod tests {
     #[test]
     fn a_head_is_read_as_it_was_written_and_a_damaged_one_is_known() {
         let mut head = Head { store: "a".to_owned(), generation: 3, ..Head::default() };
-        head.parts.push(Part { from: "2025-09-27".to_owned(), key: String::new(), facts: Object::derived(b"x", "part"), rollups: None });
+        head.parts.push(Part {
+            from: "2025-09-27".to_owned(),
+            key: String::new(),
+            facts: Object::derived(b"x", "part"),
+            rollups: None,
+        });
         let bytes = head.encode();
         assert_eq!(Head::decode(&bytes), Ok(head));
         for at in 0..bytes.len() {

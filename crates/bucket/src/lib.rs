@@ -6,6 +6,7 @@
 
 mod address;
 mod archiver;
+mod behind;
 mod bundle;
 mod cache;
 mod cold;
@@ -19,6 +20,7 @@ mod health;
 mod process_credentials;
 mod profile;
 mod records;
+mod releasing;
 mod remote;
 mod run;
 mod runtime;
@@ -27,6 +29,7 @@ mod state;
 
 pub use address::{Address, Provider, WrongAddress};
 pub use archiver::{Archiver, Backlog, Settings, Step};
+pub use behind::with_archive;
 pub use cold::{Expected, layout_of};
 pub use error::BucketError;
 pub use head::Head;

@@ -60,7 +60,10 @@ pub(crate) fn decode(bytes: &[u8], place: &str) -> Result<Vec<Object>, BucketErr
     let records: Vec<Object> = serde_json::from_slice(json).map_err(|error| damaged(error.to_string()))?;
     // Each becomes a file in one of these folders.
     let is_plain = |object: &Object| {
-        object.name.split_once('/').is_some_and(|(folder, file)| FOLDERS.contains(&folder) && !file.contains(['/', '\\']))
+        object
+            .name
+            .split_once('/')
+            .is_some_and(|(folder, file)| FOLDERS.contains(&folder) && !file.contains(['/', '\\']))
     };
     match records.iter().find(|object| !is_plain(object)) {
         Some(object) => Err(damaged(format!("`{}` is no record's name", object.name))),

@@ -22,6 +22,9 @@ use super::error::BucketError;
 const CRC: &str = "crc32";
 /// What is larger is put in parts of this size, one after the other: the least that S3 allows, since a collector holds one.
 const PART_BYTES: u64 = 5 << 20;
+/// So often something that was not put is put again, each time after a longer pause.
+const TRIES: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(200);
 /// How long a small answer may take …
 const ANSWER: Duration = Duration::from_secs(30);
 /// … and how slow a line may be beside that, in bytes a second.
@@ -148,12 +151,20 @@ impl Remote {
     /// As [`Self::put_file`].
     pub async fn put_once(&self, name: &str, bytes: Vec<u8>) -> Result<(), BucketError> {
         let sum = Sum::of(&bytes);
-        let options = PutOptions { mode: PutMode::Create, attributes: attributes(sum), ..PutOptions::default() };
-        let put = self.within(sum.bytes, name, self.store.put_opts(&self.path(name), bytes.into(), options)).await;
-        match put {
-            Ok(_) => Ok(()),
+        let (path, payload) = (self.path(name), PutPayload::from(bytes));
+        let mut tries = 0;
+        loop {
+            let options = PutOptions { mode: PutMode::Create, attributes: attributes(sum), ..PutOptions::default() };
+            let put = self.store.put_opts(&path, payload.clone(), options);
+            let Err(error) = self.within(sum.bytes, name, put).await else { return Ok(()) };
             // It may be ours: an answer that was lost on its way, a start before this one.
-            Err(error) => self.settle(name, sum, error).await,
+            match self.head(name).await {
+                Ok(Some(found)) => return self.compare(name, &found, sum).await,
+                // A server that was busy with another create of that name says it is there, and it is not.
+                Ok(None) if tries < TRIES && error.may_pass() => tries += 1,
+                _ => return Err(error),
+            }
+            tokio::time::sleep(PAUSE * tries).await;
         }
     }
 

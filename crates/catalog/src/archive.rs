@@ -51,6 +51,12 @@ impl ArchiveCatalog {
         facts.map(|facts| facts.rows).sum()
     }
 
+    /// How many events each of these files holds; `None` where that is not known.
+    pub fn rows(&self, files: &[Partition]) -> Vec<Option<u64>> {
+        let known = self.catalog.saved.folders.known(files).into_iter();
+        known.map(|known| Some(known?.knowledge.as_ref()?.facts.as_ref().ok()?.rows)).collect()
+    }
+
     /// Learns all there is to learn about files that lie in the store's folder.
     ///
     /// # Errors

@@ -31,7 +31,6 @@ impl IndexingPace {
     pub const CALM: Self = Self { threads: 1, files: 1 };
 }
 
-
 /// Brings the ids, or the texts, of those files into the index that are not in it. A file that cannot be read
 /// stays out of it. `progress` is told how many files have been read so far.
 pub(super) fn extend(

@@ -21,6 +21,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(20);
 const WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 /// A failure that asking again cannot mend is tried again all the same, as somebody may have mended it.
 const WAIT_FOR_SOMEBODY: Duration = Duration::from_secs(300);
+/// How often to look whether hours may leave the disk.
+const RELEASE_EVERY: Duration = Duration::from_secs(60);
 /// So many files are committed together: a day.
 const FILES_AT_ONCE: usize = 24;
 
@@ -38,7 +40,7 @@ pub(super) fn begin(settings: &Settings, shutdown: watch::Receiver<bool>) -> Opt
     let archive = settings.archive.clone()?;
     let (layout, meter) = (settings.layout.clone(), Arc::clone(&settings.meter));
     info!("putting closed hours into {}", archive.address);
-    let work = move || Archiving { archive, layout, meter, failing: None, damaged: 0 }.run(&shutdown);
+    let work = move || Archiving { archive, layout, meter, failing: None, damaged: 0, released: None }.run(&shutdown);
     // Where the system gives no thread, collecting is what matters.
     std::thread::Builder::new().name("archiver".to_owned()).spawn(work).ok()
 }
@@ -50,7 +52,7 @@ pub(super) fn begin(settings: &Settings, shutdown: watch::Receiver<bool>) -> Opt
 pub(super) fn finish(settings: &Settings) -> Result<(), CollectError> {
     let Some(archive) = settings.archive.clone() else { return Ok(()) };
     let (layout, meter) = (settings.layout.clone(), Arc::clone(&settings.meter));
-    Ok(Archiving { archive, layout, meter, failing: None, damaged: 0 }.put_all(&|| false)?)
+    Ok(Archiving { archive, layout, meter, failing: None, damaged: 0, released: None }.put_all(&|| false)?)
 }
 
 struct Archiving {
@@ -61,6 +63,8 @@ struct Archiving {
     failing: Option<(Timestamp, Duration)>,
     /// How many files stay here because they are damaged.
     damaged: u64,
+    /// When it was looked last whether hours may leave the disk.
+    released: Option<Instant>,
 }
 
 impl Archiving {
@@ -93,7 +97,9 @@ impl Archiving {
         let now_ms = || Timestamp::now().as_millisecond() - HOUR_END_SLACK_MS;
         let waits = archiving(&self.layout, now_ms())?.filter(|(address, _, _)| *address == self.archive.address);
         self.meter.archive_waits(waits.as_ref().map_or(0, |(_, backlog, _)| backlog.files));
-        if waits.is_some_and(|(_, backlog, status)| backlog.files <= self.damaged && status.done_ms.is_some()) {
+        let is_done =
+            waits.is_some_and(|(_, backlog, status)| backlog.files <= self.damaged && status.done_ms.is_some());
+        if is_done && !self.may_release() {
             return Ok(());
         }
         let on_file = Arc::new(|path: &Path, _| info!("archived {}", path.display()));
@@ -111,15 +117,35 @@ impl Archiving {
                 break;
             }
         }
+        self.release(&mut archiver, now_ms())?;
         let done_ms = Some(Timestamp::now().as_millisecond());
         Status { done_ms, ..Status::default() }.write(&self.layout, &self.archive.address);
         self.meter.archive_waits(0);
         Ok(())
     }
 
+    /// Is it time to look whether hours may leave the disk?
+    fn may_release(&self) -> bool {
+        self.archive.keep_local.is_some() && self.released.is_none_or(|at| at.elapsed() >= RELEASE_EVERY)
+    }
+
+    fn release(&mut self, archiver: &mut Archiver, now_ms: i64) -> Result<(), BucketError> {
+        let Some(keep) = self.archive.keep_local.filter(|_| self.may_release()) else { return Ok(()) };
+        let gone = archiver.release(keep, now_ms)?;
+        if gone > 0 {
+            info!("{gone} files are in {} alone now", self.archive.address);
+        }
+        self.released = Some(Instant::now());
+        Ok(())
+    }
+
     fn recovered(&mut self) {
         if let Some((since, _)) = self.failing.take() {
-            info!("{} takes hours again, after {} s", self.archive.address, since.duration_until(Timestamp::now()).as_secs());
+            info!(
+                "{} takes hours again, after {} s",
+                self.archive.address,
+                since.duration_until(Timestamp::now()).as_secs()
+            );
         }
     }
 
@@ -137,7 +163,8 @@ impl Archiving {
         self.failing = Some((since, wait));
         let before = Status::read(&self.layout, &self.archive.address);
         let failing_since_ms = Some(since.as_millisecond());
-        Status { error: Some(error.to_string()), failing_since_ms, ..before }.write(&self.layout, &self.archive.address);
+        Status { error: Some(error.to_string()), failing_since_ms, ..before }
+            .write(&self.layout, &self.archive.address);
         wait
     }
 }

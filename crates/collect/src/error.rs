@@ -55,7 +55,9 @@ impl CollectError {
         match self {
             Self::Stream(error) => error.is_final(),
             Self::Store(error) => matches!(error, StoreError::WriterName(_)),
-            Self::Bucket(_) | Self::NoConsumer { .. } | Self::ConsumerAlive { .. } | Self::AliveElsewhere { .. } => true,
+            Self::Bucket(_) | Self::NoConsumer { .. } | Self::ConsumerAlive { .. } | Self::AliveElsewhere { .. } => {
+                true
+            }
         }
     }
 

@@ -5,9 +5,9 @@ use std::pin::Pin;
 
 use jiff::Timestamp;
 
+use super::archive_health::check_archive;
 use super::liveness::DEAD_AFTER;
 use super::memory::{self, MemoryLimits, Usage};
-use super::archive_health::check_archive;
 use super::store_health::check_contents;
 use super::{GROUP, Settings, collector_of};
 use emp_store::{Layout, StoreError, StoreWriter, newest_loss};

@@ -188,6 +188,14 @@ impl Upkeep {
 
 /// A catalog that is behind makes questions slower, and nothing else.
 fn learn(layout: &Layout) -> Done {
+    // What is in the archive alone is part of the store, too: nothing that was derived from it is forgotten.
+    let layout = &match emp_bucket::with_archive(layout.clone()) {
+        Ok(layout) => layout,
+        Err(error) => {
+            warn!("the catalog of sealed hours is behind: {error}");
+            return Done::Learned;
+        }
+    };
     let learned = emp_catalog::bring_up_to_date(layout, IndexingPace::CALM).and_then(|files| {
         // An hour in the future, of an entry whose ID was set wrong, must not pass for the newest one.
         let now = Hour::of_ms(Timestamp::now().as_millisecond());

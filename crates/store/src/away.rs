@@ -87,7 +87,12 @@ impl Partition {
             None => self.path.clone(),
             Some(away) => {
                 let name = self.name.with_extension("parquet");
-                away.name(&Path::new(&format!("date={}", self.hour.date())).join(format!("hour={}", self.hour.hour())).join(name)).into()
+                away.name(
+                    &Path::new(&format!("date={}", self.hour.date()))
+                        .join(format!("hour={}", self.hour.hour()))
+                        .join(name),
+                )
+                .into()
             }
         }
     }

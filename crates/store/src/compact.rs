@@ -97,8 +97,7 @@ impl CompactTask {
             .map(|start| start.hour)
             .collect();
         let archived = ArchivedHours::read(layout)?;
-        let is_closed =
-            |hour: Hour| hour.end_ms() <= now_ms && !unsealed.contains(&hour) && !archived.contains(hour);
+        let is_closed = |hour: Hour| hour.end_ms() <= now_ms && !unsealed.contains(&hour) && !archived.contains(hour);
         let closed: Vec<Partition> = partitions.into_iter().filter(|partition| is_closed(partition.hour)).collect();
         // No new file's range may reach over one that is left out.
         let same = |a: &Partition, b: &Partition| {

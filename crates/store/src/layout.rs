@@ -8,8 +8,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Away, StoreError};
 use super::disk::{Backend, RealDisk};
+use super::{Away, StoreError};
 use emp_event::EntryId;
 
 /// One hour of arrival in UTC: a partition. Counted in whole hours since the epoch.

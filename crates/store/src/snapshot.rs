@@ -18,7 +18,7 @@ use super::layout::{Hour, IdRange, Layout, SealedName, SegmentName, Writer};
 use super::listing::{list, list_partitions, partitions_of_hour};
 use super::retain;
 use super::schema::BatchBuilder;
-use super::{Away, DeadLetter, Records, StoreError};
+use super::{Away, DeadLetter, Records, Released, StoreError};
 use emp_event::EntryId;
 
 /// The store at one moment.
@@ -36,7 +36,7 @@ pub struct Snapshot {
     pub losses: Records<Loss>,
     /// The events that a receiver has refused for good, by ID, with the signal of each.
     pub dead_letters: Records<DeadLetter>,
-    /// How many events of a writer retention has taken out.
+    /// How many events of a writer retention has taken out, or are in the archive alone and not listed here.
     pub retired: Vec<(Writer, u64)>,
     /// Files in the partitions whose names are not ours, and files that cannot be read:
     /// left out of every answer, each with the reason.
@@ -137,7 +137,11 @@ impl Snapshot {
                 segments.push(Segment { path, name, bytes: contents.bytes, hour, ids, batches: contents.batches });
             }
         }
-        let retired = retain::readable_retired_events(layout, &mut skipped)?;
+        let mut retired = retain::readable_retired_events(layout, &mut skipped)?;
+        if layout.away().is_none() {
+            // Whoever brings them here lists them with the others.
+            retired.extend(Released::read(layout)?.events_beside(&partitions));
+        }
         Ok(Self { partitions, segments, writers, quarantine, losses, dead_letters, retired, skipped })
     }
 }

@@ -3,6 +3,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
@@ -13,6 +14,7 @@ use crate::cli::options::{FormatOption, Options};
 use emp_bucket::{Address, Archiver, Backlog, Settings, archive_of};
 use emp_catalog::IndexingPace;
 use emp_units as units;
+use emp_units::parse_positive_duration;
 
 /// Files that are on their way at the same time.
 const AT_ONCE: usize = 8;
@@ -39,6 +41,10 @@ pub(crate) struct Archive {
     /// [default: where the store's hours went before]
     #[arg(long, value_name = "URL", env = "EMP_EVENTS_ARCHIVE")]
     to: Option<Address>,
+    /// Then remove hours from this disk that ended longer ago than that and are proven to be in the bucket: 7d, 36h;
+    /// questions fetch them from there [default: keep all]
+    #[arg(long, value_name = "AGE", value_parser = parse_positive_duration, conflicts_with = "dry_run")]
+    keep_local: Option<Duration>,
     /// Only say what would go
     #[arg(long)]
     dry_run: bool,
@@ -59,8 +65,7 @@ impl Archive {
             let progress = Arc::clone(&progress);
             Arc::new(move |_: &Path, bytes| progress.add(bytes))
         };
-        let settings =
-            Settings { pace: IndexingPace::hurried(), at_once: AT_ONCE, take_over: self.take_over, on_file };
+        let settings = Settings { pace: IndexingPace::hurried(), at_once: AT_ONCE, take_over: self.take_over, on_file };
         let mut archiver = Archiver::open(&layout, &address, settings).map_err(anyhow::Error::from)?;
         let now_ms = Timestamp::now().as_millisecond();
         let backlog = archiver.backlog(now_ms)?;
@@ -85,22 +90,35 @@ impl Archive {
             }
         }
         progress.end();
+        let released = match self.keep_local {
+            Some(keep) => archiver.release(keep, now_ms).map_err(anyhow::Error::from)?,
+            None => 0,
+        };
         let head = archiver.head();
         let mut out = std::io::stdout().lock();
         match options.format {
             Some(FormatOption::Json | FormatOption::Ndjson) => {
                 let there = json!({ "files": head.files, "events": head.events, "bytes": head.bytes });
                 let put = json!({ "files": files, "events": events, "bytes": bytes });
-                writeln!(out, "{}", json!({ "archive": address.to_string(), "put": put, "there": there }))?;
+                writeln!(
+                    out,
+                    "{}",
+                    json!({ "archive": address.to_string(), "put": put, "there": there, "released_files": released })
+                )?;
             }
-            _ => writeln!(
-                out,
-                "put {files} files with {events} events, {}, into {address}, which holds {} files with {} events, {}",
-                units::bytes(bytes),
-                head.files,
-                head.events,
-                units::bytes(head.bytes)
-            )?,
+            _ => {
+                writeln!(
+                    out,
+                    "put {files} files with {events} events, {}, into {address}, which holds {} files with {} events, {}",
+                    units::bytes(bytes),
+                    head.files,
+                    head.events,
+                    units::bytes(head.bytes)
+                )?;
+                if self.keep_local.is_some() {
+                    writeln!(out, "{released} files are there alone now")?;
+                }
+            }
         }
         Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
