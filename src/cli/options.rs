@@ -122,7 +122,7 @@ impl Options {
     }
 
     /// The bucket that the store lies in, where it lies in one.
-    fn bucket(&self) -> Option<Result<Address, Failure>> {
+    pub fn bucket(&self) -> Option<Result<Address, Failure>> {
         let text = self.store.to_str().filter(|text| Address::is_meant_by(text))?;
         Some(text.parse().map_err(|error: WrongAddress| Failure::Usage(error.to_string())))
     }

@@ -172,7 +172,8 @@ impl Archiver {
     pub fn backlog(&self, now_ms: i64) -> Result<Backlog, StoreError> {
         let known = self.known();
         let mut files = settled_hours(&self.layout, now_ms)?;
-        files.retain(|file| !known.contains(&key(file)));
+        let kept_from_ms = self.head.kept_from_ms.unwrap_or(i64::MIN);
+        files.retain(|file| file.hour.end_ms() > kept_from_ms && !known.contains(&key(file)));
         Ok(Backlog::of(&files))
     }
 
@@ -187,13 +188,17 @@ impl Archiver {
     pub fn step(&mut self, now_ms: i64, most: usize) -> Result<Step, BucketError> {
         let known = self.known();
         let left_out = &self.left_out;
-        let wanted = |file: &Partition| !known.contains(&key(file)) && !left_out.contains(&file.path);
+        let kept_from_ms = self.head.kept_from_ms.unwrap_or(i64::MIN);
+        let wanted = |file: &Partition| {
+            file.hour.end_ms() > kept_from_ms && !known.contains(&key(file)) && !left_out.contains(&file.path)
+        };
         let hours = || known.iter().map(|(hour, _)| *hour).collect::<BTreeSet<_>>().into_iter().collect();
         let (mut files, is_more) = settle_hours(&self.layout, now_ms, (&wanted, &hours), most)?;
         let mut step = Step { is_more, ..Step::default() };
         let sums = self.take_whole(&mut files, &mut step)?;
         let new_records = records::find_new(&self.layout, &self.records)?;
-        if files.is_empty() && new_records.is_empty() {
+        let has_old = self.head.dropped.iter().any(|one| one.since_ms + DROPPED_MS <= now_ms);
+        if files.is_empty() && new_records.is_empty() && !has_old {
             return Ok(step);
         }
         let puts = files.iter().zip(&sums).map(|(file, sum)| Put {
@@ -254,7 +259,7 @@ impl Archiver {
     }
 
     /// Puts what is derived, and the head.
-    fn commit(&mut self, now_ms: i64, gone: Vec<String>) -> Result<(), BucketError> {
+    pub(crate) fn commit(&mut self, now_ms: i64, gone: Vec<String>) -> Result<(), BucketError> {
         let Derived { mut head, puts } = derive(&self.layout, &self.catalog, &self.head, &self.records)?;
         send(&self.remote, puts, self.settings.at_once, &(Arc::new(|_: &Path, _| ()) as _))?;
         let needed: HashSet<&str> = head.derived().map(|object| object.name.as_str()).collect();

@@ -77,7 +77,8 @@ pub(crate) fn derive(
     records: &[Object],
 ) -> Result<Derived, BucketError> {
     let mut puts = Vec::new();
-    let mut head = Head { store: there.store.clone(), ..Head::default() };
+    let (store, kept_from_ms) = (there.store.clone(), there.kept_from_ms);
+    let mut head = Head { store, kept_from_ms, ..Head::default() };
     let storage = Storage::of(layout);
     for span in spans(&starts(catalog, there)?) {
         let key = key(catalog, &span)?;

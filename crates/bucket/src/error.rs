@@ -86,6 +86,14 @@ pub enum BucketError {
         /// What was expected, what was found.
         detail: String,
     },
+    /// Hours would go that had better stay.
+    #[error("no hour was taken out of {address}: {why}")]
+    Refused {
+        /// The store.
+        address: String,
+        /// Why.
+        why: String,
+    },
     /// Somebody else on this machine puts hours there.
     #[error("a collector or another `archive` at work on {store} puts its hours into a bucket already")]
     Busy {
@@ -118,6 +126,13 @@ pub enum BucketError {
 impl BucketError {
     /// May the same succeed later, with nothing changed here?
     pub fn may_pass(&self) -> bool {
-        !matches!(self, Self::Differs { .. } | Self::Foreign { .. } | Self::Twice { .. } | Self::Settings { .. })
+        !matches!(
+            self,
+            Self::Refused { .. }
+                | Self::Differs { .. }
+                | Self::Foreign { .. }
+                | Self::Twice { .. }
+                | Self::Settings { .. }
+        )
     }
 }

@@ -92,6 +92,9 @@ pub struct Head {
     pub bytes: u64,
     /// The last hour of which there are files: `2025-09-27 14`.
     pub last_hour: Option<String>,
+    /// Hours that ended before that were taken out, and are not put there again; in ms since the epoch.
+    #[serde(default)]
+    pub kept_from_ms: Option<i64>,
     /// Ascending.
     pub parts: Vec<Part>,
     /// The index.

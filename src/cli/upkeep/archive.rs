@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::{FormatOption, Options};
-use emp_bucket::{Address, Archiver, Backlog, Settings, archive_of};
+use emp_bucket::{Address, Archiver, Backlog, Settings, Taken, archive_of};
 use emp_catalog::IndexingPace;
 use emp_units as units;
 use emp_units::parse_positive_duration;
@@ -33,6 +33,7 @@ Examples:
   emp-events archive --to s3://my-bucket/production
   emp-events archive --to s3://my-bucket/production --dry-run     what would go
   emp-events archive                                              to where the hours before went
+  emp-events archive --keep-local 7d --retain 365d                and keep a week here, a year there
   AWS_PROFILE=team AWS_ENDPOINT_URL=http://127.0.0.1:9000 emp-events archive --to s3://events/a
   emp-events archive --to gs://my-bucket/production
   emp-events archive --to az://my-container/production")]
@@ -45,6 +46,10 @@ pub(crate) struct Archive {
     /// questions fetch them from there [default: keep all]
     #[arg(long, value_name = "AGE", value_parser = parse_positive_duration, conflicts_with = "dry_run")]
     keep_local: Option<Duration>,
+    /// Then take hours out of the bucket that ended longer ago than that: 365d; they are removed an hour later, so that
+    /// questions at work can end, and are not put there again [default: keep all]
+    #[arg(long, value_name = "AGE", value_parser = parse_positive_duration, conflicts_with = "dry_run")]
+    retain: Option<Duration>,
     /// Only say what would go
     #[arg(long)]
     dry_run: bool,
@@ -94,6 +99,10 @@ impl Archive {
             Some(keep) => archiver.release(keep, now_ms).map_err(anyhow::Error::from)?,
             None => 0,
         };
+        let taken = match self.retain {
+            Some(age) => archiver.retain(age, now_ms).map_err(anyhow::Error::from)?,
+            None => Taken::default(),
+        };
         let head = archiver.head();
         let mut out = std::io::stdout().lock();
         match options.format {
@@ -103,7 +112,7 @@ impl Archive {
                 writeln!(
                     out,
                     "{}",
-                    json!({ "archive": address.to_string(), "put": put, "there": there, "released_files": released })
+                    json!({ "archive": address.to_string(), "put": put, "there": there, "released_files": released, "taken_out_files": taken.files })
                 )?;
             }
             _ => {
@@ -115,6 +124,10 @@ impl Archive {
                     head.events,
                     units::bytes(head.bytes)
                 )?;
+                if self.retain.is_some() {
+                    let freed = units::bytes(taken.bytes);
+                    writeln!(out, "{} files, {freed}, are taken out, and are removed in an hour", taken.files)?;
+                }
                 if self.keep_local.is_some() {
                     writeln!(out, "{released} files are there alone now")?;
                 }

@@ -90,7 +90,7 @@ fn a_question_costs_few_requests_and_its_repetition_one() {
     let [job, other] = jobs(&store);
     let now = "2025-10-30T00:00:00Z";
     bucket.delay(Duration::from_millis(500));
-    let mut costs = |words: &[&str], requests: usize, deep: usize| {
+    let costs = |words: &[&str], requests: usize, deep: usize| {
         bucket.take_asked();
         let ended = answer(&bucket, &url, words);
         succeeds(&ended);

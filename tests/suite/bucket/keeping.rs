@@ -104,3 +104,65 @@ fn a_collector_keeps_what_it_is_told_and_the_law_holds() {
     let ended = with_bucket(&["sql", "--format", "csv", "select count(*), count(distinct id) from events"]);
     assert_eq!(ended.stdout.lines().nth(1), Some("400,400"), "{}", ended.stderr);
 }
+
+#[test]
+fn what_is_taken_out_of_the_bucket_goes_an_hour_after_no_head_lists_it() {
+    let (bucket, store, clock) = (Bucket::new("retaining"), few_hours(), FaultyDisk::make());
+    let store = store.path().join("store");
+    let url = bucket.url("p");
+    succeeds(&run(&mut archive(&bucket, &store, &url)));
+    let files = sealed(&store);
+    let count = || run(bucket.know(emp_events().arg("--store").arg(&url).args(COUNT))).stdout;
+    let all = count();
+    let retain =
+        |age: &str| run(archive(&bucket, &store, &url).args(["--retain", age]).envs(clock.environment(&store)));
+    let ended = retain("1m");
+    assert!(ended.status == 1 && ended.stderr.contains("nothing would be left of 3 files"), "{}", ended.stderr);
+    assert_eq!(count(), all);
+    // The first of three hours.
+    let ended = retain("2h");
+    succeeds(&ended);
+    assert!(ended.stdout.contains("1 files, ") && ended.stdout.contains("are taken out"), "{}", ended.stdout);
+    assert_ne!(count(), all);
+    assert_eq!(super::archived(&bucket, "p"), files, "who has read the older head goes on");
+    let verified = run(bucket.know(emp_events().arg("--store").arg(&url).arg("verify")));
+    assert!(verified.status == 0 && verified.stdout.contains("all is sound"), "{}{}", verified.stdout, verified.stderr);
+    clock.says("none 4000");
+    let more = ["simulate", "--hours", "1", "--from", "2026-01-01T00:00:00Z", "--jobs-per-hour", "5", "--into"];
+    succeeds(&run(emp_events().args(more).arg(&store)));
+    // An hour that is older than what is kept is not put there; the two others and no more are left.
+    succeeds(&retain("5h"));
+    let left = super::archived(&bucket, "p");
+    assert!(left.len() == 2 && files.keys().skip(1).eq(left.keys()), "{:?}", left.keys());
+}
+
+#[test]
+fn verify_finds_what_is_wrong_in_a_bucket() {
+    let (bucket, store) = (Bucket::new("verified"), few_hours());
+    let store = store.path().join("store");
+    let url = bucket.url("p");
+    succeeds(&run(&mut archive(&bucket, &store, &url)));
+    let verify = || run(bucket.know(emp_events().arg("--store").arg(&url).arg("verify")));
+    let ended = verify();
+    assert!(ended.status == 0 && ended.stdout.contains("all is sound"), "{}{}", ended.stdout, ended.stderr);
+    for (name, bytes) in bucket.objects("p").into_iter().filter(|(name, _)| name != "_catalog/head") {
+        let mut damaged = bytes.clone();
+        let middle = damaged.len() / 2;
+        damaged[middle] ^= 1;
+        bucket.put(&format!("p/{name}"), &damaged);
+        let ended = verify();
+        // Without what is known about the files there is nothing else to read.
+        let said = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(ended.status == 1 && said.contains(&format!("{url}/{name}")), "{name}: {said}");
+        bucket.put(&format!("p/{name}"), &bytes);
+    }
+    bucket.put("p/date=2026-01-01/hour=00/x_1-0_2-0.parquet", b"left over");
+    bucket.put("p/_catalog/0.part", b"left over");
+    let ended = verify();
+    assert!(ended.status == 1 && ended.stdout.contains("the head does not list it"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("p/_catalog/0.part") && ended.stdout.contains("nothing refers to it"),
+        "{}",
+        ended.stdout
+    );
+}
