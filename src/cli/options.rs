@@ -127,6 +127,12 @@ impl Options {
         Some(text.parse().map_err(|error: WrongAddress| Failure::Usage(error.to_string())))
     }
 
+    /// Does the store lie in a bucket?
+    #[cfg_attr(not(feature = "query"), expect(dead_code, reason = "only questions read a bucket"))]
+    pub fn is_in_bucket(&self) -> bool {
+        self.bucket().is_some()
+    }
+
     /// The store's places for who asks, wherever it lies. `ids` tells that an id is asked about.
     #[cfg_attr(not(feature = "query"), expect(dead_code, reason = "only questions read a bucket"))]
     pub fn asked_layout(&self, ids: bool) -> Result<Layout, StoreError> {

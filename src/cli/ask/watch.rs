@@ -296,7 +296,7 @@ impl Watching<'_> {
 
     /// That nobody stores events, or is behind, where two looks in a row say so: one may fall into a restart.
     async fn lack(&mut self) -> Result<Option<Seen>, Failure> {
-        if self.command.as_of.given_ms(self.options)?.is_some() {
+        if self.options.is_in_bucket() || self.command.as_of.given_ms(self.options)?.is_some() {
             return Ok(None);
         }
         let lag = Lag::of(&self.options.collect_settings(None)?).await;

@@ -77,7 +77,9 @@ fn answers_that_are_lost_and_servers_that_hiccup_change_nothing() {
     ] {
         let store = store.path().join(name);
         copy(&original, &store);
-        bucket.decide(move |number, _, _| if number % 3 == 0 { fate } else { Fate::Answered });
+        // A server is in conflict about creates alone.
+        let meets = move |method: &str| name != "conflict" || method == "PUT";
+        bucket.decide(move |number, method, _| if number % 3 == 0 && meets(method) { fate } else { Fate::Answered });
         // Where it gives up, it says why, and goes on when it is asked again.
         let ended = (0..20).map(|_| run(&mut archive(&bucket, &store, &bucket.url(name)))).find(|ended| {
             assert!(ended.status == 0 || ended.stderr.contains(&bucket.url(name)), "{name}: {}", ended.stderr);
