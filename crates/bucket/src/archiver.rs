@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use emp_catalog::{ArchiveCatalog, IndexingPace};
 use emp_store::{
-    ArchiverLock, Checksum, Hour, Layout, Partition, SealedName, StoreError, check_sum, settle_hours, settled_hours,
+    ArchiverLock, Checksum, Going, Hour, Layout, Partition, SealedName, StoreError, check_sum, settle_hours,
+    settled_hours,
 };
 
 use super::address::Address;
@@ -19,7 +20,7 @@ use super::head::{Dropped, HEAD, Head, Object};
 use super::records;
 use super::remote::{Changed, Remote, Sum};
 use super::runtime::wait;
-use super::sending::{Put, Source, send};
+use super::sending::{OnFile, Put, Source, send};
 use super::state::{State, folder};
 
 /// What nothing refers to any more stays that long: a question that read an older head may be about to open it.
@@ -35,7 +36,7 @@ pub struct Settings {
     /// The prefix is taken over from whoever wrote there before.
     pub take_over: bool,
     /// Told of each file that is there, and of its size.
-    pub on_file: Arc<dyn Fn(&Path, u64) + Send + Sync>,
+    pub on_file: OnFile,
 }
 
 /// Puts the closed hours of one store into one bucket.
@@ -193,7 +194,8 @@ impl Archiver {
             file.hour.end_ms() > kept_from_ms && !known.contains(&key(file)) && !left_out.contains(&file.path)
         };
         let hours = || known.iter().map(|(hour, _)| *hour).collect::<BTreeSet<_>>().into_iter().collect();
-        let (mut files, is_more) = settle_hours(&self.layout, now_ms, (&wanted, &hours), most)?;
+        let (mut files, is_more) =
+            settle_hours(&self.layout, now_ms, &Going { is_wanted: &wanted, hours_before: &hours, most })?;
         let mut step = Step { is_more, ..Step::default() };
         let sums = self.take_whole(&mut files, &mut step)?;
         let new_records = records::find_new(&self.layout, &self.records)?;
@@ -261,7 +263,7 @@ impl Archiver {
     /// Puts what is derived, and the head.
     pub(crate) fn commit(&mut self, now_ms: i64, gone: Vec<String>) -> Result<(), BucketError> {
         let Derived { mut head, puts } = derive(&self.layout, &self.catalog, &self.head, &self.records)?;
-        send(&self.remote, puts, self.settings.at_once, &(Arc::new(|_: &Path, _| ()) as _))?;
+        send(&self.remote, puts, self.settings.at_once, &(Arc::new(|_: &Path, _| ()) as OnFile))?;
         let needed: HashSet<&str> = head.derived().map(|object| object.name.as_str()).collect();
         let unused = self.head.derived().map(|object| object.name.clone());
         let new = unused.chain(gone).map(|name| Dropped { name, since_ms: now_ms });

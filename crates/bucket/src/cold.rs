@@ -173,7 +173,7 @@ impl Cold {
     }
 
     /// Brings files of what is derived here, as their rooms name them.
-    fn bring_files(&self, object: &Object, files: &dyn Fn(Vec<u8>) -> Result<Vec<(String, Vec<u8>)>, BucketError>) {
+    fn bring_files(&self, object: &Object, files: Unpack<'_>) {
         let _one_at_a_time = lock(&self.bringing);
         let folder = self.cache.layout().index();
         let mark = folder.join(format!("{}.brought", object.name.replace('/', "-")));
@@ -192,6 +192,11 @@ impl Cold {
         }
     }
 }
+
+/// What makes files of an object.
+type Unpack<'a> = &'a dyn Fn(Vec<u8>) -> Result<NamedFiles, BucketError>;
+/// Files, each with its name.
+type NamedFiles = Vec<(String, Vec<u8>)>;
 
 /// What is typical, as its room names it.
 const TYPICAL: &str = "typical.v4";

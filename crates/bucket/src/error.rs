@@ -102,7 +102,7 @@ pub enum BucketError {
     },
     /// There is a bucket, and no store in it.
     #[error(
-        "there is no store at {address}: {address}/_catalog/head is missing; `emp-events archive --to {address}` puts one there"
+        "there is no store at {address}: {address}/_catalog/head is missing; `emp-events archive` on the host of the store puts one there"
     )]
     NoStore {
         /// The prefix.

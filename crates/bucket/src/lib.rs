@@ -37,5 +37,6 @@ pub use error::BucketError;
 pub use head::Head;
 pub use health::{Status, archiving};
 pub use retaining::Taken;
+pub use sending::OnFile;
 pub use state::archive_of;
 pub use verify::{Verified, Wrong, verify};

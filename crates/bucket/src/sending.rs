@@ -23,7 +23,7 @@ pub(crate) enum Source {
 }
 
 /// Told of each file that is there, and of its size.
-pub(crate) type OnFile = Arc<dyn Fn(&Path, u64) + Send + Sync>;
+pub type OnFile = Arc<dyn Fn(&Path, u64) + Send + Sync>;
 
 /// Puts all of them there; the first failure ends it.
 pub(crate) fn send(remote: &Arc<Remote>, puts: Vec<Put>, at_once: usize, on_file: &OnFile) -> Result<(), BucketError> {

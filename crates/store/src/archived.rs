@@ -120,26 +120,31 @@ impl ArchiverLock {
     }
 }
 
-/// The sealed files of hours that were over at `now_ms`, in which there is nothing left to put together, as far as `wanted`
-/// tells, no more than `most` of them, and whether there are more: from now on their hours stay as they are. `known` are hours that went before: where
-/// the list of them is damaged, it is made anew.
+/// Which files are to go.
+pub struct Going<'a> {
+    /// Is it one of them?
+    pub is_wanted: &'a dyn Fn(&Partition) -> bool,
+    /// Hours that went before: where the list of them is damaged, it is made anew.
+    pub hours_before: &'a dyn Fn() -> Vec<Hour>,
+    /// No more than that many.
+    pub most: usize,
+}
+
+/// The sealed files of hours that were over at `now_ms`, in which there is nothing left to put together, as far as they are
+/// to go, and whether there are more: from now on their hours stay as they are.
 ///
 /// # Errors
 /// [`StoreError`] where the store cannot be listed, or that cannot be made durable.
-pub fn settle_hours(
-    layout: &Layout,
-    now_ms: i64,
-    (wanted, known): (&dyn Fn(&Partition) -> bool, &dyn Fn() -> Vec<Hour>),
-    most: usize,
-) -> Result<(Vec<Partition>, bool), StoreError> {
+pub fn settle_hours(layout: &Layout, now_ms: i64, going: &Going<'_>) -> Result<(Vec<Partition>, bool), StoreError> {
+    let most = going.most;
     let _lock = lock(layout)?;
     let mut hours = match ArchivedHours::read(layout) {
         Err(StoreError::Damaged { .. }) => ArchivedHours::default(),
         hours => hours?,
     };
-    known().into_iter().for_each(|hour| hours.add(hour));
+    (going.hours_before)().into_iter().for_each(|hour| hours.add(hour));
     let mut files = settled_files(layout, now_ms, &hours)?;
-    files.retain(wanted);
+    files.retain(|file| (going.is_wanted)(file));
     let is_more = files.len() > most;
     // Whole hours: what comes later to one of them lies beside.
     if let Some(last) = files.get(most).map(|file| file.hour) {

@@ -40,7 +40,7 @@ mod verify;
 mod writer;
 mod writer_lock;
 
-pub use archived::{ArchivedHours, ArchiverLock, settle_hours, settled_hours};
+pub use archived::{ArchivedHours, ArchiverLock, Going, settle_hours, settled_hours};
 pub use at_once::rows_at_once;
 pub use away::{Away, ReadAt, expect};
 pub use checksum::{Checksum, KEY as CHECKSUM_KEY, check as check_sum};

@@ -8,6 +8,8 @@ import sys
 
 from moto.server import ThreadedMotoServer
 
+server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+server.start()
 log = logging.getLogger("werkzeug")
 if sys.argv[1:]:
     log.setLevel(logging.INFO)
@@ -15,7 +17,5 @@ if sys.argv[1:]:
     log.propagate = False
 else:
     log.setLevel(logging.ERROR)
-server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=bool(sys.argv[1:]))
-server.start()
 print(server.get_host_and_port()[1], flush=True)
 sys.stdin.read()
