@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::{FormatOption, Options};
-use emp_bucket::{Address, Archiver, Backlog, Settings, Taken, archive_of};
+use emp_bucket::{Address, Archiver, Backlog, Head, Settings, Taken, archive_of};
 use emp_catalog::IndexingPace;
 use emp_units as units;
 use emp_units::parse_positive_duration;
@@ -62,7 +62,7 @@ impl Archive {
     pub fn run(self, options: &Options) -> Outcome {
         options.allow_formats(&FormatOption::OF_VALUES)?;
         let layout = options.existing_layout()?;
-        let address = self.to.or_else(|| archive_of(&layout)).ok_or_else(|| {
+        let address = self.to.clone().or_else(|| archive_of(&layout)).ok_or_else(|| {
             Failure::Usage("no hour of this store is in a bucket yet: say where they go with --to".to_owned())
         })?;
         let progress = Arc::new(Progress::default());
@@ -103,38 +103,48 @@ impl Archive {
             Some(age) => archiver.retain(age, now_ms).map_err(anyhow::Error::from)?,
             None => Taken::default(),
         };
-        let head = archiver.head();
-        let mut out = std::io::stdout().lock();
-        match options.format {
-            Some(FormatOption::Json | FormatOption::Ndjson) => {
-                let there = json!({ "files": head.files, "events": head.events, "bytes": head.bytes });
-                let put = json!({ "files": files, "events": events, "bytes": bytes });
-                writeln!(
-                    out,
-                    "{}",
-                    json!({ "archive": address.to_string(), "put": put, "there": there, "released_files": released, "taken_out_files": taken.files })
-                )?;
-            }
-            _ => {
-                writeln!(
-                    out,
-                    "put {files} files with {events} events, {}, into {address}, which holds {} files with {} events, {}",
-                    units::bytes(bytes),
-                    head.files,
-                    head.events,
-                    units::bytes(head.bytes)
-                )?;
-                if self.retain.is_some() {
-                    let freed = units::bytes(taken.bytes);
-                    writeln!(out, "{} files, {freed}, are taken out, and are removed in an hour", taken.files)?;
-                }
-                if self.keep_local.is_some() {
-                    writeln!(out, "{released} files are there alone now")?;
-                }
-            }
-        }
+        self.tell(options, &address, &Done { head: archiver.head(), files, events, bytes, released, taken })?;
         Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
+
+    fn tell(&self, options: &Options, address: &Address, done: &Done<'_>) -> std::io::Result<()> {
+        let Done { head, files, events, bytes, released, taken } = done;
+        let mut out = std::io::stdout().lock();
+        if let Some(FormatOption::Json | FormatOption::Ndjson) = options.format {
+            let answer = json!({
+                "archive": address.to_string(),
+                "put": { "files": files, "events": events, "bytes": bytes },
+                "there": { "files": head.files, "events": head.events, "bytes": head.bytes },
+                "released_files": released,
+                "taken_out_files": taken.files,
+            });
+            return writeln!(out, "{answer}");
+        }
+        let (put, there) = (units::bytes(*bytes), units::bytes(head.bytes));
+        writeln!(
+            out,
+            "put {files} files with {events} events, {put}, into {address}, which holds {} files with {} events, {there}",
+            head.files, head.events
+        )?;
+        if self.retain.is_some() {
+            let freed = units::bytes(taken.bytes);
+            writeln!(out, "{} files, {freed}, are taken out, and are removed in an hour", taken.files)?;
+        }
+        if self.keep_local.is_some() {
+            writeln!(out, "{released} files are there alone now")?;
+        }
+        Ok(())
+    }
+}
+
+/// What was done.
+struct Done<'a> {
+    head: &'a Head,
+    files: u64,
+    events: u64,
+    bytes: u64,
+    released: u64,
+    taken: Taken,
 }
 
 fn tell_backlog(options: &Options, address: &Address, backlog: &Backlog) -> Outcome {
