@@ -32,7 +32,7 @@ ask() {
     local before
     before=$(wc -l <"$log")
     say "emp-events --store s3://demo-events/production $*"
-    "$emp_events" --store s3://demo-events/production "$@" 2>&1 | head -12
+    "$emp_events" --store s3://demo-events/production --format table "$@" 2>&1 | head -12
     printf '→ %s requests\n' $(($(wc -l <"$log") - before))
 }
 
