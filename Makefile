@@ -5,7 +5,7 @@ CARGO_FLAGS := --release --locked
 export CARGO_TERM_PROGRESS_WHEN ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-page demo-dash0 demo-ops test chaos fuzz lint bench watch-month perf-report sample docker test-images package test-packages advisories sbom checksums clean
+.PHONY: help build demo demo-page demo-dash0 demo-bucket demo-ops test chaos fuzz lint bench watch-month perf-report sample docker test-images package test-packages advisories sbom checksums clean
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,12 +29,17 @@ demo-dash0: ## a real OTLP collector, a simulated load, and equal counts at both
 	cargo build $(CARGO_FLAGS)
 	@PATH="$$(scripts/need.sh --tools-path):$$PATH" scripts/demo-dash0.sh
 
+demo-bucket: ## a month of events into a bucket of a local S3 server, and questions to the bucket alone
+	@scripts/need.sh cc python
+	cargo build $(CARGO_FLAGS)
+	@PATH="$$(scripts/need.sh --tools-path):$$PATH" scripts/demo-bucket.sh
+
 demo-ops: ## a collector that is killed, and the alerts that arrive and resolve: Prometheus, Alertmanager, watch
 	@scripts/need.sh cc redis prometheus python curl
 	cargo build $(CARGO_FLAGS)
 	@scripts/demo-ops.sh
 
-test: ## all tests, against Redis 7 and 8, Valkey, rotel, DuckDB, Polars, pandas, ClickHouse, Spark, Prometheus, psql, Node and Chromium
+test: ## all tests, against Redis 7 and 8, Valkey, rotel, DuckDB, Polars, pandas, ClickHouse, Spark, Prometheus, psql, S3, Node and Chromium
 	@scripts/need.sh cc redis servers openssl python java chromium prometheus psql jdbc typescript page packages packaging
 	@# The same random runs each time: what is still to be found, `make chaos` looks for.
 	PROPTEST_RNG_SEED=1 PATH="$$(scripts/need.sh --tools-path):$$PATH" cargo test $(CARGO_FLAGS)

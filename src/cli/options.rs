@@ -11,9 +11,10 @@ use tracing_subscriber::EnvFilter;
 use super::arguments::{path_variable, variable};
 use super::ask::AskOptions;
 use super::failure::Failure;
+use emp_bucket::{Address, Expected, WrongAddress};
 use emp_collect::{MemoryLimits, Settings, default_consumer};
 use emp_event::Level;
-use emp_store::{Layout, Retention};
+use emp_store::{Layout, Retention, StoreError};
 use emp_stream::{DEFAULT_STREAM, RedisAddress};
 
 const STORE: &str = "EMP_EVENTS_STORE";
@@ -24,8 +25,8 @@ const USUAL_STORE: &str = "data/events";
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Options of every command")]
 pub(super) struct Options {
-    /// The store's folder
-    #[arg(long, global = true, value_name = "PATH", env = STORE, default_value = USUAL_STORE)]
+    /// The store's folder; for questions also a bucket that hours were archived to, such as s3://BUCKET/PREFIX
+    #[arg(long, global = true, value_name = "PATH|URL", env = STORE, default_value = USUAL_STORE)]
     pub store: PathBuf,
     /// Redis, as redis://[user:password@]host:port[/db], or rediss:// for TLS; also unix://, redis+cluster://host:port and
     /// redis+sentinel://host:port,host:port/master [env: REDIS_URL] [default: REDIS_HOST and REDIS_PORT, else
@@ -120,8 +121,55 @@ impl Options {
         Layout::new(&self.store)
     }
 
+    /// The bucket that the store lies in, where it lies in one.
+    pub fn bucket(&self) -> Option<Result<Address, Failure>> {
+        let text = self.store.to_str().filter(|text| Address::is_meant_by(text))?;
+        Some(text.parse().map_err(|error: WrongAddress| Failure::Usage(error.to_string())))
+    }
+
+    /// Does the store lie in a bucket?
+    #[cfg_attr(not(feature = "query"), expect(dead_code, reason = "only questions read a bucket"))]
+    pub fn is_in_bucket(&self) -> bool {
+        self.bucket().is_some()
+    }
+
+    /// The store's places for who asks, wherever it lies. `ids` tells that an id is asked about.
+    #[cfg_attr(not(feature = "query"), expect(dead_code, reason = "only questions read a bucket"))]
+    pub fn asked_layout(&self, ids: bool) -> Result<Layout, StoreError> {
+        match self.bucket() {
+            None => emp_bucket::with_archive(self.layout()),
+            Some(Err(failure)) => Err(StoreError::Elsewhere(failure.to_string())),
+            Some(Ok(address)) => {
+                let layout = emp_bucket::layout_of(&address, Expected { ids });
+                layout.map_err(|error| StoreError::Elsewhere(error.to_string()))
+            }
+        }
+    }
+
+    /// The store's places, where it is a folder.
+    pub fn folder_layout(&self) -> Result<Layout, Failure> {
+        match self.bucket() {
+            None => Ok(self.layout()),
+            Some(Err(failure)) => Err(failure),
+            Some(Ok(address)) => Err(Failure::Usage(format!(
+                "{address} can be asked, and is written by the collector whose store it is: this command needs that \
+                 store's folder, --store PATH"
+            ))),
+        }
+    }
+
+    /// The store has to be there, wherever it lies.
+    #[cfg_attr(not(feature = "query"), expect(dead_code, reason = "only questions read a bucket"))]
+    pub fn expect_store(&self) -> Result<(), Failure> {
+        match self.bucket() {
+            None => self.existing_layout().map(drop),
+            Some(address) => address.map(drop),
+        }
+    }
+
     /// The same of a store that has to be there.
     pub fn existing_layout(&self) -> Result<Layout, Failure> {
+        self.folder_layout()?;
         if self.store.is_dir() {
             return Ok(self.layout());
         }
@@ -133,7 +181,7 @@ impl Options {
 
     /// What a collector of these options would do.
     pub fn collect_settings(&self, consumer: Option<String>) -> Result<Settings, Failure> {
-        let layout = self.layout();
+        let layout = self.folder_layout()?;
         Ok(Settings {
             address: self.redis()?,
             stream: self.stream.clone(),
@@ -144,6 +192,7 @@ impl Options {
             event_log: None,
             seal_every: None,
             retention: Retention::default(),
+            archive: None,
             memory: MemoryLimits::default(),
             meter: Arc::default(),
         })

@@ -184,6 +184,7 @@ impl Run {
                 event_log: None,
                 seal_every: None,
                 retention: Retention::default(),
+                archive: None,
                 memory: MemoryLimits::default(),
                 meter: std::sync::Arc::default(),
             };

@@ -2,7 +2,7 @@
 //! that is not safe, says what is wrong, and goes on by itself.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
@@ -10,13 +10,13 @@ use tempfile::TempDir;
 use crate::support::{Daemon, Redis, Store, eventually};
 
 /// What stands between a collector and its disk.
-struct FaultyDisk {
+pub struct FaultyDisk {
     folder: TempDir,
 }
 
 impl FaultyDisk {
     /// Compiles it: cargo has needed a C compiler, too.
-    fn make() -> Self {
+    pub fn make() -> Self {
         let disk = Self { folder: tempfile::tempdir().unwrap() };
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/faulty_disk.c");
         let mut compile = Command::new("cc");
@@ -35,7 +35,7 @@ impl FaultyDisk {
     }
 
     /// From now on this is wrong, and the clock is so many seconds off.
-    fn says(&self, what: &str) {
+    pub fn says(&self, what: &str) {
         let new = self.folder.path().join("control.new");
         fs::write(&new, what).unwrap();
         Command::new("mv").arg(&new).arg(self.control()).status().unwrap();
@@ -46,13 +46,17 @@ impl FaultyDisk {
         fs::metadata(self.folder.path().join("control.refused")).map_or(0, |file| file.len())
     }
 
-    fn collect(&self, store: &Store, more: &[&str]) -> Daemon {
-        let environment = [
+    /// What a command on that store has to know.
+    pub fn environment(&self, store: &Path) -> [(&'static str, PathBuf); 3] {
+        [
             ("LD_PRELOAD", self.library()),
             ("FAULTY_DISK_CONTROL", self.control()),
-            ("FAULTY_DISK_STORE", store.path()),
-        ];
-        store.collect_with(more, &environment)
+            ("FAULTY_DISK_STORE", store.to_owned()),
+        ]
+    }
+
+    fn collect(&self, store: &Store, more: &[&str]) -> Daemon {
+        store.collect_with(more, &self.environment(&store.path()))
     }
 }
 

@@ -6,6 +6,7 @@ mod accounting;
 mod addresses;
 mod advice;
 mod answers;
+mod bucket;
 mod bullmq;
 mod changes;
 mod check_names;

@@ -1,1 +1,42 @@
-//! The store in a bucket.
+//! The store in a bucket: closed hours are put there once, and read from there by whoever may read.
+//!
+//! [`Archiver`] is the way in. The files lie there under the names that they have in the store's folder, so that other
+//! engines read them as they are; what is derived from them lies beside, and one small object, the head, says what there
+//! is. Nothing that must be right relies on conditional writes or on listings.
+
+mod address;
+mod archiver;
+mod behind;
+mod bundle;
+mod cache;
+mod cold;
+mod connect;
+mod derived;
+mod error;
+mod fetching;
+mod files;
+mod head;
+mod health;
+mod process_credentials;
+mod profile;
+mod records;
+mod releasing;
+mod remote;
+mod retaining;
+mod run;
+mod runtime;
+mod sending;
+mod state;
+mod verify;
+
+pub use address::{Address, Provider, WrongAddress};
+pub use archiver::{Archiver, Backlog, Settings, Step};
+pub use behind::with_archive;
+pub use cold::{Expected, layout_of};
+pub use error::BucketError;
+pub use head::Head;
+pub use health::{Status, archiving};
+pub use retaining::Taken;
+pub use sending::OnFile;
+pub use state::archive_of;
+pub use verify::{Verified, Wrong, verify};

@@ -31,9 +31,6 @@ impl IndexingPace {
     pub const CALM: Self = Self { threads: 1, files: 1 };
 }
 
-/// Merged before there are more runs of a kind than that; each costs a question two reads.
-const RUNS_MAX: usize = 8;
-
 /// Brings the ids, or the texts, of those files into the index that are not in it. A file that cannot be read
 /// stays out of it. `progress` is told how many files have been read so far.
 pub(super) fn extend(
@@ -73,7 +70,7 @@ pub(super) fn extend(
 /// What is in these files, in their order.
 fn collect_all(files: &[Partition], what: Indexed, threads: usize, tell: &(dyn Fn() + Sync)) -> Vec<Option<Entries>> {
     let read = |file: &Partition| {
-        let set = ids::collect(&file.path, what);
+        let set = ids::collect(file, what);
         tell();
         set
     };
@@ -117,7 +114,7 @@ fn merge_runs(catalog: &mut Catalog, what: Indexed) -> io::Result<()> {
             *files_of.entry(place.run).or_default() += 1;
         }
     }
-    if files_of.len() <= RUNS_MAX {
+    if files_of.len() <= catalog.runs_max {
         return Ok(());
     }
     let mut by_size: Vec<(usize, u64)> = files_of.into_iter().map(|(run, files)| (files, run)).collect();
@@ -130,7 +127,7 @@ fn merge_runs(catalog: &mut Catalog, what: Indexed) -> io::Result<()> {
         merged += files;
         joins
     });
-    let small = small.count().max(by_size.len() - RUNS_MAX / 2);
+    let small = small.count().max(by_size.len() - catalog.runs_max / 2);
     let small: BTreeSet<u64> = by_size[..small].iter().map(|(_, run)| *run).collect();
     merge(catalog, what, &small)
 }

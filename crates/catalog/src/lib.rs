@@ -4,6 +4,7 @@
 //! compares it with what the folders hold now: a file that is not the one it was learned from is
 //! learned anew, so that nothing is ever taken from the catalog that the files do not say.
 
+mod archive;
 mod facts;
 mod folders;
 mod ids;
@@ -14,9 +15,11 @@ mod shared;
 mod stamp;
 mod values;
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::collections::{BTreeSet, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+pub use archive::{ArchiveCatalog, RunFile};
 pub use facts::{BOUNDED_COLUMNS, Facts, ROWS_AT_ONCE_MAX};
 pub use ids::{IdScope, Indexed};
 pub use index::IndexingPace;
@@ -30,7 +33,7 @@ use folders::KnownFile;
 use saved::Saved;
 pub use saved::Storage;
 
-use emp_store::{Layout, Partition, StoreError, visible_partitions};
+use emp_store::{Away, Layout, Partition, StoreError, listed_before, visible_partitions};
 
 /// What is known about the sealed files of a store.
 #[derive(Debug)]
@@ -43,7 +46,21 @@ pub struct Catalog {
     retired_runs: Vec<u64>,
     /// Runs that no saved catalog refers to yet.
     unsaved_runs: BTreeSet<u64>,
+    /// Runs are merged before there are more of a kind than that.
+    runs_max: usize,
+    /// What is known about files that lie elsewhere, or what keeps it from being known.
+    cold: Option<std::io::Result<Cold>>,
 }
+
+/// What is known about files that lie elsewhere.
+#[derive(Debug)]
+struct Cold {
+    saved: Saved,
+    away: Arc<dyn Away>,
+}
+
+/// Each costs a question two reads.
+const RUNS_MAX: usize = 8;
 
 /// A file was listed, and is gone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +73,14 @@ impl Catalog {
     pub fn load(layout: &Layout) -> Self {
         let storage = Storage::of(layout);
         let saved = storage.load().unwrap_or_default();
+        let cold = layout.away().map(|away| {
+            let saved = away.known().and_then(|parts| Saved::of_parts(&parts))?;
+            Ok(Cold { saved, away: Arc::clone(away) })
+        });
+        Self { cold, ..Self::with(layout, storage, saved, RUNS_MAX) }
+    }
+
+    fn with(layout: &Layout, storage: Storage, saved: Saved, runs_max: usize) -> Self {
         Self {
             layout: layout.clone(),
             storage,
@@ -63,6 +88,8 @@ impl Catalog {
             has_learned: false,
             retired_runs: Vec::new(),
             unsaved_runs: BTreeSet::new(),
+            runs_max,
+            cold: None,
         }
     }
 
@@ -72,8 +99,15 @@ impl Catalog {
     /// # Errors
     /// [`StoreError`] where a folder cannot be listed.
     pub fn list(&mut self, skipped: &mut Vec<StoreError>) -> Result<Vec<Partition>, StoreError> {
-        self.has_learned |= self.saved.folders.look(self.layout.root())?;
-        Ok(self.saved.folders.partitions(self.layout.root(), skipped))
+        let root = self.layout.root();
+        self.has_learned |= self.saved.folders.look(root)?;
+        let here = self.saved.folders.partitions(root, skipped);
+        match &self.cold {
+            None => Ok(here),
+            Some(Ok(cold)) => Ok(cold.and(here, root)),
+            // Its message alone can be told twice.
+            Some(Err(error)) => Err(StoreError::Elsewhere(error.to_string())),
+        }
     }
 
     /// Reads the footers of those of these files about which nothing is known, or about which what
@@ -153,6 +187,24 @@ impl Catalog {
     /// that were not learned are left out of every answer.
     pub fn sealed(&self, files: Vec<Partition>) -> SealedFiles {
         SealedFiles::new(self, files)
+    }
+}
+
+impl Cold {
+    /// These files and those that lie elsewhere, in order. One that lies here, too, is read here.
+    fn and(&self, here: Vec<Partition>, root: &Path) -> Vec<Partition> {
+        let name = |file: &Partition| (file.hour, file.name.clone());
+        let known: HashSet<_> = here.iter().map(name).collect();
+        let elsewhere = self.saved.folders.partitions(root, &mut Vec::new()).into_iter();
+        let elsewhere = elsewhere.filter(|file| !known.contains(&name(file)));
+        let elsewhere = elsewhere.map(|file| Partition { away: Some(Arc::clone(&self.away)), ..file });
+        let mut all: Vec<Partition> = elsewhere.chain(here).collect();
+        all.sort_by(|a, b| {
+            let name = |file: &Partition| (file.name.writer.clone(), file.name.ids);
+            let ((a_writer, a_ids), (b_writer, b_ids)) = (name(a), name(b));
+            a.hour.cmp(&b.hour).then_with(|| listed_before((&a_writer, a_ids), (&b_writer, b_ids)))
+        });
+        all
     }
 }
 

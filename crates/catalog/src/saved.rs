@@ -16,7 +16,7 @@ use super::folders::Folders;
 use super::ids::{Broken, Run};
 use super::stamp::now_ns;
 use super::values::ValueNumbers;
-use emp_store::{Layout, write_derived};
+use emp_store::{Layout, ReadAt, write_derived};
 use emp_system::user_folder;
 
 /// Everything that is known, but for the ids and the texts.
@@ -24,6 +24,44 @@ use emp_system::user_folder;
 pub(super) struct Saved {
     pub folders: Folders,
     pub numbers: ValueNumbers,
+}
+
+impl Saved {
+    fn decode(body: &[u8]) -> Option<Self> {
+        let (numbers, folders) = postcard::take_from_bytes(body).ok()?;
+        Some(Self { folders: Folders::decode(folders)?, numbers })
+    }
+
+    /// As bytes, with the folders of these dates.
+    pub fn encode(&self, is_in: impl Fn(&str) -> bool) -> io::Result<Vec<u8>> {
+        let mut body = postcard::to_stdvec(&self.numbers).map_err(io::Error::other)?;
+        body.extend(self.folders.encode(is_in).map_err(io::Error::other)?);
+        Ok(body)
+    }
+
+    /// Of several parts of one catalog, each of dates of its own.
+    pub fn of_parts(parts: &[Vec<u8>]) -> io::Result<Self> {
+        let broken = || io::Error::new(io::ErrorKind::InvalidData, "a part of the catalog is none of ours");
+        let mut all = Self::default();
+        for bytes in parts {
+            let part = whole_body(bytes, MAGIC).and_then(Self::decode).ok_or_else(broken)?;
+            if !all.numbers.grow_to(part.numbers) || !all.folders.append(part.folders) {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "parts of different catalogs"));
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// A body with what is needed to know it again.
+pub(super) fn sealed_body(body: &[u8]) -> Vec<u8> {
+    [&MAGIC[..], &crc32fast::hash(body).to_le_bytes(), body].concat()
+}
+
+/// What stands behind the magic and the checksum, if it is whole.
+fn whole_body<'a>(bytes: &'a [u8], magic: &[u8; 8]) -> Option<&'a [u8]> {
+    let (sum, body) = bytes.strip_prefix(magic)?.split_first_chunk()?;
+    (crc32fast::hash(body) == u32::from_le_bytes(*sum)).then_some(body)
 }
 
 /// A newer version of another form takes another name, so that two versions can share a store.
@@ -53,24 +91,23 @@ impl Storage {
         Self { layout: layout.clone(), own, writable }
     }
 
+    /// That folder, which may be written.
+    pub(super) fn at(layout: &Layout, folder: &Path) -> Self {
+        Self { layout: layout.clone(), own: folder.to_owned(), writable: Some(folder.to_owned()) }
+    }
+
     /// What was saved, if it is there, and whole.
     pub(super) fn load(&self) -> Option<Saved> {
-        self.read_whole(NAME, MAGIC, |body| {
-            let (numbers, folders) = postcard::take_from_bytes(body).ok()?;
-            Some(Saved { folders: Folders::decode(folders)?, numbers })
-        })
+        self.read_whole(NAME, MAGIC, Saved::decode)
     }
 
     /// What the file of that name holds after its magic and its checksum, if it is there, whole, and can
     /// be decoded.
     pub fn read_whole<T>(&self, name: &str, magic: &[u8; 8], decode: impl Fn(&[u8]) -> Option<T>) -> Option<T> {
+        self.bring(name);
         self.folders().find_map(|folder| {
             let bytes = fs::read(folder.join(name)).ok()?;
-            let (sum, body) = bytes.strip_prefix(magic)?.split_first_chunk()?;
-            if crc32fast::hash(body) != u32::from_le_bytes(*sum) {
-                return None;
-            }
-            decode(body)
+            decode(whole_body(&bytes, magic)?)
         })
     }
 
@@ -85,7 +122,15 @@ impl Storage {
 
     /// Each file of that name, whole as it is: the one that may be written to, then the store's own.
     pub fn read_each(&self, name: &str) -> impl Iterator<Item = Vec<u8>> {
+        self.bring(name);
         self.folders().filter_map(move |folder| fs::read(folder.join(name)).ok())
+    }
+
+    /// What is derived from files that lie elsewhere lies there, too.
+    fn bring(&self, name: &str) {
+        if let Some(away) = self.layout.away() {
+            away.bring_derived(name);
+        }
     }
 
     /// Writes a file in one step: a reader finds the old one or the new one.
@@ -135,15 +180,19 @@ impl Storage {
 
     /// Saves all of it.
     pub(super) fn save(&self, saved: &Saved) -> io::Result<()> {
-        let mut body = postcard::to_stdvec(&saved.numbers).map_err(io::Error::other)?;
-        body.extend(saved.folders.encode().map_err(io::Error::other)?);
-        self.write_whole(NAME, MAGIC, &body)
+        self.write_whole(NAME, MAGIC, &saved.encode(|_| true)?)
     }
 
     /// Opens a run.
     pub(super) fn run(&self, run: u64) -> Result<Run, Broken> {
         let file = self.folders().find_map(|folder| File::open(folder.join(run_name(run))).ok());
-        Run::open(file.ok_or(Broken)?)
+        let own = file.map(|file| Box::new(file) as Box<dyn ReadAt>);
+        Run::open(own.or_else(|| self.layout.away()?.run(run)).ok_or(Broken)?)
+    }
+
+    /// May a read take as long as a line to somewhere else does?
+    pub(super) fn is_away(&self) -> bool {
+        self.layout.away().is_some()
     }
 
     /// Writes a run under a new number, which is returned.
@@ -197,7 +246,7 @@ impl Storage {
 
 const TEMPORARY_EXTENSION: &str = "tmp";
 
-fn run_name(run: u64) -> String {
+pub(super) fn run_name(run: u64) -> String {
     format!("{run:016x}.{RUN_EXTENSION}")
 }
 

@@ -1,15 +1,19 @@
 //! The files of one look at the store, and which of them may hold what.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::OnceLock;
 
 use super::Catalog;
 use super::facts::{Facts, Knowledge};
+use super::folders::Folders;
 use super::ids::{self, ID_COLUMNS, IdScope, Indexed, Places, Run};
 use super::saved::Storage;
 use super::shared::{BrokenRun, ChosenFiles, SharedJobs};
 use super::values::{VALUE_COLUMNS, ValueNumbers, Values};
 use emp_store::Partition;
+
+/// So many reads from somewhere else are under way at the same time.
+const AT_ONCE: usize = 64;
 
 /// A sealed file, and what is known about it.
 #[derive(Debug)]
@@ -40,6 +44,8 @@ pub struct SealedFiles {
     /// By hour, writer and first ID.
     pub files: Vec<Sealed>,
     numbers: ValueNumbers,
+    /// Of files that lie elsewhere.
+    cold_numbers: ValueNumbers,
     storage: Storage,
     /// Of each kind.
     runs: [OnceLock<HashMap<u64, IndexedFiles>>; Indexed::ALL.len()],
@@ -56,8 +62,8 @@ struct IndexedFiles {
 
 impl SealedFiles {
     pub(super) fn new(catalog: &Catalog, partitions: Vec<Partition>) -> Self {
-        let knowledge: Vec<_> =
-            catalog.saved.folders.known(&partitions).into_iter().map(|known| known?.knowledge.as_ref()).collect();
+        let cold = catalog.cold.as_ref().and_then(|cold| cold.as_ref().ok());
+        let knowledge = known_of(catalog, &partitions);
         let known = knowledge.into_iter().map(|known| {
             let facts = known.map_or_else(|| Err("it is gone".to_owned()), |known| known.facts.clone());
             let places = known.map_or_else(Places::default, |known| known.places);
@@ -76,6 +82,7 @@ impl SealedFiles {
         Self {
             files: files.map(sealed).collect(),
             numbers: catalog.saved.numbers.clone(),
+            cold_numbers: cold.map(|cold| cold.saved.numbers.clone()).unwrap_or_default(),
             storage: catalog.storage.clone(),
             runs: Default::default(),
         }
@@ -103,6 +110,7 @@ impl SealedFiles {
     /// as a person reads it; `None` of a text that may be anywhere, having no three letters from a to z in a row.
     pub fn mentioning(&self, text: &str) -> Option<Vec<bool>> {
         let wanted = ids::wanted_of_text(text);
+        self.bring(Indexed::Texts, &wanted.concat());
         let each = wanted.iter().map(|hashes| self.holding_any(Indexed::Texts, hashes));
         each.reduce(|mut all, one| {
             all.iter_mut().zip(one).for_each(|(all, one)| *all &= one);
@@ -112,6 +120,7 @@ impl SealedFiles {
 
     /// Which of the files may hold any of these.
     fn holding_any(&self, what: Indexed, hashes: &[u64]) -> Vec<bool> {
+        self.bring(what, hashes);
         let mut may_hold: Vec<bool> = self.files.iter().map(|file| file.places.of(what).is_none()).collect();
         for indexed in self.runs(what).values() {
             indexed.mark(hashes, &mut may_hold);
@@ -122,13 +131,17 @@ impl SealedFiles {
     /// May a file hold any of these values in that column? `None` where that is not known.
     pub fn may_have(&self, file: &Sealed, column: &str, values: &[&str]) -> Option<bool> {
         let column = VALUE_COLUMNS.iter().position(|name| *name == column)?;
-        self.numbers.may_hold(file.values.as_ref()?, column, values)
+        self.numbers_of(file).may_hold(file.values.as_ref()?, column, values)
     }
 
     /// The values that a file has in that column; `None` where not all of them are known.
     pub fn values<'a>(&'a self, file: &Sealed, column: &str) -> Option<impl Iterator<Item = &'a str> + use<'a>> {
         let column = VALUE_COLUMNS.iter().position(|name| *name == column)?;
-        self.numbers.values(file.values.as_ref()?, column)
+        self.numbers_of(file).values(file.values.as_ref()?, column)
+    }
+
+    fn numbers_of(&self, file: &Sealed) -> &ValueNumbers {
+        if file.partition.away.is_some() { &self.cold_numbers } else { &self.numbers }
     }
 
     /// Which jobs occur in more than one of these files and of the sets in `others`, which are hashes of job ids
@@ -156,6 +169,9 @@ impl SealedFiles {
                 .iter()
                 .filter_map(|(run, files)| Some(ChosenFiles { run: opened(run)?, are_chosen: numbers_of(files) }));
             let runs: Vec<ChosenFiles<'_>> = runs.collect();
+            if self.storage.is_away() {
+                at_once(&runs, |files| files.run.expect_all());
+            }
             match SharedJobs::of(&runs, &unknown, others) {
                 Ok(shared) => return shared,
                 Err(BrokenRun(number)) => {
@@ -171,12 +187,33 @@ impl SealedFiles {
         self.runs[what as usize].get_or_init(|| self.open_runs(what))
     }
 
+    fn open_at_once(&self, what: Indexed) -> HashMap<u64, Option<Run>> {
+        let numbers: BTreeSet<u64> = self.files.iter().filter_map(|file| Some(file.places.of(what)?.run)).collect();
+        let numbers: Vec<u64> = numbers.into_iter().collect();
+        let opened = at_once(&numbers, |run| self.storage.run(*run).ok());
+        numbers.into_iter().zip(opened).collect()
+    }
+
+    /// Has what a question about these reads brought here, all of it at the same time.
+    fn bring(&self, what: Indexed, hashes: &[u64]) {
+        if !self.storage.is_away() {
+            return;
+        }
+        let runs: Vec<&Run> = self.runs(what).values().filter_map(|indexed| indexed.run.as_ref()).collect();
+        let each: Vec<(&Run, u64)> = runs.iter().flat_map(|run| hashes.iter().map(|hash| (*run, *hash))).collect();
+        for some in each.chunks(AT_ONCE) {
+            // What is broken is found when it is asked for.
+            at_once(some, |(run, hash)| run.find(*hash).is_ok());
+        }
+    }
+
     fn open_runs(&self, what: Indexed) -> HashMap<u64, IndexedFiles> {
         let mut runs: HashMap<u64, IndexedFiles> = HashMap::new();
+        let mut opened = if self.storage.is_away() { self.open_at_once(what) } else { HashMap::new() };
         for (position, file) in (0..).zip(&self.files) {
             let Some(place) = file.places.of(what) else { continue };
             let indexed = runs.entry(place.run).or_insert_with(|| {
-                let run = self.storage.run(place.run).ok();
+                let run = opened.remove(&place.run).unwrap_or_else(|| self.storage.run(place.run).ok());
                 IndexedFiles { positions: vec![None; run.as_ref().map_or(0, |run| run.files() as usize)], run }
             });
             match indexed.positions.get_mut(place.number as usize) {
@@ -190,6 +227,28 @@ impl SealedFiles {
         }
         runs
     }
+}
+
+/// What is known of each of these files, wherever it lies.
+fn known_of<'a>(catalog: &'a Catalog, partitions: &[Partition]) -> Vec<Option<&'a Knowledge>> {
+    let of = |folders: &'a Folders| folders.known(partitions).into_iter().map(|known| known?.knowledge.as_ref());
+    let here = of(&catalog.saved.folders);
+    let Some(Ok(cold)) = &catalog.cold else { return here.collect() };
+    let elsewhere = of(&cold.saved.folders);
+    let each = here.zip(elsewhere).zip(partitions);
+    each.map(|((here, elsewhere), file)| if file.away.is_some() { elsewhere } else { here }).collect()
+}
+
+/// Does what may have to wait for a line to somewhere else, for all of them at the same time.
+fn at_once<T: Sync, R: Send>(all: &[T], wait: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let wait = &wait;
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = all.iter().map(|one| scope.spawn(move || wait(one))).collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, R>| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        threads.into_iter().map(join).collect()
+    })
 }
 
 /// Which numbers of their run these files have.

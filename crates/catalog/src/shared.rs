@@ -49,7 +49,7 @@ impl SharedJobs {
     pub(super) fn of(runs: &[ChosenFiles<'_>], unknown: &[&Sealed], others: &[Vec<u64>]) -> Result<Self, BrokenRun> {
         let unknown_sets = for_each_share(unknown.chunks(share(unknown.len(), all_threads())), |files| {
             // A file that cannot be read has no jobs; whoever reads its events says so.
-            files.iter().filter_map(|file| ids::collect_jobs(&file.partition.path)).collect::<Vec<_>>()
+            files.iter().filter_map(|file| ids::collect_jobs(&file.partition)).collect::<Vec<_>>()
         });
         let mut unknown: Vec<u64> = unknown_sets.iter().flatten().chain(others).flatten().copied().collect();
         unknown.sort_unstable();

@@ -19,6 +19,19 @@ pub(super) struct Values([Option<[u64; 2]>; VALUE_COLUMNS.len()]);
 pub(super) struct ValueNumbers([Vec<String>; VALUE_COLUMNS.len()]);
 
 impl ValueNumbers {
+    /// Takes what another one knows, where one of them is what the other has grown to.
+    pub fn grow_to(&mut self, other: Self) -> bool {
+        let mut belongs = true;
+        for (known, other) in self.0.iter_mut().zip(other.0) {
+            let both = known.len().min(other.len());
+            belongs &= known[..both] == other[..both];
+            if other.len() > known.len() {
+                *known = other;
+            }
+        }
+        belongs
+    }
+
     /// Takes note of the values of a file, given for each column in any order.
     pub fn learn<'a>(&mut self, columns: [impl Iterator<Item = &'a str>; VALUE_COLUMNS.len()]) -> Values {
         let mut columns = columns.into_iter();

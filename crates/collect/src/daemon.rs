@@ -7,6 +7,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use super::archiving;
 use super::desk::Desk;
 use super::event_log::EventLog;
 use super::intake::Intake;
@@ -51,8 +52,14 @@ async fn run(settings: &Settings, shutdown: watch::Receiver<bool>) -> Result<Tot
         trouble: Trouble::new(),
         pace: usize::MAX,
     };
+    let archiver = if settings.once { None } else { archiving::begin(settings, daemon.shutdown.clone()) };
     let memory = (!settings.once).then(|| tokio::spawn(memory::watch(settings.clone())));
-    let result = daemon.run().await;
+    let mut result = daemon.run().await;
+    // Whatever it is doing may be cut short: it goes on from there the next time.
+    drop(archiver);
+    if settings.once && result.is_ok() {
+        result = archiving::finish(settings);
+    }
     if let Some(memory) = memory {
         memory.abort();
     }

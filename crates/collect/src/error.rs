@@ -14,6 +14,9 @@ pub enum CollectError {
     /// The disk.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The bucket, where it was asked for all at once.
+    #[error(transparent)]
+    Bucket(#[from] emp_bucket::BucketError),
     /// There is nobody to take over from.
     #[error("the group has no consumer `{name}` to adopt; it has {}", known.join(", "))]
     NoConsumer {
@@ -52,7 +55,9 @@ impl CollectError {
         match self {
             Self::Stream(error) => error.is_final(),
             Self::Store(error) => matches!(error, StoreError::WriterName(_)),
-            Self::NoConsumer { .. } | Self::ConsumerAlive { .. } | Self::AliveElsewhere { .. } => true,
+            Self::Bucket(_) | Self::NoConsumer { .. } | Self::ConsumerAlive { .. } | Self::AliveElsewhere { .. } => {
+                true
+            }
         }
     }
 

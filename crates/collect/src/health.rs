@@ -5,6 +5,7 @@ use std::pin::Pin;
 
 use jiff::Timestamp;
 
+use super::archive_health::check_archive;
 use super::liveness::DEAD_AFTER;
 use super::memory::{self, MemoryLimits, Usage};
 use super::store_health::check_contents;
@@ -38,7 +39,7 @@ pub enum Status {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
-    /// `redis`, `ids`, `memory`, `store`, `collector`, `contents`, `disk`, `quarantine`, `behind`, `storing`, `losses`,
+    /// `redis`, `ids`, `memory`, `store`, `collector`, `contents`, `disk`, `quarantine`, `archive`, `behind`, `storing`, `losses`,
     /// `consumers`, `forwarder`, `clocks`, `services`, `usage`.
     pub name: &'static str,
     /// How it came out.
@@ -75,6 +76,7 @@ pub fn check_health(settings: &Settings, now_ms: i64) -> Pin<Box<dyn Future<Outp
 async fn check_all(settings: &Settings, now_ms: i64) -> Vec<Check> {
     let mut checks = vec![check_store(&settings.layout), check_collector(settings)];
     checks.extend(check_contents(&settings.layout, now_ms));
+    checks.extend(check_archive(&settings.layout));
     match look_at_redis(settings).await {
         Ok(found) => checks.extend(found),
         // The error itself says what to do.

@@ -3,6 +3,8 @@
 //! [`collect`] reads entries, makes them durable in the store, acknowledges them, and seals
 //! the hours that are over. [`check_health`] says how that goes, from the outside.
 
+mod archive_health;
+mod archiving;
 mod consumer;
 mod daemon;
 mod desk;
@@ -28,6 +30,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use archiving::ArchiveSettings;
 pub use consumer::{collector_of, default_consumer};
 pub use daemon::collect;
 pub use error::CollectError;
@@ -38,6 +41,7 @@ pub use memory::{MemoryLimit, MemoryLimits};
 pub use meter::Meter;
 pub use room::Room;
 pub use told::CollectorMetrics;
+pub use upkeep::derive_all;
 
 use emp_store::{Layout, Retention};
 use emp_stream::RedisAddress;
@@ -66,6 +70,8 @@ pub struct Settings {
     pub seal_every: Option<Duration>,
     /// What is kept of the hours that are over.
     pub retention: Retention,
+    /// Where closed hours go beside.
+    pub archive: Option<ArchiveSettings>,
     /// From where on Redis' memory is worth a warning.
     pub memory: MemoryLimits,
     /// Where it counts what it does.

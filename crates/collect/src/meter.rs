@@ -27,6 +27,10 @@ pub struct Meter {
     committed_at: AtomicI64,
     sealed_at: AtomicI64,
     commits: Histogram,
+    archived_files: AtomicU64,
+    archived_bytes: AtomicU64,
+    archive_errors: AtomicU64,
+    archive_waiting: AtomicU64,
     /// Does it have the store, and read for it?
     is_active: AtomicBool,
     /// Does the disk keep it from storing?
@@ -64,6 +68,24 @@ impl Meter {
         self.seal_errors.fetch_add(1, Relaxed);
     }
 
+    pub(super) fn has_archived(&self, files: u64, bytes: u64) {
+        self.archived_files.fetch_add(files, Relaxed);
+        self.archived_bytes.fetch_add(bytes, Relaxed);
+    }
+
+    pub(super) fn could_not_archive(&self) {
+        self.archive_errors.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn archive_waits(&self, files: u64) {
+        self.archive_waiting.store(files, Relaxed);
+    }
+
+    /// Is it the collector at work, and not one that stands by?
+    pub(super) fn is_collecting(&self) -> bool {
+        self.is_active.load(Relaxed)
+    }
+
     pub(super) fn has_failed(&self, error: &CollectError) {
         let count = match error {
             CollectError::Stream(_) => &self.redis_errors,
@@ -93,6 +115,8 @@ impl Meter {
             ("lost", "Entries that the stream trimmed before they were read.", &self.lost),
             ("sealed_files", "Parquet files written.", &self.sealed_files),
             ("sealed_events", "Events written into Parquet files.", &self.sealed_events),
+            ("archived_files", "Parquet files put into the bucket.", &self.archived_files),
+            ("archived_bytes", "Bytes of those files.", &self.archived_bytes),
         ];
         for (name, help, count) in counts {
             let name = format!("emp_events_collector_{name}_total");
@@ -104,6 +128,7 @@ impl Meter {
             ("redis", &self.redis_errors),
             ("store", &self.store_errors),
             ("seal", &self.seal_errors),
+            ("archive", &self.archive_errors),
             ("other", &self.other_errors),
         ];
         for (kind, count) in kinds {
@@ -116,6 +141,9 @@ impl Meter {
         text.known("emp_events_collector_commit_timestamp_seconds", Kind::Gauge, commit, moment(&self.committed_at));
         let seal = "When a Parquet file was written last.";
         text.known("emp_events_collector_seal_timestamp_seconds", Kind::Gauge, seal, moment(&self.sealed_at));
+        let waiting = "Files of closed hours that are not in the bucket yet.";
+        let files = self.archive_waiting.load(Relaxed) as f64;
+        text.single("emp_events_collector_archive_waiting_files", Kind::Gauge, waiting, files);
         let flag = |is: &AtomicBool| f64::from(u8::from(is.load(Relaxed)));
         let active = "1 where this collector has the store, 0 where it stands by.";
         text.single("emp_events_collector_active", Kind::Gauge, active, flag(&self.is_active));

@@ -18,7 +18,7 @@ use emp_store::{
 
 /// How long after its end an hour is closed: clocks differ, and an entry that arrives in a
 /// closed hour makes a second file of it.
-const HOUR_END_SLACK_MS: i64 = 10_000;
+pub(super) const HOUR_END_SLACK_MS: i64 = 10_000;
 /// How long to wait after a segment could not be sealed.
 const SEAL_AGAIN_AFTER: Duration = Duration::from_secs(30);
 /// How often to look whether there is something to do.
@@ -188,6 +188,14 @@ impl Upkeep {
 
 /// A catalog that is behind makes questions slower, and nothing else.
 fn learn(layout: &Layout) -> Done {
+    // What is in the archive alone is part of the store, too: nothing that was derived from it is forgotten.
+    let layout = &match emp_bucket::with_archive(layout.clone()) {
+        Ok(layout) => layout,
+        Err(error) => {
+            warn!("the catalog of sealed hours is behind: {error}");
+            return Done::Learned;
+        }
+    };
     let learned = emp_catalog::bring_up_to_date(layout, IndexingPace::CALM).and_then(|files| {
         // An hour in the future, of an entry whose ID was set wrong, must not pass for the newest one.
         let now = Hour::of_ms(Timestamp::now().as_millisecond());
@@ -200,6 +208,19 @@ fn learn(layout: &Layout) -> Done {
         warn!("the catalog of sealed hours is behind: {error}");
     }
     Done::Learned
+}
+
+/// Learns all there is to learn about the sealed hours: what is asked of many of them is answered at once from then on.
+///
+/// # Errors
+/// [`StoreError`] where the store cannot be listed, or what is learned not be written.
+pub fn derive_all(layout: &Layout) -> Result<(), StoreError> {
+    let files = emp_catalog::bring_up_to_date(layout, IndexingPace::hurried())?;
+    let partitions: Vec<_> = files.files.iter().map(|file| file.partition.clone()).collect();
+    emp_typical::bring_up_to_date(layout, &partitions)?;
+    let sealed: Vec<_> = files.files.iter().collect();
+    emp_rollup::Rollups::of(layout, &sealed, &|_, _| ());
+    Ok(())
 }
 
 /// Retention first, so that nothing is put together that goes at once. What fails is logged, and

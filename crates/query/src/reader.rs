@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use datafusion::datasource::listing::PartitionedFile;
@@ -20,13 +19,14 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
 use emp_catalog::MissingFile;
+use emp_store::Partition;
 
 /// The type that the Parquet library wants, under a name that it exports.
 type Bytes = <PutPayload as IntoIterator>::Item;
 
 /// Where a file lies and which number it has, for the scan that gets its [`PartitionedFile`].
 pub(super) struct Located {
-    pub path: PathBuf,
+    pub file: Partition,
     /// Where the catalog has it.
     pub position: usize,
 }
@@ -51,12 +51,12 @@ impl ParquetFileReaderFactory for Readers {
             .ok_or_else(|| DataFusionError::Internal("a file of the store without its path".to_owned()))?;
         let bytes_scanned =
             self.bytes_scanned.get_or_init(|| MetricBuilder::new(metrics).global_counter("bytes_scanned")).clone();
-        Ok(Box::new(Reader { path: located.path.clone(), bytes_scanned, file: None }))
+        Ok(Box::new(Reader { place: located.file.clone(), bytes_scanned, file: None }))
     }
 }
 
 struct Reader {
-    path: PathBuf,
+    place: Partition,
     bytes_scanned: Count,
     /// Once opened it stays readable, even where the file is removed meanwhile.
     file: Option<File>,
@@ -66,8 +66,8 @@ impl Reader {
     fn open(&mut self) -> parquet::errors::Result<&File> {
         match &mut self.file {
             Some(file) => Ok(file),
-            none => Ok(none.insert(File::open(&self.path).map_err(|error| match error.kind() {
-                io::ErrorKind::NotFound => ParquetError::External(Box::new(MissingFile(self.path.clone()))),
+            none => Ok(none.insert(self.place.open().map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => ParquetError::External(Box::new(MissingFile(self.place.path.clone()))),
                 _ => ParquetError::from(error),
             })?)),
         }

@@ -243,7 +243,7 @@ impl View {
         files
             .into_iter()
             .filter(|file| {
-                let warning = |what, why: String| Warning { what, why, path: Some(file.partition.path.clone()) };
+                let warning = |what, why: String| Warning { what, why, path: Some(file.partition.shown()) };
                 match &file.facts {
                     Err(reason) => _ = met.insert(warning("skipped", reason.to_string())),
                     Ok(facts) => met.extend(facts.note.as_ref().map(|note| warning("read", note.to_string()))),

@@ -1,8 +1,6 @@
 //! Reading from a sealed file what it contributes.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::path::Path;
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch};
 use arrow::compute::cast;
@@ -11,6 +9,8 @@ use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use serde::{Deserialize, Serialize};
+
+use emp_store::Partition;
 
 use super::sketch::{DROPPED_BITS, Sketch};
 use super::{Durations, HOUR_MS, NAMES};
@@ -54,13 +54,13 @@ const ROWS_FREE: usize = 1_024;
 const TIME: &str = "timestamp";
 const DURATION: &str = "duration_ms";
 
-/// What the file at `path` contributes, in the order of hours.
-pub(super) fn derive(path: &Path) -> Kept {
-    read(path).unwrap_or_default()
+/// What that file contributes, in the order of hours.
+pub(super) fn derive(file: &Partition) -> Kept {
+    read(file).unwrap_or_default()
 }
 
-fn read(path: &Path) -> Option<Kept> {
-    let file = File::open(path).ok()?;
+fn read(file: &Partition) -> Option<Kept> {
+    let file = file.open().ok()?;
     let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).ok()?;
     let schema = metadata.schema();
     let columns = NAMES.into_iter().chain([TIME, DURATION]);

@@ -160,7 +160,7 @@ impl<'a> Day<'a> {
     fn complete(&mut self, storage: &Storage, tell: &dyn Fn()) -> std::io::Result<()> {
         let mut records: Vec<Record> = Vec::with_capacity(self.missing.len());
         for (number, file) in std::mem::take(&mut self.missing) {
-            let kept = derive(&file.partition.path);
+            let kept = derive(&file.partition);
             records.push((number, postcard::to_stdvec(&kept).map_err(std::io::Error::other)?));
             self.known.push((file.position, kept));
             tell();

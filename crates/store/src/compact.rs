@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
 
+use super::archived::{self, ArchivedHours};
 use super::at_once::rows_at_once;
 use super::error::IoContext as _;
 use super::layout::{Hour, Layout, Writer};
@@ -32,6 +33,7 @@ pub fn compact(
     unreadable: &mut BTreeSet<PathBuf>,
     done: &mut dyn FnMut(&Compacted),
 ) -> Result<Vec<StoreError>, StoreError> {
+    let _lock = archived::lock(layout)?;
     let mut failed = Vec::new();
     loop {
         let known = unreadable.len();
@@ -94,7 +96,8 @@ impl CompactTask {
             .filter(|start| !partitions.iter().any(|file| start.is_in(file)))
             .map(|start| start.hour)
             .collect();
-        let is_closed = |hour: Hour| hour.end_ms() <= now_ms && !unsealed.contains(&hour);
+        let archived = ArchivedHours::read(layout)?;
+        let is_closed = |hour: Hour| hour.end_ms() <= now_ms && !unsealed.contains(&hour) && !archived.contains(hour);
         let closed: Vec<Partition> = partitions.into_iter().filter(|partition| is_closed(partition.hour)).collect();
         // No new file's range may reach over one that is left out.
         let same = |a: &Partition, b: &Partition| {
@@ -102,6 +105,11 @@ impl CompactTask {
             a.hour == b.hour && a.name.writer == b.name.writer && is_in
         };
         Ok(closed.chunk_by(same).flat_map(|files| runs(layout, files)).collect())
+    }
+
+    /// Of which hour they are.
+    pub fn hour(&self) -> Hour {
+        self.hour
     }
 
     /// Writes and publishes the new file. Done twice, it leaves the same as done once.

@@ -14,7 +14,7 @@ use super::listing::{list, list_partitions};
 use super::sealed::PartitionWriter;
 use super::sidecar::{self, NDJSON};
 use super::writer_lock::WriterLock;
-use super::{StoreError, disk};
+use super::{Released, StoreError, disk};
 use emp_event::EntryId;
 
 /// Events of a file: then it is published, so that a crash does not cost an import all its work.
@@ -139,6 +139,8 @@ impl DirectWriter {
         if self.lock.is_left_over() {
             sealed.iter().chain(&quarantined).try_for_each(|(_, path)| self.write_anew(path))?;
         }
+        let released = Released::read(&self.layout)?.names().map(|name| (name, PathBuf::new())).collect();
+        let retired = retired.max(self.newest(released));
         let last = |newest: Option<(EntryId, PathBuf)>| newest.map_or(EntryId::ZERO, |(id, _)| id);
         self.last_event = last(sealed).max(last(retired));
         self.last_quarantined = last(quarantined);

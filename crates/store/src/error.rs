@@ -26,6 +26,17 @@ pub enum StoreError {
         /// The writer's name.
         writer: String,
     },
+    /// Whether an event is stored already cannot be told here.
+    #[error(
+        "{what} is in the archive alone, so what is new cannot be told from it; import it into a store of its own, and ask both with --store of each"
+    )]
+    InArchive {
+        /// What.
+        what: String,
+    },
+    /// What lies elsewhere cannot be brought here.
+    #[error("{0}")]
+    Elsewhere(String),
     /// A file is not what its name says.
     #[error("{} is damaged: {detail}", path.display())]
     Damaged {

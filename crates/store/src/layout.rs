@@ -8,8 +8,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::StoreError;
 use super::disk::{Backend, RealDisk};
+use super::{Away, StoreError};
 use emp_event::EntryId;
 
 /// One hour of arrival in UTC: a partition. Counted in whole hours since the epoch.
@@ -150,7 +150,7 @@ impl IdRange {
 }
 
 /// What the name of a sealed file says: `<writer>_<first>_<last>.<extension>`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SealedName {
     /// Who wrote it.
     pub writer: Writer,
@@ -233,6 +233,7 @@ impl fmt::Display for SegmentName {
 pub struct Layout {
     root: PathBuf,
     backend: Arc<dyn Backend>,
+    away: Option<Arc<dyn Away>>,
 }
 
 impl Layout {
@@ -245,7 +246,7 @@ impl Layout {
 
     /// Like [`Self::new`], on another disk than the real one.
     pub(super) fn on(root: PathBuf, backend: Arc<dyn Backend>) -> Self {
-        Self { root, backend }
+        Self { root, backend, away: None }
     }
 
     /// What carries out the store's changes.
@@ -301,6 +302,22 @@ impl Layout {
     /// What is known about the sealed files: derived from them, and made anew where it is missing.
     pub fn index(&self) -> PathBuf {
         self.root.join("_index")
+    }
+
+    /// What has gone into an archive, and what is known about it.
+    pub fn archive(&self) -> PathBuf {
+        self.root.join("_archive")
+    }
+
+    /// Where those sealed files are that do not lie in the folder.
+    pub fn away(&self) -> Option<&Arc<dyn Away>> {
+        self.away.as_ref()
+    }
+
+    /// The same store with sealed files that lie elsewhere.
+    #[must_use]
+    pub fn with_away(self, away: Arc<dyn Away>) -> Self {
+        Self { away: Some(away), ..self }
     }
 
     /// Asks the collector at work to seal what it has; it removes the file when it has done so.

@@ -6,7 +6,9 @@
 //! need the folder alone. This room knows neither Redis nor SQL. `docs/format.md` describes
 //! every file.
 
+mod archived;
 mod at_once;
+mod away;
 mod checksum;
 mod compact;
 mod dead_letters;
@@ -25,6 +27,7 @@ mod merge;
 mod notes;
 mod range;
 mod records;
+mod released;
 mod retain;
 mod schema;
 mod seal;
@@ -37,8 +40,10 @@ mod verify;
 mod writer;
 mod writer_lock;
 
+pub use archived::{ArchivedHours, ArchiverLock, Going, settle_hours, settled_hours};
 pub use at_once::rows_at_once;
-pub use checksum::KEY as CHECKSUM_KEY;
+pub use away::{Away, ReadAt, expect};
+pub use checksum::{Checksum, KEY as CHECKSUM_KEY, check as check_sum};
 pub use compact::{Compacted, compact};
 pub use dead_letters::{DeadLetter, DeadLetters};
 pub use direct::DirectWriter;
@@ -55,6 +60,7 @@ pub use merge::{KnownNames, MergeWriter, Scope, known_names};
 pub use notes::{NoteLock, lock_note, read_note, write_note};
 pub use range::{EventRange, Stored, events_of};
 pub use records::Records;
+pub use released::{Released, release};
 pub use retain::{Refusal, Retention, Retired, find_retired, retain, retired_events};
 pub use schema::{file_schema, partition_fields};
 pub use seal::{SealTask, Sealed, request_seal};

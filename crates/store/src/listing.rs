@@ -113,7 +113,7 @@ fn list_hour(
             Listed::Ignored => continue,
         };
         match fs::metadata(&path) {
-            Ok(metadata) => partitions.push(Partition { path, hour, name, bytes: metadata.len() }),
+            Ok(metadata) => partitions.push(Partition { path, hour, name, bytes: metadata.len(), away: None }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error).doing("read", &path),
         }

@@ -12,6 +12,7 @@ use arrow::array::{AsArray as _, RecordBatch};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
+use super::archived::{self, ArchivedHours};
 use super::at_once::rows_at_once;
 use super::direct::sidecars;
 use super::error::IoContext as _;
@@ -21,7 +22,7 @@ use super::retain;
 use super::sealed::PartitionWriter;
 use super::snapshot::{counting_partitions, visible_in_hour};
 use super::writer_lock::WriterLock;
-use super::{Partition, StoreError, disk, events_of, sidecar};
+use super::{Partition, Released, StoreError, disk, events_of, sidecar};
 use emp_event::{EntryId, ParseEntryIdError};
 
 /// Rows decoded at once: few, since a row may hold much.
@@ -53,6 +54,13 @@ impl Scope {
         }
     }
 
+    fn shown(self) -> String {
+        match self {
+            Self::Hour(hour) => format!("what the store has of {} {}:00 UTC", hour.date(), hour.hour()),
+            Self::Undated => "what the store has of lines without a time".to_owned(),
+        }
+    }
+
     fn holds(self, ids: IdRange) -> bool {
         let ms = |ms: i64| u64::try_from(ms).unwrap_or(0);
         match self {
@@ -81,6 +89,14 @@ impl MergeWriter {
         disk::create_dir(layout, &layout.journal())?;
         let lock = WriterLock::take(layout, &scope.lock()?)?;
         let is_ours = |writer: &Writer| writer.name().starts_with(scope.prefix());
+        let released = Released::read(layout)?;
+        let has_left = match scope {
+            Scope::Hour(hour) => released.is_of(hour),
+            Scope::Undated => released.names().any(|name| is_ours(&name.writer)),
+        };
+        if has_left {
+            return Err(StoreError::InArchive { what: scope.shown() });
+        }
         let mut sealed = match scope {
             Scope::Hour(hour) => visible_in_hour(layout, hour)?,
             Scope::Undated => counting_partitions(layout)?,
@@ -155,8 +171,23 @@ impl MergeWriter {
     fn merge(&self, writer: &Writer, rows: &[Row<'_>]) -> Result<(), StoreError> {
         let Some(first) = rows.first() else { return Ok(()) };
         let hour = Hour::of_ms(first.ingested_at());
-        let files = self.sealed.iter().filter(|file| file.hour == hour && file.name.writer == *writer);
-        let mut merge = Merge { output: PartitionWriter::create(&self.layout, writer)?, rows: rows.iter().peekable() };
+        let of_hour = |writer: &Writer| {
+            let writer = writer.clone();
+            self.sealed.iter().filter(move |file| file.hour == hour && file.name.writer == writer)
+        };
+        let _archiving = archived::lock(&self.layout)?;
+        // What went into an archive is never written again: what comes later lies beside it, under a name of its own.
+        let mut own = writer.clone();
+        if ArchivedHours::read(&self.layout)?.contains(hour) {
+            for number in 2.. {
+                if of_hour(&own).next().is_none() {
+                    break;
+                }
+                own = Writer::new(&format!("{}.{number}", writer.name()))?;
+            }
+        }
+        let files = of_hour(&own);
+        let mut merge = Merge { output: PartitionWriter::create(&self.layout, &own)?, rows: rows.iter().peekable() };
         for file in files {
             for batch in read(&file.path, &[])? {
                 merge.push_batch(&batch.map_err(|error| damaged(&file.path, error))?, &file.path)?;
@@ -227,6 +258,7 @@ pub struct KnownNames {
 pub fn known_names(layout: &Layout) -> Result<KnownNames, StoreError> {
     let mut events: Vec<SealedName> = counting_partitions(layout)?.into_iter().map(|file| file.name).collect();
     events.extend(sidecars(&layout.retired())?.into_iter().map(|(name, _)| name));
+    events.extend(Released::read(layout)?.names());
     let quarantined = sidecars(&layout.quarantine())?.into_iter().map(|(name, _)| name).collect();
     Ok(KnownNames { events, quarantined })
 }

@@ -8,6 +8,7 @@
 use std::fs;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 
@@ -17,7 +18,7 @@ use super::layout::{Hour, IdRange, Layout, SealedName, SegmentName, Writer};
 use super::listing::{list, list_partitions, partitions_of_hour};
 use super::retain;
 use super::schema::BatchBuilder;
-use super::{DeadLetter, Records, StoreError};
+use super::{Away, DeadLetter, Records, Released, StoreError};
 use emp_event::EntryId;
 
 /// The store at one moment.
@@ -35,7 +36,7 @@ pub struct Snapshot {
     pub losses: Records<Loss>,
     /// The events that a receiver has refused for good, by ID, with the signal of each.
     pub dead_letters: Records<DeadLetter>,
-    /// How many events of a writer retention has taken out.
+    /// How many events of a writer retention has taken out, or are in the archive alone and not listed here.
     pub retired: Vec<(Writer, u64)>,
     /// Files in the partitions whose names are not ours, and files that cannot be read:
     /// left out of every answer, each with the reason.
@@ -53,6 +54,8 @@ pub struct Partition {
     pub name: SealedName,
     /// Its size.
     pub bytes: u64,
+    /// Where it is brought from; `None` where it lies in the folder.
+    pub away: Option<Arc<dyn Away>>,
 }
 
 /// The events of a journal segment that no sealed file holds yet.
@@ -106,9 +109,9 @@ impl Snapshot {
         let writers = journal.iter().map(|(_, name, _)| name.writer.clone()).collect();
         let partitions = visible_partitions(layout, list, &mut skipped)?;
         let gone = retain::ranges(layout)?;
-        let mut quarantine = Records::list(&layout.quarantine())?;
-        let mut losses = Records::list(&layout.losses())?;
-        let dead_letters = Records::list(&layout.dead_letters())?;
+        let mut quarantine = Records::list(layout, layout.quarantine())?;
+        let mut losses = Records::list(layout, layout.losses())?;
+        let dead_letters = Records::list(layout, layout.dead_letters())?;
         let mut segments = Vec::new();
         let names: Vec<SegmentName> = journal.iter().map(|(_, name, _)| name.clone()).collect();
         for (index, (path, name, reader)) in journal.into_iter().enumerate() {
@@ -134,7 +137,11 @@ impl Snapshot {
                 segments.push(Segment { path, name, bytes: contents.bytes, hour, ids, batches: contents.batches });
             }
         }
-        let retired = retain::readable_retired_events(layout, &mut skipped)?;
+        let mut retired = retain::readable_retired_events(layout, &mut skipped)?;
+        if layout.away().is_none() {
+            // Whoever brings them here lists them with the others.
+            retired.extend(Released::read(layout)?.events_beside(&partitions));
+        }
         Ok(Self { partitions, segments, writers, quarantine, losses, dead_letters, retired, skipped })
     }
 }

@@ -56,7 +56,7 @@ pub(super) fn is_older(path: &Path, grace: Duration) -> Result<bool, StoreError>
     Ok(SystemTime::now().duration_since(modified).is_ok_and(|age| age >= grace))
 }
 
-fn remove_empty_folders(layout: &Layout, file: &Path) -> Result<(), StoreError> {
+pub(super) fn remove_empty_folders(layout: &Layout, file: &Path) -> Result<(), StoreError> {
     for folder in file.ancestors().skip(1).take(2) {
         if !list(folder)?.is_empty() {
             break;

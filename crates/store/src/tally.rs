@@ -1,7 +1,6 @@
 //! How much a store holds of the stream's present life.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataReader};
 
@@ -120,7 +119,7 @@ fn newest_epoch(snapshot: &Snapshot) -> Option<u32> {
 
 pub(super) fn rows(partition: &Partition) -> Result<u64, StoreError> {
     let path = &partition.path;
-    let file = File::open(path).doing("open", path)?;
+    let file = partition.open().doing("open", path)?;
     let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Skip);
     let metadata = reader
         .parse_and_finish(&file)

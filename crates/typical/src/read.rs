@@ -1,7 +1,6 @@
 //! Reading from files what the walk looks at.
 
 use std::fs::File;
-use std::path::Path;
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, BooleanArray, RecordBatch, StringArray};
 use arrow::compute::cast;
@@ -13,7 +12,7 @@ use parquet::arrow::arrow_reader::{
 };
 
 use emp_job::{Data, Meaning, Offsets, Order, Texts, job_type_of, vocabulary};
-use emp_store::rows_at_once;
+use emp_store::{Partition, rows_at_once};
 
 use super::table::Typical;
 use super::walk::{Step, Walk};
@@ -26,8 +25,8 @@ const COLUMNS: [&str; 7] = ["timestamp", "ingested_at", "event_type", "job_id", 
 /// Walks over what had arrived of a sealed file until then. `None` where it cannot be read: then what is
 /// typical is known from the others. A collector does this beside its work, so no more than a few thousand
 /// rows are held.
-pub(super) fn walk_file(path: &Path, walk: &mut Walk, table: &mut Typical, until_ms: i64) -> Option<()> {
-    let file = File::open(path).ok()?;
+pub(super) fn walk_file(file: &Partition, walk: &mut Walk, table: &mut Typical, until_ms: i64) -> Option<()> {
+    let file = file.open().ok()?;
     let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).ok()?;
     let telling: Vec<BooleanArray> = read(&file, &metadata, &["event_type"], None)?
         .map(|batch| is_telling(&batch?))

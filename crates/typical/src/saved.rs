@@ -49,12 +49,13 @@ impl Default for Saved {
 impl Saved {
     /// Walks over the hours of these files, which are in order and later than all before.
     fn extend(&mut self, files: &[&Partition]) {
+        emp_store::expect(files.iter().copied());
         for of_hour in files.chunk_by(|a, b| a.hour == b.hour) {
             let hour = of_hour[0].hour;
             let table = self.weeks.entry(week_of(hour.start_ms())).or_default();
             for file in of_hour {
                 // A file that cannot be read, or is gone, is left out: `verify` is who complains.
-                let _ = walk_file(&file.path, &mut self.walk, table, i64::MAX);
+                let _ = walk_file(file, &mut self.walk, table, i64::MAX);
             }
             self.walk.forget_old(hour.end_ms());
             self.through = Some(hour);
@@ -168,10 +169,11 @@ impl Saved {
         let is_new = |hour: Hour| self.through.is_none_or(|through| hour > through);
         let is_recent = |hour: Hour| hour.start_ms() <= until_ms && is_new(hour);
         let recent: Vec<&Partition> = files.iter().filter(|file| is_recent(file.hour)).copied().collect();
+        emp_store::expect(recent.iter().copied());
         for file in recent {
             let table = self.weeks.entry(week_of(file.hour.start_ms())).or_default();
             // As in `extend`.
-            let _ = walk_file(&file.path, &mut self.walk, table, until_ms);
+            let _ = walk_file(file, &mut self.walk, table, until_ms);
         }
         let mut segments: Vec<&Segment> =
             segments.iter().filter(|segment| segment.hour.start_ms() <= until_ms).collect();

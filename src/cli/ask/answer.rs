@@ -270,9 +270,19 @@ pub(super) fn engine_for_postgres(options: &Options) -> Result<Engine, QueryErro
 
 fn engine_with(options: &Options, zone: TimeZone, settings: Settings) -> Result<Engine, QueryError> {
     let settings = Settings { memory_bytes: options.asking.memory, ..settings };
-    let engine = Engine::open_with(&options.layout(), settings)?;
+    let engine = Engine::open_with(&options.asked_layout(asks_for_id())?, settings)?;
     let now_ms = now_ms(options, &engine)?;
     Ok(engine.with_clock(Timestamp::from_millisecond(now_ms).unwrap_or(Timestamp::MAX), zone))
+}
+
+/// Does what was typed name an id? It is a guess, by which more is fetched from a bucket at once.
+fn asks_for_id() -> bool {
+    const COMMANDS: [&str; 3] = ["timeline", "diagnose", "correlate"];
+    const OPTIONS: [&str; 5] = ["--job-id", "--trace-id", "--worker-id", "--machine-id", "--user-id"];
+    let words: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let is_option = |word: &String| OPTIONS.iter().any(|option| word.starts_with(option));
+    let is_command = |word: &String| COMMANDS.contains(&word.as_str());
+    words.iter().any(is_command) || words.iter().any(is_option)
 }
 
 /// Says on a terminal why a first question about ids, texts or whole hours takes longer.
@@ -382,7 +392,8 @@ impl AsOf {
     pub async fn say_what_is_missing(&self, asking: &Asking<'_>, engine: &Engine) -> Result<(), Failure> {
         let newest_ms = engine.newest_ms()?;
         let now_ms = self.ms(asking, engine)?;
-        if self.now.is_some() && newest_ms.is_some_and(|newest_ms| now_ms <= newest_ms) {
+        // What is in a bucket is what is over: nobody expects the last events there.
+        if asking.is_in_bucket() || self.now.is_some() && newest_ms.is_some_and(|newest_ms| now_ms <= newest_ms) {
             return Ok(());
         }
         let lag = Lag::of(&asking.collect_settings(None)?).await;

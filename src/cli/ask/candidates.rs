@@ -57,7 +57,8 @@ fn queries(begun: &OsStr) -> Vec<CompletionCandidate> {
 fn values(column: &str, begun: &OsStr) -> Vec<CompletionCandidate> {
     let begun = begun.to_string_lossy().into_owned();
     let ask = async {
-        let engine = Engine::open(&Layout::new(store_in(std::env::args_os()))).ok()?;
+        let engine =
+            Engine::open(&Layout::new(Some(store_in(std::env::args_os())).filter(|store| store.is_dir())?)).ok()?;
         let values = match column {
             "job_id" => engine.newest_jobs_like(&begun, JOBS_MAX).await,
             column => engine.newest_values(column).await,

@@ -63,7 +63,7 @@ impl FromStore {
         let columns = "id, timestamp, service, event_type, level, trace_id, job_id, worker_id, machine_id, user_id, duration_ms, data";
         let sql = format!("select {columns} from events where {condition} order by ingested_at, length(id), id");
         let mut answer = engine.sql(&sql).await?;
-        let mut again = send_again(&options.layout(), settings)?;
+        let mut again = send_again(&options.folder_layout()?, settings)?;
         let (mut read, mut told) = (0_u64, Instant::now());
         while let Some(batch) = answer.next().await? {
             for event in events_of(&batch, Path::new("the answer"))? {

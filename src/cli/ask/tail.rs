@@ -83,7 +83,7 @@ impl Tail {
     /// Where to read, the last events that are there already first.
     async fn open(&self, options: &Options) -> Result<Source, Failure> {
         let filter = self.filters.filter()?;
-        let layout = options.layout();
+        let layout = options.folder_layout()?;
         let is_live = StoreWriter::is_locked(&layout).unwrap_or(false);
         match self.from.unwrap_or(if is_live { From::Store } else { From::Redis }) {
             From::Store => {

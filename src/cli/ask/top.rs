@@ -58,7 +58,7 @@ impl Top {
         if every < Duration::from_millis(100) {
             return Err(Failure::Usage(format!("--every {} is too short: 100ms at least", self.every)));
         }
-        options.existing_layout()?;
+        options.expect_store()?;
         let zone = options.time_zone();
         let dashboard = Dashboard::new(zone, options.colors(&io::stdout()));
         if !io::stdout().is_terminal() {
@@ -207,6 +207,10 @@ fn as_text(written: Result<Vec<u8>, Failure>) -> Text<'static> {
 
 /// How events get into the store, as `health` sees it.
 async fn store_state(options: &Options) -> Result<StoreState, Failure> {
+    if options.is_in_bucket() {
+        let store = options.store.display().to_string();
+        return Ok(StoreState { store, behind: None, troubles: Vec::new() });
+    }
     let checks = check_health(&options.collect_settings(None)?, Timestamp::now().as_millisecond()).await;
     let is_reached = checks.iter().any(|check| check.name == "redis" && check.status != Status::Bad);
     let behind = checks.iter().find(|check| check.name == "behind").map(|check| check.detail.clone());

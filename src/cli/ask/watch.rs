@@ -113,12 +113,12 @@ impl Watch {
                            --dry-run or --backtest";
             return Err(Failure::Usage(message.to_owned()));
         }
-        options.existing_layout()?;
+        options.expect_store()?;
         options.start_log();
         let place = match (&self.state, self.dry_run) {
             (_, true) => Place::nowhere(),
             (Some(folder), false) => Place::of(Layout::new(folder))?,
-            (None, false) => Place::of(options.layout())?,
+            (None, false) => Place::of(options.folder_layout()?)?,
         };
         let place = Arc::new(place);
         runtime()?.block_on(async {
@@ -305,7 +305,7 @@ impl Watching<'_> {
 
     /// That nobody stores events, or is behind, where two looks in a row say so: one may fall into a restart.
     async fn lack(&mut self) -> Result<Option<Seen>, Failure> {
-        if self.command.as_of.given_ms(self.options)?.is_some() {
+        if self.options.is_in_bucket() || self.command.as_of.given_ms(self.options)?.is_some() {
             return Ok(None);
         }
         let lag = Lag::of(&self.options.collect_settings(None)?).await;

@@ -13,7 +13,8 @@ use super::metrics::{MetricsOptions, OfDaemon};
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::memory_options::MemoryOptions;
 use crate::cli::options::{FormatOption, Options, runtime};
-use emp_collect::CollectorMetrics;
+use emp_bucket::Address;
+use emp_collect::{ArchiveSettings, CollectorMetrics};
 use emp_store::Retention;
 use emp_units::{parse_bytes, parse_positive_duration};
 
@@ -34,6 +35,8 @@ Examples:
   emp-events collect --once                        drain what is there, seal, and end
   emp-events --redis redis://10.0.0.5:6379 --store /var/lib/emp-events collect
   emp-events collect --retain 90d --retain-bytes 50GiB
+  emp-events collect --archive s3://my-bucket/production    and put each hour that is over into a bucket
+  emp-events collect --archive s3://my-bucket/production --keep-local 7d    and keep a week on this disk
   DASH0_ENABLED=true emp-events collect             and forward to Dash0: see `emp-events forward --help`
   emp-events collect --adopt web2-91c4e07a5d20b3f8  and store what a collector that is gone had read
   emp-events collect --metrics-listen 127.0.0.1:9464    and tell Prometheus how it goes
@@ -66,6 +69,14 @@ pub(crate) struct Collect {
     /// Remove the oldest hours where the sealed files take more than that: 50GiB [default: keep all]
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes, env = "EMP_EVENTS_RETAIN_BYTES")]
     retain_bytes: Option<u64>,
+    /// Put each hour that is over into this bucket, beside the other work: s3://BUCKET/PREFIX, gs://BUCKET/PREFIX,
+    /// az://CONTAINER/PREFIX (see `emp-events archive --help`)
+    #[arg(long, value_name = "URL", env = "EMP_EVENTS_ARCHIVE")]
+    archive: Option<Address>,
+    /// Remove an hour from this disk so long after its end, once it is proven to be in the bucket: 7d, 36h; questions fetch
+    /// it from there [default: keep all]
+    #[arg(long, value_name = "AGE", value_parser = parse_positive_duration, env = "EMP_EVENTS_KEEP_LOCAL", requires = "archive")]
+    keep_local: Option<Duration>,
     #[command(flatten)]
     memory: MemoryOptions,
     #[command(flatten)]
@@ -80,6 +91,7 @@ impl Collect {
         settings.adopt = self.adopt;
         settings.retention = Retention { age: self.retain, bytes: self.retain_bytes, even_if_odd: false };
         settings.seal_every = self.seal_every;
+        settings.archive = self.archive.map(|address| ArchiveSettings { address, keep_local: self.keep_local });
         settings.memory = self.memory.limits();
         let in_development = std::env::var("NODE_ENV").is_ok_and(|value| value == "development");
         settings.event_log = self.log_events.or_else(|| in_development.then(|| DEVELOPMENT_LOG.into()));

@@ -154,7 +154,7 @@ pub(crate) fn tell(counts: &Counts) {
 
 /// Where events come from.
 pub(super) fn source(options: &Options) -> Result<Source, Failure> {
-    Ok(Source { address: options.redis()?, stream: options.stream.clone(), layout: options.layout() })
+    Ok(Source { address: options.redis()?, stream: options.stream.clone(), layout: options.folder_layout()? })
 }
 
 /// The settings of a forwarder within a collector: all from the environment.

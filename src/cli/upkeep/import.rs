@@ -67,7 +67,7 @@ impl Import {
         if self.preview {
             return show_preview(&self.files, self.from.as_deref(), &format, options);
         }
-        let layout = options.layout();
+        let layout = options.folder_layout()?;
         let mut importer = Importer::new(&layout, format)?;
         let mut read = 0;
         for file in &self.files {

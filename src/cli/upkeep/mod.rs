@@ -1,5 +1,6 @@
 //! Commands that look after the store, and that put events into the stream.
 
+mod archive;
 mod compact;
 mod emit;
 mod health;
@@ -28,6 +29,7 @@ pub(super) enum Command {
     Emit(emit::Emit),
     Simulate(simulate::Simulate),
     Import(import::Import),
+    Archive(archive::Archive),
     Seal(seal::Seal),
     Compact(compact::Compact),
     Retain(retain::Retain),
@@ -41,6 +43,7 @@ impl Command {
             Self::Emit(command) => command.run(options),
             Self::Simulate(command) => command.run(options),
             Self::Import(command) => command.run(options),
+            Self::Archive(command) => command.run(options),
             Self::Seal(command) => command.run(options),
             Self::Compact(command) => command.run(options),
             Self::Retain(command) => command.run(options),

@@ -4,10 +4,11 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use crate::cli::failure::Outcome;
+use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::{FormatOption, Options, runtime};
+use emp_bucket::Address;
 use emp_collect::{Law, check_law, collector_of};
-use emp_store::{Finding, Progress, Repaired, Report, repair, verify};
+use emp_store::{Finding, Kind, Progress, Repaired, Report, repair, verify};
 use emp_units as units;
 
 /// Read every file to the last bit, and say what is wrong
@@ -21,6 +22,7 @@ Examples:
   emp-events verify
   emp-events verify --law                      and compare with the stream in Redis
   emp-events --redis redis://10.0.0.5:6379 verify --law
+  emp-events --store s3://my-bucket/production verify    every object of a store in a bucket
   emp-events verify --repair                   take what is damaged out of the store")]
 pub(crate) struct Verify {
     /// Check the conservation law as well, against the stream in Redis
@@ -34,6 +36,9 @@ pub(crate) struct Verify {
 impl Verify {
     pub fn run(self, options: &Options) -> Outcome {
         options.allow_formats(&FormatOption::OF_VALUES)?;
+        if let Some(address) = options.bucket().transpose()? {
+            return self.verify_bucket(options, &address);
+        }
         let layout = options.existing_layout()?;
         let report = verify(&layout, &mut show_progress)?;
         let repaired = match self.repair && !report.findings.is_empty() {
@@ -53,6 +58,40 @@ impl Verify {
         }
         let is_sound = report.findings.is_empty() || repaired.is_some();
         let is_well = is_sound && law.is_none_or(|law| law.holds());
+        Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+impl Verify {
+    /// The same of a store in a bucket, which is only read.
+    fn verify_bucket(&self, options: &Options, address: &Address) -> Outcome {
+        if self.law || self.repair {
+            let message = format!("--law and --repair need the folder of the store whose hours are in {address}");
+            return Err(Failure::Usage(message));
+        }
+        let is_shown = std::io::stderr().is_terminal();
+        let mut tell = |done, all| {
+            if is_shown {
+                eprint!("\r{done} of {all} objects   ");
+            }
+        };
+        let verified = emp_bucket::verify(address, &mut tell).map_err(anyhow::Error::from)?;
+        if is_shown {
+            eprintln!();
+        }
+        let finding = |wrong: emp_bucket::Wrong| {
+            let kind = if wrong.place.contains("/date=") { Kind::Partition } else { Kind::Sidecar };
+            Finding { path: wrong.place.into(), kind, detail: wrong.detail }
+        };
+        let (files, events, bytes) = (verified.files, verified.events, verified.bytes);
+        let findings: Vec<Finding> = verified.findings.into_iter().map(finding).collect();
+        let is_well = findings.is_empty();
+        let report = Report { files, events, bytes, findings };
+        let mut out = std::io::stdout().lock();
+        match options.format {
+            Some(FormatOption::Json | FormatOption::Ndjson) => writeln!(out, "{}", as_json(&report, None, None))?,
+            _ => write_text(&mut out, &report, None, None)?,
+        }
         Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }

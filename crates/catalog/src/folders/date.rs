@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use emp_store::{Hour, Listed, SealedName, listed_before, listed_file, listed_hour};
+use emp_store::{Hour, Listed, SealedName, Writer, listed_before, listed_file, listed_hour};
 use rustix::fd::{AsFd as _, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, statat};
+use rustix::fs::{AtFlags, Stat, statat};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +43,27 @@ fn here(source: Errno) -> Refusal {
 impl DateFolder {
     pub fn named(name: String) -> Self {
         Self { name, ..Self::default() }
+    }
+
+    /// Takes a file of an hour in, in its order.
+    pub fn insert(&mut self, hour: Hour, mut file: KnownFile, stat: &Stat, writers: &[Writer]) {
+        file.look(stat);
+        let at = self.hours.binary_search_by_key(&hour, |folder| folder.hour).unwrap_or_else(|at| {
+            self.hours.insert(at, HourFolder { hour, stamp: Stamp::default(), files: Vec::new(), odd: Vec::new() });
+            at
+        });
+        let files = &mut self.hours[at].files;
+        let name = |file: &KnownFile| (file.writer, file.ids);
+        match files.iter_mut().find(|known| name(known) == name(&file)) {
+            Some(known) => *known = file,
+            None => {
+                files.push(file);
+                files.sort_by(|a, b| {
+                    let name = |file: &KnownFile| (&writers[file.writer as usize], file.ids);
+                    listed_before(name(a), name(b))
+                });
+            }
+        }
     }
 
     pub fn look(&mut self, writers: &mut WriterNumbers<'_>, root: BorrowedFd<'_>) -> Result<bool, Refusal> {

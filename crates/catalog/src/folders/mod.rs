@@ -7,12 +7,13 @@ mod pairing;
 mod system;
 mod writers;
 
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use rustix::fd::{AsFd as _, BorrowedFd};
-use rustix::fs::{AtFlags, CWD, statat};
+use rustix::fs::{AtFlags, CWD, Stat, statat};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,9 @@ use system::{list, open};
 use writers::{WriterNumbers, Writers, lock};
 
 pub(crate) use file::KnownFile;
+
+/// What the names of their folders begin with.
+const DATE: &str = "date=";
 
 /// Every folder `date=…`, by name.
 #[derive(Debug, Default)]
@@ -47,11 +51,73 @@ impl Folders {
         Some(Self { stamp: saved.stamp, dates: dates.into_iter().flatten().collect(), writers })
     }
 
-    /// As bytes.
-    pub fn encode(&self) -> postcard::Result<Vec<u8>> {
-        let dates: Vec<Vec<u8>> = self.dates.iter().map(postcard::to_stdvec).collect::<Result<_, _>>()?;
+    /// As bytes, with the folders of these dates.
+    pub fn encode(&self, is_in: impl Fn(&str) -> bool) -> postcard::Result<Vec<u8>> {
+        let dates = self.encode_dates(is_in)?;
         let dates = dates.iter().map(Vec::as_slice).collect();
         postcard::to_stdvec(&Encoded { stamp: self.stamp, dates, writers: lock(&self.writers).clone() })
+    }
+
+    /// The folders of these dates, each as bytes.
+    pub fn encode_dates(&self, is_in: impl Fn(&str) -> bool) -> postcard::Result<Vec<Vec<u8>>> {
+        let dates = self.dates.iter().filter(|date| date.name.strip_prefix(DATE).is_some_and(&is_in));
+        dates.map(postcard::to_stdvec).collect()
+    }
+
+    /// Takes the folders of another part, whose writers are those of this one or more. Tells whether they are.
+    pub fn append(&mut self, other: Self) -> bool {
+        let others = lock(&other.writers).clone();
+        let mut writers = lock(&self.writers);
+        let both = writers.len().min(others.len());
+        let belongs = writers[..both] == others[..both];
+        if others.len() > writers.len() {
+            *writers = others;
+        }
+        drop(writers);
+        self.dates.extend(other.dates);
+        self.dates.sort_by(|a, b| a.name.cmp(&b.name));
+        belongs
+    }
+
+    /// The dates of which there are files.
+    pub fn dates(&self) -> Vec<String> {
+        let with_files = self.dates.iter().filter(|date| date.hours.iter().any(|hour| !hour.files.is_empty()));
+        with_files.filter_map(|date| date.name.strip_prefix(DATE)).map(str::to_owned).collect()
+    }
+
+    /// Takes a file in, as the system describes it.
+    pub fn insert(&mut self, file: &Partition, stat: &Stat) {
+        let mut numbers = WriterNumbers { known: lock(&self.writers).clone(), shared: &self.writers };
+        let writer = numbers.number_of(file.name.writer.clone());
+        let name = format!("{DATE}{}", file.hour.date());
+        let at = self.dates.binary_search_by(|date| date.name.cmp(&name)).unwrap_or_else(|at| {
+            self.dates.insert(at, DateFolder::named(name));
+            at
+        });
+        let known = KnownFile { writer, ids: file.name.ids, bytes: 0, stamp: Stamp::default(), knowledge: None };
+        self.dates[at].insert(file.hour, known, stat, &numbers.known);
+    }
+
+    /// Forgets files.
+    pub fn forget(&mut self, files: &[Partition]) {
+        let gone: HashSet<(Hour, &SealedName)> = files.iter().map(|file| (file.hour, &file.name)).collect();
+        let writers = lock(&self.writers).clone();
+        for date in &mut self.dates {
+            for hour in &mut date.hours {
+                let (number, name) = (hour.hour, |file: &KnownFile| SealedName {
+                    writer: writers[file.writer as usize].clone(),
+                    ids: file.ids,
+                });
+                hour.files.retain(|file| !gone.contains(&(number, &name(file))));
+            }
+            date.hours.retain(|hour| !hour.files.is_empty());
+        }
+        self.dates.retain(|date| !date.hours.is_empty());
+    }
+
+    /// Everything that is known about files.
+    pub fn knowledge(&self) -> impl Iterator<Item = &Knowledge> {
+        self.files().filter_map(|(_, file)| file.knowledge.as_ref())
     }
 
     /// Looks at every folder and file, and lists those folders that have changed. Tells whether
@@ -70,7 +136,7 @@ impl Folders {
         let mut has_changed = !seen.holds(self.stamp);
         if has_changed {
             let mut names = list(&folder).map_err(failed)?;
-            names.retain(|name| name.starts_with("date="));
+            names.retain(|name| name.starts_with(DATE));
             names.sort_unstable();
             self.dates = merge(std::mem::take(&mut self.dates), names, |date| date.name.clone(), DateFolder::named);
         }
@@ -104,7 +170,7 @@ impl Folders {
                     let mut path = PathBuf::with_capacity(folders + name.len() + 3);
                     path.extend([root, Path::new(&date.name), Path::new(&folder), Path::new(&name)]);
                     let name = SealedName { writer: writer.clone(), ids: file.ids };
-                    partitions.push(Partition { path, hour: hour.hour, name, bytes: file.bytes });
+                    partitions.push(Partition { path, hour: hour.hour, name, bytes: file.bytes, away: None });
                 }
             }
         }

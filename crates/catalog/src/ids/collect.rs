@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::path::Path;
 
 use arrow::array::{Array as _, AsArray as _};
 use arrow::compute::cast;
@@ -10,7 +9,7 @@ use arrow::datatypes::DataType;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 
-use emp_store::rows_at_once;
+use emp_store::{Partition, rows_at_once};
 
 use super::grams::Grams;
 use super::{ID_COLUMNS, IdScope, Indexed, JOB_COLUMN, hash, job_hash};
@@ -42,10 +41,10 @@ impl Entries {
     }
 }
 
-/// Reads the columns of ids, or of texts, of the file at `path`, one after the other. `None` where it cannot be
+/// Reads the columns of ids, or of texts, of that file, one after the other. `None` where it cannot be
 /// read: then the index does not know the file, and a query looks into it.
-pub(crate) fn collect(path: &Path, what: Indexed) -> Option<Entries> {
-    let columns = Columns::open(path)?;
+pub(crate) fn collect(file: &Partition, what: Indexed) -> Option<Entries> {
+    let columns = Columns::open(file)?;
     match what {
         Indexed::Ids => collect_ids(&columns),
         Indexed::Texts => collect_texts(&columns),
@@ -90,10 +89,10 @@ fn collect_ids(columns: &Columns) -> Option<Entries> {
     Some(set)
 }
 
-/// The hashes of the jobs in the file at `path`, each once. `None` where it cannot be read.
-pub(crate) fn collect_jobs(path: &Path) -> Option<Vec<u64>> {
+/// The hashes of the jobs in that file, each once. `None` where it cannot be read.
+pub(crate) fn collect_jobs(file: &Partition) -> Option<Vec<u64>> {
     let (mut hashes, mut last) = (Vec::new(), String::new());
-    Columns::open(path)?.each(ID_COLUMNS[JOB_COLUMN], false, &mut |id, _| {
+    Columns::open(file)?.each(ID_COLUMNS[JOB_COLUMN], false, &mut |id, _| {
         if last != id {
             hashes.push(job_hash(id));
             last.replace_range(.., id);
@@ -120,8 +119,8 @@ struct Columns {
 }
 
 impl Columns {
-    fn open(path: &Path) -> Option<Self> {
-        let file = File::open(path).ok()?;
+    fn open(file: &Partition) -> Option<Self> {
+        let file = file.open().ok()?;
         let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).ok()?;
         Some(Self { file, metadata })
     }

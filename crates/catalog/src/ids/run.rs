@@ -12,6 +12,8 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt as _;
 
+use emp_store::ReadAt;
+
 use super::HASH_BITS;
 
 const MAGIC: &[u8; 8] = b"EMPIDS1\n";
@@ -41,14 +43,14 @@ impl From<io::Error> for Broken {
 /// A run that is open to be asked.
 #[derive(Debug)]
 pub(crate) struct Run {
-    file: File,
+    file: Box<dyn ReadAt>,
     bits: u8,
     files: u32,
 }
 
 impl Run {
     /// Reads the header.
-    pub fn open(file: File) -> Result<Self, Broken> {
+    pub fn open(file: Box<dyn ReadAt>) -> Result<Self, Broken> {
         let mut header = [0; HEADER_BYTES as usize];
         file.read_exact_at(&mut header, 0)?;
         let (fields, sum) = header.split_at(header.len() - 4);
@@ -67,7 +69,7 @@ impl Run {
     /// How many ids it holds, by its size.
     pub fn ids_about(&self) -> usize {
         // An id takes about seven bytes where it occurs in one file.
-        self.file.metadata().map_or(0, |metadata| metadata.len() as usize / 7)
+        self.file.length().map_or(0, |length| length as usize / 7)
     }
 
     /// The numbers of the files that hold an id of this hash, ascending.
@@ -80,6 +82,11 @@ impl Run {
             }
         }
         Ok(Vec::new())
+    }
+
+    /// All of it will be read.
+    pub fn expect_all(&self) {
+        self.file.expect_all();
     }
 
     /// Every id's hash, ascending, with its files.
@@ -125,7 +132,7 @@ impl Run {
         };
         let buckets_at = HEADER_BYTES + (DIRECTORY_ENTRY_BYTES << self.bits);
         let length = end.checked_sub(start).ok_or(Broken)?;
-        if buckets_at + u64::from(end) > self.file.metadata()?.len() {
+        if buckets_at + u64::from(end) > self.file.length()? {
             return Err(Broken);
         }
         let mut bytes = vec![0; length as usize];

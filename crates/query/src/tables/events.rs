@@ -115,6 +115,7 @@ impl Events {
             held.push(found);
         }
         let chosen = choose(&view, &all, &pruner, (&held, is_read));
+        emp_store::expect(chosen.files.iter().map(|file| &file.partition));
         let scan = Scan { state, view: &view, all: &all, limit, filter_while_decoding: picks_few(filters) };
         let (without_arrival, chosen) = chosen.part(lacks_arrival);
         // One large file takes no others' rows apart.
@@ -286,7 +287,7 @@ fn partitioned_file(view: &View, file: &Sealed) -> Result<PartitionedFile> {
     let text = |value: String| ScalarValue::Utf8(Some(value));
     let mut partitioned = PartitionedFile::new("", partition.bytes)
         .with_partition_values(vec![text(partition.hour.date()), text(partition.hour.hour())])
-        .with_extension(Located { path: partition.path.clone(), position: *position });
+        .with_extension(Located { file: partition.clone(), position: *position });
     partitioned.object_meta.location = ObjectPath::from_absolute_path(view.absolute(&partition.path))?;
     Ok(partitioned)
 }

@@ -268,7 +268,7 @@ impl Record for Files {
         let sealed = view.sealed();
         view.usable(sealed.files.iter().collect());
         let sealed = sealed.files.iter().map(|file| FileRow {
-            path: file.partition.path.display().to_string(),
+            path: file.partition.shown().display().to_string(),
             kind: "parquet",
             writer: file.partition.name.writer.to_string(),
             first_id: file.partition.name.ids.first.to_string(),

@@ -120,10 +120,15 @@ fn units(view: &View, all: &SealedFiles, wanted: &Wanted, corrected: bool) -> Ve
     let sealed = sealed
         .into_iter()
         .filter(|file| is_needed(file.partition.hour))
-        .map(|file| (file.partition.name.ids, Place::Sealed(file.position, file.partition.path.clone())));
+        .map(|file| (file.partition.name.ids, Place::Sealed(file.position, file.partition.clone())));
     let segments = segments.iter().enumerate().filter(|(_, segment)| is_needed(segment.hour));
     let segments = segments.map(|(at, segment)| (segment.ids, Place::Segment(at)));
-    in_order(sealed.chain(segments).collect())
+    let units = in_order(sealed.chain(segments).collect());
+    emp_store::expect(units.iter().filter_map(|unit| match &unit.place {
+        Place::Sealed(_, file) => Some(file),
+        Place::Segment(_) => None,
+    }));
+    units
 }
 
 /// Sorts them by their IDs, and finds those of which some lie between others'.

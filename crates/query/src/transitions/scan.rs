@@ -5,7 +5,6 @@
 //! Files are taken one by one by as many threads as the question has.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -19,6 +18,7 @@ use tokio::sync::mpsc::Sender;
 
 use emp_catalog::{Sealed, SealedFiles, SharedJobs};
 use emp_job::Offsets;
+use emp_store::Partition;
 
 use super::names::Texts;
 use super::rows::{Column, Rows};
@@ -38,7 +38,7 @@ pub(super) struct Unit {
 #[derive(Debug)]
 pub(super) enum Place {
     /// A sealed file, by its position in the catalog, and where it lies.
-    Sealed(usize, PathBuf),
+    Sealed(usize, Partition),
     /// A segment of the journal, by its place in the snapshot.
     Segment(usize),
 }
@@ -185,8 +185,8 @@ impl<'a> Worker<'a> {
         let scan = self.scan;
         let texts = &scan.progress.texts;
         let mut kept = match &unit.place {
-            Place::Sealed(_, path) => {
-                let file = UnitFile::open(path)?;
+            Place::Sealed(_, file) => {
+                let file = UnitFile::open(file)?;
                 let mut kept = Kept::of_rows(&file, &mut jobs)?;
                 file.each_piece(needs, (&mut jobs, texts), &mut |piece, jobs| {
                     self.take(piece, jobs, &mut kept, file.is_in_order)

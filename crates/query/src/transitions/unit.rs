@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, DictionaryArray, RecordBatch, StringArray};
@@ -16,7 +15,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, Parq
 use emp_catalog::MissingFile;
 use emp_event::EntryId;
 use emp_job::{Offsets, happened_ms};
-use emp_store::CHECKSUM_KEY;
+use emp_store::{CHECKSUM_KEY, Partition};
 
 use super::names::Texts;
 use super::walk::{Event, NONE};
@@ -78,9 +77,9 @@ pub(super) struct UnitFile {
 const TEXTS: [&str; 5] = ["job_id", "event_type", "service", "worker_id", "machine_id"];
 
 impl UnitFile {
-    pub fn open(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => DataFusionError::External(Box::new(MissingFile(path.to_owned()))),
+    pub fn open(place: &Partition) -> Result<Self> {
+        let file = place.open().map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => DataFusionError::External(Box::new(MissingFile(place.path.clone()))),
             _ => DataFusionError::IoError(error),
         })?;
         let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())?;

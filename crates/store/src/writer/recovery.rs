@@ -19,7 +19,7 @@ use crate::listing::list;
 use crate::mend::{keep_damage, write_anew};
 use crate::sealed::PARQUET;
 use crate::sidecar::NDJSON;
-use crate::{StoreError, disk};
+use crate::{Released, StoreError, disk};
 use emp_event::EntryId;
 
 impl StoreWriter {
@@ -169,6 +169,10 @@ impl SealedUpTo {
                 let files = list(&hour)?.into_iter();
                 sealed.files.extend(files.filter_map(|(path, name)| Some((SealedName::parse(&name, PARQUET)?, path))));
             }
+        }
+        for SealedName { writer, ids } in Released::read(layout)?.names() {
+            let known = sealed.entries.entry(writer).or_insert(ids.last);
+            *known = ids.last.max(*known);
         }
         raise(&mut sealed.losses, &layout.losses(), NDJSON)?;
         Ok(sealed)

@@ -55,7 +55,7 @@ pub(super) fn follow(options: &Options, runtime: &Runtime, asked: &Asked) -> Res
         matches.and_then(|matches| Follow::from_arg_matches(&matches)).map_err(|error| misunderstood(&error))?;
     let failed = |failure| refusal(failure, "tail");
     let (filter, address) = (follow.filters.filter().map_err(failed)?, options.redis().map_err(failed)?);
-    let (layout, stream) = (options.layout(), options.stream.clone());
+    let (layout, stream) = (options.folder_layout().map_err(failed)?, options.stream.clone());
     let (said, followed) = channel(WAITING_MAX);
     runtime.spawn(async move {
         let told = async {
