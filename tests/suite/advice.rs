@@ -132,8 +132,9 @@ fn what_messages_advise_is_understood() {
         let told = goes_on.replace_all(&told, "").replace("\\\"", "'");
         let found = advice.captures_iter(&told).filter_map(|found| found.get(1).or(found.get(2)));
         for text in found.map(|found| found.as_str()).filter(|text| !text.contains('…')) {
-            // What is put in is a value, or a range of time.
-            let filled = ["1h", "--last 1h"].map(|value| format!("emp-events {}", put_in.replace_all(text, value)));
+            // What is put in is a value, a range of time, or a bucket.
+            let filled = ["1h", "--last 1h", "s3://bucket/prefix"]
+                .map(|value| format!("emp-events {}", put_in.replace_all(text, value)));
             let complaints = filled.iter().filter_map(|text| complaint_about(&words_of(text)?));
             let complaints: Vec<String> = complaints.collect();
             assert!(complaints.len() < filled.len(), "{}: {complaints:?}", path.display());

@@ -130,12 +130,17 @@ impl Clocks {
         self
     }
 
-    /// Two workers of one machine whose clocks are off have that machine's.
+    /// The machine of a worker, where that is told of with another clock of it that is off: both are one incident. One
+    /// worker's clock alone says nothing of its machine.
     fn machine_of(&self, producer: &Producer) -> Option<&String> {
-        match producer {
-            Producer::Worker(worker) => self.machines.get(worker),
-            Producer::Machine(_) | Producer::Service(_) => None,
-        }
+        let Producer::Worker(worker) = producer else { return None };
+        let machine = self.machines.get(worker)?;
+        let is_beside = |other: &Producer| match other {
+            Producer::Worker(other) => other != worker && self.machines.get(other) == Some(machine),
+            Producer::Machine(other) => other == machine,
+            Producer::Service(_) => false,
+        };
+        self.off.keys().any(is_beside).then_some(machine)
     }
 
     /// What is to be said of each; of one that has been put right a note.

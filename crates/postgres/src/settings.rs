@@ -6,12 +6,12 @@ use pgwire::api::auth::ServerParameterProvider;
 use pgwire::api::{ClientInfo, METADATA_APPLICATION_NAME, METADATA_USER};
 
 /// The version for which clients choose their questions. `emp-query` says the same where `version()` is asked for.
-const VERSION: &str = "16.0 (emp-events)";
+const VERSION: &str = "15.0 (emp-events)";
 
 /// By the names that `show` takes.
 const SETTINGS: [(&str, &str); 20] = [
     ("server_version", VERSION),
-    ("server_version_num", "160000"),
+    ("server_version_num", "150000"),
     ("server_encoding", "UTF8"),
     ("client_encoding", "UTF8"),
     ("datestyle", "ISO, MDY"),

@@ -30,6 +30,8 @@ pub enum Answer {
     /// The answer begins and never ends, until the client has had enough, or the server is told to
     /// answer otherwise: then the connection ends.
     NeverEnding,
+    /// The same with an answer that does not begin either.
+    NeverBeginning,
 }
 
 type Rule = dyn Fn(&Taken) -> Answer + Send + Sync;
@@ -166,7 +168,7 @@ fn serve(mut connection: TcpStream, state: &State) -> Option<()> {
         let answer = scripted.unwrap_or_else(|| rule(&taken));
         let text = text_of(&answer, &taken.path);
         let is_broken = matches!(answer, Answer::Reset | Answer::CutOff);
-        let never_ends = answer == Answer::NeverEnding;
+        let never_ends = matches!(answer, Answer::NeverEnding | Answer::NeverBeginning);
         lock(&state.taken).push((taken, answer));
         connection.write_all(&text).ok()?;
         if is_broken {
@@ -208,7 +210,7 @@ fn text_of(answer: &Answer, path: &str) -> Vec<u8> {
         }
         Answer::Refuse(status) => plain(&status.to_string(), ""),
         Answer::Later(status, when) => plain(&status.to_string(), &format!("retry-after: {when}\r\n")),
-        Answer::Reset => Vec::new(),
+        Answer::Reset | Answer::NeverBeginning => Vec::new(),
         Answer::CutOff => b"HTTP/1.1 200 OK\r\ncontent-len".to_vec(),
         Answer::NeverEnding => b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n.".to_vec(),
     }

@@ -43,8 +43,8 @@ fn psql_asks_what_emp_events_sql_asks() {
     assert!(said(port, "select min(timestamp) from events").ends_with("+00"));
     assert_eq!(said(port, "select 'a;b'; select 2"), "a;b\n2");
     assert_eq!(said(port, "begin; set statement_timeout = 0; select 3; commit").lines().last().unwrap(), "COMMIT");
-    assert!(said(port, "show server_version").starts_with("16.0"));
-    assert!(said(port, "select version()").starts_with("PostgreSQL 16.0"));
+    assert!(said(port, "show server_version").starts_with("15.0"));
+    assert!(said(port, "select version()").starts_with("PostgreSQL 15.0"));
     assert_eq!(said(port, "select current_database(), current_schema()"), "events|public");
     for (statement, why) in [
         ("select * from nowhere", "nowhere"),

@@ -39,7 +39,8 @@ fn while_the_receiver_is_away_nothing_is_forgotten() {
 #[test]
 fn what_was_under_way_is_sent_again_under_its_id() {
     let scene = Scene::new();
-    scene.stub.answer(|_| Answer::NeverEnding);
+    // The head of an answer would be one: that the message was taken.
+    scene.stub.answer(|_| Answer::NeverBeginning);
     killed_once(&scene, || scene.stub.request_count() >= 1);
     scene.stub.answer(|_| Answer::Accept);
     scene.look_at(WRONG, &[]);

@@ -12,7 +12,7 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, Sca
 use datafusion::prelude::SessionContext;
 
 /// What `version()` says; the protocol says the same.
-const VERSION: &str = "PostgreSQL 16.0 (emp-events)";
+const VERSION: &str = "PostgreSQL 15.0 (emp-events)";
 
 /// What is there of nothing.
 const NOTHING: ScalarValue = ScalarValue::Utf8(None);
@@ -139,8 +139,8 @@ impl Setting {
 
 /// What settings say, of those that are asked for in SQL.
 pub(super) const SETTINGS: [(&str, &str); 12] = [
-    ("server_version", "16.0"),
-    ("server_version_num", "160000"),
+    ("server_version", "15.0"),
+    ("server_version_num", "150000"),
     ("search_path", "public"),
     ("timezone", "UTC"),
     ("server_encoding", "UTF8"),

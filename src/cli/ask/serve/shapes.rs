@@ -53,8 +53,8 @@ pub(super) fn shape_of(name: &str) -> Value {
             ("notes", "array"),
         ]),
         "workers" => object(&[("window", "array"), ("workers", "array"), ("notes", "array")]),
-        // A diagnosis of one job, a list of several.
-        "diagnose" | "timeline" => json!({"type": ["object", "array"]}),
+        // A diagnosis of one job, a list of several; anomalies, or what the backtest says.
+        "diagnose" | "timeline" | "anomalies" => json!({"type": ["object", "array"]}),
         "changes" | "correlate" | "why-slow" => json!({"type": "object"}),
         "names" => object(&[("tables", "object"), ("functions", "array")]),
         "report" | "export" => json!({}),
