@@ -165,10 +165,10 @@ impl Open {
     /// told that jobs wait for longer, those that still do are no news.
     fn goes_with(&self, seen: &Seen, now_ms: i64) -> bool {
         let is_told = self.ended_ms.is_none() && self.seen.is_alert && seen.is_alert;
-        // Who is gone and had nothing to do is missed where jobs wait.
+        // A worker that is gone and had nothing to do is missed where jobs wait; a service is none.
         let waits_longer = self.seen.kind == "latency" && self.seen.follows;
         let jobs_wait = self.seen.verdict.as_deref() == Some("waiting") || waits_longer;
-        let is_missed = jobs_wait && seen.kind == "silence" && seen.jobs == 0;
+        let is_missed = jobs_wait && seen.kind == "silence" && !seen.follows && seen.jobs == 0;
         let is_reason = (self.seen.holds_up && seen.follows) || is_missed;
         // That jobs wait is the same, told by the jobs.
         let is_wait = self.seen.kind == "latency" && seen.verdict.as_deref() == Some("waiting");
