@@ -198,9 +198,6 @@ type Unpack<'a> = &'a dyn Fn(Vec<u8>) -> Result<NamedFiles, BucketError>;
 /// Files, each with its name.
 type NamedFiles = Vec<(String, Vec<u8>)>;
 
-/// What is typical, as its room names it.
-const TYPICAL: &str = "typical.v4";
-
 impl Away for Cold {
     fn known(&self) -> io::Result<Vec<Vec<u8>>> {
         let fresh = if self.is_fresh.swap(false, Relaxed) { self.seen() } else { None };
@@ -230,11 +227,11 @@ impl Away for Cold {
 
     fn bring_derived(&self, name: &str) {
         let Some(head) = self.seen() else { return };
-        if name == TYPICAL {
+        if name == emp_typical::FILE_NAME {
             if let Some(object) = &head.typical {
-                self.bring_files(object, &|bytes| Ok(vec![(TYPICAL.to_owned(), bytes)]));
+                self.bring_files(object, &|bytes| Ok(vec![(name.to_owned(), bytes)]));
             }
-        } else if let Some(date) = name.strip_prefix("rollups-").and_then(|rest| rest.get(..10)) {
+        } else if let Some(date) = emp_rollup::date_of_file(name) {
             let at = head.parts.partition_point(|part| part.from.as_str() <= date).saturating_sub(1);
             if let Some(object) = head.parts.get(at).and_then(|part| part.rollups.as_ref()) {
                 self.bring_files(object, &|bytes| unpack(&bytes, &object.name));

@@ -16,8 +16,6 @@ use super::sending::{Put, Source};
 const SMALL_BYTES: usize = 64 << 10;
 /// … and joins the span before it as long as both are no larger than that: a year is one or two of them.
 const LARGE_BYTES: u64 = 2 << 20;
-/// What is typical, as its room names it.
-const TYPICAL: &str = "typical.v4";
 
 /// What is to be put before the head, and the head.
 pub(crate) struct Derived {
@@ -103,7 +101,7 @@ pub(crate) fn derive(
         };
         head.runs.push(RunObject { run: run_number(run.run), of_texts: run.of_texts, object });
     }
-    let typical = storage.read_each(TYPICAL).next();
+    let typical = storage.read_each(emp_typical::FILE_NAME).next();
     head.typical = match typical {
         Some(bytes) => Some(unless_there(&mut puts, bytes, "typical", there.typical.as_ref())),
         None => there.typical.clone(),
@@ -156,7 +154,7 @@ fn starts(catalog: &ArchiveCatalog, there: &Head) -> Result<Vec<String>, BucketE
 /// What the files of these days contribute to questions about many, as their room keeps it: a file for each day.
 fn rollups(catalog: &ArchiveCatalog, storage: &Storage, span: &Span) -> Option<Vec<u8>> {
     let dates: BTreeSet<String> = catalog.dates().into_iter().filter(|date| span.has(date)).collect();
-    let names = dates.into_iter().map(|date| format!("rollups-{date}.v1"));
+    let names = dates.iter().map(|date| emp_rollup::file_name(date));
     let read = |name: String| {
         let bytes = storage.read_each(&name).next()?;
         Some((name, bytes))

@@ -11,6 +11,7 @@ mod part;
 mod sketch;
 
 pub use kept::{Rollups, bring_up_to_date};
+pub use part::{date_of_file, file_name};
 pub use sketch::{DROPPED_BITS, Sketch, each_bin};
 
 use serde::{Deserialize, Serialize};

@@ -16,15 +16,24 @@ const HEAD_BYTES: usize = 16;
 /// What a file contributes, encoded, under the number that the file has in [`super::kept`].
 pub(super) type Record = (u64, Vec<u8>);
 
-/// A newer version of another form takes another name, so that two versions can share a store.
+/// The file of the index in which what the hours of a day contribute is kept. A newer version of another form takes
+/// another name, so that two versions can share a store.
+pub fn file_name(date: &str) -> String {
+    format!("{NAME_START}{date}{NAME_END}")
+}
+
+/// The day of such a file; `None` for a file of another name.
+pub fn date_of_file(name: &str) -> Option<&str> {
+    name.strip_prefix(NAME_START)?.strip_suffix(NAME_END)
+}
+
 fn name(day: Hour) -> String {
-    format!("{NAME_START}{}{NAME_END}", day.date())
+    file_name(&day.date())
 }
 
 /// Removes what is there of days that have no files any more. `days` are the dates of those that have some.
 pub(super) fn remove_others(storage: &Storage, days: &BTreeSet<String>) -> io::Result<()> {
-    let date_of = |name: &str| name.strip_prefix(NAME_START)?.strip_suffix(NAME_END).map(str::to_owned);
-    storage.remove(|name| date_of(name).is_some_and(|date| !days.contains(&date)))
+    storage.remove(|name| date_of_file(name).is_some_and(|date| !days.contains(date)))
 }
 
 const NAME_START: &str = "rollups-";

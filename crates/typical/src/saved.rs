@@ -22,9 +22,10 @@ const MINUTE_MS: i64 = 60_000;
 /// How much of what happened last is left out then, and how many completed jobs have to be known without it:
 /// what begins now would else be taken for typical as it happens. A store of minutes has to leave out less.
 const LEFT_OUT_OF_LITTLE: [(i64, u64); 4] = [(15 * MINUTE_MS, 100), (5 * MINUTE_MS, 100), (2 * MINUTE_MS, 20), (0, 0)];
-/// A newer version of another form takes another name, so that two versions can share a store.
-const NAME: &str = "typical.v5";
-const MAGIC: &[u8; 8] = b"EMPTYP4\n";
+/// The file of the index in which it is kept. A newer version of another form takes another name, so that two versions can
+/// share a store.
+pub const FILE_NAME: &str = "typical.v5";
+const MAGIC: &[u8; 8] = b"EMPTYP5\n";
 
 /// All that is kept.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -190,7 +191,7 @@ impl Saved {
 }
 
 fn load(storage: &Storage) -> Saved {
-    let kept: Option<Saved> = storage.read_whole(NAME, MAGIC, |body| postcard::from_bytes(body).ok());
+    let kept: Option<Saved> = storage.read_whole(FILE_NAME, MAGIC, |body| postcard::from_bytes(body).ok());
     // What was learned by other words is learned anew.
     kept.filter(|kept| kept.vocabulary == emp_job::vocabulary().fingerprint()).unwrap_or_default()
 }
@@ -200,5 +201,5 @@ fn save(storage: &Storage, saved: &Saved) -> std::io::Result<()> {
         return Ok(());
     }
     let body = postcard::to_stdvec(saved).map_err(std::io::Error::other)?;
-    storage.write_whole(NAME, MAGIC, &body)
+    storage.write_whole(FILE_NAME, MAGIC, &body)
 }

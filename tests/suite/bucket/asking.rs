@@ -268,3 +268,25 @@ fn other_engines_count_there_what_we_count() {
         assert_eq!(ended.stdout.trim(), ours, "{engine}");
     }
 }
+
+/// What is typical, and what hours contribute, goes to the bucket with the hours, and comes from there.
+#[test]
+fn what_is_derived_of_many_events_is_fetched_and_not_derived_anew() {
+    let (bucket, store) = (Bucket::new("derived"), sample());
+    let store = store.path().join("store");
+    let url = bucket.url("p");
+    let [job, _] = jobs(&store);
+    let by_type = "select event_type, count(*) from events group by 1 order by 1";
+    for words in [["diagnose", job.as_str()], ["sql", by_type]] {
+        succeeds(&run(emp_events().arg("--store").arg(&store).args(words)));
+    }
+    succeeds(&run(&mut archive(&bucket, &store, &url)));
+    bucket.take_asked();
+    succeeds(&answer(&bucket, &url, &["diagnose", &job]));
+    succeeds(&answer(&bucket, &url, &["sql", by_type]));
+    let asked = bucket.take_asked();
+    for kind in [".typical", ".rollups"] {
+        let fetched = asked.iter().filter(|one| one.method == "GET" && one.object.ends_with(kind)).count();
+        assert_eq!(fetched, 1, "{kind}: {:?}", asked.iter().map(|one| &one.object).collect::<Vec<_>>());
+    }
+}
