@@ -216,9 +216,8 @@ impl Remote {
     async fn settle(&self, name: &str, sum: Sum, error: BucketError) -> Result<(), BucketError> {
         match self.head(name).await {
             Ok(Some(found)) => self.compare(name, &found, sum).await,
-            // Nothing is there: the failure was one.
-            Ok(None) => Err(error),
-            Err(_) => Err(error),
+            // Nothing is there, or that cannot be told: the failure was one.
+            Ok(None) | Err(_) => Err(error),
         }
     }
 

@@ -172,8 +172,10 @@ fn waits_together(found: Vec<Anomaly>, judged: &Judged, around: &Surroundings) -
         group.culprit.id.clone()
     };
     let workers_of = |queue: &str| -> BTreeSet<&str> {
-        let of_queue = around.histories().filter(|(_, history)| history.queue().unwrap_or("default") == queue);
-        of_queue.flat_map(|(_, history)| history.runs().iter().filter_map(|run| run.worker.as_deref())).collect()
+        // Jobs that name no queue are in that one.
+        let unnamed = if queue == "default" { around.queues().worked(None) } else { &[] };
+        let worked = around.queues().worked(Some(queue)).iter().chain(unnamed);
+        worked.filter_map(|worked| worked.worker.as_deref()).collect()
     };
     let mut together: Vec<(Anomaly, BTreeSet<&str>)> = Vec::new();
     let mut others = Vec::new();
