@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::server::{Bucket, Fate};
 use super::{archive, environment, few_hours, sealed, succeeds};
 use crate::disk_faults::FaultyDisk;
@@ -105,6 +107,13 @@ fn a_collector_keeps_what_it_is_told_and_the_law_holds() {
     assert_eq!(ended.stdout.lines().nth(1), Some("400,400"), "{}", ended.stderr);
 }
 
+/// How long ago the hour of a file began.
+fn began_ago(file: &str) -> SignedDuration {
+    let [date, hour, ..] = file.split('/').collect::<Vec<_>>()[..] else { panic!("{file}") };
+    let (date, hour) = (date.strip_prefix("date=").unwrap(), hour.strip_prefix("hour=").unwrap());
+    Timestamp::now().duration_since(format!("{date}T{hour}:00:00Z").parse().unwrap())
+}
+
 #[test]
 fn what_is_taken_out_of_the_bucket_goes_an_hour_after_no_head_lists_it() {
     let (bucket, store, clock) = (Bucket::new("retaining"), few_hours(), FaultyDisk::make());
@@ -119,8 +128,9 @@ fn what_is_taken_out_of_the_bucket_goes_an_hour_after_no_head_lists_it() {
     let ended = retain("1m");
     assert!(ended.status == 1 && ended.stderr.contains("nothing would be left of 3 files"), "{}", ended.stderr);
     assert_eq!(count(), all);
-    // The first of three hours.
-    let ended = retain("2h");
+    // The first of three hours, wherever in an hour, or between two, the test runs.
+    let half_an_hour_less = began_ago(files.keys().next().unwrap()) - SignedDuration::from_mins(90);
+    let ended = retain(&format!("{}m", half_an_hour_less.as_mins()));
     succeeds(&ended);
     assert!(ended.stdout.contains("1 files, ") && ended.stdout.contains("are taken out"), "{}", ended.stdout);
     assert_ne!(count(), all);
