@@ -29,7 +29,14 @@ const worker = new Worker(
     runWithTrace(data.traceparent, () =>
       events.withJob(id).track('connector.processing', { connectorType: data.connector }, () => callConnector(data)),
     ),
-  { connection, concurrency: CONCURRENCY, lockDuration: LOCK_MS, stalledInterval: STALLED_CHECK_MS },
+  {
+    connection,
+    concurrency: CONCURRENCY,
+    lockDuration: LOCK_MS,
+    stalledInterval: STALLED_CHECK_MS,
+    // More than it ever takes; but without a limit, BullMQ does not look at the one that `rateLimit` sets either.
+    limiter: { max: 10_000, duration: 1_000 },
+  },
 );
 const observer = observeWorker(worker, { workerId, machineId, jobId });
 
