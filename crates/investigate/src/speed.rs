@@ -21,6 +21,8 @@ pub(super) const TELLING_FACTOR: f64 = 1.5;
 const TELLING_P: f64 = 0.01;
 /// What is told before others have done as much has to be surer than that.
 const TELLING_P_OF_FEW: f64 = 0.001;
+/// So sure it is a reason for what jobs took, too, where others have hardly done anything meanwhile.
+const P_BEYOND_DOUBT: f64 = 1e-6;
 /// Pieces of work that tell how fast somebody is.
 const PIECES_MIN: usize = 3;
 /// A run goes on while pieces take longer than this many times what is usual, on the whole.
@@ -437,13 +439,15 @@ fn p_beside_all(factors: &[f64], others: &[f64], own: &[&Piece<'_>], since_ms: i
 }
 
 /// How sure that is: the probability, whether it is small enough to be a reason for what jobs took, and whether it is to be
-/// known soon. The first goes by what others did meanwhile alone; the second has to be ten times as sure.
+/// known soon. The first goes by what others did meanwhile alone, unless all that is known leaves no doubt; the second
+/// has to be ten times as sure.
 fn certainty(factors: &[f64], others: &[f64], own: &[&Piece<'_>], since_ms: i64) -> (f64, bool, bool) {
     let tries = (own.len() + 1 - factors.len().min(own.len())) as f64;
     let beside_all = (p_beside_all(factors, others, own, since_ms) * tries).min(1.0);
     let counted = |values: &[f64]| values.iter().map(|value| (*value, 1)).collect::<Counted>();
     let meanwhile = (mann_whitney_counted(&counted(factors), &counted(others)) * tries).min(1.0);
-    (beside_all.min(meanwhile), meanwhile <= TELLING_P, beside_all <= TELLING_P_OF_FEW)
+    let is_reason = meanwhile <= TELLING_P || beside_all <= P_BEYOND_DOUBT;
+    (beside_all.min(meanwhile), is_reason, beside_all <= TELLING_P_OF_FEW)
 }
 
 /// The run was chosen among as many as there are pieces, so its probability counts as often.

@@ -116,6 +116,20 @@ fn who_is_a_little_slow_all_along_is_not_behind_what_another_made_very_slow() {
 }
 
 #[test]
+fn a_connector_is_behind_slow_jobs_where_others_did_hardly_anything_meanwhile() {
+    let slow = LAST - MINUTE;
+    let mut world = World::default();
+    world.jobs((SECOND, LAST, 2 * SECOND), &WORKERS, &["ink"], |at, _, _| if at >= slow { 3_000 } else { 100 });
+    for (id, at) in [("rare_1", slow + SECOND), ("rare_2", slow + 20 * SECOND), ("rare_3", slow + 40 * SECOND)] {
+        world.job(Job { id, at, worker: "w1-1", connector: "toner", takes: 100 });
+    }
+    let (_redis, store) = world.stored();
+    let all = ask(&store, LAST + 10 * SECOND, &["diagnose", "--all", "--last", "10m"]);
+    let told = groups(&all, "done_slow");
+    assert!(matches!(told[..], [("connector", "ink", some)] if some >= 27), "{told:?}");
+}
+
+#[test]
 fn a_job_that_took_far_longer_than_its_slow_worker_explains_is_not_put_down_to_it() {
     let mut world = World::default();
     world.jobs((SECOND, LAST, SECOND), &WORKERS, &["ink"], |_, worker, _| if worker == "w3-1" { 170 } else { 100 });
