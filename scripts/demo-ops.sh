@@ -77,8 +77,8 @@ echo "all is well: $(amtool --alertmanager.url "http://127.0.0.1:$alertmanager" 
 title "The collector is killed"
 tail -n +1 -f "$told" &
 processes+=("$!")
-kill -9 "$collector"
-wait "$collector" 2>/dev/null || true
+# The shell would tell of it, too.
+{ kill -9 "$collector"; wait "$collector"; } 2>/dev/null || true
 wait_for_alert firing EmpEventsNoCollector
 wait_for_alert firing EmpEventsIncident
 
