@@ -2,6 +2,8 @@ use std::io;
 
 use url::Url;
 
+use super::VERSION;
+
 /// Why a worker does not begin, or workers cannot be asked.
 #[derive(Debug, thiserror::Error)]
 pub enum DistributeError {
@@ -15,14 +17,12 @@ pub enum DistributeError {
     #[error("{} does not take this token: --worker-token has to be the one that it was started with", shown(.0))]
     Token(Url),
     /// It is another version.
-    #[error("the worker at {} is version {theirs} and this is {ours}: both have to be the same", shown(url))]
+    #[error("the worker at {} is version {theirs} and this is {}: both have to be the same", shown(url), VERSION)]
     Version {
         /// Where it is.
         url: Url,
         /// What it says.
         theirs: String,
-        /// What is running here.
-        ours: &'static str,
     },
     /// It does not answer.
     #[error("{} does not answer: {detail}", shown(url))]

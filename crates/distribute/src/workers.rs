@@ -104,7 +104,7 @@ impl Workers {
         })?;
         match theirs.version == VERSION {
             true => Ok(()),
-            false => Err(DistributeError::Version { url: url.clone(), theirs: theirs.version, ours: VERSION }),
+            false => Err(DistributeError::Version { url: url.clone(), theirs: theirs.version }),
         }
     }
 
