@@ -2,6 +2,8 @@
 
 # One profile for the demo, the tests and the benchmarks: DataFusion is built once.
 CARGO_FLAGS := --release --locked
+# Tests and demos have workers, too. It is the same build of all that the program stands on: only the program itself differs.
+ALL_FLAGS := $(CARGO_FLAGS) --features workers
 export CARGO_TERM_PROGRESS_WHEN ?= auto
 
 .DEFAULT_GOAL := help
@@ -29,9 +31,9 @@ demo-dash0: ## a real OTLP collector, a simulated load, and equal counts at both
 	cargo build $(CARGO_FLAGS)
 	@PATH="$$(scripts/need.sh --tools-path):$$PATH" scripts/demo-dash0.sh
 
-demo-bucket: ## a month of events into a bucket of a local S3 server, and questions to the bucket alone
+demo-bucket: ## a month of events into a bucket of a local S3 server, and questions to the bucket alone, then with two workers
 	@scripts/need.sh cc python
-	cargo build $(CARGO_FLAGS)
+	cargo build $(ALL_FLAGS)
 	@PATH="$$(scripts/need.sh --tools-path):$$PATH" scripts/demo-bucket.sh
 
 demo-ops: ## a collector that is killed, and the alerts that arrive and resolve: Prometheus, Alertmanager, watch
@@ -42,10 +44,10 @@ demo-ops: ## a collector that is killed, and the alerts that arrive and resolve:
 test: ## all tests, against Redis 7 and 8, Valkey, rotel, DuckDB, Polars, pandas, ClickHouse, Spark, Prometheus, psql, S3, Node and Chromium
 	@scripts/need.sh cc redis servers openssl python java chromium prometheus psql jdbc typescript page packages packaging
 	@# The same random runs each time: what is still to be found, `make chaos` looks for.
-	PROPTEST_RNG_SEED=1 PATH="$$(scripts/need.sh --tools-path):$$PATH" cargo test $(CARGO_FLAGS)
+	PROPTEST_RNG_SEED=1 PATH="$$(scripts/need.sh --tools-path):$$PATH" cargo test $(ALL_FLAGS)
 	npm --prefix clients/typescript test
 	node --test tests/packages/clients.test.mjs
-	cargo build $(CARGO_FLAGS)
+	cargo build $(ALL_FLAGS)
 	EMP_EVENTS_USAGE=off EMP_EVENTS_BINARY=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/emp-events npm --prefix tests/page test
 	@"$$(scripts/need.sh --tools-path)/../packaging/bin/python" scripts/check-deployment.py $${CARGO_TARGET_DIR:-target}/release/emp-events
 
@@ -67,7 +69,7 @@ lint: ## formatting, files that do not belong here, types of the page, rooms, cl
 	npm --prefix tests/page run --silent types
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
-	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
+	cargo clippy $(ALL_FLAGS) --all-targets -- -D warnings
 	cargo clippy $(CARGO_FLAGS) -p emp-events --no-default-features -- -D warnings
 	scripts/rooms.py --check
 	PATH="$$(scripts/need.sh --tools-path):$$PATH" cargo deny --log-level error check bans licenses sources

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # A month of a simulated load goes into a bucket of a local S3 server; then its folder goes, and questions are asked of the
-# bucket alone: with nothing cached, and once more. After each stands how many requests it took.
+# bucket alone: with nothing cached, and once more; then with two workers. After each stands how many requests it took.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 emp_events=${EMP_EVENTS_BINARY:-${CARGO_TARGET_DIR:-target}/release/emp-events}
 folder=$(mktemp -d)
-trap 'exec {hold}>&-; wait; rm -rf "$folder"' EXIT
+workers=()
+trap '[ ${#workers[@]} = 0 ] || kill "${workers[@]}"; exec {hold}>&-; wait; rm -rf "$folder"' EXIT
 store=$folder/store log=$folder/requests.log
 
 # It ends when this end of the pipe is closed.
@@ -50,3 +51,19 @@ ask timeline "$job"
 ask timeline "$job"
 ask sql "select date_trunc('week', timestamp) as week, count(*) from events group by 1 order by 1"
 ask search --level error --limit 5
+
+export EMP_EVENTS_WORKER_TOKEN=demo-token-of-two-workers
+say "two workers read the same bucket, each with a cache of its own"
+urls=()
+for number in 1 2; do
+    XDG_CACHE_HOME=$folder/worker-$number "$emp_events" --store s3://demo-events/production worker \
+        --listen 127.0.0.1:0 2>"$folder/worker-$number.log" &
+    workers+=($!)
+    until grep -q 'whoever asks at' "$folder/worker-$number.log"; do sleep 0.1; done
+    sed -n 's/^emp-events: //p' "$folder/worker-$number.log"
+    urls+=("$(sed -n 's/.*whoever asks at //p' "$folder/worker-$number.log")")
+done
+EMP_EVENTS_WORKERS=$(IFS=,; echo "${urls[*]}")
+export EMP_EVENTS_WORKERS EMP_EVENTS_WORKER_BYTES=256KiB
+ask sql "select service, count(*), count(distinct job_id) from events where data <> '' group by 1 order by 1"
+ask sql "select service, count(*), count(distinct job_id) from events where data <> '' group by 1 order by 1"

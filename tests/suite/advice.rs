@@ -32,6 +32,11 @@ fn words_of(text: &str) -> Option<Vec<String>> {
 
 /// Is it understood? Help at its end says so, after all before it was read, and nothing is run.
 fn complaint_about(words: &[String]) -> Option<String> {
+    // A program that was built without workers knows nothing of them.
+    let is_of_workers = |word: &String| word == "worker" || word == "--workers" || word.starts_with("--worker-");
+    if cfg!(not(feature = "workers")) && words.iter().any(is_of_workers) {
+        return None;
+    }
     let ended = run(emp_events().args(words).arg("--help"));
     (ended.status != 0)
         .then(|| format!("emp-events {}: {}", words.join(" "), ended.stderr.lines().next().unwrap_or("")))

@@ -54,3 +54,5 @@ mod usage;
 mod vocabulary;
 mod watch;
 mod wire;
+#[cfg(feature = "workers")]
+mod workers;

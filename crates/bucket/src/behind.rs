@@ -58,6 +58,10 @@ impl Behind {
 }
 
 impl Away for Behind {
+    fn each(self: Arc<Self>) -> Vec<Arc<dyn Away>> {
+        vec![self]
+    }
+
     fn known(&self) -> io::Result<Vec<Vec<u8>>> {
         let path = self.folder.join(CATALOG);
         let known = fs::read(&path).map_err(|error| {

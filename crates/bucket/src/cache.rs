@@ -40,6 +40,15 @@ pub(crate) struct Cache {
 impl Cache {
     /// The folder for that bucket. It is made when something is put there.
     pub fn of(address: &Address) -> Result<Self, BucketError> {
+        Self::numbered(address, address.number())
+    }
+
+    /// The folder for what belongs to all stores below that address.
+    pub fn of_all_below(address: &Address) -> Result<Self, BucketError> {
+        Self::numbered(address, address.number().wrapping_add(1))
+    }
+
+    fn numbered(address: &Address, number: u64) -> Result<Self, BucketError> {
         let folder = user_folder("XDG_CACHE_HOME", ".cache").ok_or_else(|| BucketError::Settings {
             address: address.to_string(),
             why: "there is no place for what is fetched: set HOME or XDG_CACHE_HOME".to_owned(),
@@ -52,7 +61,7 @@ impl Cache {
                 why: format!("{VARIABLE} is `{value}`, not a number of bytes"),
             })?,
         };
-        let root = folder.join(format!("{PREFIX}{:016x}", address.number()));
+        let root = folder.join(format!("{PREFIX}{number:016x}"));
         Ok(Self { layout: Layout::new(root.join("store")), root, most, new: AtomicU64::new(0) })
     }
 

@@ -20,6 +20,7 @@ use super::records;
 use super::remote::{Changed, Remote, Sum};
 use super::run::RemoteRun;
 use super::runtime::wait;
+use super::several::layout_of_all_below;
 
 /// What a question is going to need, as far as whoever asks it can tell.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -43,11 +44,21 @@ struct Cold {
     bringing: Mutex<()>,
 }
 
-/// The layout of a store in a bucket, for everybody who reads; read rights are enough.
+/// The layout of a store in a bucket, for everybody who reads; read rights are enough. Where there is none at the address,
+/// those right below it are one.
 ///
 /// # Errors
 /// [`BucketError`] where there are no credentials, no store is there, or it does not answer.
 pub fn layout_of(address: &Address, expected: Expected) -> Result<Layout, BucketError> {
+    match store_at(address, expected) {
+        Ok((away, layout)) => Ok(layout.with_away(away)),
+        Err(error @ BucketError::NoStore { .. }) => layout_of_all_below(address, expected)?.ok_or(error),
+        Err(error) => Err(error),
+    }
+}
+
+/// A store, and the folder that stands for its own.
+pub(crate) fn store_at(address: &Address, expected: Expected) -> Result<(Arc<dyn Away>, Layout), BucketError> {
     let remote = Arc::new(Remote::open(address)?);
     let cache = Arc::new(Cache::of(address)?);
     let layout = cache.layout().clone();
@@ -58,7 +69,7 @@ pub fn layout_of(address: &Address, expected: Expected) -> Result<Layout, Bucket
     let is_fresh = AtomicBool::new(true);
     let cold = Arc::new(Cold { remote, cache, files, expected, head, is_fresh, runs, bringing });
     cold.look()?;
-    Ok(layout.with_away(cold))
+    Ok((cold, layout))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -199,6 +210,10 @@ type Unpack<'a> = &'a dyn Fn(Vec<u8>) -> Result<NamedFiles, BucketError>;
 type NamedFiles = Vec<(String, Vec<u8>)>;
 
 impl Away for Cold {
+    fn each(self: Arc<Self>) -> Vec<Arc<dyn Away>> {
+        vec![self]
+    }
+
     fn known(&self) -> io::Result<Vec<Vec<u8>>> {
         let fresh = if self.is_fresh.swap(false, Relaxed) { self.seen() } else { None };
         let head = match fresh.map_or_else(|| self.look(), Ok) {

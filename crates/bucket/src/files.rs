@@ -1,6 +1,6 @@
 //! Sealed files that lie in a bucket, brought into the cache when somebody opens them, and ahead of that.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::{self, File};
 use std::io;
 use std::path::PathBuf;
@@ -20,8 +20,11 @@ use super::runtime::{begin, wait};
 
 /// So few files are all fetched as soon as they are expected.
 const FEW: usize = 64;
-/// Ahead of a file that is opened, so many more are fetched at first.
-const AHEAD_FIRST: usize = 2;
+/// Ahead of a file that is opened, so many more are fetched for each that was opened before: what is given up after a few files
+/// has fetched a few in vain, and a scan has all lines busy after a few round trips.
+const AHEAD_EACH: usize = 2;
+/// A worker reads for several scans at the same time; of more the oldest is no longer read ahead of.
+const SCANS_MAX: usize = 16;
 
 /// Fetches files, each once.
 #[derive(Debug)]
@@ -38,10 +41,46 @@ struct State {
     under_way: HashSet<String>,
     /// Found to be whole by this process.
     sound: HashSet<String>,
-    expected: Vec<(String, u64)>,
+    /// Of each scan that goes on, the newest first.
+    expected: VecDeque<Expected>,
+}
+
+/// The files of one scan.
+#[derive(Debug)]
+struct Expected {
+    files: Vec<(String, u64)>,
     positions: HashMap<String, usize>,
-    last: Option<usize>,
-    ahead: usize,
+    /// The file that each of those who read was given last: a scan has several, each with a share of the files.
+    readers: Vec<usize>,
+    opened: usize,
+}
+
+impl Expected {
+    fn of(files: Vec<(String, u64)>) -> Self {
+        let positions = files.iter().enumerate().map(|(at, (name, _))| (name.clone(), at)).collect();
+        Self { files, positions, readers: Vec::new(), opened: 0 }
+    }
+
+    /// What is to be fetched with the file at that place: those that come behind it, in the direction in which they are
+    /// opened, the more the more were opened.
+    fn ahead(&mut self, at: usize) -> Vec<(String, u64)> {
+        let nearest = self.readers.iter_mut().min_by_key(|last| last.abs_diff(at));
+        let Some(last) = nearest.filter(|last| last.abs_diff(at) <= AT_ONCE) else {
+            self.readers.push(at);
+            return Vec::new();
+        };
+        let is_backwards = at < *last;
+        *last = at;
+        if self.files.len() <= FEW {
+            return Vec::new();
+        }
+        self.opened += 1;
+        let count = (AHEAD_EACH * self.opened).min(AT_ONCE);
+        match is_backwards {
+            true => self.files[at.saturating_sub(count)..at].iter().rev().cloned().collect(),
+            false => self.files[at + 1..(at + 1 + count).min(self.files.len())].to_vec(),
+        }
+    }
 }
 
 impl Files {
@@ -63,10 +102,9 @@ impl Files {
     pub fn expect(self: &Arc<Self>, files: &[&Partition]) {
         let expected: Vec<(String, u64)> = files.iter().map(|file| (name_of(file), file.bytes)).collect();
         let mut state = self.lock();
-        state.positions = expected.iter().enumerate().map(|(at, (name, _))| (name.clone(), at)).collect();
-        (state.last, state.ahead) = (None, AHEAD_FIRST);
         let few = if expected.len() <= FEW { expected.clone() } else { Vec::new() };
-        state.expected = expected;
+        state.expected.truncate(SCANS_MAX - 1);
+        state.expected.push_front(Expected::of(expected));
         self.start(&mut state, few);
     }
 
@@ -111,23 +149,9 @@ impl Files {
         }
     }
 
-    /// What is to be fetched with that file: those that come behind it, in the direction in which they are opened, the more
-    /// the longer that goes on.
     fn ahead(state: &mut State, name: &str) -> Vec<(String, u64)> {
-        let Some(at) = state.positions.get(name).copied() else { return Vec::new() };
-        let is_backwards = state.last.is_some_and(|last| at < last);
-        let is_first = state.last.is_none();
-        state.last = Some(at);
-        if is_first || state.expected.len() <= FEW {
-            return Vec::new();
-        }
-        let count = state.ahead;
-        state.ahead = (2 * count).min(AT_ONCE);
-        if is_backwards {
-            state.expected[at.saturating_sub(count)..at].iter().rev().cloned().collect()
-        } else {
-            state.expected[at + 1..(at + 1 + count).min(state.expected.len())].to_vec()
-        }
+        let found = state.expected.iter_mut().find_map(|scan| Some((*scan.positions.get(name)?, scan)));
+        found.map_or_else(Vec::new, |(at, scan)| scan.ahead(at))
     }
 
     /// Opens a file, and waits until it is here.

@@ -26,6 +26,7 @@ mod retaining;
 mod run;
 mod runtime;
 mod sending;
+mod several;
 mod state;
 mod verify;
 

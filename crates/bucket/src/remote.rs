@@ -362,6 +362,17 @@ impl Remote {
         Ok(names)
     }
 
+    /// The names right below the prefix under which there is more.
+    ///
+    /// # Errors
+    /// What the bucket refused.
+    pub async fn folders(&self) -> Result<Vec<String>, BucketError> {
+        let path = self.path("");
+        let listed = self.store.list_with_delimiter(Some(&path)).await.map_err(|error| self.told("", &error))?;
+        let names = listed.common_prefixes.iter().filter_map(|folder| folder.filename().map(str::to_owned));
+        Ok(names.collect())
+    }
+
     async fn within<T>(
         &self,
         bytes: u64,

@@ -32,6 +32,7 @@ use facts::Knowledge;
 use folders::KnownFile;
 use saved::Saved;
 pub use saved::Storage;
+use sealed::at_once;
 
 use emp_store::{Away, Layout, Partition, StoreError, listed_before, visible_partitions};
 
@@ -49,10 +50,10 @@ pub struct Catalog {
     /// Runs are merged before there are more of a kind than that.
     runs_max: usize,
     /// What is known about files that lie elsewhere, or what keeps it from being known.
-    cold: Option<std::io::Result<Cold>>,
+    cold: Option<std::io::Result<Vec<Cold>>>,
 }
 
-/// What is known about files that lie elsewhere.
+/// What is known about files that lie elsewhere, in one place.
 #[derive(Debug)]
 struct Cold {
     saved: Saved,
@@ -74,8 +75,9 @@ impl Catalog {
         let storage = Storage::of(layout);
         let saved = storage.load().unwrap_or_default();
         let cold = layout.away().map(|away| {
-            let saved = away.known().and_then(|parts| Saved::of_parts(&parts))?;
-            Ok(Cold { saved, away: Arc::clone(away) })
+            let places = Arc::clone(away).each();
+            let known = at_once(&places, |away| away.known().and_then(|parts| Saved::of_parts(&parts)));
+            places.into_iter().zip(known).map(|(away, saved)| Ok(Cold { saved: saved?, away })).collect()
         });
         Self { cold, ..Self::with(layout, storage, saved, RUNS_MAX) }
     }
@@ -104,7 +106,7 @@ impl Catalog {
         let here = self.saved.folders.partitions(root, skipped);
         match &self.cold {
             None => Ok(here),
-            Some(Ok(cold)) => Ok(cold.and(here, root)),
+            Some(Ok(cold)) => Ok(with_cold(cold, here, root)),
             // Its message alone can be told twice.
             Some(Err(error)) => Err(StoreError::Elsewhere(error.to_string())),
         }
@@ -190,22 +192,22 @@ impl Catalog {
     }
 }
 
-impl Cold {
-    /// These files and those that lie elsewhere, in order. One that lies here, too, is read here.
-    fn and(&self, here: Vec<Partition>, root: &Path) -> Vec<Partition> {
-        let name = |file: &Partition| (file.hour, file.name.clone());
-        let known: HashSet<_> = here.iter().map(name).collect();
-        let elsewhere = self.saved.folders.partitions(root, &mut Vec::new()).into_iter();
-        let elsewhere = elsewhere.filter(|file| !known.contains(&name(file)));
-        let elsewhere = elsewhere.map(|file| Partition { away: Some(Arc::clone(&self.away)), ..file });
-        let mut all: Vec<Partition> = elsewhere.chain(here).collect();
-        all.sort_by(|a, b| {
-            let name = |file: &Partition| (file.name.writer.clone(), file.name.ids);
-            let ((a_writer, a_ids), (b_writer, b_ids)) = (name(a), name(b));
-            a.hour.cmp(&b.hour).then_with(|| listed_before((&a_writer, a_ids), (&b_writer, b_ids)))
-        });
-        all
+/// These files and those that lie elsewhere, in order. One that lies here, too, is read here; of one that lies in two
+/// places one is read.
+fn with_cold(cold: &[Cold], mut all: Vec<Partition>, root: &Path) -> Vec<Partition> {
+    let name = |file: &Partition| (file.hour, file.name.clone());
+    let mut known: HashSet<_> = all.iter().map(name).collect();
+    for Cold { saved, away } in cold {
+        let elsewhere = saved.folders.partitions(root, &mut Vec::new()).into_iter();
+        let elsewhere = elsewhere.filter(|file| known.insert(name(file)));
+        all.extend(elsewhere.map(|file| Partition { away: Some(Arc::clone(away)), ..file }));
     }
+    all.sort_by(|a, b| {
+        let name = |file: &Partition| (file.name.writer.clone(), file.name.ids);
+        let ((a_writer, a_ids), (b_writer, b_ids)) = (name(a), name(b));
+        a.hour.cmp(&b.hour).then_with(|| listed_before((&a_writer, a_ids), (&b_writer, b_ids)))
+    });
+    all
 }
 
 fn learn((file, known): &(&Partition, &KnownFile)) -> Result<Knowledge, MissingFile> {

@@ -1,7 +1,7 @@
 //! The files of one look at the store, and which of them may hold what.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::Catalog;
 use super::facts::{Facts, Knowledge};
@@ -10,7 +10,7 @@ use super::ids::{self, ID_COLUMNS, IdScope, Indexed, Places, Run};
 use super::saved::Storage;
 use super::shared::{BrokenRun, ChosenFiles, SharedJobs};
 use super::values::{VALUE_COLUMNS, ValueNumbers, Values};
-use emp_store::Partition;
+use emp_store::{Away, Partition};
 
 /// So many reads from somewhere else are under way at the same time.
 const AT_ONCE: usize = 64;
@@ -44,8 +44,8 @@ pub struct SealedFiles {
     /// By hour, writer and first ID.
     pub files: Vec<Sealed>,
     numbers: ValueNumbers,
-    /// Of files that lie elsewhere.
-    cold_numbers: ValueNumbers,
+    /// Of files that lie elsewhere, by where.
+    cold_numbers: Vec<(Arc<dyn Away>, ValueNumbers)>,
     storage: Storage,
     /// Of each kind.
     runs: [OnceLock<HashMap<u64, IndexedFiles>>; Indexed::ALL.len()],
@@ -62,7 +62,7 @@ struct IndexedFiles {
 
 impl SealedFiles {
     pub(super) fn new(catalog: &Catalog, partitions: Vec<Partition>) -> Self {
-        let cold = catalog.cold.as_ref().and_then(|cold| cold.as_ref().ok());
+        let cold = catalog.cold.as_ref().and_then(|cold| cold.as_ref().ok()).into_iter().flatten();
         let knowledge = known_of(catalog, &partitions);
         let known = knowledge.into_iter().map(|known| {
             let facts = known.map_or_else(|| Err("it is gone".to_owned()), |known| known.facts.clone());
@@ -82,7 +82,7 @@ impl SealedFiles {
         Self {
             files: files.map(sealed).collect(),
             numbers: catalog.saved.numbers.clone(),
-            cold_numbers: cold.map(|cold| cold.saved.numbers.clone()).unwrap_or_default(),
+            cold_numbers: cold.map(|cold| (Arc::clone(&cold.away), cold.saved.numbers.clone())).collect(),
             storage: catalog.storage.clone(),
             runs: Default::default(),
         }
@@ -141,7 +141,8 @@ impl SealedFiles {
     }
 
     fn numbers_of(&self, file: &Sealed) -> &ValueNumbers {
-        if file.partition.away.is_some() { &self.cold_numbers } else { &self.numbers }
+        let there = self.cold_numbers.iter().find(|(known, _)| file.partition.is_at(known));
+        there.map_or(&self.numbers, |(_, numbers)| numbers)
     }
 
     /// Which jobs occur in more than one of these files and of the sets in `others`, which are hashes of job ids
@@ -234,13 +235,18 @@ fn known_of<'a>(catalog: &'a Catalog, partitions: &[Partition]) -> Vec<Option<&'
     let of = |folders: &'a Folders| folders.known(partitions).into_iter().map(|known| known?.knowledge.as_ref());
     let here = of(&catalog.saved.folders);
     let Some(Ok(cold)) = &catalog.cold else { return here.collect() };
-    let elsewhere = of(&cold.saved.folders);
-    let each = here.zip(elsewhere).zip(partitions);
-    each.map(|((here, elsewhere), file)| if file.away.is_some() { elsewhere } else { here }).collect()
+    let mut known: Vec<Option<&Knowledge>> = here.collect();
+    for cold in cold {
+        let there = known.iter_mut().zip(of(&cold.saved.folders)).zip(partitions);
+        for ((known, there), _) in there.filter(|(_, file)| file.is_at(&cold.away)) {
+            *known = there;
+        }
+    }
+    known
 }
 
 /// Does what may have to wait for a line to somewhere else, for all of them at the same time.
-fn at_once<T: Sync, R: Send>(all: &[T], wait: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub(super) fn at_once<T: Sync, R: Send>(all: &[T], wait: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let wait = &wait;
     std::thread::scope(|scope| {
         let threads: Vec<_> = all.iter().map(|one| scope.spawn(move || wait(one))).collect();

@@ -5,17 +5,16 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use arrow::array::RecordBatch;
 use datafusion::catalog::memory::DataSourceExec;
 use datafusion::common::ParamValues;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
 use datafusion::error::DataFusionError;
 use datafusion::execution::{FunctionRegistry as _, SessionState};
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream, execute_stream};
+use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::SessionContext;
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use futures::{FutureExt as _, StreamExt as _};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -30,6 +29,7 @@ use super::optimize::counts_from_catalog;
 use super::postgres::{self, Bound, Postgres};
 use super::rollups::from_rollups;
 use super::session::{self, Limits};
+use super::spread::{self, Helped, Spread};
 use super::transitions::TransitionsExec;
 use super::translate::{Asked, translate, vanished};
 use super::view::{OnLearning, Source, lock};
@@ -50,6 +50,8 @@ pub struct Engine {
     running: Mutex<Option<Arc<dyn ExecutionPlan>>>,
     /// What it has for programs that speak to PostgreSQL, where it was opened for them.
     postgres: Option<Postgres>,
+    /// Who may help.
+    spread: Option<Arc<dyn Spread>>,
     /// Held while a statement is planned: all its scans must see one snapshot.
     planning: tokio::sync::Mutex<()>,
 }
@@ -66,6 +68,8 @@ pub struct Settings {
     pub on_learning: Option<OnLearning>,
     /// Is it for programs that speak to PostgreSQL, and ask about its catalog, too?
     pub for_postgres: bool,
+    /// Others that may help with questions.
+    pub spread: Option<Arc<dyn Spread>>,
 }
 
 /// What stands for the parameters of a statement.
@@ -127,6 +131,9 @@ impl Engine {
         let asked = Asked { sql: "", limits: &limits, state: None };
         let context = session.and_then(|state| with_tables(state, &source));
         let context = context.map_err(|error| translate(&error, &asked))?;
+        if settings.spread.is_some() {
+            spread::prepare(&context).map_err(|error| translate(&error, &asked))?;
+        }
         let clock = Clock { now: Timestamp::now(), tz: TimeZone::system() };
         Ok(Self {
             source,
@@ -136,6 +143,7 @@ impl Engine {
             offsets: Mutex::default(),
             running: Mutex::default(),
             postgres: settings.for_postgres.then(Postgres::default),
+            spread: settings.spread,
             planning: tokio::sync::Mutex::default(),
         })
     }
@@ -295,6 +303,9 @@ impl Engine {
     ) -> Result<Answer, QueryError> {
         self.set_up_for(text).await?;
         let mut state = self.context.state();
+        // Functions travel by their names, and clocks that were found to be behind are no part of one.
+        let is_any_behind = offsets.as_ref().is_some_and(|offsets| offsets.is_any_behind());
+        let mut helped = Helped::by(self.spread.as_ref().filter(|_| !is_any_behind));
         if let Some(offsets) = offsets {
             state.config_mut().set_extension(Arc::clone(&offsets));
             let registered = state.register_udf(Arc::new(functions::happened_at(offsets)));
@@ -307,7 +318,11 @@ impl Engine {
             let begun = match self.plan(&state, &asked, &given).await? {
                 Ok(plan) => {
                     *lock(&self.running) = Some(Arc::clone(&plan));
-                    begin(plan, &state).await
+                    match helped.begin(plan, &state).await {
+                        Some(begun) => begun,
+                        // A plan that has run in part remembers that.
+                        None => continue,
+                    }
                 }
                 Err(error) => Err(error),
             };
@@ -394,16 +409,6 @@ fn files_of(plan: &Arc<dyn ExecutionPlan>) -> (usize, usize) {
 
 /// Files may come and go that often before it is said that they do.
 const ATTEMPTS_MAX: usize = 3;
-
-/// Executes a plan up to its first rows, if there are any.
-async fn begin(
-    plan: Arc<dyn ExecutionPlan>,
-    state: &SessionState,
-) -> Result<(Option<RecordBatch>, SendableRecordBatchStream), DataFusionError> {
-    let mut stream = execute_stream(plan, state.task_ctx())?;
-    let first = stream.next().await.transpose()?;
-    Ok((first, stream))
-}
 
 fn with_tables(state: SessionState, source: &Arc<Source>) -> Result<SessionContext, DataFusionError> {
     let schema = state.schema_for_ref(tables::NAMES[0])?;

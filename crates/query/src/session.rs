@@ -78,6 +78,15 @@ fn machine_bytes() -> Option<u64> {
     Some(container.map_or(machine, |limit: u64| limit.min(machine)))
 }
 
+/// What all that runs uses together.
+pub(super) fn runtime(limits: &Limits) -> RuntimeEnvBuilder {
+    let spill = DiskManagerBuilder::default()
+        .with_mode(DiskManagerMode::OsTmpDirectory)
+        .with_max_temp_directory_size(limits.spill_bytes);
+    let memory = FairSpillPool::new(usize::try_from(limits.memory_bytes).unwrap_or(usize::MAX));
+    RuntimeEnvBuilder::new().with_memory_pool(Arc::new(memory)).with_disk_manager_builder(spill)
+}
+
 /// A session without tables. Nothing is registered in it that could read or write other
 /// files: no file formats, no factories of tables.
 pub(super) fn start(limits: &Limits, for_postgres: bool) -> Result<SessionState> {
@@ -93,15 +102,9 @@ pub(super) fn start(limits: &Limits, for_postgres: bool) -> Result<SessionState>
     // So many ids from one side of a join are looked up in the index for the other: a few
     // microseconds each.
     options.optimizer.hash_join_inlist_pushdown_max_distinct_values = 1_000;
-    let spill = DiskManagerBuilder::default()
-        .with_mode(DiskManagerMode::OsTmpDirectory)
-        .with_max_temp_directory_size(limits.spill_bytes);
-    let memory = FairSpillPool::new(usize::try_from(limits.memory_bytes).unwrap_or(usize::MAX));
-    let runtime =
-        RuntimeEnvBuilder::new().with_memory_pool(Arc::new(memory)).with_disk_manager_builder(spill).build_arc()?;
     let mut state = SessionStateBuilder::new()
         .with_config(config)
-        .with_runtime_env(runtime)
+        .with_runtime_env(runtime(limits).build_arc()?)
         .with_physical_optimizer_rules(with_our_rules())
         .with_analyzer_rule(Arc::new(functions::OverPlainJson))
         .with_expr_planners(SessionStateDefaults::default_expr_planners())

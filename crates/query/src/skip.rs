@@ -69,6 +69,11 @@ impl Skipping {
         Self { inner, files, order: None }
     }
 
+    /// What reads the files, without what knows of the catalog.
+    pub fn inner(&self) -> &Arc<dyn FileSource> {
+        &self.inner
+    }
+
     fn around(&self, inner: Arc<dyn FileSource>) -> Arc<dyn FileSource> {
         Arc::new(Self { inner, files: Arc::clone(&self.files), order: self.order })
     }

@@ -11,7 +11,7 @@ mod part;
 mod sketch;
 
 pub use kept::{Rollups, bring_up_to_date};
-pub use part::{date_of_file, file_name};
+pub use part::{date_of_file, file_name, together};
 pub use sketch::{DROPPED_BITS, Sketch, each_bin};
 
 use serde::{Deserialize, Serialize};

@@ -80,6 +80,16 @@ impl Part {
     }
 }
 
+/// The files of one day of several stores as one.
+pub fn together(files: &[Vec<u8>]) -> Vec<u8> {
+    let mut all = MAGIC.to_vec();
+    for (file, payload) in files.iter().flat_map(|bytes| Records::of(bytes)) {
+        // It was written, so it is not too long to be.
+        let _ = write(&mut all, file, payload);
+    }
+    all
+}
+
 fn write(out: &mut impl io::Write, file: u64, payload: &[u8]) -> io::Result<()> {
     let length = u32::try_from(payload.len()).map_err(io::Error::other)?;
     out.write_all(&length.to_le_bytes())?;

@@ -4,11 +4,15 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::Partition;
 
 /// Where such files are.
 pub trait Away: Send + Sync + fmt::Debug {
+    /// Each of the stores that are asked as one; itself, where it is one.
+    fn each(self: Arc<Self>) -> Vec<Arc<dyn Away>>;
+
     /// What is known about them, as the catalog wrote it: one text for each span of time.
     ///
     /// # Errors
@@ -73,9 +77,16 @@ impl ReadAt for File {
 
 /// Takes note that these files will be opened, in that order, so that those that lie elsewhere are brought here beside.
 pub fn expect<'a>(files: impl IntoIterator<Item = &'a Partition>) {
-    let away: Vec<&Partition> = files.into_iter().filter(|file| file.away.is_some()).collect();
-    if let Some(of_first) = away.first().and_then(|file| file.away.as_ref()) {
-        of_first.expect(&away);
+    let mut by_store: Vec<(&Arc<dyn Away>, Vec<&Partition>)> = Vec::new();
+    for file in files {
+        let Some(away) = &file.away else { continue };
+        match by_store.iter_mut().find(|(known, _)| file.is_at(known)) {
+            Some((_, files)) => files.push(file),
+            None => by_store.push((away, vec![file])),
+        }
+    }
+    for (away, files) in by_store {
+        away.expect(&files);
     }
 }
 

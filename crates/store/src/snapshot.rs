@@ -58,6 +58,13 @@ pub struct Partition {
     pub away: Option<Arc<dyn Away>>,
 }
 
+impl Partition {
+    /// Is it brought from there?
+    pub fn is_at(&self, place: &Arc<dyn Away>) -> bool {
+        self.away.as_ref().is_some_and(|away| Arc::ptr_eq(away, place))
+    }
+}
+
 /// The events of a journal segment that no sealed file holds yet.
 #[derive(Debug)]
 pub struct Segment {

@@ -270,6 +270,11 @@ pub(super) fn engine_for_postgres(options: &Options) -> Result<Engine, QueryErro
 
 fn engine_with(options: &Options, zone: TimeZone, settings: Settings) -> Result<Engine, QueryError> {
     let settings = Settings { memory_bytes: options.asking.memory, ..settings };
+    #[cfg(feature = "workers")]
+    let settings = {
+        let others = options.asking.workers.others().map_err(|failure| QueryError::Failed(failure.to_string()))?;
+        Settings { spread: others, ..settings }
+    };
     let engine = Engine::open_with(&options.asked_layout(asks_for_id())?, settings)?;
     let now_ms = now_ms(options, &engine)?;
     Ok(engine.with_clock(Timestamp::from_millisecond(now_ms).unwrap_or(Timestamp::MAX), zone))

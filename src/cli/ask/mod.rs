@@ -23,6 +23,8 @@ mod query;
 mod report;
 mod search;
 mod serve;
+#[cfg(feature = "workers")]
+mod spreading;
 mod sql;
 mod tail;
 mod timeline;
@@ -30,6 +32,8 @@ mod top;
 mod watch;
 mod whole_file;
 mod why_slow;
+#[cfg(feature = "workers")]
+mod worker;
 mod workers;
 
 use clap::Subcommand;
@@ -73,6 +77,8 @@ pub(super) enum Command {
     Serve(serve::Serve),
     Watch(watch::Watch),
     Mcp(mcp::Mcp),
+    #[cfg(feature = "workers")]
+    Worker(worker::Worker),
 }
 
 impl Command {
@@ -81,6 +87,13 @@ impl Command {
         if let Some(kind) = self.kind() {
             emp_usage::count(kind, Way::Shell);
         }
+        let ended = self.run_it(options);
+        #[cfg(feature = "workers")]
+        spreading::tell_shares();
+        ended
+    }
+
+    fn run_it(self, options: &Options) -> Outcome {
         match self {
             Self::Sql(command) => command.run(options),
             Self::Tail(command) => command.run(options),
@@ -88,6 +101,8 @@ impl Command {
             Self::Serve(command) => command.run(options),
             Self::Watch(command) => command.run(options),
             Self::Mcp(command) => command.run(options),
+            #[cfg(feature = "workers")]
+            Self::Worker(command) => command.run(options),
             question => runtime()?.block_on(question.answer(&Asking::at_shell(options))),
         }
     }
@@ -114,6 +129,8 @@ impl Command {
             Self::Top(_) => "top",
             Self::CheckNames(_) => "check-names",
             Self::Serve(_) | Self::Watch(_) | Self::Mcp(_) => return None,
+            #[cfg(feature = "workers")]
+            Self::Worker(_) => return None,
         })
     }
 
@@ -138,6 +155,8 @@ impl Command {
             Self::Tail(_) | Self::Top(_) | Self::Serve(_) | Self::Watch(_) | Self::Mcp(_) => {
                 Err(Failure::Usage("what goes on without an end is run at a shell".to_owned()))
             }
+            #[cfg(feature = "workers")]
+            Self::Worker(_) => Err(Failure::Usage("a worker is started at a shell".to_owned())),
         }
     }
 }

@@ -2,6 +2,9 @@ use clap::Args;
 
 use emp_units::parse_bytes;
 
+#[cfg(feature = "workers")]
+use super::spreading::WorkersOptions;
+
 /// Options of questions.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct AskOptions {
@@ -16,4 +19,7 @@ pub(crate) struct AskOptions {
         help_heading = "Options of every command"
     )]
     pub memory: Option<u64>,
+    #[cfg(feature = "workers")]
+    #[command(flatten)]
+    pub workers: WorkersOptions,
 }

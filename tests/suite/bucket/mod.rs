@@ -3,7 +3,8 @@
 mod archiving;
 mod asking;
 mod keeping;
-mod server;
+pub mod server;
+mod several;
 
 use std::collections::BTreeMap;
 use std::fs;
