@@ -5,7 +5,11 @@ Each world runs for three days before anything is looked at, so that it is known
 incidents, at any hour, and days with none follow each other, over a weekend, too. `watch --backtest` goes through all of
 them, a look a minute. Prints tables in Markdown.
 
-usage: scripts/watch-month.py [--quick] [--seed N] [--worlds emp,plain] [--keep FOLDER] [--binary PATH]
+With --jobs-per-hour each world has so many jobs an hour, on as many workers as it has, each with room for more. What was
+looked at is kept in the folder of --keep, and not looked at again by the same program.
+
+usage: scripts/watch-month.py [--quick] [--only incidents|healthy] [--seed N] [--worlds emp,plain] [--jobs-per-hour N]
+                              [--keep FOLDER] [--binary PATH]
 """
 
 import argparse
@@ -16,6 +20,7 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,6 +28,9 @@ import tempfile
 BEGIN = datetime.datetime(2026, 9, 7, tzinfo=datetime.timezone.utc)  # a Monday
 LEAD_DAYS = 3
 HOURS_OF_INCIDENTS = (1, 7, 13, 19)
+SOON_MS = 300_000
+# With --quick so many minutes of each incident are looked at; of one that was not told by then, as many as the second.
+QUICK_MINUTES = (10, 25)
 HELD = "stuck-job silent-worker full-queue lost-job"
 WEBHOOKS = "lost-webhook silent-service endpoint-down"
 CONNECTORS = "slow-connector missing-step retry-storm new-error"
@@ -72,27 +80,34 @@ def run(command):
     return json.loads(ended.stdout)
 
 
-def simulate(binary, folder, world, seed):
+def simulate(binary, folder, world, seed, jobs_per_hour=None):
     days, _ = WORLDS[world]
-    store, truth = folder / f"{world}-{seed}", folder / f"{world}-{seed}.json"
+    name = f"{world}-{seed}" if jobs_per_hour is None else f"{world}-{seed}-{jobs_per_hour}"
+    store, truth = folder / name, folder / f"{name}.json"
     if not truth.exists():
         planted = [part for kind, at in plan(world, seed) for part in ("--incident", f"{kind}@{told(at)}")]
         command = [binary, "simulate", "--into", store, "--world", world, "--seed", str(seed), "--healthy"]
+        if jobs_per_hour is not None:
+            command += ["--jobs-per-hour", str(jobs_per_hour)]
         command += ["--from", told(BEGIN), "--hours", str(24 * (LEAD_DAYS + days)), "--format", "json", *planted]
         truth.write_text(json.dumps(run(command)))
     return store, truth
 
 
-def looks(world, seed, quick):
+def looks(world, seed, quick, only):
     """Ranges to go through: until when, for how many minutes, a look how often."""
     days, _ = WORLDS[world]
     if not quick:
-        yield BEGIN + datetime.timedelta(days=LEAD_DAYS + days), days * 1440, "1m"
+        for day in range(days):
+            if only != ("healthy" if day % 2 == 0 else "incidents"):
+                yield BEGIN + datetime.timedelta(days=LEAD_DAYS + day + 1), 1440, "1m"
         return
     for _, at in plan(world, seed):
-        yield at + datetime.timedelta(minutes=25), 28, "1m"
+        if only != "healthy":
+            yield at + datetime.timedelta(minutes=QUICK_MINUTES[0]), QUICK_MINUTES[0] + 3, "1m"
     for day in range(1, days, 2):
-        yield BEGIN + datetime.timedelta(days=LEAD_DAYS + day + 1), 1440, "10m"
+        if only != "incidents":
+            yield BEGIN + datetime.timedelta(days=LEAD_DAYS + day + 1), 1440, "10m"
 
 
 def look_back(binary, store, truth, until, minutes, every):
@@ -100,8 +115,36 @@ def look_back(binary, store, truth, until, minutes, every):
     return run([*command, "--now", told(until), "--truth", truth, "--format", "json"])
 
 
+def looked_at_until_told(binary, store, truth, until, minutes, every):
+    """The same; for longer where an incident is not told by then."""
+    trial = looked_at(binary, store, truth, until, minutes, every)
+    if minutes == QUICK_MINUTES[0] + 3 and any(told["after_ms"] is None for told in trial["incidents"]):
+        more = QUICK_MINUTES[1] - QUICK_MINUTES[0]
+        trial = looked_at(binary, store, truth, until + datetime.timedelta(minutes=more), minutes + more, every)
+    return trial
+
+
+def looked_at(binary, store, truth, until, minutes, every):
+    """The same; what this program has looked at in a folder that is kept is not looked at again."""
+    program = os.stat(shutil.which(binary) or binary)
+    known = store.parent / "looked" / f"{program.st_size}-{program.st_mtime_ns}"
+    known.mkdir(parents=True, exist_ok=True)
+    answer = known / f"{store.name}-{until:%d%H%M%S}-{minutes}-{every}.json"
+    if not answer.exists():
+        trial = look_back(binary, store, truth, until, minutes, every)["trial"]
+        partial = answer.with_suffix(".part")
+        partial.write_text(json.dumps(trial))
+        partial.rename(answer)
+    return json.loads(answer.read_text())
+
+
 def percent(share):
     return f"{100 * share:.0f} %"
+
+
+def since(told, name):
+    """How long after its beginning it could be known, in ms."""
+    return told[name] and (moment(told[name]) - moment(told["at"])).total_seconds() * 1000
 
 
 def lasting(ms):
@@ -109,26 +152,26 @@ def lasting(ms):
 
 
 def print_tables(trials):
-    soon = lambda ms: ms is not None and ms <= 300_000
+    soon = lambda ms: ms is not None and ms <= SOON_MS
+    possible = lambda told: soon(since(told, "earliest")) or soon(told["after_ms"])
     incidents = [(world, told) for world, trial, _ in trials for told in trial["incidents"]]
-    print("| incident | planted | told at all | told within 5 min | within 5 min of when it could be known | half of them within | the last after |")
-    print("|---|---|---|---|---|---|---|")
-    kinds = collections.defaultdict(list)
-    for _, told in incidents:
-        kinds[told["kind"]].append(told)
-    kinds = dict(sorted(kinds.items()))
-    kinds["**all**"] = [told for _, told in incidents]
-    for kind, of in kinds.items():
-        after = sorted(told["after_ms"] if told["after_ms"] is not None else float("inf") for told in of)
-        last, middle = after[-1], after[len(after) // 2]
-        shown = [lasting(None if ms == float("inf") else ms) for ms in (middle, last)]
-        # Workers that are stopped while nobody needs them hold no job up.
-        known = sum(told["knowable"] is not None or told["after_ms"] is not None for told in of)
-        counts = [(sum(told["after_ms"] is not None for told in of), len(of))]
-        counts.append((sum(soon(told["after_ms"]) for told in of), len(of)))
-        counts.append((sum(soon(told["after_knowable_ms"]) for told in of), known))
-        shares = " | ".join(f"{count} of {among} ({percent(count / max(among, 1))})" for count, among in counts)
-        print(f"| {kind} | {len(of)} | {shares} | {shown[0]} | {shown[1]} |")
+    if incidents:
+        print("| incident | planted | told at all | told within 5 min | anybody could know within 5 min | told of these | half of them within | the last after |")
+        print("|---|---|---|---|---|---|---|---|")
+        kinds = collections.defaultdict(list)
+        for _, told in incidents:
+            kinds[told["kind"]].append(told)
+        kinds = dict(sorted(kinds.items()))
+        kinds["**all**"] = [told for _, told in incidents]
+        for kind, of in kinds.items():
+            after = sorted(told["after_ms"] if told["after_ms"] is not None else float("inf") for told in of)
+            last, middle = after[-1], after[len(after) // 2]
+            shown = [lasting(None if ms == float("inf") else ms) for ms in (middle, last)]
+            known, told_soon = sum(map(possible, of)), sum(soon(told["after_ms"]) for told in of)
+            told_at_all = sum(told["after_ms"] is not None for told in of)
+            counts = [(told_at_all, len(of)), (told_soon, len(of)), (known, len(of)), (told_soon, known)]
+            shares = " | ".join(f"{count} of {among} ({percent(count / max(among, 1))})" for count, among in counts)
+            print(f"| {kind} | {len(of)} | {shares} | {shown[0]} | {shown[1]} |")
     print()
     print("| world | days | healthy ones | messages about nothing, a healthy day | a day | messages an incident |")
     print("|---|---|---|---|---|---|")
@@ -146,8 +189,9 @@ def print_tables(trials):
     late = [(world, told) for world, told in incidents if not soon(told["after_ms"])]
     print("Told later than five minutes after their beginning:\n")
     for world, told in late:
-        known = told["knowable"] and lasting((moment(told["knowable"]) - moment(told["at"])).total_seconds() * 1000)
-        print(f"- {world}, {told['at']} {told['kind']} of {told['culprit']}: after {lasting(told['after_ms'])}, could be known after {known}; {told['told_as']}")
+        known, earliest = (lasting(since(told, name)) for name in ("knowable", "earliest"))
+        said = f"by the definitions after {known}, by anybody after {earliest}; {told['told_as']}"
+        print(f"- {world}, {told['at']} {told['kind']} of {told['culprit']}: after {lasting(told['after_ms'])}; {said}")
     print("\nAbout nothing known:\n")
     for world, trial, _ in trials:
         for message in trial["false_messages"]:
@@ -157,7 +201,9 @@ def print_tables(trials):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a look a minute for 25 minutes of each incident, and one in ten minutes on healthy days")
+    parser.add_argument("--quick", action="store_true", help="a look a minute for ten minutes of each incident, or until it is told, and one in ten minutes on healthy days")
+    parser.add_argument("--only", choices=("incidents", "healthy"), help="days with incidents alone, or those without")
+    parser.add_argument("--jobs-per-hour", type=int, help="so many jobs an hour in each world, in place of its own")
     parser.add_argument("--seed", type=int, default=101)
     parser.add_argument("--worlds", default=",".join(WORLDS))
     parser.add_argument("--keep", type=pathlib.Path, help="where the stores are kept, and taken from the next time")
@@ -168,13 +214,13 @@ def main():
         folder.mkdir(parents=True, exist_ok=True)
         parts = []
         for world in asked.worlds.split(","):
-            store, truth = simulate(asked.binary, folder, world, asked.seed)
-            for until, minutes, every in looks(world, asked.seed, asked.quick):
-                part = pool.submit(look_back, asked.binary, store, truth, until, minutes, every)
+            store, truth = simulate(asked.binary, folder, world, asked.seed, asked.jobs_per_hour)
+            for until, minutes, every in looks(world, asked.seed, asked.quick, asked.only):
+                part = pool.submit(looked_at_until_told, asked.binary, store, truth, until, minutes, every)
                 parts.append((world, part, minutes / 1440))
         trials = []
         for world, part, days in parts:
-            trials.append((world, part.result()["trial"], days))
+            trials.append((world, part.result(), days))
             if sys.stderr.isatty():
                 print(f"\r{len(trials)} of {len(parts)}", end="", file=sys.stderr)
         print_tables(trials)

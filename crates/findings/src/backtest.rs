@@ -68,6 +68,15 @@ pub enum Knowable {
     Overdue,
 }
 
+/// Before when nobody could know of an incident, whatever he goes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Earliest {
+    /// Before that sign there is too little to be seen.
+    Sign(usize),
+    /// As long as more than one job a day is silent for as long and well, or the worker is.
+    Unusual,
+}
+
 /// Who is behind a known incident.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct KnownCulprit {
@@ -168,6 +177,16 @@ impl Incident {
             "missing-step" => Knowable::Signs(2),
             // Three errors, three pieces of work.
             _ => Knowable::Signs(3),
+        }
+    }
+
+    /// What has to be seen before anybody can tell such an incident from what is usual.
+    pub fn earliest(&self) -> Earliest {
+        match self.kind.as_str() {
+            "stuck-job" | "silent-worker" => Earliest::Unusual,
+            // One piece of work that takes four times as long is one in a thousand, and there are thousands a day.
+            "slow-worker" | "slow-connector" => Earliest::Sign(2),
+            _ => Earliest::Sign(1),
         }
     }
 

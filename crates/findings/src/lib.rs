@@ -18,7 +18,7 @@ mod why_slow;
 mod worker;
 
 pub use anomaly::{Anomalies, Anomaly, AnomalyKind, Severity, Subject, Unit};
-pub use backtest::{Alert, Backtest, Compared, Hit, Incident, Knowable, KnownCulprit, Truth};
+pub use backtest::{Alert, Backtest, Compared, Earliest, Hit, Incident, Knowable, KnownCulprit, Truth};
 pub use bucket::Bucket;
 pub use change::{Change, ChangeKind, Changes, Direction, Implied, Jobs, Test};
 pub use command::{Carried, carry, command, moment_word};

@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use emp_findings::{
-    Anomalies, Anomaly, AnomalyKind, Culprit, CulpritKind, Judged, Moment, Severity, Subject, Unit, Verdict,
+    Anomalies, Anomaly, AnomalyKind, Culprit, CulpritKind, Group, Judged, Moment, Severity, Subject, Unit, Verdict,
     WorkerState,
 };
 use emp_job::{History, Meaning, vocabulary};
 use emp_statistics::{benjamini_hochberg, fisher_more};
+use emp_typical::Typical;
 use emp_units as units;
 
 use super::clocks::Clocks;
-use super::detect::{self, DAY_MS, HOUR_MS, Suspicion, Windows};
+use super::detect::{self, DAY_MS, HOUR_MS, RARE_A_DAY, Suspicion, Windows};
 use super::investigation::{Investigation, InvestigationError};
 use super::shared::name_what_is_shared;
 use super::surroundings::Surroundings;
@@ -48,24 +49,24 @@ impl Investigation<'_> {
         let windows = Windows::at(self.now_ms());
         let past = self.past(&windows).await?;
         let counts = self.counts(&[windows.range()], windows.now_ms).await?;
+        let (judged, around) = self.look_at_all(self.now_ms() - HOUR_MS).await?;
         let mut found: Vec<Suspicion> = Vec::new();
         let lack = past.base.is_none().then(|| NO_BASELINE.to_owned());
         if let Some(base) = &past.base {
             found.extend(detect::rates(&counts, &past, base));
-            let mut slower = self.latencies(&windows, &past).await?;
+            let mut slower = self.latencies(&windows, &past, &around).await?;
             slower.iter_mut().for_each(|one| self.weigh(one));
             found.extend(slower);
             found.extend(detect::error_shares(&counts, &windows, &past, base));
             found.extend(self.silences(&counts, &windows, (&past, base)).await?);
         }
-        let (judged, around) = self.look_at_all(self.now_ms() - HOUR_MS).await?;
         found.extend(detect::slow_ones(around.speeds(self.typical()), &windows));
         found.extend(self.failing_workers(&windows).await?);
         found.extend(self.clocks_of_day(&windows).await?.suspicions());
         let mut anomalies = significant(found, &windows);
         anomalies.extend(self.new_errors(&windows, &past).await?);
         anomalies.extend(judged.workers.iter().map(|worker| of_worker(worker, &windows)));
-        anomalies.extend(waits_together(of_jobs(&judged, &windows), &judged, &around));
+        anomalies.extend(waits_together(of_jobs(&judged, self.typical(), &around, &windows), &judged, &around));
         anomalies.extend(self.missing_steps(&judged, &around, &windows));
         name_what_is_shared(&mut anomalies, &around, &windows);
         let lack = lack.into_iter().chain(judged.notes.iter().cloned()).reduce(|lack, note| format!("{lack}; {note}"));
@@ -116,7 +117,7 @@ fn of_worker(worker: &WorkerState, windows: &Windows) -> Anomaly {
 }
 
 /// Stuck jobs, silent workers and retry loops, one anomaly a cause.
-fn of_jobs(judged: &Judged, windows: &Windows) -> Vec<Anomaly> {
+fn of_jobs(judged: &Judged, typical: &Typical, around: &Surroundings, windows: &Windows) -> Vec<Anomaly> {
     let mut found = Vec::new();
     for group in &judged.groups {
         let kind = match group.verdict {
@@ -135,9 +136,10 @@ fn of_jobs(judged: &Judged, windows: &Windows) -> Vec<Anomaly> {
         // A silent worker is one alert, whatever jobs it has from one look to the next.
         let job_id = (group.jobs.len() == 1 && kind != AnomalyKind::Silence).then(|| group.jobs[0].clone());
         let count = units::counted(group.jobs.len(), "job", "jobs");
+        let is_usual = group.verdict == Verdict::Waiting && is_wait_of_now_and_then(group, judged, typical, around);
         found.push(Anomaly {
             kind,
-            severity: Severity::Alert,
+            severity: if is_usual { Severity::Note } else { Severity::Alert },
             subject: Subject { worker_id, job_id, ..Subject::default() },
             value: group.jobs.len() as f64,
             baseline: Some(0.0),
@@ -160,6 +162,25 @@ fn of_jobs(judged: &Judged, windows: &Windows) -> Vec<Anomaly> {
         });
     }
     found
+}
+
+/// Is it one job alone that waits, no longer than jobs of its kind do now and then, while others are taken?
+fn is_wait_of_now_and_then(group: &Group, judged: &Judged, typical: &Typical, around: &Surroundings) -> bool {
+    let ([job], Some(queue)) = (group.jobs.as_slice(), &group.culprit.id) else { return false };
+    if group.culprit.kind != Some(CulpritKind::Queue) {
+        return false;
+    }
+    let (Some(history), Some(since)) = (around.history(job), judged.since_of(group)) else { return false };
+    if around.pause(history.queue(), history.now_ms()).is_some() || around.living.alive().next().is_none() {
+        return false;
+    }
+    let last = history.last();
+    let waits = typical.state(history.job_type(), &last.event_type);
+    let claims = around.queues().worked(Some(queue)).iter().chain(around.queues().worked(None));
+    let hours = (history.now_ms() - around.whole_since_ms()).max(HOUR_MS) as f64 / HOUR_MS as f64;
+    let claims_a_day = claims.filter(|worked| worked.from_ms >= around.whole_since_ms()).count() as f64 / hours * 24.0;
+    let as_long = waits.at_least(history.now_ms() - since.0) as f64 + 0.5;
+    waits.count() > 0 && claims_a_day * as_long / waits.count() as f64 > RARE_A_DAY
 }
 
 /// Queues in which jobs wait at once and that have workers in common are one incident: what keeps these busy, or away.
@@ -213,7 +234,9 @@ impl Investigation<'_> {
             if p.is_some_and(|p| p > P_WORTH_A_NOTE) {
                 return None;
             }
-            let is_alert = jobs.len() >= STEPLESS_MIN && p.is_none_or(|p| p <= Q_MAX);
+            // One is enough where none of so many ever lacked it that one in five days would be more than is to be expected.
+            let is_rare = p.is_none() && self.one_without_a_day(&jobs, around, windows) <= RARE_A_DAY;
+            let is_alert = (jobs.len() >= STEPLESS_MIN || is_rare) && p.is_none_or(|p| p <= Q_MAX);
             let count = units::counted(jobs.len(), "completed job has", "completed jobs have");
             let on = worker.map(|worker| format!(" on {worker}")).unwrap_or_default();
             Some(Anomaly {
@@ -240,6 +263,20 @@ impl Investigation<'_> {
             })
         });
         told.collect()
+    }
+
+    /// How many jobs a day may lack by chance what none of their kinds ever lacked: half a one of all that are known
+    /// (Jeffreys).
+    fn one_without_a_day(&self, jobs: &[&str], around: &Surroundings, windows: &Windows) -> f64 {
+        let kinds: BTreeSet<&str> =
+            jobs.iter().filter_map(|job| around.history(job)).map(|history| history.job_type()).collect();
+        let is_of_window = |history: &History| {
+            kinds.contains(history.job_type()) && history.is_completed() && history.end_ms() >= windows.begins_ms()
+        };
+        let in_window = around.histories().filter(|(_, history)| is_of_window(history)).count() as f64;
+        let a_day = in_window * DAY_MS as f64 / windows.length_ms as f64;
+        let known: u64 = kinds.into_iter().map(|kind| self.typical().completed(kind)).sum();
+        0.5 * a_day / (known as f64).max(1.0)
     }
 
     /// How many jobs of these kinds that worker completed, and the probability that so many of them lack an event, as jobs of

@@ -1,9 +1,12 @@
 //! What would have been said over a range of the past, and whether that was right.
 
-use emp_findings::{Alert, Anomalies, Backtest, Incident, Judged, Knowable, Moment, Severity};
+use emp_findings::{Alert, Anomalies, Backtest, Earliest, Incident, Judged, Knowable, Moment, Severity};
+use emp_query::moment_literal;
+use emp_typical::Sketch;
 
 use super::investigation::{Investigation, InvestigationError};
 use super::judge::overdue_after_ms;
+use super::rows::Rows;
 
 const DAY_MS: i64 = 24 * 3_600_000;
 const HOUR_MS: i64 = 3_600_000;
@@ -67,6 +70,47 @@ impl Investigation<'_> {
         Ok(held_ms.zip(limit_ms).map(|(event, limit_ms)| Moment(event.happened_ms() + limit_ms)))
     }
 
+    /// Before when nobody could have told of an incident without telling of more than one healthy job a day, too: where
+    /// something is missing, as long as more than one of as many steps of a day takes as long; else before the sign that is
+    /// needed at least. `None` where there was none.
+    ///
+    /// # Errors
+    /// As [`Investigation::open`].
+    pub async fn earliest(&self, incident: &Incident) -> Result<Option<Moment>, InvestigationError> {
+        let (Earliest::Unusual, Some(first), Some(job)) =
+            (incident.earliest(), incident.sign(1), incident.jobs.first())
+        else {
+            return Ok(match incident.earliest() {
+                Earliest::Sign(number) => incident.sign(number),
+                Earliest::Unusual => None,
+            });
+        };
+        let then = self.moved_to(first.0 + TOLD_WITHIN_MS, &mut self.engine().learning(first.0))?;
+        let Some(history) = then.steps(job).await? else { return Ok(None) };
+        let held = history.events().iter().rev().find(|event| event.arrived_ms <= then.now_ms());
+        let Some(held) = held else { return Ok(None) };
+        let days = then.days_known().await?;
+        let of_job = unusual_after_ms(&then.typical().state(history.job_type(), &held.event_type), days);
+        // A worker that dies says nothing at all; one that has a stuck job may.
+        let is_of_worker = incident.kind == "silent-worker";
+        let worker = then.typical().worker(&incident.culprit.id).filter(|_| is_of_worker);
+        let of_worker = worker.and_then(|worker| unusual_after_ms(worker, days));
+        let after_ms = [of_job, of_worker].into_iter().flatten().min();
+        Ok(after_ms.map(|after_ms| Moment(held.happened_ms() + after_ms)))
+    }
+
+    /// Of how many days it is known what is typical, four weeks at most.
+    async fn days_known(&self) -> Result<f64, InvestigationError> {
+        const KNOWN_MS: i64 = 28 * DAY_MS;
+        let sql = format!(
+            "select cast(min(ingested_at) as bigint) as first from events where ingested_at >= {} and ingested_at <= {}",
+            moment_literal(self.now_ms() - KNOWN_MS),
+            moment_literal(self.now_ms())
+        );
+        let first = Rows::ask(self.engine(), &sql).await?.map(|row| row.integer("first"))?.first().copied();
+        Ok((self.now_ms() - first.unwrap_or(self.now_ms())) as f64 / DAY_MS as f64)
+    }
+
     /// Looks every `step_ms` from `since_ms` until now, as somebody would have who knew what was typical then, and
     /// tells what was unusual and which jobs were not well. `progress` is told how many looks are done, of how many.
     ///
@@ -89,4 +133,10 @@ impl Investigation<'_> {
         }
         Ok(())
     }
+}
+
+/// How long such a step has to take to be longer than all but one a day, of those of so many days.
+fn unusual_after_ms(usual: &Sketch, days: f64) -> Option<i64> {
+    let a_day = usual.count() as f64 / days.max(f64::EPSILON);
+    (usual.count() > 0).then(|| usual.quantile(1.0 - (1.0 / a_day.max(1.0))).unwrap_or_default() as i64)
 }

@@ -25,6 +25,9 @@ const ALERT_MS: i64 = 500;
 const BEHIND_MS: i64 = 500;
 /// Fewer events prove nothing.
 const EVENTS_MIN: u64 = 30;
+/// Where it is far ahead in two minutes, each event that arrives so long before it happened is a proof for itself, but for
+/// one that states another moment than its own.
+const EVENTS_FAR_AHEAD_MIN: u64 = 10;
 const MINUTE_MS: i64 = 60_000;
 /// Whether a clock is wrong is looked at minute by minute; more of its minutes than these without a sign of it, and
 /// it was right then.
@@ -397,7 +400,11 @@ fn together(agree: &[Off]) -> Off {
 
 /// The last stretch of minutes in which a clock was off so, where it proves something.
 fn off(minutes: &Minutes, now_ms: i64, direction: Direction) -> Option<Off> {
-    stretch(minutes, now_ms, direction).filter(|stretch| stretch.events >= EVENTS_MIN)
+    stretch(minutes, now_ms, direction).filter(|stretch| {
+        let are_minutes = stretch.until_ms - stretch.since_ms >= 2 * MINUTE_MS;
+        let is_far_ahead = direction == Direction::Ahead && stretch.ms >= ALERT_MS && are_minutes;
+        stretch.events >= if is_far_ahead { EVENTS_FAR_AHEAD_MIN } else { EVENTS_MIN }
+    })
 }
 
 fn stretch(minutes: &Minutes, now_ms: i64, direction: Direction) -> Option<Off> {

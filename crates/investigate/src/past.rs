@@ -52,8 +52,8 @@ struct Held {
     range: (i64, i64),
     /// What is counted, by five minutes of the clock.
     slots: BTreeMap<i64, Slot>,
-    /// When each error was seen last, and until when that is known.
-    errors: HashMap<ErrorKind, i64>,
+    /// When each error was seen first and last, and until when that is known.
+    errors: HashMap<ErrorKind, (i64, i64)>,
     errors_until_ms: Option<i64>,
 }
 
@@ -99,18 +99,29 @@ impl Memory {
 
     /// Was that error seen since then, in what is remembered?
     pub fn knows_error(&self, kind: &ErrorKind, since_ms: i64) -> bool {
-        lock(&self.held).errors.get(kind).is_some_and(|last_ms| *last_ms >= since_ms)
+        lock(&self.held).errors.get(kind).is_some_and(|(_, last_ms)| *last_ms >= since_ms)
     }
 
     pub fn errors_known_until(&self) -> Option<i64> {
         lock(&self.held).errors_until_ms
     }
 
-    pub fn learn_errors(&self, seen: Vec<(ErrorKind, i64)>, until_ms: i64) {
+    /// When each error of what is remembered was seen first, by service and text.
+    pub fn errors_first_seen(&self) -> Vec<i64> {
+        let held = lock(&self.held);
+        let mut first: HashMap<(&str, &str), i64> = HashMap::new();
+        for ((service, _, text), (first_ms, _)) in &held.errors {
+            let known = first.entry((service, text)).or_insert(*first_ms);
+            *known = (*known).min(*first_ms);
+        }
+        first.into_values().collect()
+    }
+
+    pub fn learn_errors(&self, seen: Vec<(ErrorKind, (i64, i64))>, until_ms: i64) {
         let mut held = lock(&self.held);
-        for (kind, last_ms) in seen {
-            let known = held.errors.entry(kind).or_insert(last_ms);
-            *known = last_ms.max(*known);
+        for (kind, (first_ms, last_ms)) in seen {
+            let known = held.errors.entry(kind).or_insert((first_ms, last_ms));
+            *known = (first_ms.min(known.0), last_ms.max(known.1));
         }
         held.errors_until_ms = Some(until_ms);
     }

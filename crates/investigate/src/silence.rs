@@ -2,6 +2,7 @@
 
 use emp_findings::{Confidence, Culprit, CulpritKind, Evidence, Life, SameCause, Verdict, command, moment_word};
 use emp_job::{History, JobEvent, Meaning, State, begins_work, vocabulary};
+use emp_typical::Typical;
 use emp_units as units;
 
 use super::judge::{CASES_MIN, Case, Finding, clock, last_word, lasting};
@@ -113,7 +114,11 @@ pub(super) fn claimed_not_started(case: &Case<'_>) -> Option<Finding> {
 /// Do jobs of its kind mostly tell of nothing between their claim and their end? Then the claim is all that is heard of
 /// their beginning.
 pub(super) fn claims_are_all(case: &Case<'_>) -> bool {
-    let (typical, job_type) = (case.typical, case.job_type());
+    tell_of_claims_alone(case.typical, case.job_type())
+}
+
+/// The same of that kind of jobs.
+pub(super) fn tell_of_claims_alone(typical: &Typical, job_type: &str) -> bool {
     let is_step = |event_type: &str| {
         let meaning = vocabulary().meaning_anywhere(event_type);
         begins_work(event_type, meaning) || matches!(meaning, Some(Meaning::Started | Meaning::Progressed))

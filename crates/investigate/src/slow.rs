@@ -9,8 +9,9 @@ use super::attempts::NOTICED_MS;
 use super::busy::busy_with;
 use super::failure::explain_last_error;
 use super::judge::{CASES_FOR_P99, CASES_MIN, Case, Finding, describe, lasting, others_of, typical_ms};
+use super::pieces::is_untold_work;
 use super::silence::claims_are_all;
-use super::speed::{Slowness, is_untold_work};
+use super::speed::Slowness;
 
 /// A job is slow that takes so many times as long as 99 of 100 of its kind.
 const SLOW_FACTOR: f64 = 1.2;

@@ -7,24 +7,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use emp_findings::{CulpritKind, Moment, Speed};
-use emp_job::{History, Meaning, Part, PartKind, budget, entity, vocabulary};
 use emp_statistics::{Counted, mann_whitney_counted, mann_whitney_larger, quantile, student_larger};
 use emp_typical::Typical;
 use emp_units as units;
 
-use super::judge::{CASES_MIN, clock};
+use super::judge::clock;
+use super::pieces::{Piece, Pieces};
 use super::slow::overlong;
+use super::sudden::{Sudden, sudden_ones};
 use super::surroundings::Surroundings;
 
 /// A difference that is worth a word.
 pub(super) const TELLING_FACTOR: f64 = 1.5;
 const TELLING_P: f64 = 0.01;
-/// What is told before others have done as much has to be surer than that.
-const TELLING_P_OF_FEW: f64 = 0.001;
 /// So sure it is a reason for what jobs took, too, where others have hardly done anything meanwhile.
 const P_BEYOND_DOUBT: f64 = 1e-6;
 /// Pieces of work that tell how fast somebody is.
-const PIECES_MIN: usize = 3;
+pub(super) const PIECES_MIN: usize = 3;
 /// A run goes on while pieces take longer than this many times what is usual, on the whole.
 const RUN_FACTOR: f64 = 1.25;
 /// A run is over once its sum has fallen so far below its highest, some twenty pieces that are as usual,
@@ -37,37 +36,19 @@ const PIECE_FACTOR_MAX: f64 = 4.0;
 const FAR_FACTOR: f64 = 16.0;
 /// So many pieces of others, begun at about the same time, tell what was usual then.
 const NEIGHBOURS: usize = 15;
+/// Of fewer it is taken that as many more were as usual: of one that was quick by chance nobody else is slow.
+const NEIGHBOURS_MIN: usize = 5;
 /// So many pieces of its peers are compared with those of a worker.
 const PEERS_MAX: usize = 5_000;
-/// The name of what is done between a claim and the end, where nothing more is told of it.
-const UNTOLD: &str = "work";
-/// The name of a wait for a worker among the kinds of work.
-const WAIT: &str = "queue wait";
 /// Slow runs of one subject that are looked for.
 const RUNS_MAX: usize = 4;
-
-/// A piece of work.
-#[derive(Debug, Clone)]
-struct Piece<'a> {
-    job: &'a str,
-    worker: Option<&'a str>,
-    connector: Option<&'a str>,
-    /// Of a wait for a worker.
-    queue: Option<&'a str>,
-    /// Its kind, by number.
-    class: usize,
-    start_ms: i64,
-    ms: f64,
-    /// How many times what is usual.
-    factor: f64,
-}
 
 /// Everybody who was slow.
 #[derive(Debug, Default)]
 pub(super) struct Speeds {
     slow: Vec<Slowness>,
-    /// Those that are known by few pieces.
-    early: Vec<Slowness>,
+    /// Those that are known by few pieces, or by such that go on.
+    sudden: Vec<Slowness>,
     /// How many workers, connectors and queues were looked at.
     subjects: usize,
 }
@@ -89,8 +70,8 @@ pub(super) struct Slowness {
     pub usual_ms: f64,
     pub p: f64,
     pub pieces: usize,
-    /// Is it sure enough to be the reason for what jobs took? Else it is known by few pieces, and to be looked at.
-    pub is_reason: bool,
+    /// Is it no chance by what those pieces alone tell, one after the other?
+    pub is_sudden: bool,
     /// The jobs of its slow pieces that were slow themselves.
     pub jobs: BTreeSet<String>,
 }
@@ -129,21 +110,20 @@ impl Slowness {
 
 impl Speeds {
     pub fn of(around: &Surroundings, typical: &Typical) -> Self {
-        let pieces = pieces(around, typical);
+        let all = Pieces::of(around, typical);
+        let pieces = &all.done;
         let (mut slow, mut subjects) = (Vec::new(), 0);
-        for (worker, own) in by(&pieces, |piece| piece.worker) {
+        for (worker, own) in by(pieces, |piece| piece.worker) {
             subjects += 1;
-            slow.extend(runs(&own).filter_map(|run| slow_worker(worker, &run, &own, &pieces)));
+            slow.extend(runs(&own).filter_map(|run| slow_worker(worker, &run, &own, pieces)));
         }
-        for (queue, own) in by(&pieces, |piece| piece.queue) {
+        for (queue, own) in by(pieces, |piece| piece.queue) {
             subjects += 1;
             slow.extend(runs(&own).filter_map(|run| slow_queue(queue, &run, &own)));
         }
         // What a connector takes is what it would have taken with workers that are as fast as others.
         let of_worker = |piece: &Piece<'_>| {
-            let is_it = |one: &&Slowness| {
-                one.is_reason && one.kind == CulpritKind::Worker && Some(one.id.as_str()) == piece.worker
-            };
+            let is_it = |one: &&Slowness| one.kind == CulpritKind::Worker && Some(one.id.as_str()) == piece.worker;
             let then = slow.iter().filter(is_it).find(|one: &&Slowness| one.includes(piece.start_ms));
             then.map_or(1.0, |one| one.factor)
         };
@@ -155,13 +135,13 @@ impl Speeds {
         }
         let is_slow = |job: &String| around.history(job).is_some_and(|history| overlong(history, typical).is_some());
         slow.iter_mut().for_each(|one| one.jobs.retain(is_slow));
-        let (slow, early) = slow.into_iter().partition(|one| one.is_reason);
-        Self { slow, early, subjects }
+        let sudden = add_sudden(&mut slow, sudden_ones(&all));
+        Self { slow, sudden, subjects }
     }
 
     /// Those that are known by few pieces: to be looked at, and no reason yet for what jobs took.
-    pub fn early(&self) -> &[Slowness] {
-        &self.early
+    pub fn sudden(&self) -> &[Slowness] {
+        &self.sudden
     }
 
     /// How many might have been slow.
@@ -207,7 +187,7 @@ impl Slowness {
 }
 
 /// The pieces of each, in the order in which they were begun.
-fn by<'a, 'b>(
+pub(super) fn by<'a, 'b>(
     pieces: &'b [Piece<'a>],
     subject: impl Fn(&Piece<'a>) -> Option<&'a str>,
 ) -> BTreeMap<&'a str, Vec<&'b Piece<'a>>> {
@@ -218,93 +198,6 @@ fn by<'a, 'b>(
         }
     }
     subjects
-}
-
-/// What a piece is, before it is known what is usual.
-type Class<'a> = (&'a str, &'a str, Option<&'a str>);
-
-/// All work that was done, and all waits for a worker, in the order in which they began.
-fn pieces<'a>(around: &'a Surroundings, typical: &Typical) -> Vec<Piece<'a>> {
-    let mut classes: BTreeMap<Class<'a>, usize> = BTreeMap::new();
-    let mut pieces = Vec::new();
-    for (job, history) in around.histories() {
-        let job_type = history.job_type();
-        // Where some of its work names a connector, the rest is none of that connector's.
-        let is_named = history.spans().iter().any(|span| history.events()[span.event].connector().is_some());
-        let of_job = history.connector().filter(|_| !is_named);
-        for span in history.spans() {
-            let (Some(end_ms), false) = (span.end_ms, span.has_failed || entity(&span.name) == "webhook") else {
-                continue;
-            };
-            let by = &history.events()[span.event];
-            let connector = by.connector().or(of_job);
-            let class = class_of(&mut classes, (job_type, span.name.as_str(), connector));
-            let ms = (end_ms - span.start_ms) as f64;
-            let worker = by.worker_id.as_deref();
-            pieces.push(Piece { job, worker, connector, queue: None, class, start_ms: span.start_ms, ms, factor: 1.0 });
-        }
-        let parts = budget(history);
-        for part in parts.iter().filter(|part| is_untold_work(history, part)) {
-            let connector = history.connector();
-            let class = class_of(&mut classes, (job_type, UNTOLD, connector));
-            let (start_ms, ms) = (part.start_ms, part.ms() as f64);
-            let worker = history.worker_at(start_ms);
-            pieces.push(Piece { job, worker, connector, queue: None, class, start_ms, ms, factor: 1.0 });
-        }
-        for wait in parts.iter().filter(|part| part.kind == PartKind::QueueWait) {
-            let queue = Some(history.queue().unwrap_or("default"));
-            let class = class_of(&mut classes, (job_type, WAIT, queue));
-            let (start_ms, ms) = (wait.start_ms, wait.ms() as f64);
-            pieces.push(Piece { job, worker: None, connector: None, queue, class, start_ms, ms, factor: 1.0 });
-        }
-    }
-    // Of what was begun before that, only the longest would be known.
-    pieces.retain(|piece| piece.start_ms >= around.whole_since_ms());
-    pieces.sort_by_key(|piece| piece.start_ms);
-    let usual: Vec<f64> = usual_ms(&classes, &pieces, typical);
-    for piece in &mut pieces {
-        piece.factor = piece.ms.max(1.0) / usual[piece.class].max(1.0);
-    }
-    pieces
-}
-
-fn tells_of_work(history: &History) -> bool {
-    history.spans().iter().any(|span| entity(&span.name) != "webhook")
-}
-
-/// Is that what a worker did of a job of which no work is told: from its claim, or what was heard of it last, to its end?
-pub(super) fn is_untold_work(history: &History, part: &Part) -> bool {
-    let meaning = |event_type: &str| vocabulary().meaning_anywhere(event_type);
-    let is_within = |before: &str, after: &str| {
-        meaning(after) == Some(Meaning::Completed)
-            && matches!(meaning(before), Some(Meaning::Claimed | Meaning::Started | Meaning::Progressed))
-    };
-    match &part.kind {
-        PartKind::Between { before, after: Some(after), .. } => is_within(before, after) && !tells_of_work(history),
-        _ => false,
-    }
-}
-
-/// The number of a class; a new one where it has none.
-fn class_of<'a>(classes: &mut BTreeMap<Class<'a>, usize>, class: Class<'a>) -> usize {
-    let count = classes.len();
-    *classes.entry(class).or_insert(count)
-}
-
-/// How long each kind of work mostly takes: as is typical, where one connector alone does it; else by what was done
-/// at first, before anything may have changed, or on the whole, whichever is less.
-fn usual_ms(classes: &BTreeMap<Class<'_>, usize>, pieces: &[Piece<'_>], typical: &Typical) -> Vec<f64> {
-    let mut usual = vec![0.0; classes.len()];
-    for ((job_type, name, _), class) in classes {
-        let of_work =
-            classes.range((*job_type, *name, None)..).take_while(|(key, _)| key.0 == *job_type && key.1 == *name);
-        let known = typical.span(job_type, name).filter(|span| span.count() >= CASES_MIN && of_work.count() == 1);
-        let mut all: Vec<f64> = pieces.iter().filter(|piece| piece.class == *class).map(|piece| piece.ms).collect();
-        let mut first = all[..all.len().div_ceil(3)].to_vec();
-        let in_range = quantile(&mut all, 0.5).unwrap_or_default().min(quantile(&mut first, 0.5).unwrap_or_default());
-        usual[*class] = known.and_then(|span| span.quantile(0.5)).unwrap_or(in_range);
-    }
-    usual
 }
 
 /// The runs in which somebody was slow: of the sums of what pieces take beyond the usual, the largest, and then
@@ -342,7 +235,7 @@ fn beyond(piece: f64, factor: f64) -> f64 {
 }
 
 /// Is it over, having been as usual for a while: by what the sum is, and was at its highest?
-fn is_over(sum: f64, highest: f64) -> bool {
+pub(super) fn is_over(sum: f64, highest: f64) -> bool {
     highest - sum > PAUSE_MIN.max(PAUSE_SHARE * highest)
 }
 
@@ -382,6 +275,21 @@ fn slow_worker(worker: &str, run: &[&Piece<'_>], own: &[&Piece<'_>], pieces: &[P
     slowness((CulpritKind::Worker, worker), &compared, (factors, others), own)
 }
 
+/// Marks those that are known to be slow anyway; the others.
+fn add_sudden(slow: &mut [Slowness], found: Vec<Sudden>) -> Vec<Slowness> {
+    let mut others = Vec::new();
+    for one in found {
+        let is_it = |known: &&mut Slowness| {
+            known.kind == one.kind && known.id == one.id && known.lasted_into((one.since_ms, one.until_ms()))
+        };
+        match slow.iter_mut().find(is_it) {
+            Some(known) => known.is_sudden = true,
+            None => others.push(one.slowness()),
+        }
+    }
+    others
+}
+
 /// How many times what is usual those pieces took that were begun nearest to a moment; they are in the order in which
 /// they were begun.
 fn usual_about(pieces: &[&Piece<'_>], ms: i64) -> Option<f64> {
@@ -396,7 +304,12 @@ fn usual_about(pieces: &[&Piece<'_>], ms: i64) -> Option<f64> {
             _ => from -= 1,
         }
     }
-    quantile(&mut pieces[from..until].iter().map(|piece| piece.factor).collect::<Vec<_>>(), 0.5)
+    let mut factors: Vec<f64> = pieces[from..until].iter().map(|piece| piece.factor).collect();
+    if factors.is_empty() {
+        return None;
+    }
+    factors.resize(factors.len().max(NEIGHBOURS_MIN), 1.0);
+    quantile(&mut factors, 0.5)
 }
 
 /// A connector, compared with what others took meanwhile, else with what it took itself at other times.
@@ -438,16 +351,14 @@ fn p_beside_all(factors: &[f64], others: &[f64], own: &[&Piece<'_>], since_ms: i
     2.0 * by_rank.min(student_larger(&logs(factors), &logs(&compared)))
 }
 
-/// How sure that is: the probability, whether it is small enough to be a reason for what jobs took, and whether it is to be
-/// known soon. The first goes by what others did meanwhile alone, unless all that is known leaves no doubt; the second
-/// has to be ten times as sure.
-fn certainty(factors: &[f64], others: &[f64], own: &[&Piece<'_>], since_ms: i64) -> (f64, bool, bool) {
+/// How sure that is: the probability, and whether it is small enough to be a reason for what jobs took, which goes by what
+/// others did meanwhile alone, unless all that is known leaves no doubt.
+fn certainty(factors: &[f64], others: &[f64], own: &[&Piece<'_>], since_ms: i64) -> (f64, bool) {
     let tries = (own.len() + 1 - factors.len().min(own.len())) as f64;
     let beside_all = (p_beside_all(factors, others, own, since_ms) * tries).min(1.0);
     let counted = |values: &[f64]| values.iter().map(|value| (*value, 1)).collect::<Counted>();
     let meanwhile = (mann_whitney_counted(&counted(factors), &counted(others)) * tries).min(1.0);
-    let is_reason = meanwhile <= TELLING_P || beside_all <= P_BEYOND_DOUBT;
-    (beside_all.min(meanwhile), is_reason, beside_all <= TELLING_P_OF_FEW)
+    (beside_all.min(meanwhile), meanwhile <= TELLING_P || beside_all <= P_BEYOND_DOUBT)
 }
 
 /// The run was chosen among as many as there are pieces, so its probability counts as often.
@@ -466,12 +377,12 @@ fn slowness(
     if factors.len() < PIECES_MIN {
         return None;
     }
-    let (p, is_reason, is_early) = certainty(&factors, &others, own, since_ms);
+    let (p, is_reason) = certainty(&factors, &others, own, since_ms);
     let factor = quantile(&mut factors, 0.5)? / quantile(&mut others, 0.5)?;
     let mut times: Vec<f64> = run.iter().map(|piece| piece.ms).collect();
     let ms = quantile(&mut times, 0.5)?;
     let slow = run.iter().filter(|piece| piece.factor >= TELLING_FACTOR).map(|piece| piece.job.to_owned());
-    (factor >= TELLING_FACTOR && (is_reason || is_early)).then(|| Slowness {
+    (factor >= TELLING_FACTOR && is_reason).then(|| Slowness {
         kind,
         id: id.to_owned(),
         since_ms,
@@ -482,7 +393,7 @@ fn slowness(
         usual_ms: ms / factor,
         p,
         pieces: run.len(),
-        is_reason,
+        is_sudden: false,
         jobs: slow.collect(),
     })
 }

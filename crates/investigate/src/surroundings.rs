@@ -116,6 +116,11 @@ impl Surroundings {
         Self { from_ms, ..self }
     }
 
+    /// As of when, ms since the epoch.
+    pub const fn now_ms(&self) -> i64 {
+        self.now_ms
+    }
+
     /// From when on all events are here, ms since the epoch.
     pub const fn whole_since_ms(&self) -> i64 {
         self.from_ms

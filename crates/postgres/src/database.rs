@@ -6,6 +6,9 @@ use pgwire::error::{ErrorInfo, PgWireError};
 
 /// What is asked.
 pub trait Database: Send + Sync + 'static {
+    /// The version of PostgreSQL for which clients are to choose their questions, and its number: `15.0` and `150000`.
+    fn version(&self) -> (&'static str, &'static str);
+
     /// Answers a statement that only reads. The question is dropped where nobody waits for its answer any more.
     fn ask(&self, statement: String, parameters: Vec<Parameter>) -> BoxFuture<'static, Result<Answer, Refused>>;
 

@@ -18,6 +18,7 @@ use super::Database;
 use super::cancel::Cancels;
 use super::line::{Allowance, Line};
 use super::session::Session;
+use super::settings::Told;
 use super::startup::{Entry, Errors, Known, Startup};
 
 /// Connections at once.
@@ -84,6 +85,7 @@ pub fn listen(
             known: password.map(|password| Arc::new(Known::of(password))),
             certificate,
             keys: Arc::default(),
+            told: Told { version: database.version() },
         },
         acceptor,
         session: Arc::new(Session { database, cancels: Arc::clone(&cancels) }),

@@ -71,8 +71,8 @@ impl Session {
             Kind::Question => {
                 let mut cancelled = self.cancels.begin(client);
                 let asked = async {
-                    match shown(statement) {
-                        Some((name, value)) => Ok(one(name, value)),
+                    match shown(statement, self.database.version()) {
+                        Some((name, value)) => Ok(one(name, &value)),
                         None => self.database.ask(statement.to_owned(), parameters).await,
                     }
                 };
@@ -92,8 +92,8 @@ impl Session {
             return Ok(None);
         }
         let ask = || async {
-            match shown(&prepared.text) {
-                Some((name, value)) => Ok(Described { parameters: Vec::new(), columns: one(name, value).columns }),
+            match shown(&prepared.text, self.database.version()) {
+                Some((name, value)) => Ok(Described { parameters: Vec::new(), columns: one(name, &value).columns }),
                 None => self.database.describe(prepared.text.clone(), prepared.said.clone()).await,
             }
         };

@@ -5,13 +5,8 @@ use std::collections::HashMap;
 use pgwire::api::auth::ServerParameterProvider;
 use pgwire::api::{ClientInfo, METADATA_APPLICATION_NAME, METADATA_USER};
 
-/// The version for which clients choose their questions. `emp-query` says the same where `version()` is asked for.
-const VERSION: &str = "15.0 (emp-events)";
-
 /// By the names that `show` takes.
-const SETTINGS: [(&str, &str); 20] = [
-    ("server_version", VERSION),
-    ("server_version_num", "150000"),
+const SETTINGS: [(&str, &str); 18] = [
     ("server_encoding", "UTF8"),
     ("client_encoding", "UTF8"),
     ("datestyle", "ISO, MDY"),
@@ -33,8 +28,7 @@ const SETTINGS: [(&str, &str); 20] = [
 ];
 
 /// Those that are told without being asked for, under the names that clients look for.
-const TOLD: [(&str, &str); 10] = [
-    ("server_version", VERSION),
+const TOLD: [(&str, &str); 9] = [
     ("server_encoding", "UTF8"),
     ("client_encoding", "UTF8"),
     ("DateStyle", "ISO, MDY"),
@@ -47,20 +41,36 @@ const TOLD: [(&str, &str); 10] = [
 ];
 
 /// What `show` is answered, where it is about the server.
-pub(crate) fn shown(statement: &str) -> Option<(&'static str, &'static str)> {
+pub(crate) fn shown(statement: &str, version: (&str, &str)) -> Option<(&'static str, String)> {
     let asked = statement.trim_end_matches(';').trim().to_ascii_lowercase();
     let name = asked.strip_prefix("show ")?.split_whitespace().collect::<Vec<_>>().join(" ");
-    SETTINGS.into_iter().find(|(known, _)| *known == name)
+    match name.as_str() {
+        "server_version" => Some(("server_version", said(version))),
+        "server_version_num" => Some(("server_version_num", version.1.to_owned())),
+        _ => {
+            let (known, value) = SETTINGS.into_iter().find(|(known, _)| *known == name)?;
+            Some((known, value.to_owned()))
+        }
+    }
+}
+
+/// As the server says it.
+fn said((version, _): (&str, &str)) -> String {
+    format!("{version} (emp-events)")
 }
 
 /// Tells each client.
-#[derive(Debug)]
-pub(crate) struct Told;
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Told {
+    /// The version, and its number.
+    pub version: (&'static str, &'static str),
+}
 
 impl ServerParameterProvider for Told {
     fn server_parameters<C: ClientInfo>(&self, client: &C) -> Option<HashMap<String, String>> {
         let mut told: HashMap<String, String> =
             TOLD.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        told.insert("server_version".to_owned(), said(self.version));
         let own = [("application_name", METADATA_APPLICATION_NAME), ("session_authorization", METADATA_USER)];
         for (name, said) in own {
             if let Some(value) = client.metadata().get(said) {
@@ -77,8 +87,11 @@ mod tests {
 
     #[test]
     fn settings_are_shown_in_whatever_letters_they_are_asked_for() {
+        let shown = |statement: &str| shown(statement, ("17.2", "170002"));
         assert_eq!(shown("SHOW  Transaction  Isolation LEVEL;").unwrap().1, "read committed");
-        assert_eq!(shown("show TimeZone").unwrap(), ("timezone", "UTC"));
+        assert_eq!(shown("show TimeZone").unwrap(), ("timezone", "UTC".to_owned()));
+        assert_eq!(shown("show server_version").unwrap().1, "17.2 (emp-events)");
+        assert_eq!(shown("show server_version_num").unwrap().1, "170002");
         assert_eq!(shown("show tables"), None);
         assert_eq!(shown("select 1"), None);
     }

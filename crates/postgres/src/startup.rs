@@ -50,6 +50,8 @@ pub(crate) struct Entry {
     /// The certificate in PEM, to which a client may bind its proof.
     pub certificate: Option<Vec<u8>>,
     pub keys: Arc<RandomPidSecretKeyGenerator>,
+    /// What each client is told.
+    pub told: Told,
 }
 
 /// The beginning of one connection.
@@ -58,6 +60,7 @@ pub(crate) struct Startup {
     by_password: Option<[SASLAuthStartupHandler<Told>; 2]>,
     wants_tls: bool,
     keys: Arc<RandomPidSecretKeyGenerator>,
+    told: Told,
 }
 
 impl Startup {
@@ -70,13 +73,13 @@ impl Startup {
                 let _ = scram.configure_certificate(certificate);
             }
             let keys: Arc<dyn PidSecretKeyGenerator> = entry.keys.clone();
-            SASLAuthStartupHandler::new(Arc::new(Told)).with_scram(scram).with_pid_secret_key_generator(keys)
+            SASLAuthStartupHandler::new(Arc::new(entry.told)).with_scram(scram).with_pid_secret_key_generator(keys)
         };
         let by_password = entry
             .known
             .as_ref()
             .map(|known| [by_password_and(known, None), by_password_and(known, entry.certificate.as_deref())]);
-        Self { by_password, wants_tls: entry.certificate.is_some(), keys: Arc::clone(&entry.keys) }
+        Self { by_password, wants_tls: entry.certificate.is_some(), keys: Arc::clone(&entry.keys), told: entry.told }
     }
 }
 
@@ -103,7 +106,7 @@ impl StartupHandler for Startup {
             save_startup_parameters_to_metadata(client, startup);
             let (id, secret) = self.keys.generate(client);
             client.set_pid_and_secret_key(id, secret);
-            finish_authentication(client, &Told).await?;
+            finish_authentication(client, &self.told).await?;
         }
         Ok(())
     }

@@ -45,7 +45,7 @@ pub use filter::{Filter, FilterError};
 pub use literal::{key_among, literal, moment_literal};
 pub use names::Names;
 pub use nearest::{any_of, nearest, suggestion};
-pub use postgres::{Bound, Described, postgres_name};
+pub use postgres::{Bound, Described, POSTGRES_VERSION, postgres_name};
 pub use session::usual_memory_bytes;
 pub use spread::{Arriving, Spread, Spreading, leaving, session_of_worker};
 pub use view::{Learning, OnLearning};

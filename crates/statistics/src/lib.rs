@@ -5,12 +5,14 @@
 
 mod clusters;
 mod exact;
+mod sequential;
 mod slots;
 
 use statrs::distribution::{ContinuousCDF as _, Normal, StudentsT};
 use statrs::function::factorial::ln_binomial;
 
 pub use clusters::{RankTest, clustered_rank_test};
+pub use sequential::{evidence_limit, ln_evidence, new_a_day, stretches};
 pub use slots::{Part, RatioTest, Slot, p_of_totals, ratio_test, share_test};
 
 /// How unusual the number of events of one bucket of time is among those of others.

@@ -20,4 +20,4 @@ pub use kept::{KeptError, Place};
 pub use message::{Message, State};
 pub use quiet::Quiet;
 pub use target::{Shape, Target, TargetError};
-pub use trial::{FalseMessage, Told, Trial};
+pub use trial::{FalseMessage, Since, Told, Trial, is_within};

@@ -23,6 +23,9 @@ pub struct Trial {
     /// The share that would have been told within five minutes of when somebody could know of them, of those of which
     /// anything was ever to be seen.
     pub told_soon_knowable: Option<f64>,
+    /// The share that would have been told within five minutes of their beginning, of those of which anybody could know by
+    /// then.
+    pub told_soon_possible: Option<f64>,
     /// The share that would have been told at all.
     pub told: Option<f64>,
     /// Messages that are about none of them.
@@ -35,6 +38,15 @@ pub struct Trial {
     pub false_per_healthy_day: Option<f64>,
 }
 
+/// From when on somebody could know of an incident.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Since {
+    /// By the definitions.
+    pub knowable: Option<Moment>,
+    /// By whatever anybody may go by.
+    pub earliest: Option<Moment>,
+}
+
 /// An incident that is known, and the first message about it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Told {
@@ -44,6 +56,8 @@ pub struct Told {
     pub at: Moment,
     /// From when on somebody could know of it, by the definitions.
     pub knowable: Option<Moment>,
+    /// Before when nobody could know of it without taking what is usual for it, too.
+    pub earliest: Option<Moment>,
     /// Who was behind it.
     pub culprit: String,
     /// How long after its beginning somebody was told, in ms; `None` where nobody was.
@@ -72,18 +86,13 @@ pub struct FalseMessage {
 }
 
 impl Trial {
-    /// Compares messages with what was wrong from `since_ms` to `until_ms`; what began before is left out. `knowable` has
+    /// Compares messages with what was wrong from `since_ms` to `until_ms`; what began before is left out. `since` has
     /// for each incident of the truth from when on somebody could know of it.
-    pub fn of(
-        messages: &[Message],
-        truth: &Truth,
-        knowable: &[Option<Moment>],
-        (since_ms, until_ms): (i64, i64),
-    ) -> Self {
-        let is_within = |incident: &Incident| incident.at.0 >= since_ms && incident.at.0 <= until_ms;
+    pub fn of(messages: &[Message], truth: &Truth, since: &[Since], (since_ms, until_ms): (i64, i64)) -> Self {
+        let is_within = |incident: &Incident| is_within(incident, (since_ms, until_ms));
         let opened: Vec<&Message> = messages.iter().filter(|message| message.state == State::Open).collect();
-        let known = truth.planted.iter().zip(knowable).filter(|(incident, _)| is_within(incident));
-        let incidents: Vec<Told> = known.map(|(incident, knowable)| told(incident, *knowable, &opened)).collect();
+        let known = truth.planted.iter().zip(since).filter(|(incident, _)| is_within(incident));
+        let incidents: Vec<Told> = known.map(|(incident, since)| told(incident, *since, &opened)).collect();
         let share = |is_told: &dyn Fn(&Told) -> bool| {
             let told = incidents.iter().filter(|incident| is_told(incident)).count();
             (!incidents.is_empty()).then(|| told as f64 / incidents.len() as f64)
@@ -92,6 +101,9 @@ impl Trial {
         // Workers that are stopped while nobody needs them hold no job up.
         let could_be_known = |told: &&Told| told.knowable.is_some() || told.after_ms.is_some();
         let known = incidents.iter().filter(could_be_known).count();
+        let is_possible = |told: &&Told| told.earliest.is_some_and(|earliest| earliest.0 - told.at.0 <= SOON_MS);
+        let possible = incidents.iter().filter(|told| is_possible(told) || is_soon(told.after_ms)).count();
+        let soon = incidents.iter().filter(|told| is_soon(told.after_ms)).count();
         let known_soon = incidents.iter().filter(|told| is_soon(told.after_knowable_ms)).count();
         let healthy: Vec<i64> = healthy_days(truth, (since_ms, until_ms));
         let is_of_healthy_day = |at_ms: i64| healthy.contains(&at_ms.div_euclid(DAY_MS));
@@ -112,6 +124,7 @@ impl Trial {
         Self {
             told_soon: share(&|told| is_soon(told.after_ms)),
             told_soon_knowable: (known > 0).then(|| known_soon as f64 / known as f64),
+            told_soon_possible: (possible > 0).then(|| soon as f64 / possible as f64),
             told: share(&|told| told.after_ms.is_some()),
             false_per_day: false_messages.len() as f64 / days,
             healthy_days: healthy.len(),
@@ -137,7 +150,12 @@ fn healthy_days(truth: &Truth, (since_ms, until_ms): (i64, i64)) -> Vec<i64> {
     (first..until_ms.div_euclid(DAY_MS)).filter(is_healthy).collect()
 }
 
-fn told(incident: &Incident, knowable: Option<Moment>, opened: &[&Message]) -> Told {
+/// Has it begun within that range?
+pub fn is_within(incident: &Incident, (since_ms, until_ms): (i64, i64)) -> bool {
+    incident.at.0 >= since_ms && incident.at.0 <= until_ms
+}
+
+fn told(incident: &Incident, Since { knowable, earliest }: Since, opened: &[&Message]) -> Told {
     let about: Vec<&&Message> = opened.iter().filter(|message| tells_of(message, incident)).collect();
     let first = about.first();
     // Where too little of it was ever to be seen, it could not be known before it was told.
@@ -146,6 +164,7 @@ fn told(incident: &Incident, knowable: Option<Moment>, opened: &[&Message]) -> T
         kind: incident.kind.clone(),
         at: incident.at,
         knowable,
+        earliest,
         culprit: incident.culprit.id.clone(),
         after_ms: first.map(|message| message.at_ms - incident.at.0),
         after_knowable_ms: first.zip(knowable_ms).map(|(message, knowable_ms)| (message.at_ms - knowable_ms).max(0)),

@@ -19,7 +19,8 @@ use emp_query::Engine;
 use emp_store::Layout;
 use emp_units::{counted, millis, parse_duration, parse_positive_duration};
 use emp_watch::{
-    Book, Courier, Message, Place, Policy, Quiet, Seen, Shape, State, Target, Told, Trial, seen, without_collector,
+    Book, Courier, Message, Place, Policy, Quiet, Seen, Shape, Since, State, Target, Told, Trial, is_within, seen,
+    without_collector,
 };
 
 use super::answer::{AsOf, moment, runtime, write_json};
@@ -177,11 +178,17 @@ impl Watch {
         let opened = messages.iter().filter(|message| message.state == State::Open).count();
         let trial = match &truth {
             Some(truth) => {
-                let mut knowable = Vec::new();
+                let mut since = Vec::new();
                 for incident in &truth.planted {
-                    knowable.push(investigation.knowable_from(incident).await?);
+                    since.push(match is_within(incident, (since_ms, now_ms)) {
+                        true => Since {
+                            knowable: investigation.knowable_from(incident).await?,
+                            earliest: investigation.earliest(incident).await?,
+                        },
+                        false => Since::default(),
+                    });
                 }
-                Some(Trial::of(&messages, truth, &knowable, (since_ms, now_ms)))
+                Some(Trial::of(&messages, truth, &since, (since_ms, now_ms)))
             }
             None => None,
         };

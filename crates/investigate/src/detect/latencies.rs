@@ -12,6 +12,7 @@ use super::{MINUTE_MS, Suspicion, Windows};
 use crate::counts::{BUCKET_MS, arrived_in};
 use crate::investigation::{Investigation, InvestigationError};
 use crate::past::Past;
+use crate::surroundings::Surroundings;
 
 /// Durations are counted in steps of 1 %, so that there are a few hundred numbers for any number of events.
 const STEP: f64 = 1.01;
@@ -34,7 +35,12 @@ type Parts = BTreeMap<i64, Vec<(f64, u64)>>;
 
 impl Investigation<'_> {
     /// Types of events that take longer than usual.
-    pub(crate) async fn latencies(&self, windows: &Windows, past: &Past) -> Result<Vec<Suspicion>, InvestigationError> {
+    pub(crate) async fn latencies(
+        &self,
+        windows: &Windows,
+        past: &Past,
+        around: &Surroundings,
+    ) -> Result<Vec<Suspicion>, InvestigationError> {
         let now = windows.now_ms;
         let part = REACHES_MS.iter().enumerate().fold(String::new(), |sql, (part, reach_ms)| {
             sql + &format!("when {HAPPENED_MS} > {} then {part} ", now - reach_ms)
@@ -54,6 +60,7 @@ impl Investigation<'_> {
             parts.entry(row.integer("part")?).or_default().push((ms, row.integer("events")?.unsigned_abs()));
             Ok(())
         })?;
+        leave_out_asked(&mut types, around, now);
         let mut tested: Vec<Slower> = types
             .iter()
             .filter_map(|(event_type, parts)| latency(event_type, parts, past.durations.get(event_type)?, now))
@@ -124,6 +131,25 @@ impl Investigation<'_> {
             let (slot, step) = (row.integer("slot")?, row.integer("step")?);
             Ok(Lasted { event_type: row.text("event_type")?, slot, step, events })
         })
+    }
+}
+
+/// Leaves out what jobs say at their claim that they waited, where they were to wait: nobody held them up.
+fn leave_out_asked(types: &mut BTreeMap<String, Parts>, around: &Surroundings, now_ms: i64) {
+    for (_, history) in around.histories() {
+        let Some(asked) = history.meaning_that(Meaning::is_asked_wait).next() else { continue };
+        for claim in history.meaning_that(|meaning| meaning == Meaning::Claimed) {
+            let said = claim.duration_ms.filter(|_| claim.id > asked.id);
+            let (Some(ms), Some(parts)) = (said, types.get_mut(&*claim.event_type)) else { continue };
+            let ms = ms - (claim.timestamp_ms - claim.happened_ms()) as f64;
+            let ago_ms = now_ms - claim.happened_ms();
+            let part = REACHES_MS.iter().position(|reach_ms| ago_ms < *reach_ms).unwrap_or(REACHES_MS.len() - 1);
+            let step = STEP.powi((ms.max(0.5).ln() / STEP.ln()).round() as i32);
+            let counted = parts.get_mut(&(part as i64)).into_iter().flatten();
+            for (_, events) in counted.filter(|(of, _)| *of == step) {
+                *events = events.saturating_sub(1);
+            }
+        }
     }
 }
 

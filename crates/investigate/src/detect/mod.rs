@@ -27,6 +27,8 @@ pub(super) use silences::Longest;
 const MINUTE_MS: i64 = 60_000;
 pub(super) const HOUR_MS: i64 = 3_600_000;
 pub(super) const DAY_MS: i64 = 24 * HOUR_MS;
+/// What comes by chance less often than that a day, once in five, is an alert at its first case.
+pub(super) const RARE_A_DAY: f64 = 0.2;
 /// With fewer buckets than these, nothing is said about what is usual.
 const BASE_BUCKETS_MIN: i64 = 12;
 /// Days of which the same hours are looked at.

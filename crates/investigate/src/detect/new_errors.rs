@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use emp_findings::{Anomaly, AnomalyKind, Moment, Severity, Subject, Unit};
 use emp_query::{literal, moment_literal};
+use emp_statistics::new_a_day;
 use emp_units as units;
 
-use super::{DAY_MS, Windows};
+use super::{DAY_MS, RARE_A_DAY, Windows};
 use crate::investigation::{Investigation, InvestigationError};
 use crate::past::Past;
 use crate::rows::Rows;
@@ -18,6 +19,8 @@ const BUCKETS_MIN: i64 = 12;
 /// An alert needs so many events, of so many jobs or minutes.
 const EVENTS_MIN: i64 = 3;
 const SPREAD_MIN: i64 = 2;
+/// Where no more new errors than that come on a day, two of one are an alert; and where they are rare, one is.
+const SELDOM_A_DAY: f64 = 1.0;
 
 /// An error by who sent it, its type, and its text without ids and numbers.
 pub(crate) type Kind = (String, String, String);
@@ -52,8 +55,26 @@ impl Investigation<'_> {
                 errors.retain(|one| !known.contains(&one.kind));
             }
         }
-        let new = errors.into_iter();
-        Ok(once_each(new).into_iter().map(|one| anomaly(one, windows)).collect())
+        let new = once_each(errors.into_iter());
+        let are_sure = new.iter().all(Errors::are_many);
+        let a_day = if are_sure { f64::MAX } else { self.new_kinds_a_day(since_ms).await? };
+        Ok(new.into_iter().map(|one| anomaly(one, windows, a_day)).collect())
+    }
+
+    /// How many kinds of errors that were not seen before come on a day, before that moment.
+    async fn new_kinds_a_day(&self, until_ms: i64) -> Result<f64, InvestigationError> {
+        let from_ms = until_ms - SEEN_MS;
+        if self.memory().is_held() {
+            return Ok(new_a_day(&self.memory().errors_first_seen(), from_ms, until_ms));
+        }
+        let sql = format!(
+            "select service, error_fingerprint(data) as kind, cast(min(ingested_at) as bigint) as first from events \
+             where level = 'error' and ingested_at >= {} and ingested_at < {} group by 1, 2",
+            moment_literal(from_ms),
+            moment_literal(until_ms)
+        );
+        let first = Rows::ask(self.engine(), &sql).await?.map(|row| row.integer("first"))?;
+        Ok(new_a_day(&first, from_ms, until_ms))
     }
 
     async fn errors_since(&self, since_ms: i64, windows: &Windows) -> Result<Vec<Errors>, InvestigationError> {
@@ -85,13 +106,14 @@ impl Investigation<'_> {
             return Ok(());
         }
         let sql = format!(
-            "select service, event_type, error_fingerprint(data) as kind, cast(max(ingested_at) as bigint) as last \
-             from events where level = 'error' and ingested_at >= {} and ingested_at < {} group by 1, 2, 3",
+            "select service, event_type, error_fingerprint(data) as kind, cast(min(ingested_at) as bigint) as first, \
+             cast(max(ingested_at) as bigint) as last from events where level = 'error' and ingested_at >= {} and ingested_at < {} group by 1, 2, 3",
             moment_literal(from_ms),
             moment_literal(until_ms)
         );
         let seen = Rows::ask(self.engine(), &sql).await?.map(|row| {
-            Ok(((row.text("service")?, row.text("event_type")?, row.text("kind")?), row.integer("last")?))
+            let kind = (row.text("service")?, row.text("event_type")?, row.text("kind")?);
+            Ok((kind, (row.integer("first")?, row.integer("last")?)))
         })?;
         self.memory().learn_errors(seen, until_ms);
         Ok(())
@@ -121,6 +143,19 @@ impl Investigation<'_> {
     }
 }
 
+impl Errors {
+    /// Are they an alert, however often new ones come?
+    fn are_many(&self) -> bool {
+        self.events >= EVENTS_MIN && self.jobs.max(self.minutes) >= SPREAD_MIN
+    }
+
+    /// Are they more than is to be expected, where so many new ones come on a day?
+    fn are_news(&self, a_day: f64) -> bool {
+        let are_two = self.events >= SPREAD_MIN && self.jobs.max(self.minutes) >= SPREAD_MIN;
+        self.are_many() || (are_two && a_day <= SELDOM_A_DAY) || a_day <= RARE_A_DAY
+    }
+}
+
 /// What one service says about one error in several types of events is told by the most frequent of them.
 fn once_each(errors: impl Iterator<Item = Errors>) -> Vec<Errors> {
     let mut found: Vec<Errors> = Vec::new();
@@ -136,9 +171,9 @@ fn once_each(errors: impl Iterator<Item = Errors>) -> Vec<Errors> {
     found
 }
 
-fn anomaly(errors: Errors, windows: &Windows) -> Anomaly {
-    let Errors { kind: (service, event_type, _), example, events, jobs, minutes, first_ms } = errors;
-    let is_alert = events >= EVENTS_MIN && jobs.max(minutes) >= SPREAD_MIN;
+fn anomaly(errors: Errors, windows: &Windows, a_day: f64) -> Anomaly {
+    let is_alert = errors.are_news(a_day);
+    let Errors { kind: (service, event_type, _), example, events, jobs, first_ms, .. } = errors;
     let said = if example.is_empty() { event_type.clone() } else { example.clone() };
     let example = Some(example).filter(|example| !example.is_empty());
     let (events, jobs) = (events.max(0) as usize, jobs.max(0) as usize);

@@ -29,9 +29,10 @@ const FELT_MS: f64 = 50.0;
 pub(crate) fn slow_ones(speeds: &Speeds, windows: &Windows) -> Vec<Suspicion> {
     let is_recent = |slow: &&Slowness| slow.until_ms >= windows.begins_ms() && slow.kind != CulpritKind::Queue;
     let subjects = speeds.subjects() as f64;
-    let judged = speeds.all().iter().chain(speeds.early()).filter(is_recent).map(|slow| {
+    let judged = speeds.all().iter().chain(speeds.sudden()).filter(is_recent).map(|slow| {
         let a_day = slow.p * subjects * STRETCHES_A_DAY;
-        let is_grave = slow.pieces >= GRAVE_PIECES && slow.factor >= GRAVE_FACTOR && a_day <= FALSE_A_DAY;
+        let is_sure = slow.is_sudden || (slow.pieces >= GRAVE_PIECES && a_day <= FALSE_A_DAY);
+        let is_grave = slow.factor >= GRAVE_FACTOR && is_sure;
         suspicion(slow, if is_grave { Severity::Alert } else { Severity::Note })
     });
     judged.collect()

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod event_names;
+mod few_signs;
 mod timelines;
 mod worlds;
 

@@ -11,8 +11,8 @@ use datafusion::error::Result;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 use datafusion::prelude::SessionContext;
 
-/// What `version()` says; the protocol says the same.
-const VERSION: &str = "PostgreSQL 15.0 (emp-events)";
+/// The version of PostgreSQL for which clients choose their questions, and its number.
+pub const POSTGRES_VERSION: (&str, &str) = ("15.0", "150000");
 
 /// What is there of nothing.
 const NOTHING: ScalarValue = ScalarValue::Utf8(None);
@@ -75,7 +75,8 @@ pub(super) fn register(context: &SessionContext) -> Result<()> {
     for (name, value) in SAME {
         context.register_udf(ScalarUDF::from(Same::new(name, value)));
     }
-    context.register_udf(ScalarUDF::from(Same::new("version", ScalarValue::Utf8(Some(VERSION.to_owned())))));
+    let said = format!("PostgreSQL {} (emp-events)", POSTGRES_VERSION.0);
+    context.register_udf(ScalarUDF::from(Same::new("version", ScalarValue::Utf8(Some(said)))));
     context.register_udf(ScalarUDF::from(Setting::new("current_setting")));
     context.register_udf(ScalarUDF::from(Setting::new("set_config")));
     context.register_udf(ScalarUDF::from(Format::new()));
@@ -139,8 +140,8 @@ impl Setting {
 
 /// What settings say, of those that are asked for in SQL.
 pub(super) const SETTINGS: [(&str, &str); 12] = [
-    ("server_version", "15.0"),
-    ("server_version_num", "150000"),
+    ("server_version", POSTGRES_VERSION.0),
+    ("server_version_num", POSTGRES_VERSION.1),
     ("search_path", "public"),
     ("timezone", "UTC"),
     ("server_encoding", "UTF8"),

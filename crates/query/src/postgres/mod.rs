@@ -32,6 +32,7 @@ use super::json_column::told_schema;
 use super::translate::{Asked, translate};
 use super::{Answer, Engine, QueryError};
 
+pub use functions::POSTGRES_VERSION;
 pub use types::{postgres_name, postgres_type};
 
 /// What stands for `$1` and so on.

@@ -9,6 +9,9 @@ use datafusion::sql::sqlparser::ast::{
 
 use super::names::TO_REGCLASS;
 
+/// In which names are looked up that name none.
+const SCHEMA: &str = "public";
+
 /// The same statement as the engine understands it.
 pub(super) fn rewritten(mut statement: Statement) -> Statement {
     // It goes on to the end.
@@ -37,6 +40,13 @@ impl VisitorMut for Rewrite {
                     **pattern = call("replace", vec![pattern.as_ref().clone(), escape, text("\\")]);
                 }
             }
+            // In which schemas names are looked up that name none: `datafusion-pg-catalog` puts nothing in place of that
+            // question of Grafana's, which finds nothing then.
+            Expr::InList { expr: of, list, .. }
+                if is_schema(of) && matches!(list.as_slice(), [one] if is_empty(one)) =>
+            {
+                *list = vec![text(SCHEMA)];
+            }
             // A part of a row: `(f(x)).n`.
             Expr::CompoundFieldAccess { root, access_chain } => {
                 if let [AccessExpr::Dot(Expr::Identifier(name))] = access_chain.as_slice() {
@@ -57,6 +67,15 @@ impl VisitorMut for Rewrite {
         }
         ControlFlow::Continue(())
     }
+}
+
+/// Is it the name of a schema, as `quote_ident(table_schema)`?
+fn is_schema(expr: &Expr) -> bool {
+    expr.to_string().to_ascii_lowercase().contains("table_schema")
+}
+
+fn is_empty(expr: &Expr) -> bool {
+    matches!(expr, Expr::Value(value) if matches!(&value.value, Value::SingleQuotedString(text) if text.is_empty()))
 }
 
 /// A subquery whose value is wanted has one row at most; the engine wants to be told so, by an aggregate.

@@ -28,6 +28,10 @@ pub(super) struct Apart {
 }
 
 impl Database for Apart {
+    fn version(&self) -> (&'static str, &'static str) {
+        emp_query::POSTGRES_VERSION
+    }
+
     fn ask(&self, statement: String, parameters: Vec<Parameter>) -> BoxFuture<'static, Result<Answer, Refused>> {
         let bound: Vec<Bound> = parameters.into_iter().map(|Parameter { of, text }| Bound { of, text }).collect();
         let given = (BOUND.to_owned(), serde_json::json!(bound).to_string());
