@@ -45,5 +45,7 @@ pub use literal::{key_among, literal, moment_literal};
 pub use names::Names;
 pub use nearest::{any_of, nearest, suggestion};
 pub use postgres::{Bound, Described, postgres_name};
+pub use rollups::DurationCounts;
 pub use session::usual_memory_bytes;
+pub use transitions::{ErrorFigures, JobFigures};
 pub use view::{Learning, OnLearning};

@@ -6,8 +6,8 @@ use jiff::tz::TimeZone;
 
 use emp_findings::{Changes, ErrorClass};
 use emp_investigate::{
-    ByClocks, ChangesQuestion, Investigation, InvestigationError, PerfQuestion, Rows, WithoutLevel, changes,
-    clocks_note, has_many_events, perf,
+    ByClocks, ChangesQuestion, EVENTS_READ_MAX, Investigation, InvestigationError, PerfQuestion, Rows, WithoutLevel,
+    changes, clocks_note, has_many_events, perf,
 };
 use emp_job::{Meaning, vocabulary};
 use emp_query::{Engine, canned_queries, find, literal, moment_literal};
@@ -114,7 +114,7 @@ async fn totals(
         Ok((number("events")?, number("errors")?, number("completed")?, number("failed")?, number("first")?))
     })?;
     let (events, errors, completed, failed, first_ms) = counts.first().copied().unwrap_or_default();
-    let (jobs, job_p50_ms, job_p95_ms) = (lives.ms.len() as i64, lives.quantile(0.5), lives.quantile(0.95));
+    let (jobs, job_p50_ms, job_p95_ms) = (lives.jobs(), lives.quantile(0.5), lives.quantile(0.95));
     let first_ms = (events > 0).then_some(first_ms);
     Ok(Totals { events, jobs, completed, failed, errors, job_p50_ms, job_p95_ms, first_ms })
 }
@@ -298,7 +298,11 @@ async fn canned(
     // What no report sets is as it is by default.
     let sql = sql.replace("$job_id", "null").replace("$clocks", "'corrected'");
     let sql = sql.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n");
-    Ok((sql.trim().to_owned(), Rows(engine.canned(query, &given).await?.batches().await?)))
+    let answer = match engine.canned_from_files(query, &given, EVENTS_READ_MAX).await? {
+        Some(answer) => answer,
+        None => engine.canned(query, &given).await?,
+    };
+    Ok((sql.trim().to_owned(), Rows(answer.batches().await?)))
 }
 
 fn moment_literal_of(ms: &str) -> String {
