@@ -101,6 +101,7 @@ pub async fn changes(engine: &Engine, question: &ChangesQuestion) -> Result<Chan
     if let Some(nothing) = nothing_before(engine, question, &ranges, &notes).await? {
         return Ok(nothing);
     }
+    notes.splice(0..0, ranges.put_right(engine).await?);
     let tally = Tally::of(engine, &ranges).await?;
     let series = tally.series.all(&tally.names);
     let mut events = vec![0; ranges.slots()];
