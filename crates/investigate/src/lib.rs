@@ -50,7 +50,7 @@ pub use check_names::{NameCheck, check_names};
 pub use clocks::{ByClocks, clocks_note};
 pub use histogram::{histogram, no_such_key, why_nothing};
 pub use investigation::{Investigation, InvestigationError};
-pub use perf::{PerfQuestion, has_many_events, perf};
+pub use perf::{EVENTS_READ_MAX, PerfQuestion, has_many_events, perf};
 pub use rows::Rows;
 pub use without_level::WithoutLevel;
 pub use workers_table::workers_table;

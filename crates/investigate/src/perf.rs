@@ -62,7 +62,7 @@ pub fn has_many_events(
 }
 
 /// So many events are read, which takes a fifth of a second, and their quantiles are exact.
-const EVENTS_READ_MAX: u64 = 1_000_000;
+pub const EVENTS_READ_MAX: u64 = 1_000_000;
 /// What hours tell apart.
 const OF_HOURS: [&str; 5] = ["event_type", "service", "level", "date", "hour"];
 const COLUMNS: [&str; 10] =
@@ -71,6 +71,8 @@ const COLUMNS: [&str; 10] =
 const Q_MAX: f64 = 0.01;
 /// Durations that are compared: of more the test says nothing new.
 const DURATIONS_MAX: i64 = 400_000;
+/// The same of one type, where hours tell.
+const DURATIONS_OF_TYPE_MAX: u64 = 20_000;
 /// Bars of a histogram, each for durations twice as long as those of the one before.
 const HISTOGRAM_BARS: usize = 18;
 
@@ -213,6 +215,15 @@ async fn add_durations(engine: &Engine, question: &PerfQuestion, rows: &mut [Row
     let until_ms = question.until_ms.unwrap_or(question.now_ms);
     let length_ms = until_ms - since_ms;
     let before_ms = question.against_ms.unwrap_or(since_ms - length_ms);
+    if question.by == "event_type" && question.is_approximate(engine)? {
+        let mut now = engine.durations_of_hours(since_ms, until_ms + 1).await?;
+        let mut before = engine.durations_of_hours(before_ms, before_ms + length_ms).await?;
+        for row in rows {
+            row.now = some_of(&now.remove(&row.name).unwrap_or_default());
+            row.before = some_of(&before.remove(&row.name).unwrap_or_default());
+        }
+        return Ok(());
+    }
     let key = key_among(&COLUMNS, &question.by);
     // Where there are more durations than can be held, only events of every n-th millisecond are read: the
     // same ones each time.
@@ -242,6 +253,19 @@ async fn add_durations(engine: &Engine, question: &PerfQuestion, rows: &mut [Row
         }
     }
     Ok(())
+}
+
+/// Of many durations, with how often each occurs, every n-th: more say nothing new about a type.
+fn some_of(counts: &[(f64, u64)]) -> Vec<f64> {
+    let all: u64 = counts.iter().map(|(_, count)| count).sum();
+    let every = all / DURATIONS_OF_TYPE_MAX + 1;
+    let mut passed = 0;
+    let some = counts.iter().flat_map(|(ms, count)| {
+        let (first, last) = (passed / every, (passed + count) / every);
+        passed += count;
+        std::iter::repeat_n(*ms, (last - first) as usize)
+    });
+    some.collect()
 }
 
 /// By how much the median has changed, and the probability of that by chance.

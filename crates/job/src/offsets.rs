@@ -105,6 +105,12 @@ impl Offsets {
         !self.proven.is_empty()
     }
 
+    /// From when on it is known what arrived, ms since the epoch: no earlier event is put right. `None` where nothing is
+    /// known.
+    pub fn since_ms(&self) -> Option<i64> {
+        self.buckets.keys().next().map(|bucket| bucket * BUCKET_MS)
+    }
+
     /// Is the clock of that producer?
     pub fn is_behind(&self, producer: &str) -> bool {
         self.proven.contains(producer)

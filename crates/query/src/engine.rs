@@ -30,7 +30,7 @@ use super::postgres::{self, Bound, Postgres};
 use super::rollups::from_rollups;
 use super::session::{self, Limits};
 use super::spread::{self, Helped, Spread};
-use super::transitions::TransitionsExec;
+use super::transitions::{KnownJobs, TransitionsExec};
 use super::translate::{Asked, translate, vanished};
 use super::view::{OnLearning, Source, lock};
 use super::{Answer, QueryError, functions, statement, tables};
@@ -46,6 +46,8 @@ pub struct Engine {
     pub(super) clock: Clock,
     /// Whose clocks were behind in the range that was asked about last: several questions about one range go by them.
     pub(super) offsets: Mutex<KnownOffsets>,
+    /// What is kept of jobs, once it was asked for.
+    pub(super) job_rollups: Arc<Mutex<Option<KnownJobs>>>,
     /// The plan that runs, from which [`Self::progress`] reads how far it is.
     running: Mutex<Option<Arc<dyn ExecutionPlan>>>,
     /// What it has for programs that speak to PostgreSQL, where it was opened for them.
@@ -141,6 +143,7 @@ impl Engine {
             limits,
             clock,
             offsets: Mutex::default(),
+            job_rollups: Arc::default(),
             running: Mutex::default(),
             postgres: settings.for_postgres.then(Postgres::default),
             spread: settings.spread,
@@ -335,6 +338,11 @@ impl Engine {
             }
             attempt += 1;
         }
+    }
+
+    /// An answer that was found without a statement.
+    pub(super) fn answer(&self, stream: SendableRecordBatchStream) -> Answer {
+        Answer::new(None, stream, self.source.seen(), self.limits)
     }
 
     /// Makes known to the session what only that statement needs.

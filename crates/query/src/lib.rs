@@ -46,6 +46,8 @@ pub use literal::{key_among, literal, moment_literal};
 pub use names::Names;
 pub use nearest::{any_of, nearest, suggestion};
 pub use postgres::{Bound, Described, POSTGRES_VERSION, postgres_name};
+pub use rollups::DurationCounts;
 pub use session::usual_memory_bytes;
 pub use spread::{Arriving, Spread, Spreading, leaving, session_of_worker};
+pub use transitions::{ErrorFigures, JobFigures};
 pub use view::{Learning, OnLearning};

@@ -27,6 +27,8 @@ pub enum Learning {
     Texts,
     /// What each of their hours contributes.
     Hours,
+    /// What the steps of the jobs in them contribute.
+    Jobs,
 }
 
 impl From<Indexed> for Learning {

@@ -6,8 +6,8 @@ use jiff::tz::TimeZone;
 
 use emp_findings::{Changes, ErrorClass};
 use emp_investigate::{
-    ByClocks, ChangesQuestion, Investigation, InvestigationError, PerfQuestion, Rows, WithoutLevel, changes,
-    clocks_note, has_many_events, perf,
+    ByClocks, ChangesQuestion, EVENTS_READ_MAX, Investigation, InvestigationError, PerfQuestion, Rows, WithoutLevel,
+    changes, clocks_note, has_many_events, perf,
 };
 use emp_job::{Meaning, vocabulary};
 use emp_query::{Engine, canned_queries, find, literal, moment_literal};
@@ -29,6 +29,8 @@ const ERRORS_MAX: usize = 12;
 /// Bars of an error's course.
 const COURSE_BARS: usize = 24;
 const HOUR_MS: i64 = 3_600_000;
+/// Of a longer range with very many events the clocks of its end are told.
+const CLOCKS_MS: i64 = 7 * 24 * HOUR_MS;
 
 impl Report {
     /// Asks the store for everything; times will be shown in `zone`.
@@ -114,7 +116,7 @@ async fn totals(
         Ok((number("events")?, number("errors")?, number("completed")?, number("failed")?, number("first")?))
     })?;
     let (events, errors, completed, failed, first_ms) = counts.first().copied().unwrap_or_default();
-    let (jobs, job_p50_ms, job_p95_ms) = (lives.ms.len() as i64, lives.quantile(0.5), lives.quantile(0.95));
+    let (jobs, job_p50_ms, job_p95_ms) = (lives.jobs(), lives.quantile(0.5), lives.quantile(0.95));
     let first_ms = (events > 0).then_some(first_ms);
     Ok(Totals { events, jobs, completed, failed, errors, job_p50_ms, job_p95_ms, first_ms })
 }
@@ -137,7 +139,10 @@ async fn completeness(
         .await?
         .map(|row| Ok((row.integer("n")?, row.integer("first")?, row.integer("last")?)))?;
     let ends = ends.first().filter(|(n, ..)| *n > 0).map(|(_, first, last)| (*first, *last));
-    let range = [("since", question.since_ms), ("until", question.until_ms)];
+    // Of very many events it is the last week's clocks that somebody can still put right.
+    let has_many = has_many_events(engine, Some(question.since_ms), Some(question.until_ms))?;
+    let since_ms = if has_many { question.since_ms.max(question.until_ms - CLOCKS_MS) } else { question.since_ms };
+    let range = [("since", since_ms), ("until", question.until_ms)];
     let range: Vec<(String, String)> = range.iter().map(|(name, ms)| ((*name).to_owned(), ms.to_string())).collect();
     Ok(Completeness {
         clocks: clocks_note(engine, &range, ByClocks::Corrected).await?,
@@ -298,7 +303,11 @@ async fn canned(
     // What no report sets is as it is by default.
     let sql = sql.replace("$job_id", "null").replace("$clocks", "'corrected'");
     let sql = sql.lines().filter(|line| !line.starts_with("--")).collect::<Vec<_>>().join("\n");
-    Ok((sql.trim().to_owned(), Rows(engine.canned(query, &given).await?.batches().await?)))
+    let answer = match engine.canned_from_files(query, &given, EVENTS_READ_MAX).await? {
+        Some(answer) => answer,
+        None => engine.canned(query, &given).await?,
+    };
+    Ok((sql.trim().to_owned(), Rows(answer.batches().await?)))
 }
 
 fn moment_literal_of(ms: &str) -> String {

@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use emp_investigate::{InvestigationError, Rows};
-use emp_query::{Engine, HAPPENED_MS, happened_within};
+use emp_investigate::{InvestigationError, Rows, has_many_events};
+use emp_query::{Engine, HAPPENED_MS, JobFigures, happened_within};
 use emp_statistics::quantile;
 
 /// So many of the longest are kept by name.
@@ -14,7 +14,9 @@ pub(super) const JOBS_MAX: usize = 5;
 /// events together by job is what a report waits for.
 #[derive(Debug, Default)]
 pub(super) struct Lives {
-    pub ms: Vec<f64>,
+    ms: Vec<f64>,
+    /// Where very many events are of the range, what is kept of files tells in place of all that follows.
+    figures: Option<JobFigures>,
     /// The shortest of the longest first; of equal ones the last name.
     longest: BinaryHeap<(Reverse<i64>, String)>,
 }
@@ -31,6 +33,12 @@ pub(super) fn lives_sql((since_ms, until_ms): (i64, i64)) -> String {
 impl Lives {
     pub async fn of(engine: &Engine, range: (i64, i64)) -> Result<Self, InvestigationError> {
         let mut lives = Self::default();
+        if has_many_events(engine, Some(range.0), Some(range.1))? {
+            lives.figures = engine.job_figures(Some(range.0), Some(range.1)).await?;
+            if lives.figures.is_some() {
+                return Ok(lives);
+            }
+        }
         let mut answer = engine.sql_within(&lives_sql(range), Some(range.0), Some(range.1)).await?;
         while let Some(batch) = answer.next().await? {
             Rows(vec![batch]).map(|row| {
@@ -51,11 +59,23 @@ impl Lives {
 
     /// The longest, in that order.
     pub fn take_longest(&mut self) -> Vec<String> {
+        if let Some(figures) = &mut self.figures {
+            return std::mem::take(&mut figures.longest);
+        }
         std::mem::take(&mut self.longest).into_sorted_vec().into_iter().map(|(_, job_id)| job_id).collect()
     }
 
-    /// That share of the jobs was heard of for no longer, in ms.
+    /// How many jobs.
+    pub fn jobs(&self) -> i64 {
+        let jobs = self.figures.as_ref().map(|figures| i64::try_from(figures.jobs).unwrap_or(i64::MAX));
+        jobs.unwrap_or(self.ms.len() as i64)
+    }
+
+    /// That share of the jobs was heard of for no longer, in ms; within 1 % where there are very many events.
     pub fn quantile(&mut self, share: f64) -> Option<f64> {
+        if let Some(figures) = &self.figures {
+            return figures.quantile(share);
+        }
         quantile(&mut self.ms, share)
     }
 }

@@ -10,7 +10,7 @@ use emp_store::{Hour, Layout, StoreError};
 use emp_system::{all_threads, for_each_share, share};
 
 use super::derive::{Kept, Rolled, derive};
-use super::part::{Part, Record, remove_others};
+use super::part::{Kind, Part, Record, remove_others};
 use super::{HOUR_MS, Row};
 
 /// A collector looks so far back for hours of which something is missing. Before that, whoever asks derives it.
@@ -101,13 +101,13 @@ pub fn bring_up_to_date(layout: &Layout, files: &SealedFiles, until: Hour) -> Re
 }
 
 /// The first hour of the day of a file.
-fn day(file: &Sealed) -> Hour {
+pub(super) fn day(file: &Sealed) -> Hour {
     const DAY_MS: i64 = 24 * HOUR_MS;
     Hour::of_ms(file.partition.hour.start_ms().div_euclid(DAY_MS) * DAY_MS)
 }
 
 /// The number under which what a file contributes is kept.
-fn number(file: &Sealed) -> u64 {
+pub(super) fn number(file: &Sealed) -> u64 {
     let partition = &file.partition;
     let mut bytes = partition.path.file_name().unwrap_or_default().as_encoded_bytes().to_vec();
     let rows = file.facts.as_ref().map_or(0, |facts| facts.rows);
@@ -139,7 +139,7 @@ impl<'a> Day<'a> {
 
     fn look(storage: &Storage, files: &[&'a Sealed], decode: impl Fn(&[u8]) -> Option<Kept>) -> Self {
         // There is a first, as all of them are of one day.
-        let part = Part::read(storage, files.first().map_or(Hour::of_ms(0), |file| day(file)));
+        let part = Part::read(storage, Kind::Events, files.first().map_or(Hour::of_ms(0), |file| day(file)));
         let mut wanted: HashMap<u64, &'a Sealed> =
             files.iter().filter(|file| file.facts.is_ok()).map(|file| (number(file), *file)).collect();
         let numbers = wanted.keys().copied().collect();

@@ -5,14 +5,24 @@
 //! index, in a file for each day, and can be deleted at any time: what is missing is derived anew. A file is known by
 //! what the catalog takes it for, so one that was replaced contributes what it holds now.
 
+mod bins;
 mod derive;
+mod jobs;
 mod kept;
 mod part;
+mod sharing;
 mod sketch;
+mod steps;
 
+pub use bins::Bins;
+pub use jobs::JobRollups;
 pub use kept::{Rollups, bring_up_to_date};
 pub use part::{date_of_file, file_name, together};
-pub use sketch::{DROPPED_BITS, Sketch, each_bin};
+pub use sharing::{job_hash, job_number};
+pub use sketch::{DROPPED_BITS, Sketch, each_bin, middle_of_bin};
+pub use steps::{
+    ErrorRow, GAP_MS, GapRow, HandoffRow, LONGEST_GAPS, LONGEST_LIVES, LivesRow, NO_NAME, Spread, StepRows, Steps,
+};
 
 use serde::{Deserialize, Serialize};
 

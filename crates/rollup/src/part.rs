@@ -9,52 +9,98 @@ use std::io::{self, Write as _};
 use emp_catalog::Storage;
 use emp_store::Hour;
 
-const MAGIC: &[u8; 8] = b"EMPROLL1";
+const MAGIC: &[u8; 8] = b"EMPROLL2";
 /// The length of what follows, its CRC-32, and whose it is.
 const HEAD_BYTES: usize = 16;
 
 /// What a file contributes, encoded, under the number that the file has in [`super::kept`].
 pub(super) type Record = (u64, Vec<u8>);
 
+/// What is kept in a file of the index for each day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// What events contribute, each by itself.
+    Events,
+    /// What they contribute as steps of jobs.
+    Jobs,
+}
+
+impl Kind {
+    const ALL: [Self; 2] = [Self::Events, Self::Jobs];
+
+    const fn name_start(self) -> &'static str {
+        match self {
+            Self::Events => NAME_START,
+            Self::Jobs => "jobs-",
+        }
+    }
+
+    fn name(self, date: &str) -> String {
+        format!("{}{date}{NAME_END}", self.name_start())
+    }
+
+    fn date(self, name: &str) -> Option<&str> {
+        name.strip_prefix(self.name_start())?.strip_suffix(NAME_END)
+    }
+}
+
 /// The file of the index in which what the hours of a day contribute is kept. A newer version of another form takes
 /// another name, so that two versions can share a store.
 pub fn file_name(date: &str) -> String {
-    format!("{NAME_START}{date}{NAME_END}")
+    Kind::Events.name(date)
 }
 
 /// The day of such a file; `None` for a file of another name.
 pub fn date_of_file(name: &str) -> Option<&str> {
-    name.strip_prefix(NAME_START)?.strip_suffix(NAME_END)
-}
-
-fn name(day: Hour) -> String {
-    file_name(&day.date())
+    Kind::Events.date(name)
 }
 
 /// Removes what is there of days that have no files any more. `days` are the dates of those that have some.
 pub(super) fn remove_others(storage: &Storage, days: &BTreeSet<String>) -> io::Result<()> {
-    storage.remove(|name| date_of_file(name).is_some_and(|date| !days.contains(date)))
+    storage.remove(|name| {
+        let date = Kind::ALL.iter().find_map(|kind| kind.date(name));
+        date.is_some_and(|date| !days.contains(date))
+    })
 }
 
 const NAME_START: &str = "rollups-";
-const NAME_END: &str = ".v1";
+const NAME_END: &str = ".v2";
 
 /// The files of one day, as they were read.
+#[derive(Debug)]
 pub(super) struct Part {
-    day: Hour,
+    name: String,
     /// The one that may be written to comes first.
     copies: Vec<Vec<u8>>,
 }
 
 impl Part {
     /// What is there of the day in which this hour lies.
-    pub fn read(storage: &Storage, day: Hour) -> Self {
-        Self { day, copies: storage.read_each(&name(day)).collect() }
+    pub fn read(storage: &Storage, kind: Kind, day: Hour) -> Self {
+        let name = kind.name(&day.date());
+        Self { copies: storage.read_each(&name).collect(), name }
     }
 
     /// Each record that is whole.
     pub fn records(&self) -> impl Iterator<Item = (u64, &[u8])> {
         self.copies.iter().flat_map(|bytes| Records::of(bytes))
+    }
+
+    /// Where each record that is whole stands: in which copy, its number, and where its payload lies.
+    pub fn places(&self) -> Vec<(usize, u64, std::ops::Range<usize>)> {
+        let mut places = Vec::new();
+        for (at, bytes) in self.copies.iter().enumerate() {
+            for (number, payload) in Records::of(bytes) {
+                let start = payload.as_ptr() as usize - bytes.as_ptr() as usize;
+                places.push((at, number, start..start + payload.len()));
+            }
+        }
+        places
+    }
+
+    /// The payload at a place.
+    pub fn bytes(&self, copy: usize, range: std::ops::Range<usize>) -> Option<&[u8]> {
+        self.copies.get(copy)?.get(range)
     }
 
     /// Adds records. Where most of what is there is of files that are not among `files` any more, or cannot be read,
@@ -68,9 +114,9 @@ impl Part {
         let mut added = Vec::new();
         records.iter().try_for_each(|(file, payload)| write(&mut added, *file, payload))?;
         if is_whole {
-            return storage.append(&name(self.day), MAGIC, &added);
+            return storage.append(&self.name, MAGIC, &added);
         }
-        storage.replace(&name(self.day), |out| {
+        storage.replace(&self.name, |out| {
             let mut out = io::BufWriter::new(out);
             out.write_all(MAGIC)?;
             kept.iter().try_for_each(|(file, payload)| write(&mut out, *file, payload))?;

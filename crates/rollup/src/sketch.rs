@@ -19,8 +19,12 @@ impl Sketch {
         let mut encoded = Vec::with_capacity(3 * bins.len());
         let mut before = 0;
         for (bin, count) in bins {
-            push(&mut encoded, u64::from(bin - before));
-            push(&mut encoded, *count);
+            // Most bins count one: that takes a bit, and no number of its own.
+            let is_one = *count == 1;
+            push(&mut encoded, u64::from(bin - before) << 1 | u64::from(!is_one));
+            if !is_one {
+                push(&mut encoded, *count);
+            }
             before = *bin;
         }
         Self(encoded)
@@ -35,15 +39,23 @@ impl Sketch {
 /// Each bin of a sketch with its count. Bytes that are no sketch are read as far as they are one.
 pub fn each_bin(mut sketch: &[u8], mut take: impl FnMut(u32, u64)) {
     let mut bin = 0_u32;
-    while let (Some(more), Some(count)) = (pull(&mut sketch), pull(&mut sketch)) {
-        let Some(next) = u32::try_from(more).ok().and_then(|more| bin.checked_add(more)) else { return };
+    while let Some(more) = pull(&mut sketch) {
+        let Some(count) = (if more & 1 == 0 { Some(1) } else { pull(&mut sketch) }) else { return };
+        let Some(next) = u32::try_from(more >> 1).ok().and_then(|more| bin.checked_add(more)) else { return };
         bin = next;
         take(bin, count);
     }
 }
 
+/// The duration in the middle of a bin, in ms; zero is counted apart from what is near to it.
+pub fn middle_of_bin(bin: u32) -> f64 {
+    let least = u64::from(bin) << DROPPED_BITS;
+    let value = f64::from_bits(least);
+    if value == 0.0 || !value.is_finite() { value } else { f64::from_bits(least + (1 << DROPPED_BITS) / 2) }
+}
+
 /// Seven bits a byte, the lowest first, as LEB128 has it.
-fn push(bytes: &mut Vec<u8>, mut number: u64) {
+pub(super) fn push(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         bytes.push(number as u8 | 0x80);
         number >>= 7;
@@ -51,7 +63,7 @@ fn push(bytes: &mut Vec<u8>, mut number: u64) {
     bytes.push(number as u8);
 }
 
-fn pull(bytes: &mut &[u8]) -> Option<u64> {
+pub(super) fn pull(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0;
     for shift in (0..64).step_by(7) {
         let (byte, rest) = bytes.split_first()?;

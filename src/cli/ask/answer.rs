@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use emp_collect::Lag;
 use emp_findings::Carried;
-use emp_investigate::{ByClocks, Investigation, WithoutLevel, clocks_note};
+use emp_investigate::{ByClocks, EVENTS_READ_MAX, Investigation, WithoutLevel, clocks_note, has_many_events};
 use emp_prompt::clear;
 use emp_query::{
     Answer, CannedQuery, Engine, Learning, OnLearning, QueryError, Settings, canned_queries, find, literal,
@@ -114,7 +114,7 @@ pub(super) async fn ask_by_clocks(
     as_of: &AsOf,
     name: &str,
     job: Option<String>,
-    parameters: Vec<Option<(String, String)>>,
+    (parameters, exact): (Vec<Option<(String, String)>>, bool),
 ) -> Outcome {
     let queries = canned()?;
     let query = find(&queries, name)?;
@@ -131,12 +131,42 @@ pub(super) async fn ask_by_clocks(
         };
         let of_clocks = |given: &&(String, String)| ["job_id", "since", "until"].contains(&given.0.as_str());
         let of_clocks: Vec<(String, String)> = parameters.iter().filter(of_clocks).cloned().collect();
+        let of_clocks = if exact { of_clocks } else { of_last_week(asking, engine, as_of, of_clocks)? };
         let note = clocks_note(engine, &of_clocks, by).await?;
         let hint = if by == ByClocks::Corrected { "; --raw-clocks takes their word" } else { "" };
         asking.warn(note.map(|note| note + hint).as_slice());
+        let events = if exact { u64::MAX } else { EVENTS_READ_MAX };
+        if let Some(answer) = engine.canned_from_files(query, &parameters, events).await? {
+            // The longest silences themselves are exact.
+            if name != "gaps" {
+                asking.warn(&["≈ p50, p95 and p99 are within 1 %; --exact reads each event".to_owned()]);
+            }
+            return Ok(answer);
+        }
         Ok::<_, Failure>(engine.canned(query, &parameters).await?)
     })
     .await
+}
+
+/// Of a range with very many events it is the last week's clocks that somebody can still put right.
+fn of_last_week(
+    asking: &Asking<'_>,
+    engine: &Engine,
+    as_of: &AsOf,
+    mut given: Vec<(String, String)>,
+) -> Result<Vec<(String, String)>, Failure> {
+    const WEEK_MS: i64 = 7 * 24 * 3_600_000;
+    let now_ms = as_of.ms(asking, engine)?;
+    let bound = |name: &str| -> Result<Option<i64>, Failure> {
+        let text = given.iter().rev().find(|(given, _)| given == name);
+        text.map(|(_, text)| moment(asking, text, now_ms)).transpose()
+    };
+    let (since_ms, until_ms) = (bound("since")?, bound("until")?);
+    if given.iter().all(|(name, _)| name != "job_id") && has_many_events(engine, since_ms, until_ms)? {
+        let last_week_ms = until_ms.unwrap_or(now_ms) - WEEK_MS;
+        given.push(("since".to_owned(), since_ms.map_or(last_week_ms, |ms| ms.max(last_week_ms)).to_string()));
+    }
+    Ok(given)
 }
 
 /// Every canned query, the user's own from `EMP_EVENTS_SQL` included.
@@ -297,6 +327,7 @@ pub(super) fn on_learning() -> Option<OnLearning> {
             Learning::Ids => "ids",
             Learning::Texts => "words",
             Learning::Hours => "events",
+            Learning::Jobs => "jobs",
         };
         if done == all {
             clear();

@@ -28,6 +28,9 @@ pub(crate) struct Gaps {
     /// By the producers' clocks as they are, also where one is proven to be wrong
     #[arg(long)]
     raw_clocks: bool,
+    /// Read each event, so that the quantiles of more than a million of them are exact, too
+    #[arg(long)]
+    exact: bool,
     /// Rows at most [default: 20]
     #[arg(long, value_name = "ROWS")]
     limit: Option<String>,
@@ -47,6 +50,6 @@ impl Gaps {
             By::Gap => "gaps",
             By::Class => "gap-classes",
         };
-        ask_by_clocks(asking, &self.as_of, query, self.job_id, parameters).await
+        ask_by_clocks(asking, &self.as_of, query, self.job_id, (parameters, self.exact)).await
     }
 }

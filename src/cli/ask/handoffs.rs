@@ -24,6 +24,9 @@ pub(crate) struct Handoffs {
     /// By the producers' clocks as they are, also where one is proven to be wrong
     #[arg(long)]
     raw_clocks: bool,
+    /// Read each event, so that the quantiles of more than a million of them are exact, too
+    #[arg(long)]
+    exact: bool,
     /// Rows at most [default: 50]
     #[arg(long, value_name = "ROWS")]
     limit: Option<String>,
@@ -33,6 +36,6 @@ impl Handoffs {
     pub async fn answer(self, asking: &Asking<'_>) -> Outcome {
         let own = [parameter("limit", self.limit), clocks(self.raw_clocks)];
         let parameters = self.range.parameters(asking, &self.as_of)?.into_iter().chain(own).collect();
-        ask_by_clocks(asking, &self.as_of, "handoffs", self.job_id, parameters).await
+        ask_by_clocks(asking, &self.as_of, "handoffs", self.job_id, (parameters, self.exact)).await
     }
 }

@@ -37,6 +37,8 @@ pub use self::table::changes_table;
 
 /// Of the changes that are told this share is false, at most.
 const Q_MAX: f64 = 0.01;
+/// Of the earlier range the store has this part, at least, or it says nothing about the later one.
+const COVERED_SHARE_MIN: i64 = 20;
 
 /// Two ranges of time, each from its first moment to before its last, in ms since the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +98,10 @@ impl ChangesQuestion {
 /// [`InvestigationError`] where the store cannot be read.
 pub async fn changes(engine: &Engine, question: &ChangesQuestion) -> Result<Changes, InvestigationError> {
     let (mut ranges, mut notes) = Ranges::within_store(engine, question.before, question.after).await?;
+    if let Some(nothing) = nothing_before(engine, question, &ranges, &notes).await? {
+        return Ok(nothing);
+    }
+    notes.splice(0..0, ranges.put_right(engine).await?);
     let tally = Tally::of(engine, &ranges).await?;
     let series = tally.series.all(&tally.names);
     let mut events = vec![0; ranges.slots()];
@@ -134,6 +140,47 @@ pub async fn changes(engine: &Engine, question: &ChangesQuestion) -> Result<Chan
     judge(&mut candidates);
     found.changes = fold::told(engine, candidates, &ranges).await?;
     Ok(found)
+}
+
+/// The answer where the store has next to nothing of the earlier range: then the events of the later one need not be
+/// looked through.
+async fn nothing_before(
+    engine: &Engine,
+    question: &ChangesQuestion,
+    ranges: &Ranges,
+    notes: &[String],
+) -> Result<Option<Changes>, InvestigationError> {
+    let (asked_ms, covered_ms) =
+        (question.before.1 - question.before.0, ranges.before.until_ms - ranges.before.since_ms);
+    let events = async |side: &Side| -> Result<u64, InvestigationError> {
+        let within = ranges.times.within(side.since_ms, side.until_ms);
+        let counted = Rows::ask(engine, &format!("select count(*) as events from events where {within}")).await?;
+        Ok(counted.map(|row| row.integer("events"))?.first().map_or(0, |events| events.unsigned_abs()))
+    };
+    let is_little = covered_ms < asked_ms / COVERED_SHARE_MIN;
+    let before_events = events(&ranges.before).await?;
+    if before_events > 0 && !is_little {
+        return Ok(None);
+    }
+    let covered = emp_units::millis(covered_ms as f64);
+    let said = match before_events {
+        0 => vec!["the earlier range has no events: there is nothing to compare".to_owned()],
+        _ => vec![format!("the store has only {covered} of the earlier range: too little to compare with")],
+    };
+    let known = notes.iter().filter(|_| before_events == 0).cloned();
+    Ok(Some(Changes {
+        after: range(&ranges.after),
+        before: range(&ranges.before),
+        after_hours: rounded(ranges.after.hours()),
+        before_hours: rounded(ranges.before.hours()),
+        after_events: events(&ranges.after).await?,
+        before_events,
+        jobs: None,
+        tests: 0,
+        q_max: Q_MAX,
+        changes: Vec::new(),
+        notes: known.chain(said).collect(),
+    }))
 }
 
 fn range(side: &Side) -> [Moment; 2] {

@@ -116,10 +116,6 @@ impl Ranges {
             return Ok((ranges, vec!["the store has no events".to_owned()]));
         };
         let mut notes = Vec::new();
-        if let Some(note) = clocks_of(engine, ranges.ends()).await? {
-            ranges.times = Times::PutRight;
-            notes.push(note);
-        }
         let slack_ms = (after.1 - after.0).min(before.1 - before.0) / SLOTS;
         for (side, name) in [(&mut ranges.before, "earlier"), (&mut ranges.after, "later")] {
             if side.since_ms < first_ms && first_ms < side.until_ms {
@@ -146,6 +142,15 @@ impl Ranges {
         }
         ranges.cut();
         Ok((ranges, notes))
+    }
+
+    /// Goes by corrected times from now on, where a clock is proven to be wrong, which is said.
+    pub async fn put_right(&mut self, engine: &Engine) -> Result<Option<String>, InvestigationError> {
+        let note = clocks_of(engine, self.ends()).await?;
+        if note.is_some() {
+            self.times = Times::PutRight;
+        }
+        Ok(note)
     }
 
     /// Asks for rows of either.

@@ -7,6 +7,7 @@
 
 mod asked;
 mod below;
+mod durations;
 mod hourly;
 mod range;
 mod split;
@@ -27,6 +28,8 @@ use hourly::is_hourly;
 use range::{Range, WholeHours};
 use split::Split;
 use table::{Hours, Others, Read, of_events, of_hours};
+
+pub use durations::DurationCounts;
 
 /// Rewrites such questions.
 pub(crate) fn from_rollups(source: &Arc<Source>) -> OfAggregates {

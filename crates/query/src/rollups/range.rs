@@ -76,6 +76,12 @@ pub(super) struct WholeHours {
 }
 
 impl WholeHours {
+    /// Those that lie in a range, however few they are.
+    pub fn within(since_ms: i64, until_ms: i64) -> Self {
+        let since_ms = since_ms.div_euclid(HOUR_MS) * HOUR_MS + if since_ms % HOUR_MS == 0 { 0 } else { HOUR_MS };
+        Self { since_ms: Some(since_ms), until_ms: Some(until_ms.div_euclid(HOUR_MS) * HOUR_MS) }
+    }
+
     /// Does this moment lie in one of them?
     pub fn contain(&self, ms: i64) -> bool {
         self.since_ms.is_none_or(|since_ms| ms >= since_ms) && self.until_ms.is_none_or(|until_ms| ms < until_ms)

@@ -4,6 +4,7 @@
 //! where they are proven wrong; who handed a job on is who sent the event that arrived before, by Redis' clock alone.
 
 mod exec;
+mod figures;
 mod names;
 mod rows;
 mod scan;
@@ -31,6 +32,8 @@ use scan::{Place, Progress, Scan, Unit};
 use wanted::Wanted;
 
 pub(crate) use exec::TransitionsExec;
+pub(crate) use figures::Known as KnownJobs;
+pub use figures::{ErrorFigures, JobFigures};
 pub(crate) use rows::schema;
 
 /// The table, by corrected clocks or by those of the producers.

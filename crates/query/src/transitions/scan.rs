@@ -180,6 +180,7 @@ impl<'a> Worker<'a> {
             seq: unit.overlaps,
             workers: self.scan.columns.contains(&Column::WorkerId),
             clocks: self.scan.clocks.as_deref(),
+            unit: 0,
         };
         let mut jobs = Jobs::default();
         let scan = self.scan;

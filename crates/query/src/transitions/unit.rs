@@ -31,6 +31,8 @@ pub(super) struct Needs<'a> {
     pub workers: bool,
     /// What is known of clocks that are behind; `None` where clocks count as they are.
     pub clocks: Option<&'a Offsets>,
+    /// The number that the events' [`Event::unit`] will be.
+    pub unit: u32,
 }
 
 impl Needs<'_> {
@@ -243,6 +245,7 @@ impl Reading {
                 event_type: event_types[row],
                 service: services[row],
                 worker: workers[row],
+                unit: needs.unit,
             });
         }
         self.rows += batch.num_rows() as u64;

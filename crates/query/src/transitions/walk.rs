@@ -18,6 +18,8 @@ pub(super) struct Event {
     pub service: u32,
     /// [`NONE`] where it names no worker.
     pub worker: u32,
+    /// Where it was read: a number that whoever reads has given to the file.
+    pub unit: u32,
 }
 
 /// In place of the number of a text: there is none.

@@ -5,6 +5,7 @@
 mod canned;
 mod damage;
 mod errors;
+mod figures;
 mod functions;
 mod index;
 mod json;

@@ -1,0 +1,134 @@
+//! What a file contributes to questions about the steps of jobs.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::sketch::Sketch;
+
+/// A silence from this length on is a gap, where nobody says otherwise.
+pub const GAP_MS: i64 = 5_000;
+/// Stands for a name that an event lacks.
+pub const NO_NAME: u32 = u32::MAX;
+/// So many of the longest are kept, of silences.
+pub const LONGEST_GAPS: usize = 20;
+/// The same of lives.
+pub const LONGEST_LIVES: usize = 5;
+
+/// What the steps of jobs in one file contribute: each event of a job with the one before it, wherever that is.
+///
+/// A step belongs to the file of its later event, and the life of a job to that of the event that happened last.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Steps {
+    /// Types of events and services, by their numbers in the rows.
+    pub names: Vec<Box<str>>,
+    /// What they contribute.
+    pub rows: StepRows,
+}
+
+/// [`Steps`], with numbers for names.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StepRows {
+    /// When the first event happened that has to do with any of it, and the last, in ms since the epoch; `None` where
+    /// there is none.
+    pub times: Option<(i64, i64)>,
+    /// The longest silences, longest first, in ms.
+    pub longest_gaps: Vec<i64>,
+    /// Those from [`GAP_MS`] on, by the events and services on both sides.
+    pub gaps: Vec<GapRow>,
+    /// From one service to another.
+    pub handoffs: Vec<HandoffRow>,
+    /// How long jobs were heard of.
+    pub lives: LivesRow,
+    /// The file's own errors, by what they say.
+    pub errors: Vec<ErrorRow>,
+}
+
+/// Errors of one service and type that say the same but for ids and numbers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ErrorRow {
+    /// Who sent them, what they are, and what they say.
+    pub kind: [u32; 3],
+    /// How many.
+    pub events: u64,
+    /// When the first happened by its producer's clock, and the last, in ms since the epoch.
+    pub times: (i64, i64),
+    /// How many in each hour since the epoch that has any.
+    pub hours: Vec<(i64, u64)>,
+    /// Of how many jobs that have events in no other file.
+    pub alone: u64,
+    /// Of which others, by their numbers, ascending.
+    pub shared: Vec<u64>,
+}
+
+/// Silences between events of the same types and services.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GapRow {
+    /// The event before, who sent it, the event after, and who sent that.
+    pub class: [u32; 4],
+    /// How many, how long, and the longest.
+    pub spread: Spread,
+}
+
+/// Events that arrived after one of another service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HandoffRow {
+    /// From which service to which.
+    pub pair: [u32; 2],
+    /// How many took no less than nothing, how long, and the longest.
+    pub spread: Spread,
+    /// How many came out below zero.
+    pub skewed: u64,
+}
+
+/// Times of one kind.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Spread {
+    /// How many.
+    pub count: u64,
+    /// All of them together, in ms.
+    pub sum_ms: i64,
+    /// The longest, with its job: of equal ones the first by name.
+    pub longest: Option<(i64, Box<str>)>,
+    /// How they are spread, as [`super::Bins`].
+    pub sketch: Sketch,
+}
+
+/// How long jobs were heard of, from the first of their events to the last.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct LivesRow {
+    /// How many jobs.
+    pub count: u64,
+    /// How their lives are spread.
+    pub sketch: Sketch,
+    /// The longest, with their jobs, longest first.
+    pub longest: Vec<(i64, Box<str>)>,
+}
+
+/// As it is kept: names by their hashes, since the same ones come up in each hour.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    names: Vec<u32>,
+    rows: StepRows,
+}
+
+impl Steps {
+    /// In bytes, with the names by `number`.
+    pub(super) fn encode(&self, number: impl Fn(&str) -> u32) -> std::io::Result<Vec<u8>> {
+        let names = self.names.iter().map(|name| number(name)).collect();
+        postcard::to_stdvec(&Kept { names, rows: self.rows.clone() }).map_err(std::io::Error::other)
+    }
+
+    /// `None` where it is none, or one of its names is not known.
+    pub(super) fn decode(bytes: &[u8], names: &HashMap<u32, Box<str>>) -> Option<Self> {
+        let kept: Kept = postcard::from_bytes(bytes).ok()?;
+        let names: Option<Vec<Box<str>>> = kept.names.iter().map(|number| names.get(number).cloned()).collect();
+        let names = names?;
+        let all = names.len() as u32;
+        let is_named = |numbers: &[u32]| numbers.iter().all(|number| *number < all || *number == NO_NAME);
+        let are_named = kept.rows.gaps.iter().all(|row| is_named(&row.class))
+            && kept.rows.handoffs.iter().all(|row| is_named(&row.pair))
+            && kept.rows.errors.iter().all(|row| is_named(&row.kind));
+        are_named.then_some(Self { names, rows: kept.rows })
+    }
+}
