@@ -11,7 +11,7 @@ use datafusion::datasource::physical_plan::{FileGroup, FileScanConfig};
 use datafusion::error::DataFusionError;
 use datafusion::execution::{FunctionRegistry as _, SessionState};
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::{ExecutionPlan, SendableRecordBatchStream};
 use datafusion::prelude::SessionContext;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
