@@ -111,11 +111,7 @@ pub async fn changes(engine: &Engine, question: &ChangesQuestion) -> Result<Chan
     notes.extend(ranges.cover(&events));
     notes.extend(lost(engine, &ranges).await?);
     notes.extend(tally.jobs.note());
-    for (side, name) in [(&ranges.before, "earlier"), (&ranges.after, "later")] {
-        if side.events == 0 {
-            notes.push(format!("the {name} range has no events: there is nothing to compare"));
-        }
-    }
+    notes.extend(empty(ranges.before.events, ranges.after.events));
     let mut found = Changes {
         after: range(&ranges.after),
         before: range(&ranges.before),
@@ -162,18 +158,19 @@ async fn nothing_before(
     if before_events > 0 && !is_little {
         return Ok(None);
     }
+    let after_events = events(&ranges.after).await?;
     let covered = emp_units::millis(covered_ms as f64);
-    let said = match before_events {
-        0 => vec!["the earlier range has no events: there is nothing to compare".to_owned()],
-        _ => vec![format!("the store has only {covered} of the earlier range: too little to compare with")],
-    };
+    let mut said: Vec<String> = empty(before_events, after_events).collect();
+    if before_events > 0 {
+        said.push(format!("the store has only {covered} of the earlier range: too little to compare with"));
+    }
     let known = notes.iter().filter(|_| before_events == 0).cloned();
     Ok(Some(Changes {
         after: range(&ranges.after),
         before: range(&ranges.before),
         after_hours: rounded(ranges.after.hours()),
         before_hours: rounded(ranges.before.hours()),
-        after_events: events(&ranges.after).await?,
+        after_events,
         before_events,
         jobs: None,
         tests: 0,
@@ -181,6 +178,13 @@ async fn nothing_before(
         changes: Vec::new(),
         notes: known.chain(said).collect(),
     }))
+}
+
+/// What is said of ranges without events.
+fn empty(before_events: u64, after_events: u64) -> impl Iterator<Item = String> {
+    let ranges = [(before_events, "earlier"), (after_events, "later")].into_iter();
+    let empty = ranges.filter(|(events, _)| *events == 0);
+    empty.map(|(_, name)| format!("the {name} range has no events: there is nothing to compare"))
 }
 
 fn range(side: &Side) -> [Moment; 2] {

@@ -77,7 +77,7 @@ impl Engine {
         since_ms: Option<i64>,
         until_ms: Option<i64>,
     ) -> Result<Option<JobFigures>, QueryError> {
-        let tally = self.split(Range { since_ms, until_ms }, |split| all(split)).await?;
+        let tally = self.split(Range { since_ms, until_ms }, all).await?;
         Ok(tally.map(|tally| JobFigures {
             jobs: tally.jobs,
             lives: tally.lives,

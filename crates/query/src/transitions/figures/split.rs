@@ -22,6 +22,9 @@ use super::reading::each_job;
 use super::tally::{Range, Tally};
 use crate::view::{Learning, OnLearning, View};
 
+/// Is shown a job's id, its steps, and which of the files these come from are to be counted here.
+type Show<'a> = dyn FnMut(&str, &[Transition], &dyn Fn(u32) -> bool) + 'a;
+
 /// Events that are put together at once, about.
 const EVENTS_AT_ONCE: u64 = 300_000;
 
@@ -205,7 +208,7 @@ impl<'a> Split<'a> {
     pub fn read_others(
         &self,
         is_to_be_read: impl Fn(&Steps) -> bool,
-        show: &mut dyn FnMut(&str, &[Transition], &dyn Fn(u32) -> bool),
+        show: &mut Show<'_>,
     ) -> Result<()> {
         let is_read = |unit: usize| match self.is_told[unit] {
             true => self.steps[unit].as_ref().is_some_and(&is_to_be_read),
