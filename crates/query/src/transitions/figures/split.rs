@@ -205,11 +205,7 @@ impl<'a> Split<'a> {
 
     /// Shows each job with an event of the range in a file that does not tell, or in one that is to be read all the same,
     /// with its steps.
-    pub fn read_others(
-        &self,
-        is_to_be_read: impl Fn(&Steps) -> bool,
-        show: &mut Show<'_>,
-    ) -> Result<()> {
+    pub fn read_others(&self, is_to_be_read: impl Fn(&Steps) -> bool, show: &mut Show<'_>) -> Result<()> {
         let is_read = |unit: usize| match self.is_told[unit] {
             true => self.steps[unit].as_ref().is_some_and(&is_to_be_read),
             false => self.touches(unit),
