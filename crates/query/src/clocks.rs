@@ -6,11 +6,11 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray as _, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::ParamValues;
-use datafusion::scalar::ScalarValue;
 
 use emp_job::{Offsets, Order};
 
 use super::QueryError;
+use super::canned::Values;
 use super::engine::{Engine, Given};
 use super::fetch::column_as;
 use super::functions::HAPPENED_AT;
@@ -66,20 +66,14 @@ impl Engine {
 
     /// Those that a canned query needs, by its parameters.
     pub(super) async fn offsets_for(&self, sql: &str, values: &ParamValues) -> Result<Arc<Offsets>, QueryError> {
-        let ParamValues::Map(values) = values else { return Ok(Arc::default()) };
-        let value = |name: &str| values.get(name).map(|value| &value.value);
-        let is_raw = matches!(value("clocks"), Some(ScalarValue::Utf8(Some(clocks))) if clocks == "raw");
-        if is_raw || !goes_by_clocks(sql) {
+        let values = Values(values);
+        if values.text("clocks") == Some("raw") || !goes_by_clocks(sql) {
             return Ok(Arc::default());
         }
-        if let Some(ScalarValue::Utf8(Some(job_id))) = value("job_id") {
-            return self.offsets_of_job(job_id).await;
+        match values.text("job_id") {
+            Some(job_id) => self.offsets_of_job(job_id).await,
+            None => self.offsets(values.moment_ms("since"), values.moment_ms("until")).await,
         }
-        let ms = |name| match value(name) {
-            Some(ScalarValue::TimestampMillisecond(ms, _)) => *ms,
-            _ => None,
-        };
-        self.offsets(ms("since"), ms("until")).await
     }
 
     /// Those of the time of a job: none where none of its events is late.

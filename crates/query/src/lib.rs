@@ -6,6 +6,7 @@
 //! [`Answer`] or a [`QueryError`].
 
 mod answer;
+mod background;
 mod canned;
 mod clocks;
 mod dialect;

@@ -11,6 +11,7 @@ use emp_catalog::{Catalog, Indexed, IndexingPace, MissingFile, Sealed, SealedFil
 use emp_store::{Layout, Partition, Snapshot, StoreError};
 
 use super::QueryError;
+use super::background::in_background;
 use super::warning::Warning;
 
 /// Looks in vain for a moment in which no file goes.
@@ -215,10 +216,7 @@ impl View {
     /// The sealed files once the index knows all that it can.
     pub async fn with_all_indexed(self: &Arc<Self>, what: Indexed, on_learning: &OnLearning) -> Arc<SealedFiles> {
         let (view, on_learning) = (Arc::clone(self), Arc::clone(on_learning));
-        let task = tokio::task::spawn_blocking(move || view.index(what, &*on_learning));
-        // Joining fails only where the task panicked, and then the query panics with it, or while the runtime
-        // is shut down.
-        task.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+        in_background(move || view.index(what, &*on_learning)).await;
         self.sealed()
     }
 

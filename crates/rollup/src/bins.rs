@@ -1,6 +1,6 @@
 //! Times of jobs, counted by size: a sketch that is being put together, or asked.
 
-use super::sketch::{Sketch, each_bin};
+use super::sketch::{Sketch, each_bin, middle_of};
 
 /// Binary digits that the sketches of jobs drop: of 52 they keep 6, so that a quantile is off by less than 1 %.
 const DROPPED_BITS: u32 = 46;
@@ -66,16 +66,10 @@ impl Bins {
             passed += **count;
             nth < passed
         });
-        found.map(|(place, _)| middle(bin_of(place)))
+        found.map(|(place, _)| middle_of(u64::from(bin_of(place)), DROPPED_BITS))
     }
 }
 
 fn bin_of(place: u32) -> u32 {
     place.checked_sub(1).map_or(0, |above| FIRST + above)
-}
-
-/// The value in the middle of a bin.
-fn middle(bin: u32) -> f64 {
-    let least = u64::from(bin) << DROPPED_BITS;
-    if least == 0 { 0.0 } else { f64::from_bits(least + (1 << DROPPED_BITS) / 2) }
 }

@@ -19,7 +19,7 @@ pub use jobs::JobRollups;
 pub use kept::{Rollups, bring_up_to_date};
 pub use part::{date_of_file, file_name, together};
 pub use sharing::{job_hash, job_number};
-pub use sketch::{DROPPED_BITS, Sketch, each_bin, middle_of_bin};
+pub use sketch::{DROPPED_BITS, Sketch, each_bin, middle_of};
 pub use steps::{
     ErrorRow, GAP_MS, GapRow, HandoffRow, LONGEST_GAPS, LONGEST_LIVES, LivesRow, NO_NAME, Spread, StepRows, Steps,
 };

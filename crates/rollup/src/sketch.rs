@@ -47,11 +47,18 @@ pub fn each_bin(mut sketch: &[u8], mut take: impl FnMut(u32, u64)) {
     }
 }
 
-/// The duration in the middle of a bin, in ms; zero is counted apart from what is near to it.
-pub fn middle_of_bin(bin: u32) -> f64 {
-    let least = u64::from(bin) << DROPPED_BITS;
-    let value = f64::from_bits(least);
-    if value == 0.0 || !value.is_finite() { value } else { f64::from_bits(least + (1 << DROPPED_BITS) / 2) }
+/// The value that stands for a bin: the middle of those whose bits are the bin's without the last `dropped_bits`.
+pub fn middle_of(bin: u64, dropped_bits: u32) -> f64 {
+    let least = f64::from_bits(bin << dropped_bits);
+    if least == 0.0 {
+        // Zero is counted apart from what is near to it.
+        return 0.0;
+    }
+    if least.is_infinite() {
+        // Above infinity there are only the bits of NaN.
+        return least;
+    }
+    f64::from_bits(least.to_bits() + (1_u64 << dropped_bits) / 2)
 }
 
 /// Seven bits a byte, the lowest first, as LEB128 has it.

@@ -13,6 +13,7 @@ use super::QueryError;
 use super::nearest::nearest;
 
 pub use header::Column;
+pub(crate) use parameter::Values;
 pub use parameter::{Kind, Need, Parameter};
 
 /// The project's own queries, as files at build time.

@@ -142,3 +142,33 @@ impl CannedQuery {
         Ok(values)
     }
 }
+
+/// The values of a canned query's parameters, by their names.
+#[derive(Clone, Copy)]
+pub(crate) struct Values<'a>(pub &'a ParamValues);
+
+impl<'a> Values<'a> {
+    fn value(self, name: &str) -> Option<&'a ScalarValue> {
+        let ParamValues::Map(values) = self.0 else { return None };
+        values.get(name).map(|value| &value.value)
+    }
+
+    pub fn text(self, name: &str) -> Option<&'a str> {
+        self.value(name)?.try_as_str().flatten()
+    }
+
+    pub fn number(self, name: &str) -> Option<i64> {
+        match self.value(name)? {
+            ScalarValue::Int64(number) => *number,
+            _ => None,
+        }
+    }
+
+    /// In ms since the epoch.
+    pub fn moment_ms(self, name: &str) -> Option<i64> {
+        match self.value(name)? {
+            ScalarValue::TimestampMillisecond(ms, _) => *ms,
+            _ => None,
+        }
+    }
+}

@@ -17,7 +17,7 @@ use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
 use datafusion::logical_expr::{Accumulator, AggregateUDFImpl, EmitTo, GroupsAccumulator, Signature, Volatility};
 use datafusion::physical_expr::expressions::Literal;
 
-use emp_rollup::{DROPPED_BITS, each_bin};
+use emp_rollup::{DROPPED_BITS, each_bin, middle_of};
 
 /// The name of the approximate one, whose bins are those of the rollups' sketches.
 pub(crate) const APPROXIMATE_QUANTILE: &str = "approx_quantile";
@@ -121,23 +121,9 @@ impl Counts {
         }
     }
 
-    /// The value that stands for a key: the middle of those that it counts.
-    fn value(&self, key: u64) -> f64 {
-        let least = f64::from_bits(key << self.dropped_bits);
-        if least == 0.0 {
-            // Zero is counted apart from what is near to it.
-            return 0.0;
-        }
-        if least.is_infinite() {
-            // Above infinity there are only the bits of NaN.
-            return least;
-        }
-        let middle = (1_u64 << self.dropped_bits) / 2;
-        f64::from_bits(least.to_bits() + middle)
-    }
-
     fn quantile(&self, counts: &HashMap<u64, u64>) -> Option<f64> {
-        let mut sorted: Vec<(f64, u64)> = counts.iter().map(|(key, count)| (self.value(*key), *count)).collect();
+        let mut sorted: Vec<(f64, u64)> =
+            counts.iter().map(|(key, count)| (middle_of(*key, self.dropped_bits), *count)).collect();
         sorted.sort_unstable_by(|(a, _), (b, _)| a.total_cmp(b));
         let all: u64 = sorted.iter().map(|(_, count)| count).sum();
         let place = all.checked_sub(1)? as f64 * self.of;
@@ -154,7 +140,7 @@ impl Counts {
         let mut counts = ListBuilder::new(UInt64Builder::new());
         for group in groups {
             for (key, count) in group {
-                values.values().append_value(self.value(*key));
+                values.values().append_value(middle_of(*key, self.dropped_bits));
                 counts.values().append_value(*count);
             }
             values.append(true);

@@ -57,14 +57,9 @@ impl Range {
 
     /// The hours that lie in it whole; `None` where they are too few to be worth it.
     pub fn whole_hours(self) -> Option<WholeHours> {
-        let since_ms =
-            self.since_ms.map(|ms| ms.div_euclid(HOUR_MS) * HOUR_MS + if ms % HOUR_MS == 0 { 0 } else { HOUR_MS });
-        let until_ms = self.until_ms.map(|ms| ms.div_euclid(HOUR_MS) * HOUR_MS);
-        let is_long = |since_ms: i64, until_ms: i64| until_ms.saturating_sub(since_ms) >= HOURS_MIN * HOUR_MS;
-        since_ms
-            .zip(until_ms)
-            .is_none_or(|(since, until)| is_long(since, until))
-            .then_some(WholeHours { since_ms, until_ms })
+        let hours = WholeHours::of(self.since_ms, self.until_ms);
+        let is_long = |(since_ms, until_ms): (i64, i64)| until_ms.saturating_sub(since_ms) >= HOURS_MIN * HOUR_MS;
+        hours.since_ms.zip(hours.until_ms).is_none_or(is_long).then_some(hours)
     }
 }
 
@@ -77,9 +72,10 @@ pub(super) struct WholeHours {
 
 impl WholeHours {
     /// Those that lie in a range, however few they are.
-    pub fn within(since_ms: i64, until_ms: i64) -> Self {
-        let since_ms = since_ms.div_euclid(HOUR_MS) * HOUR_MS + if since_ms % HOUR_MS == 0 { 0 } else { HOUR_MS };
-        Self { since_ms: Some(since_ms), until_ms: Some(until_ms.div_euclid(HOUR_MS) * HOUR_MS) }
+    pub fn of(since_ms: Option<i64>, until_ms: Option<i64>) -> Self {
+        let begun = |ms: i64| ms.div_euclid(HOUR_MS) * HOUR_MS;
+        let next = |ms: i64| begun(ms) + if ms % HOUR_MS == 0 { 0 } else { HOUR_MS };
+        Self { since_ms: since_ms.map(next), until_ms: until_ms.map(begun) }
     }
 
     /// Does this moment lie in one of them?

@@ -7,9 +7,11 @@ use tokio::sync::OnceCell;
 
 use emp_catalog::{Sealed, SealedFiles};
 use emp_rollup::Rollups;
+use emp_store::Layout;
 
 use super::range::WholeHours;
-use crate::view::{Learning, Source};
+use crate::background::in_background;
+use crate::view::{Learning, OnLearning, Source};
 
 /// One question, whose tables all see the same split.
 #[derive(Debug)]
@@ -42,29 +44,32 @@ impl Split {
         let files = view.sealed();
         let (layout, hours, on_learning) =
             (self.source.layout().clone(), self.hours, Arc::clone(&self.source.on_learning));
-        let task = tokio::task::spawn_blocking(move || {
-            let newest = files.files.iter().map(|file| file.partition.hour).max();
-            // What is still being written to changes with each look.
-            let is_over = |file: &&Sealed| newest.is_some_and(|newest| file.partition.hour < newest);
-            let touches = |file: &&Sealed| {
-                let times = file.facts.as_ref().ok().and_then(|facts| facts.timestamps);
-                times.is_some_and(|(first_ms, last_ms)| hours.touch(first_ms, last_ms))
-            };
-            let wanted: Vec<&Sealed> = files.files.iter().filter(is_over).filter(touches).collect();
-            let rollups = Rollups::of(&layout, &wanted, &|done, all| on_learning(Learning::Hours, done, all));
+        let choose = move || {
+            let rollups = rollups_of(&files, hours, &layout, &on_learning);
             let has_edges = |file: &Sealed| {
                 rollups.rows(file).is_some_and(|rows| rows.iter().any(|row| !hours.contain(row.hour_ms)))
             };
             let have_edges = files.files.iter().map(has_edges).collect();
             Chosen { files, rollups, have_edges }
-        });
-        // Joining fails only where the task panicked, and then the query panics with it, or while the runtime
-        // is shut down.
-        let chosen = task.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+        };
+        let chosen = in_background(choose).await;
         // Whoever asks is told of files that differ from ours, as by a scan.
         view.usable(chosen.rolled_up().collect());
         Ok(Arc::new(chosen))
     }
+}
+
+/// What is kept of the files that may have events of these hours.
+pub(super) fn rollups_of(files: &SealedFiles, hours: WholeHours, layout: &Layout, on_learning: &OnLearning) -> Rollups {
+    let newest = files.files.iter().map(|file| file.partition.hour).max();
+    // What is still being written to changes with each look.
+    let is_over = |file: &&Sealed| newest.is_some_and(|newest| file.partition.hour < newest);
+    let touches = |file: &&Sealed| {
+        let times = file.facts.as_ref().ok().and_then(|facts| facts.timestamps);
+        times.is_some_and(|(first_ms, last_ms)| hours.touch(first_ms, last_ms))
+    };
+    let wanted: Vec<&Sealed> = files.files.iter().filter(is_over).filter(touches).collect();
+    Rollups::of(layout, &wanted, &|done, all| on_learning(Learning::Hours, done, all))
 }
 
 impl Chosen {

@@ -276,18 +276,20 @@ impl Scan {
         for unit in &self.units {
             match &unit.place {
                 Place::Sealed(position, _) => files.push(&self.files.files[*position]),
-                Place::Segment(at) => segments.push(jobs_of(&self.view.snapshot.segments[*at].batches)),
+                Place::Segment(at) => {
+                    segments.push(jobs_of(&self.view.snapshot.segments[*at].batches, SharedJobs::hash))
+                }
             }
         }
         self.files.shared_jobs(&files, &segments)
     }
 }
 
-/// The hashes of the jobs in rows that are in memory, each once.
-fn jobs_of(batches: &[RecordBatch]) -> Vec<u64> {
+/// The hashes of the jobs in rows that are in memory, ascending, each once.
+pub(super) fn jobs_of<H: Ord>(batches: &[RecordBatch], hash: impl Fn(&str) -> H) -> Vec<H> {
     let columns = batches.iter().filter_map(|batch| batch.column_by_name("job_id")?.as_string_opt::<i32>());
     let ids = columns.flat_map(|ids| (0..ids.len()).filter(|row| ids.is_valid(*row)).map(|row| ids.value(row)));
-    let mut hashes: Vec<u64> = ids.map(SharedJobs::hash).collect();
+    let mut hashes: Vec<H> = ids.map(hash).collect();
     hashes.sort_unstable();
     hashes.dedup();
     hashes

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use emp_event::Level;
 use emp_query::{Engine, HAPPENED_MS, canned_queries, find, happened_within};
 
+use crate::happenings::{Change, change, go_through, kept};
 use crate::support::*;
 
 const SERVICES: [&str; 3] = ["api", "worker", "hook"];
@@ -184,17 +185,10 @@ fn assert_lives_agree(store: &TestStore, (since, until): Bounds) {
     });
 }
 
-/// Something that happens to a store, after which files contribute something else, or are known in another form.
-#[derive(Debug, Clone, Copy)]
-enum Change {
-    Compacted,
-    LateEvents,
-    FileGone,
-    KeptGone,
-    KeptDamaged,
-    KeptCutShort,
-}
+/// How the files begin in which that is kept.
+const NAME_START: &str = "jobs-";
 
+/// What happens to a store here.
 const CHANGES: [Change; 6] = [
     Change::Compacted,
     Change::LateEvents,
@@ -204,41 +198,8 @@ const CHANGES: [Change; 6] = [
     Change::KeptCutShort,
 ];
 
-fn kept(store: &TestStore) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(store.layout.index()) else { return Vec::new() };
-    let paths = entries.map(|entry| entry.unwrap().path());
-    let mut found: Vec<_> =
-        paths.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("jobs-")).collect();
-    found.sort();
-    found
-}
-
-fn rewrite(path: &PathBuf, change: impl FnOnce(&mut Vec<u8>)) {
-    let mut bytes = std::fs::read(path).unwrap();
-    change(&mut bytes);
-    std::fs::write(path, bytes).unwrap();
-}
-
-fn happen(store: &TestStore, change: Change, events: &[TestEvent]) {
-    match change {
-        Change::Compacted => {
-            let later = BASE + 1_000 * HOUR;
-            emp_store::compact(&store.layout, later, &mut Default::default(), &mut |_| ()).unwrap();
-        }
-        // Of the same jobs, among what was there and beside it.
-        Change::LateEvents => store.sealed_by(&format!("late{}", store.parquet_files().len()), events),
-        Change::FileGone => _ = store.parquet_files().first().map(|path| std::fs::remove_file(path).unwrap()),
-        Change::KeptGone => kept(store).iter().for_each(|path| std::fs::remove_file(path).unwrap()),
-        Change::KeptDamaged => kept(store).iter().for_each(|path| {
-            rewrite(path, |bytes| {
-                let middle = bytes.len() / 2;
-                bytes[middle] ^= 0xff;
-            });
-        }),
-        Change::KeptCutShort => kept(store).iter().for_each(|path| {
-            rewrite(path, |bytes| bytes.truncate(bytes.len().saturating_sub(5)));
-        }),
-    }
+fn kept_of_jobs(store: &TestStore) -> Vec<PathBuf> {
+    kept(store, NAME_START)
 }
 
 proptest! {
@@ -250,20 +211,11 @@ proptest! {
         late in events(),
         cuts in (0.0..1.0_f64, 0.0..1.0_f64),
         ranges in prop::collection::vec(bounds(), 2),
-        changes in prop::collection::vec(prop::sample::select(&CHANGES[..]), 2),
+        changes in prop::collection::vec(change(&CHANGES), 2),
     ) {
-        let store = TestStore::new();
-        let at = |share: f64| (share * events.len() as f64) as usize;
-        let (first, second) = (at(cuts.0.min(cuts.1)), at(cuts.0.max(cuts.1)));
-        store.sealed(&events[..first]);
-        store.sealed_by("c1", &events[first..second]);
-        store.journal(&events[second..]);
-        // The first time they are derived, the second time they are read.
-        ranges.iter().chain(&ranges).for_each(|range| assert_all_agree(&store, *range));
-        for change in changes {
-            happen(&store, change, &late);
-            ranges.iter().for_each(|range| assert_all_agree(&store, *range));
-        }
+        go_through((&events, &late), cuts, (&changes, NAME_START), |store| {
+            ranges.iter().for_each(|range| assert_all_agree(store, *range));
+        });
     }
 }
 
@@ -287,7 +239,7 @@ fn some_events() -> Vec<TestEvent> {
 fn what_a_file_contributes_is_kept_and_not_kept_twice() {
     let store = TestStore::new();
     store.sealed(&some_events());
-    let sizes = || kept(&store).iter().map(|path| path.metadata().unwrap().len()).collect::<Vec<_>>();
+    let sizes = || kept_of_jobs(&store).iter().map(|path| path.metadata().unwrap().len()).collect::<Vec<_>>();
     assert_all_agree(&store, (None, None));
     let before = sizes();
     assert_eq!(before.len(), 2, "a file for each day");
@@ -302,7 +254,7 @@ fn events_that_follow_change_no_answer_and_nothing_that_is_kept_of_earlier_hours
     let store = TestStore::new();
     store.sealed(&some_events());
     assert_all_agree(&store, (None, None));
-    let before = kept(&store).first().unwrap().metadata().unwrap().len();
+    let before = kept_of_jobs(&store).first().unwrap().metadata().unwrap().len();
     let late = [
         event(12 * HOUR, "hook", "webhook.sent", "job_1"),
         event(12 * HOUR + 1, "hook", "webhook.sent", "job_120").ahead(-5 * HOUR),
@@ -310,7 +262,7 @@ fn events_that_follow_change_no_answer_and_nothing_that_is_kept_of_earlier_hours
     store.journal(&late);
     assert_all_agree(&store, (None, None));
     assert_all_agree(&store, (None, Some(11 * HOUR)));
-    assert_eq!(kept(&store).first().unwrap().metadata().unwrap().len(), before);
+    assert_eq!(kept_of_jobs(&store).first().unwrap().metadata().unwrap().len(), before);
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod damage;
 mod errors;
 mod figures;
 mod functions;
+mod happenings;
 mod index;
 mod json;
 mod pruning;

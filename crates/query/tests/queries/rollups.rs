@@ -1,5 +1,6 @@
 //! Questions about many events: what hours contribute beside reading all events.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
@@ -7,6 +8,7 @@ use proptest::prelude::*;
 use emp_event::Level;
 use emp_query::{Engine, Learning, OnLearning, Settings};
 
+use crate::happenings::{Change, change, go_through, kept};
 use crate::support::*;
 
 const HOURS: i64 = 40;
@@ -102,62 +104,22 @@ fn assert_agree(store: &TestStore, [rolled, read]: &[String; 2]) {
     }
 }
 
-/// Something that happens to a store, after which its hours contribute something else, or are known in another form.
-#[derive(Debug, Clone, Copy)]
-enum Change {
-    Compacted,
-    LateEvents,
-    FileGone,
-    FileDamaged,
-    RollupsGone,
-    RollupsDamaged,
-    RollupsCutShort,
-}
+/// How the files begin in which that is kept.
+const NAME_START: &str = "rollups-";
 
+/// What happens to a store here.
 const CHANGES: [Change; 7] = [
     Change::Compacted,
     Change::LateEvents,
     Change::FileGone,
     Change::FileDamaged,
-    Change::RollupsGone,
-    Change::RollupsDamaged,
-    Change::RollupsCutShort,
+    Change::KeptGone,
+    Change::KeptDamaged,
+    Change::KeptCutShort,
 ];
 
-fn rollups(store: &TestStore) -> Vec<std::path::PathBuf> {
-    let entries = std::fs::read_dir(store.layout.index()).unwrap().map(|entry| entry.unwrap().path());
-    let mut found: Vec<_> =
-        entries.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("rollups-")).collect();
-    found.sort();
-    found
-}
-
-fn happen(store: &TestStore, change: Change, events: &[TestEvent]) {
-    match change {
-        Change::Compacted => {
-            let later = BASE + 1_000 * HOUR;
-            emp_store::compact(&store.layout, later, &mut Default::default(), &mut |_| ()).unwrap();
-        }
-        Change::LateEvents => store.sealed_by(&format!("late{}", store.parquet_files().len()), events),
-        Change::FileGone => _ = store.parquet_files().first().map(|path| std::fs::remove_file(path).unwrap()),
-        Change::FileDamaged => {
-            if let Some(path) = store.parquet_files().first() {
-                let bytes = std::fs::read(path).unwrap();
-                std::fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
-            }
-        }
-        Change::RollupsGone => rollups(store).iter().for_each(|path| std::fs::remove_file(path).unwrap()),
-        Change::RollupsDamaged => rollups(store).iter().for_each(|path| {
-            let mut bytes = std::fs::read(path).unwrap();
-            let middle = bytes.len() / 2;
-            bytes[middle] ^= 0xff;
-            std::fs::write(path, bytes).unwrap();
-        }),
-        Change::RollupsCutShort => rollups(store).iter().for_each(|path| {
-            let bytes = std::fs::read(path).unwrap();
-            std::fs::write(path, &bytes[..bytes.len() - 5]).unwrap();
-        }),
-    }
+fn rollups(store: &TestStore) -> Vec<PathBuf> {
+    kept(store, NAME_START)
 }
 
 proptest! {
@@ -169,20 +131,11 @@ proptest! {
         late in events(),
         cuts in (0.0..1.0_f64, 0.0..1.0_f64),
         questions in prop::collection::vec(question(), 2),
-        changes in prop::collection::vec(prop::sample::select(&CHANGES[..]), 2),
+        changes in prop::collection::vec(change(&CHANGES), 2),
     ) {
-        let store = TestStore::new();
-        let at = |share: f64| (share * events.len() as f64) as usize;
-        let (first, second) = (at(cuts.0.min(cuts.1)), at(cuts.0.max(cuts.1)));
-        store.sealed(&events[..first]);
-        store.sealed_by("c1", &events[first..second]);
-        store.journal(&events[second..]);
-        // The first time they are derived, the second time they are read.
-        questions.iter().chain(&questions).for_each(|question| assert_agree(&store, question));
-        for change in changes {
-            happen(&store, change, &late);
-            questions.iter().for_each(|question| assert_agree(&store, question));
-        }
+        go_through((&events, &late), cuts, (&changes, NAME_START), |store| {
+            questions.iter().for_each(|question| assert_agree(store, question));
+        });
     }
 }
 

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray};
 use datafusion::error::Result;
 
+use emp_units::tenth;
+
 use super::super::names::Texts;
 use super::super::walk::NONE;
 use super::Gap;
@@ -26,10 +28,6 @@ fn integers(values: impl Iterator<Item = Option<i64>>) -> ArrayRef {
 /// With one digit behind the point.
 fn tenths(values: impl Iterator<Item = Option<f64>>) -> ArrayRef {
     Arc::new(values.map(|value| value.map(tenth)).collect::<Float64Array>())
-}
-
-fn tenth(value: f64) -> f64 {
-    (value * 10.0).round() / 10.0
 }
 
 fn count(count: u64) -> i64 {

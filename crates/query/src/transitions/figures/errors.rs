@@ -13,7 +13,7 @@ use parquet::arrow::arrow_reader::{
 };
 
 use emp_job::{Data, error_text, fingerprint};
-use emp_rollup::{ErrorRow, HOUR_MS, Steps};
+use emp_rollup::{ErrorRow, HOUR_MS, Steps, job_number};
 use emp_store::{Partition, rows_at_once};
 
 use super::super::names::Texts;
@@ -159,11 +159,6 @@ impl Errors {
         rows.sort_unstable_by_key(|row| row.kind);
         rows
     }
-}
-
-/// What is kept of a job that has errors.
-pub(super) fn job_number(job_id: &str) -> u64 {
-    emp_rollup::job_number(job_id)
 }
 
 fn are_errors(batch: &RecordBatch) -> Result<BooleanArray> {

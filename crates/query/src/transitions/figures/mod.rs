@@ -14,10 +14,8 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use datafusion::common::ParamValues;
 use datafusion::error::Result;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::scalar::ScalarValue;
 
 use emp_catalog::SealedFiles;
 use emp_job::Offsets;
@@ -25,7 +23,8 @@ use emp_rollup::{Bins, GAP_MS, JobRollups};
 use emp_system::{all_threads, for_each_share, share};
 
 use super::walk::Transition;
-use crate::canned::{CannedQuery, canned_queries};
+use crate::background::in_background;
+use crate::canned::{CannedQuery, Values, canned_queries};
 use crate::engine::Engine;
 use crate::view::{View, lock};
 use crate::{Answer, QueryError};
@@ -114,7 +113,8 @@ impl Engine {
             _ => return Ok(None),
         };
         let is_own = canned_queries(None)?.iter().any(|own| own == query);
-        let values = Values(query.bind(given, &self.clock)?);
+        let values = query.bind(given, &self.clock)?;
+        let values = Values(&values);
         let min_gap_ms = values.number("min_gap").unwrap_or(GAP_MS);
         let can_tell = match question {
             Question::Gaps => min_gap_ms >= GAP_MS,
@@ -156,7 +156,7 @@ impl Engine {
         let view = self.source.view_or_failure()?;
         let (layout, on_learning) = (self.source.layout().clone(), Arc::clone(&self.source.on_learning));
         let known = Arc::clone(&self.job_rollups);
-        let task = tokio::task::spawn_blocking(move || {
+        let asked = move || {
             let mut known = lock(&known);
             let (files, rollups) = match known.take().filter(|known| Arc::ptr_eq(&known.view, &view)) {
                 Some(known) => (known.files, known.rollups),
@@ -171,38 +171,8 @@ impl Engine {
             let split = Split::of((&view, &files, &rollups), &clocks, range, &on_learning)?;
             view.usable(split.touched().collect());
             ask(&split).ok()
-        });
-        // Joining fails only where the task panicked, and then the question panics with it, or while the runtime
-        // is shut down.
-        Ok(task.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())))
-    }
-}
-
-/// The parameters of a question.
-struct Values(ParamValues);
-
-impl Values {
-    fn value(&self, name: &str) -> Option<&ScalarValue> {
-        let ParamValues::Map(values) = &self.0 else { return None };
-        values.get(name).map(|value| &value.value)
-    }
-
-    fn text(&self, name: &str) -> Option<&str> {
-        self.value(name)?.try_as_str().flatten()
-    }
-
-    fn number(&self, name: &str) -> Option<i64> {
-        match self.value(name)? {
-            ScalarValue::Int64(number) => *number,
-            _ => None,
-        }
-    }
-
-    fn moment_ms(&self, name: &str) -> Option<i64> {
-        match self.value(name)? {
-            ScalarValue::TimestampMillisecond(ms, _) => *ms,
-            _ => None,
-        }
+        };
+        Ok(in_background(asked).await)
     }
 }
 

@@ -4,20 +4,19 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use arrow::array::{Array as _, AsArray as _};
 use datafusion::error::Result;
 
 use emp_catalog::{Sealed, SealedFiles};
 use emp_job::Offsets;
-use emp_rollup::{JobRollups, Steps, job_hash};
+use emp_rollup::{JobRollups, Steps, job_hash, job_number};
 use emp_store::Layout;
 use emp_system::{all_threads, for_each_share, share};
 
 use super::super::IdRange;
 use super::super::names::Texts;
-use super::super::scan::Place;
+use super::super::scan::{Place, jobs_of};
 use super::super::walk::Transition;
-use super::errors::{Errors, job_number};
+use super::errors::Errors;
 use super::reading::each_job;
 use super::tally::{Range, Tally};
 use crate::view::{Learning, OnLearning, View};
@@ -83,7 +82,8 @@ impl<'a> Split<'a> {
             self.rollups.can_be_kept(*number) && self.steps[*number].is_none() && self.touches(*number)
         };
         let missing: Vec<usize> = numbers.into_iter().filter(is_missing).collect();
-        let pieces = self.pieces(&missing);
+        // What is kept of a day is written at once.
+        let pieces = self.pieces(&missing, |file| self.files.files[file].partition.hour.date());
         let done = AtomicUsize::new(0);
         let derived = for_each_share(pieces.chunks(share(pieces.len(), all_threads())), |pieces| {
             let mut all: Vec<(usize, Steps)> = Vec::new();
@@ -102,25 +102,26 @@ impl<'a> Split<'a> {
         Some(())
     }
 
-    /// Files of one day each, so many that their events can be held.
-    fn pieces(&self, files: &[usize]) -> Vec<Vec<usize>> {
-        let mut pieces: Vec<(String, u64, Vec<usize>)> = Vec::new();
-        for file in files {
-            let date = self.files.files[*file].partition.hour.date();
-            let rows = self.rows(*file);
-            match pieces.last_mut().filter(|(of, events, _)| *of == date && events + rows <= EVENTS_AT_ONCE) {
+    /// So many at a time that their events can be held, and only those of one key together.
+    fn pieces<K: PartialEq>(&self, units: &[usize], key: impl Fn(usize) -> K) -> Vec<Vec<usize>> {
+        let mut pieces: Vec<(K, u64, Vec<usize>)> = Vec::new();
+        for unit in units {
+            let (key, rows) = (key(*unit), self.rows(*unit));
+            match pieces.last_mut().filter(|(of, events, _)| *of == key && events + rows <= EVENTS_AT_ONCE) {
                 Some((_, events, piece)) => {
                     *events += rows;
-                    piece.push(*file);
+                    piece.push(*unit);
                 }
-                None => pieces.push((date, rows, vec![*file])),
+                None => pieces.push((key, rows, vec![*unit])),
             }
         }
         pieces.into_iter().map(|(_, _, piece)| piece).collect()
     }
 
-    fn rows(&self, file: usize) -> u64 {
-        self.files.files[file].facts.as_ref().map_or(0, |facts| facts.rows)
+    /// Those of a segment are held anyway.
+    fn rows(&self, unit: usize) -> u64 {
+        let facts = self.files.files.get(unit).and_then(|file| file.facts.as_ref().ok());
+        facts.map_or(0, |facts| facts.rows)
     }
 
     /// What these files contribute, by clocks of which none is behind.
@@ -212,29 +213,13 @@ impl<'a> Split<'a> {
         };
         let read: Vec<usize> = (0..self.is_told.len()).filter(|unit| is_read(*unit)).collect();
         let is_read = |unit: u32| read.binary_search(&(unit as usize)).is_ok();
-        for piece in self.joined(&read) {
+        for piece in self.pieces(&read, |_| ()) {
             let is_own = |unit: u32| is_read(unit) && piece.binary_search(&(unit as usize)).is_ok();
             each_job(self.view, self.places(&piece), Some(self.clocks), &self.texts, &mut |job, steps| {
                 show(job, steps, &is_own);
             })?;
         }
         Ok(())
-    }
-
-    /// What is to be read, so much at a time that it can be held.
-    fn joined(&self, units: &[usize]) -> Vec<Vec<usize>> {
-        let mut pieces: Vec<(u64, Vec<usize>)> = Vec::new();
-        for unit in units {
-            let rows = if *unit < self.files.files.len() { self.rows(*unit) } else { 0 };
-            match pieces.last_mut().filter(|(events, _)| events + rows <= EVENTS_AT_ONCE) {
-                Some((events, piece)) => {
-                    *events += rows;
-                    piece.push(*unit);
-                }
-                None => pieces.push((rows, vec![*unit])),
-            }
-        }
-        pieces.into_iter().map(|(_, piece)| piece).collect()
     }
 
     /// What the errors come to that happened in the range by their producers' clocks.
@@ -280,18 +265,8 @@ pub(super) fn rollups_of(
 ) -> Option<JobRollups> {
     let newest = files.files.iter().map(|file| file.partition.hour).max()?;
     let is_closed = |file: &Sealed| file.partition.hour < newest;
-    let of_segments: Vec<Vec<u32>> = view.snapshot.segments.iter().map(|one| jobs_of(&one.batches)).collect();
+    let of_segments: Vec<Vec<u32>> = view.snapshot.segments.iter().map(|one| jobs_of(&one.batches, job_hash)).collect();
     let tell = |done, all| on_learning(Learning::Jobs, done, all);
     let vocabulary = emp_job::vocabulary().fingerprint();
     JobRollups::of(layout, files, is_closed, (&of_segments, vocabulary), &tell)
-}
-
-/// The jobs in rows that are in memory.
-fn jobs_of(batches: &[arrow::array::RecordBatch]) -> Vec<u32> {
-    let columns = batches.iter().filter_map(|batch| batch.column_by_name("job_id")?.as_string_opt::<i32>());
-    let ids = columns.flat_map(|ids| (0..ids.len()).filter(|row| ids.is_valid(*row)).map(|row| ids.value(row)));
-    let mut hashes: Vec<u32> = ids.map(job_hash).collect();
-    hashes.sort_unstable();
-    hashes.dedup();
-    hashes
 }
