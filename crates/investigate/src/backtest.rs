@@ -63,11 +63,26 @@ impl Investigation<'_> {
                 Knowable::Overdue => None,
             });
         };
-        let then = self.moved_to(first.0 + TOLD_WITHIN_MS, &mut self.engine().learning(first.0))?;
-        let Some(history) = then.steps(job).await? else { return Ok(None) };
-        let held_ms = history.events().iter().rev().find(|event| event.arrived_ms <= then.now_ms());
-        let limit_ms = held_ms.map(|event| overdue_after_ms(then.typical(), history.job_type(), &event.event_type));
-        Ok(held_ms.zip(limit_ms).map(|(event, limit_ms)| Moment(event.happened_ms() + limit_ms)))
+        let then = self.soon_after(first)?;
+        let Some(held) = then.held(job).await? else { return Ok(None) };
+        let limit_ms = overdue_after_ms(then.typical(), &held.job_type, &held.event_type);
+        Ok(Some(Moment(held.happened_ms + limit_ms)))
+    }
+
+    /// The judgement in which a sign should have been told of, by what was typical when it could be seen.
+    fn soon_after(&self, sign: Moment) -> Result<Self, InvestigationError> {
+        self.moved_to(sign.0 + TOLD_WITHIN_MS, &mut self.engine().learning(sign.0))
+    }
+
+    /// The last that was heard of a job by now.
+    async fn held(&self, job: &str) -> Result<Option<Held>, InvestigationError> {
+        let Some(history) = self.steps(job).await? else { return Ok(None) };
+        let last = history.events().iter().rev().find(|event| event.arrived_ms <= self.now_ms());
+        Ok(last.map(|event| Held {
+            job_type: history.job_type().to_owned(),
+            event_type: event.event_type.to_string(),
+            happened_ms: event.happened_ms(),
+        }))
     }
 
     /// Before when nobody could have told of an incident without telling of more than one healthy job a day, too: where
@@ -85,18 +100,16 @@ impl Investigation<'_> {
                 Earliest::Unusual => None,
             });
         };
-        let then = self.moved_to(first.0 + TOLD_WITHIN_MS, &mut self.engine().learning(first.0))?;
-        let Some(history) = then.steps(job).await? else { return Ok(None) };
-        let held = history.events().iter().rev().find(|event| event.arrived_ms <= then.now_ms());
-        let Some(held) = held else { return Ok(None) };
+        let then = self.soon_after(first)?;
+        let Some(held) = then.held(job).await? else { return Ok(None) };
         let days = then.days_known().await?;
-        let of_job = unusual_after_ms(&then.typical().state(history.job_type(), &held.event_type), days);
+        let of_job = unusual_after_ms(&then.typical().state(&held.job_type, &held.event_type), days);
         // A worker that dies says nothing at all; one that has a stuck job may.
         let is_of_worker = incident.kind == "silent-worker";
         let worker = then.typical().worker(&incident.culprit.id).filter(|_| is_of_worker);
         let of_worker = worker.and_then(|worker| unusual_after_ms(worker, days));
         let after_ms = [of_job, of_worker].into_iter().flatten().min();
-        Ok(after_ms.map(|after_ms| Moment(held.happened_ms() + after_ms)))
+        Ok(after_ms.map(|after_ms| Moment(held.happened_ms + after_ms)))
     }
 
     /// Of how many days it is known what is typical, four weeks at most.
@@ -133,6 +146,13 @@ impl Investigation<'_> {
         }
         Ok(())
     }
+}
+
+/// The last that was heard of a job.
+struct Held {
+    job_type: String,
+    event_type: String,
+    happened_ms: i64,
 }
 
 /// How long such a step has to take to be longer than all but one a day, of those of so many days.

@@ -169,6 +169,13 @@ pub enum ByClocks {
     Stated,
 }
 
+/// Since when clocks that were wrong are told of, ms since the epoch: those of a longer range's last week, which somebody
+/// can still put right.
+pub fn clocks_since(since_ms: Option<i64>, until_ms: i64) -> i64 {
+    const WEEK_MS: i64 = 7 * 24 * 3_600_000;
+    since_ms.unwrap_or(i64::MIN).max(until_ms - WEEK_MS)
+}
+
 /// One line about all clocks that are wrong in a range, the worst first; nothing where all are right. The parameters
 /// are those of the canned query `clocks`.
 ///

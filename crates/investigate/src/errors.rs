@@ -7,6 +7,7 @@ use emp_findings::ErrorClass;
 use emp_job::{JobEvent, error_text, fingerprint};
 use emp_query::{ErrorFigures, literal, moment_literal};
 
+use super::detect::HOUR_MS;
 use super::investigation::{Investigation, InvestigationError};
 use super::perf::has_many_events;
 
@@ -16,7 +17,6 @@ const EVENTS_MAX: usize = 200_000;
 const CLASSES_MAX: usize = 20;
 /// Of an error that says nothing.
 const NO_TEXT: &str = "(no text)";
-const HOUR_MS: i64 = 3_600_000;
 
 impl Investigation<'_> {
     /// The errors of a range of time, from its first moment to before its last, in ms since the epoch; the

@@ -47,7 +47,7 @@ mod workers_table;
 
 pub use changes::{ChangesQuestion, RangesError, changes, changes_table};
 pub use check_names::{NameCheck, check_names};
-pub use clocks::{ByClocks, clocks_note};
+pub use clocks::{ByClocks, clocks_note, clocks_since};
 pub use histogram::{histogram, no_such_key, why_nothing};
 pub use investigation::{Investigation, InvestigationError};
 pub use perf::{EVENTS_READ_MAX, PerfQuestion, has_many_events, perf};

@@ -218,13 +218,16 @@ fn meaning_of(event_type: &str) -> Option<Meaning> {
     vocabulary().meaning_anywhere(event_type)
 }
 
+/// Does a worker have a job once it has told that?
+fn is_at_work_since(event_type: &str) -> bool {
+    matches!(meaning_of(event_type), Some(Meaning::Claimed | Meaning::Started | Meaning::Progressed))
+}
+
 /// Is that what a worker did of a job of which no work is told: from its claim, or what was heard of it last, to its end?
 pub(super) fn is_untold_work(history: &History, part: &Part) -> bool {
     match &part.kind {
         PartKind::Between { before, after: Some(after), .. } => {
-            meaning_of(after) == Some(Meaning::Completed)
-                && matches!(meaning_of(before), Some(Meaning::Claimed | Meaning::Started | Meaning::Progressed))
-                && !tells_of_work(history)
+            meaning_of(after) == Some(Meaning::Completed) && is_at_work_since(before) && !tells_of_work(history)
         }
         _ => false,
     }
@@ -234,9 +237,7 @@ pub(super) fn is_untold_work(history: &History, part: &Part) -> bool {
 fn is_untold_yet(history: &History, part: &Part) -> bool {
     match &part.kind {
         PartKind::Between { before, after: None, .. } => {
-            let is_of_worker =
-                matches!(meaning_of(before), Some(Meaning::Claimed | Meaning::Started | Meaning::Progressed));
-            is_of_worker && history.terminal().is_none() && !tells_of_work(history)
+            is_at_work_since(before) && history.terminal().is_none() && !tells_of_work(history)
         }
         _ => false,
     }

@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 use emp_findings::CulpritKind;
 use emp_statistics::{evidence_limit, ln_evidence, quantile, stretches};
 
+use super::detect::DAY_MS;
 use super::pieces::{Piece, Pieces};
 use super::speed::{PIECES_MIN, Slowness, TELLING_FACTOR, by, is_over};
 
 /// So many false alarms a day may come.
 const FALSE_A_DAY: f64 = 0.1;
-const DAY_MS: f64 = 24.0 * 3_600_000.0;
 /// What others did meanwhile is what they began so long before and after.
 const MEANWHILE_MS: i64 = 15 * 60_000;
 /// So many of these, begun at about the same time.
@@ -99,7 +99,7 @@ pub(super) fn sudden_ones(all: &Pieces<'_>) -> Vec<Sudden> {
 /// What is passed by chance once in ten days, by as many pieces as there are: each is one of a worker's and one of a
 /// connector's.
 fn limit(all: &Pieces<'_>) -> f64 {
-    let days = (all.range_ms.1 - all.range_ms.0).max(1) as f64 / DAY_MS;
+    let days = (all.range_ms.1 - all.range_ms.0).max(1) as f64 / DAY_MS as f64;
     let work = all.done.iter().filter(|piece| piece.queue.is_none()).count() + all.running.len();
     evidence_limit(2.0 * work as f64 / days, FALSE_A_DAY)
 }

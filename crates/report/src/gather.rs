@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use emp_findings::{Changes, ErrorClass};
 use emp_investigate::{
     ByClocks, ChangesQuestion, EVENTS_READ_MAX, Investigation, InvestigationError, PerfQuestion, Rows, WithoutLevel,
-    changes, clocks_note, has_many_events, perf,
+    changes, clocks_note, clocks_since, has_many_events, perf,
 };
 use emp_job::{Meaning, vocabulary};
 use emp_query::{Engine, canned_queries, find, literal, moment_literal};
@@ -29,8 +29,6 @@ const ERRORS_MAX: usize = 12;
 /// Bars of an error's course.
 const COURSE_BARS: usize = 24;
 const HOUR_MS: i64 = 3_600_000;
-/// Of a longer range with very many events the clocks of its end are told.
-const CLOCKS_MS: i64 = 7 * 24 * HOUR_MS;
 
 impl Report {
     /// Asks the store for everything; times will be shown in `zone`.
@@ -139,9 +137,8 @@ async fn completeness(
         .await?
         .map(|row| Ok((row.integer("n")?, row.integer("first")?, row.integer("last")?)))?;
     let ends = ends.first().filter(|(n, ..)| *n > 0).map(|(_, first, last)| (*first, *last));
-    // Of very many events it is the last week's clocks that somebody can still put right.
     let has_many = has_many_events(engine, Some(question.since_ms), Some(question.until_ms))?;
-    let since_ms = if has_many { question.since_ms.max(question.until_ms - CLOCKS_MS) } else { question.since_ms };
+    let since_ms = if has_many { clocks_since(Some(question.since_ms), question.until_ms) } else { question.since_ms };
     let range = [("since", since_ms), ("until", question.until_ms)];
     let range: Vec<(String, String)> = range.iter().map(|(name, ms)| ((*name).to_owned(), ms.to_string())).collect();
     Ok(Completeness {

@@ -13,7 +13,9 @@ use serde::Serialize;
 
 use emp_collect::Lag;
 use emp_findings::Carried;
-use emp_investigate::{ByClocks, EVENTS_READ_MAX, Investigation, WithoutLevel, clocks_note, has_many_events};
+use emp_investigate::{
+    ByClocks, EVENTS_READ_MAX, Investigation, WithoutLevel, clocks_note, clocks_since, has_many_events,
+};
 use emp_prompt::clear;
 use emp_query::{
     Answer, CannedQuery, Engine, Learning, OnLearning, QueryError, Settings, canned_queries, find, literal,
@@ -148,14 +150,13 @@ pub(super) async fn ask_by_clocks(
     .await
 }
 
-/// Of a range with very many events it is the last week's clocks that somebody can still put right.
+/// Of a range with very many events, the part of which clocks are told.
 fn of_last_week(
     asking: &Asking<'_>,
     engine: &Engine,
     as_of: &AsOf,
     mut given: Vec<(String, String)>,
 ) -> Result<Vec<(String, String)>, Failure> {
-    const WEEK_MS: i64 = 7 * 24 * 3_600_000;
     let now_ms = as_of.ms(asking, engine)?;
     let bound = |name: &str| -> Result<Option<i64>, Failure> {
         let text = given.iter().rev().find(|(given, _)| given == name);
@@ -163,8 +164,7 @@ fn of_last_week(
     };
     let (since_ms, until_ms) = (bound("since")?, bound("until")?);
     if given.iter().all(|(name, _)| name != "job_id") && has_many_events(engine, since_ms, until_ms)? {
-        let last_week_ms = until_ms.unwrap_or(now_ms) - WEEK_MS;
-        given.push(("since".to_owned(), since_ms.map_or(last_week_ms, |ms| ms.max(last_week_ms)).to_string()));
+        given.push(("since".to_owned(), clocks_since(since_ms, until_ms.unwrap_or(now_ms)).to_string()));
     }
     Ok(given)
 }

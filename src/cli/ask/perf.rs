@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use clap::Args;
 
-use emp_investigate::{ByClocks, Investigation, PerfQuestion, clocks_note, no_such_key, perf};
+use emp_investigate::{ByClocks, Investigation, PerfQuestion, clocks_note, clocks_since, no_such_key, perf};
 use emp_job::{Named, vocabulary};
 use emp_query::{EVENT_COLUMNS, Engine};
 use emp_render::write_answer;
@@ -12,9 +12,6 @@ use emp_render::write_answer;
 use super::answer::{AsOf, TimeRange, note_failures_without_level};
 use super::asking::Asking;
 use crate::cli::failure::{Failure, Outcome};
-
-/// So far back clocks that are wrong are told of.
-const CLOCKS_MS: i64 = 7 * 24 * 3_600_000;
 
 /// Show how often things happen, how long they take and how much fails, and whether that has changed
 ///
@@ -79,9 +76,7 @@ impl Perf {
             Some(without_level) => asking.warn(without_level.note().as_slice()),
             None => note_failures_without_level(asking, &engine, (since_ms, until_ms)).await?,
         }
-        // Of a longer range it is the last week's clocks that somebody can still put right.
-        let last_week_ms = until_ms.unwrap_or(now_ms) - CLOCKS_MS;
-        let range = [("since", Some(since_ms.map_or(last_week_ms, |ms| ms.max(last_week_ms)))), ("until", until_ms)];
+        let range = [("since", Some(clocks_since(since_ms, until_ms.unwrap_or(now_ms)))), ("until", until_ms)];
         let range = range.into_iter();
         let range: Vec<_> = range.filter_map(|(name, ms)| Some((name.to_owned(), ms?.to_string()))).collect();
         if batch.num_rows() > 0 {

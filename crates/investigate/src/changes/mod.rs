@@ -112,19 +112,7 @@ pub async fn changes(engine: &Engine, question: &ChangesQuestion) -> Result<Chan
     notes.extend(lost(engine, &ranges).await?);
     notes.extend(tally.jobs.note());
     notes.extend(empty(ranges.before.events, ranges.after.events));
-    let mut found = Changes {
-        after: range(&ranges.after),
-        before: range(&ranges.before),
-        after_hours: rounded(ranges.after.hours()),
-        before_hours: rounded(ranges.before.hours()),
-        after_events: ranges.after.events,
-        before_events: ranges.before.events,
-        jobs: None,
-        tests: 0,
-        q_max: Q_MAX,
-        changes: Vec::new(),
-        notes,
-    };
+    let mut found = none_yet(&ranges, (ranges.before.events, ranges.after.events), notes);
     if found.before_events == 0 || found.after_events == 0 {
         return Ok(found);
     }
@@ -165,7 +153,12 @@ async fn nothing_before(
         said.push(format!("the store has only {covered} of the earlier range: too little to compare with"));
     }
     let known = notes.iter().filter(|_| before_events == 0).cloned();
-    Ok(Some(Changes {
+    Ok(Some(none_yet(ranges, (before_events, after_events), known.chain(said).collect())))
+}
+
+/// What is said of ranges with so many events, the earlier one's first, before anything is compared.
+fn none_yet(ranges: &Ranges, (before_events, after_events): (u64, u64), notes: Vec<String>) -> Changes {
+    Changes {
         after: range(&ranges.after),
         before: range(&ranges.before),
         after_hours: rounded(ranges.after.hours()),
@@ -176,8 +169,8 @@ async fn nothing_before(
         tests: 0,
         q_max: Q_MAX,
         changes: Vec::new(),
-        notes: known.chain(said).collect(),
-    }))
+        notes,
+    }
 }
 
 /// What is said of ranges without events.
