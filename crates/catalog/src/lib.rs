@@ -12,6 +12,7 @@ mod index;
 mod saved;
 mod sealed;
 mod shared;
+mod sharing;
 mod stamp;
 mod values;
 

@@ -53,11 +53,11 @@ pub struct SealedFiles {
 
 /// The files of one run of the index.
 #[derive(Debug)]
-struct IndexedFiles {
+pub(super) struct IndexedFiles {
     /// `None` where it cannot be read: then nothing can be ruled out.
-    run: Option<Run>,
+    pub run: Option<Run>,
     /// Where the file of each number stands in [`SealedFiles::files`], if it is there.
-    positions: Vec<Option<u32>>,
+    pub positions: Vec<Option<u32>>,
 }
 
 impl SealedFiles {
@@ -184,7 +184,7 @@ impl SealedFiles {
         }
     }
 
-    fn runs(&self, what: Indexed) -> &HashMap<u64, IndexedFiles> {
+    pub(super) fn runs(&self, what: Indexed) -> &HashMap<u64, IndexedFiles> {
         self.runs[what as usize].get_or_init(|| self.open_runs(what))
     }
 

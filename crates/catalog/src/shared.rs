@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::ids::{self, Run, SLICE_BITS, slice_of};
 use super::sealed::Sealed;
+use emp_store::Partition;
 use emp_system::{all_threads, for_each_share, share};
 
 /// The jobs that occur in more than one of some files, by the hashes of their ids. Two jobs of one hash, one in
@@ -38,6 +39,11 @@ impl SharedJobs {
     /// What is kept of a job's id.
     pub fn hash(job_id: &str) -> u64 {
         ids::job_hash(job_id)
+    }
+
+    /// The hashes of the jobs in a file, ascending, each once; `None` where it cannot be read.
+    pub fn hashes_of(file: &Partition) -> Option<Vec<u64>> {
+        ids::collect_jobs(file)
     }
 
     /// In how many of the files that job occurs, where that is more than one.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use emp_findings::{AnomalyKind, ClockOff, Moment, Severity, Subject, Unit};
 use emp_job::Offsets;
-use emp_query::{Engine, canned_queries, find, literal, moment_literal};
+use emp_query::{Engine, literal, moment_literal};
 use emp_units as units;
 
 use super::detect::Suspicion;
@@ -87,7 +87,7 @@ impl Direction {
     }
 }
 
-/// By the minutes before now.
+/// By how many minutes they are before that of now.
 type Minutes = BTreeMap<i64, Minute>;
 
 /// A clock that is, or was, wrong.
@@ -186,9 +186,7 @@ pub async fn clocks_note(
     parameters: &[(String, String)],
     by: ByClocks,
 ) -> Result<Option<String>, InvestigationError> {
-    let queries = canned_queries(None)?;
-    let answer = engine.canned(find(&queries, "clocks")?, parameters).await?;
-    let off = Rows(answer.batches().await?).map(|row| Ok((row.text("producer")?, row.integer("ahead_ms")?)))?;
+    let off = engine.clocks_off(parameters).await?;
     let Some((worst, ahead_ms)) = off.first() else { return Ok(None) };
     let others = match off.len() - 1 {
         0 => String::new(),
@@ -242,42 +240,32 @@ impl Investigation<'_> {
     /// # Errors
     /// As [`Investigation::open`].
     pub(super) async fn clocks(&self, since_ms: i64) -> Result<Clocks, InvestigationError> {
-        let sql = format!(
-            "select worker_id, machine_id, service, \
-             cast(floor(({now} - cast(ingested_at as bigint)) / {MINUTE_MS}.0) as bigint) as minute, \
-             count(*) as events, max(cast(timestamp as bigint) - cast(ingested_at as bigint)) as ahead \
-             from events where ingested_at >= {} and ingested_at <= {} group by 1, 2, 3, 4",
-            moment_literal(since_ms),
-            moment_literal(self.now_ms()),
-            now = self.now_ms()
-        );
+        let end_ms = (self.now_ms().div_euclid(MINUTE_MS) + 1) * MINUTE_MS;
         let mut producers: BTreeMap<Producer, Minutes> = BTreeMap::new();
         let mut workers_on: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        Rows::ask(self.engine(), &sql).await?.map(|row| {
-            let (worker, machine) = (row.optional_text("worker_id")?, row.optional_text("machine_id")?);
+        for (names, minutes) in self.engine().arrivals(since_ms, self.now_ms()).await?.iter() {
+            let [worker, machine, service] = [&names.worker, &names.machine, &names.service].map(Option::as_deref);
+            if let Some((machine, worker)) = machine.zip(worker) {
+                workers_on.entry(machine.to_owned()).or_default().insert(worker.to_owned());
+            }
             let producer = match (worker, machine) {
-                (Some(worker), machine) => {
-                    if let Some(machine) = machine {
-                        workers_on.entry(machine).or_default().insert(worker.clone());
-                    }
-                    Producer::Worker(worker)
-                }
-                (None, Some(machine)) => Producer::Machine(machine),
-                (None, None) => Producer::Service(row.text("service")?),
+                (Some(worker), _) => Producer::Worker(worker.to_owned()),
+                (None, Some(machine)) => Producer::Machine(machine.to_owned()),
+                (None, None) => Producer::Service(service.unwrap_or_default().to_owned()),
             };
-            let events = row.integer("events")?.unsigned_abs();
-            let ahead_ms = row.integer("ahead")?;
-            let minute = producers.entry(producer).or_default().entry(row.integer("minute")?);
-            let known = minute.or_insert(Minute { events: 0, ahead_ms: i64::MIN });
-            known.events += events;
-            known.ahead_ms = known.ahead_ms.max(ahead_ms);
-            Ok(())
-        })?;
+            let known = producers.entry(producer).or_default();
+            for one in minutes {
+                let back = (end_ms - one.start_ms()) / MINUTE_MS - 1;
+                let minute = known.entry(back).or_insert(Minute { events: 0, ahead_ms: i64::MIN });
+                minute.events += one.events;
+                minute.ahead_ms = minute.ahead_ms.max(one.ahead_ms);
+            }
+        }
         let mut found: Vec<(&Producer, Direction, Off)> = Vec::new();
         let mut offsets: Option<Arc<Offsets>> = None;
         for (producer, minutes) in &producers {
             for direction in [Direction::Ahead, Direction::Behind] {
-                let Some(off) = off(minutes, self.now_ms(), direction) else { continue };
+                let Some(off) = off(minutes, end_ms, direction) else { continue };
                 if direction == Direction::Behind {
                     let known = match &offsets {
                         Some(known) => known,
@@ -297,7 +285,7 @@ impl Investigation<'_> {
             off.is_now = newest.get(&producer.key()).is_some_and(|newest| direction.shows_in(*newest));
             off_by.entry(producer.clone()).or_insert(off);
         }
-        let off = of_machines(off_by, &producers, &workers_on, self.now_ms());
+        let off = of_machines(off_by, &producers, &workers_on, end_ms);
         let on = |(machine, workers): (String, BTreeSet<String>)| {
             workers.into_iter().map(move |worker| (worker, machine.clone())).collect::<Vec<_>>()
         };
@@ -359,7 +347,7 @@ fn of_machines(
     mut found: BTreeMap<Producer, Off>,
     producers: &BTreeMap<Producer, Minutes>,
     workers_on: &BTreeMap<String, BTreeSet<String>>,
-    now_ms: i64,
+    end_ms: i64,
 ) -> BTreeMap<Producer, Off> {
     for (machine, workers) in workers_on {
         let own = Producer::Machine(machine.clone());
@@ -369,7 +357,7 @@ fn of_machines(
             let said = producers.get(member).filter(|_| !found.contains_key(member));
             // One of which too little is heard says neither yes nor no.
             said.is_some_and(|minutes| {
-                let is_right = |direction| stretch(minutes, now_ms, direction).is_none();
+                let is_right = |direction| stretch(minutes, end_ms, direction).is_none();
                 is_right(Direction::Ahead) && is_right(Direction::Behind) && events_of(minutes) >= EVENTS_MIN
             })
         };
@@ -406,17 +394,18 @@ fn together(agree: &[Off]) -> Off {
 }
 
 /// The last stretch of minutes in which a clock was off so, where it proves something.
-fn off(minutes: &Minutes, now_ms: i64, direction: Direction) -> Option<Off> {
-    stretch(minutes, now_ms, direction).filter(|stretch| {
+fn off(minutes: &Minutes, end_ms: i64, direction: Direction) -> Option<Off> {
+    stretch(minutes, end_ms, direction).filter(|stretch| {
         let are_minutes = stretch.until_ms - stretch.since_ms >= 2 * MINUTE_MS;
         let is_far_ahead = direction == Direction::Ahead && stretch.ms >= ALERT_MS && are_minutes;
         stretch.events >= if is_far_ahead { EVENTS_FAR_AHEAD_MIN } else { EVENTS_MIN }
     })
 }
 
-fn stretch(minutes: &Minutes, now_ms: i64, direction: Direction) -> Option<Off> {
+/// `end_ms` is the end of the minute of now.
+fn stretch(minutes: &Minutes, end_ms: i64, direction: Direction) -> Option<Off> {
     let (newest, first) = minutes.iter().find(|(_, minute)| direction.shows_in(**minute))?;
-    let until_ms = now_ms - newest * MINUTE_MS;
+    let until_ms = end_ms - newest * MINUTE_MS;
     let mut stretch = Off { ms: first.ahead_ms, since_ms: 0, until_ms, events: 0, is_now: false, since_before: false };
     let (mut oldest, mut right) = (*newest, 0);
     for (minute, said) in minutes.range(newest..) {
@@ -433,7 +422,7 @@ fn stretch(minutes: &Minutes, now_ms: i64, direction: Direction) -> Option<Off> 
         }
         stretch.events += said.events;
     }
-    stretch.since_ms = now_ms - (oldest + 1) * MINUTE_MS;
+    stretch.since_ms = end_ms - (oldest + 1) * MINUTE_MS;
     stretch.since_before = minutes.keys().next_back() == Some(&oldest);
     Some(stretch)
 }

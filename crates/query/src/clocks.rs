@@ -8,9 +8,10 @@ use arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::ParamValues;
 
 use emp_job::{Offsets, Order};
+use emp_rollup::Minute;
 
 use super::QueryError;
-use super::canned::Values;
+use super::canned::{CannedQuery, Values, canned_queries, find};
 use super::engine::{Engine, Given};
 use super::fetch::column_as;
 use super::functions::HAPPENED_AT;
@@ -32,7 +33,9 @@ const STEPS_MAX: usize = 200_000;
 const MINUTE_MS: i64 = 60_000;
 const BUCKET_MS: i64 = 10 * MINUTE_MS;
 /// Fewer late events of ten minutes are no reason to look more closely; [`Offsets`] has the rule.
-const LATE_EVENTS_MIN: i64 = 20;
+const LATE_EVENTS_MIN: u64 = 20;
+/// Fewer events prove nothing of a clock, as in the canned query `clocks`.
+const PROVEN_EVENTS_MIN: u64 = 30;
 
 /// When something arrived: from then, until then, in ms since the epoch.
 pub(super) type Arrived = (i64, i64);
@@ -59,7 +62,7 @@ impl Engine {
         if let Some((_, offsets)) = known.filter(|(of, _)| *of == arrived) {
             return Ok(offsets);
         }
-        let offsets = Arc::new(self.ask_for_offsets(&within(arrived)).await?);
+        let offsets = Arc::new(self.ask_for_offsets(arrived).await?);
         *lock(&self.offsets) = Some((arrived, Arc::clone(&offsets)));
         Ok(offsets)
     }
@@ -93,36 +96,65 @@ impl Engine {
         self.offsets(Some(first - JOB_MARGIN_MS), Some(until)).await
     }
 
-    async fn ask_for_offsets(&self, within: &str) -> Result<Offsets, QueryError> {
+    async fn ask_for_offsets(&self, arrived: Arrived) -> Result<Offsets, QueryError> {
         let mut offsets = Offsets::default();
-        let all = self.run(&of_producers(within, BUCKET_MS), Given::Nothing, None).await?.batches().await?;
-        let mut late: Vec<String> = Vec::new();
-        for batch in &all {
-            let ([producers], [events, quickest]) =
-                (texts(batch, ["producer"])?, numbers(batch, ["events", "quickest"])?);
-            let is_late =
-                |row: &usize| events.value(*row) >= LATE_EVENTS_MIN && Offsets::is_suspicious(0, quickest.value(*row));
-            late.extend((0..batch.num_rows()).filter(is_late).map(|row| producers.value(row).to_owned()));
+        let arrivals = self.arrivals(arrived.0, arrived.1).await?;
+        for (producer, minutes) in arrivals.by_clock() {
+            // Of those that may be behind each minute tells, of the others so many together.
+            let step_ms = if is_ever_late(&minutes) { MINUTE_MS } else { BUCKET_MS };
+            note(&mut offsets, producer, &minutes, step_ms);
         }
-        if late.is_empty() {
-            return Ok(offsets);
-        }
-        late.sort_unstable();
-        late.dedup();
-        note(&all, &mut offsets, |producer| late.binary_search_by(|name| name.as_str().cmp(producer)).is_err())?;
-        // Of those that may be behind it is asked minute by minute.
-        let suspects = format!("{within} and {PRODUCER} in ({})", literals(&late));
-        note(
-            &self.run(&of_producers(&suspects, MINUTE_MS), Given::Nothing, None).await?.batches().await?,
-            &mut offsets,
-            |_| true,
-        )?;
         let suspects: Vec<String> = offsets.suspects().into_iter().map(str::to_owned).collect();
         if !suspects.is_empty() {
-            let order = self.order_of_jobs(within, &suspects).await?;
+            let order = self.order_of_jobs(&within(arrived), &suspects).await?;
             offsets.prove(&order);
         }
         Ok(offsets)
+    }
+
+    /// The clocks that are proven to be wrong, with by how many ms they are ahead at least, below zero where they are behind; the
+    /// worst first. `given` are the parameters of the canned query `clocks`, of which this has two columns.
+    ///
+    /// # Errors
+    /// As [`Engine::canned`].
+    pub async fn clocks_off(&self, given: &[(String, String)]) -> Result<Vec<(String, i64)>, QueryError> {
+        let queries = canned_queries(None)?;
+        let query = find(&queries, "clocks")?;
+        let bound = query.bind(given, &self.clock)?;
+        let values = Values(&bound);
+        if values.text("job_id").is_some() {
+            return self.clocks_off_in_job(query, given).await;
+        }
+        let (since_ms, until_ms) = (values.moment_ms("since"), values.moment_ms("until"));
+        let offsets = self.offsets(since_ms, until_ms).await?;
+        let until_ms = until_ms.map_or(i64::MAX, |until_ms| until_ms.saturating_sub(1));
+        let arrivals = self.arrivals(since_ms.unwrap_or(i64::MIN), until_ms).await?;
+        let mut off: Vec<(String, i64)> = Vec::new();
+        for (producer, minutes) in arrivals.by_clock() {
+            let ahead = minutes.iter().filter(|minute| minute.ahead > 0);
+            let ahead = ahead.map(|minute| (minute.ahead, minute.ahead_ms));
+            let behind = minutes.iter().map(|minute| {
+                let arrived_ms = minute.start_ms();
+                (minute.events, -offsets.behind_ms(producer, arrived_ms + minute.ahead_ms, arrived_ms))
+            });
+            off.extend(proven(ahead).map(|ms| (producer.to_owned(), ms)));
+            off.extend(proven(behind.filter(|(_, ms)| *ms < 0)).map(|ms| (producer.to_owned(), ms)));
+        }
+        off.sort_by(|(a, a_ms), (b, b_ms)| (b_ms.abs(), a).cmp(&(a_ms.abs(), b)));
+        Ok(off)
+    }
+
+    async fn clocks_off_in_job(
+        &self,
+        query: &CannedQuery,
+        given: &[(String, String)],
+    ) -> Result<Vec<(String, i64)>, QueryError> {
+        let mut off = Vec::new();
+        for batch in &self.canned(query, given).await?.batches().await? {
+            let ([producers], [ahead]) = (texts(batch, ["producer"])?, numbers(batch, ["ahead_ms"])?);
+            off.extend((0..batch.num_rows()).map(|row| (producers.value(row).to_owned(), ahead.value(row))));
+        }
+        Ok(off)
     }
 
     /// The steps of the jobs of these producers.
@@ -168,24 +200,32 @@ pub fn happened_within(since_ms: i64, until_ms: i64) -> String {
 /// Whose clock an event goes by, in SQL: as `JobEvent::producer`.
 const PRODUCER: &str = "coalesce(worker_id, machine_id, service)";
 
-fn of_producers(within: &str, step_ms: i64) -> String {
-    format!(
-        "select {PRODUCER} as producer, cast(ingested_at as bigint) / {step_ms} * {step_ms} as arrived, \
-         count(*) as events, min(cast(ingested_at as bigint) - cast(timestamp as bigint)) as quickest \
-         from events where {within} group by 1, 2"
-    )
+/// Are so many of its events of ten minutes late, all of them, at one time at least?
+fn is_ever_late(minutes: &[Minute]) -> bool {
+    by_bucket(minutes, BUCKET_MS).any(|minutes| {
+        let quickest_ms = minutes.iter().map(|minute| -minute.ahead_ms).min();
+        let is_late = quickest_ms.is_some_and(|quickest_ms| Offsets::is_suspicious(0, quickest_ms));
+        is_late && minutes.iter().map(|minute| minute.events).sum::<u64>() >= LATE_EVENTS_MIN
+    })
 }
 
-fn note(batches: &[RecordBatch], offsets: &mut Offsets, is_of: impl Fn(&str) -> bool) -> Result<(), QueryError> {
-    for batch in batches {
-        let [producers] = texts(batch, ["producer"])?;
-        let [arrivals, events, quickest] = numbers(batch, ["arrived", "events", "quickest"])?;
-        for row in (0..batch.num_rows()).filter(|row| is_of(producers.value(*row))) {
-            let (arrived_ms, count) = (arrivals.value(row), events.value(row).unsigned_abs());
-            offsets.note_many(producers.value(row), arrived_ms, count, quickest.value(row));
-        }
+fn note(offsets: &mut Offsets, producer: &str, minutes: &[Minute], step_ms: i64) {
+    for minutes in by_bucket(minutes, step_ms) {
+        let Some(quickest_ms) = minutes.iter().map(|minute| -minute.ahead_ms).min() else { continue };
+        let events = minutes.iter().map(|minute| minute.events).sum();
+        offsets.note_many(producer, minutes[0].start_ms(), events, quickest_ms);
     }
-    Ok(())
+}
+
+fn by_bucket(minutes: &[Minute], step_ms: i64) -> impl Iterator<Item = &[Minute]> {
+    minutes.chunk_by(move |a, b| a.start_ms().div_euclid(step_ms) == b.start_ms().div_euclid(step_ms))
+}
+
+/// By how much a clock is wrong, where so many events tell of it; each with how many they are, and by how much.
+fn proven(told: impl Iterator<Item = (u64, i64)>) -> Option<i64> {
+    let (events, worst) = told
+        .fold((0, 0_i64), |(sum, worst), (events, ms)| (sum + events, if ms.abs() > worst.abs() { ms } else { worst }));
+    (events >= PROVEN_EVENTS_MIN).then_some(worst)
 }
 
 fn texts<const N: usize>(batch: &RecordBatch, names: [&str; N]) -> Result<[StringArray; N], QueryError> {

@@ -416,7 +416,7 @@ fn files_of(plan: &Arc<dyn ExecutionPlan>) -> (usize, usize) {
 }
 
 /// Files may come and go that often before it is said that they do.
-const ATTEMPTS_MAX: usize = 3;
+pub(super) const ATTEMPTS_MAX: usize = 3;
 
 fn with_tables(state: SessionState, source: &Arc<Source>) -> Result<SessionContext, DataFusionError> {
     let schema = state.schema_for_ref(tables::NAMES[0])?;

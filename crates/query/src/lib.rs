@@ -6,6 +6,7 @@
 //! [`Answer`] or a [`QueryError`].
 
 mod answer;
+mod arrivals;
 mod background;
 mod canned;
 mod clocks;

@@ -1,22 +1,29 @@
 //! Reading from a sealed file what it contributes.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io;
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type, TimeUnit};
+use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit};
 use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
 use serde::{Deserialize, Serialize};
 
 use emp_store::Partition;
 
+use super::day_names::{DayNames, NameHash};
+use super::days::Contribution;
+use super::names::Names;
+use super::part::Kind;
 use super::sketch::{DROPPED_BITS, Sketch};
 use super::{Durations, HOUR_MS, NAMES};
 
-/// What one file contributes, as it is kept: with names of its own, each once.
-#[derive(Default, Serialize, Deserialize)]
+/// What one file contributes, with names of its own, each once.
+#[derive(Default)]
 pub(super) struct Kept {
     pub names: Vec<Box<str>>,
     pub rolled: Rolled,
@@ -25,8 +32,8 @@ pub(super) struct Kept {
 /// What a file contributes.
 #[derive(Default, Serialize, Deserialize)]
 pub(super) enum Rolled {
-    /// These rows.
-    Rows(Vec<KeptRow>),
+    /// These rows, their hours counted from that one since the epoch.
+    Rows(i64, Vec<KeptRow>),
     /// It has to be read: it could not be, or what it contributes is hardly shorter than itself.
     #[default]
     Unrolled,
@@ -35,8 +42,8 @@ pub(super) enum Rolled {
 /// A row, in fewer bytes.
 #[derive(Serialize, Deserialize)]
 pub(super) struct KeptRow {
-    /// Hours since the epoch.
-    pub hour: i64,
+    /// How many hours after the first one.
+    pub hour: u64,
     /// One more than where the name stands; 0 where the events have none.
     pub names: [u32; NAMES.len()],
     pub events: u64,
@@ -54,21 +61,29 @@ const ROWS_FREE: usize = 1_024;
 const TIME: &str = "timestamp";
 const DURATION: &str = "duration_ms";
 
-/// What that file contributes, in the order of hours.
-pub(super) fn derive(file: &Partition) -> Kept {
-    read(file).unwrap_or_default()
+impl Contribution for Kept {
+    const KIND: Kind = Kind::Events;
+
+    /// In the order of hours.
+    fn derive(file: &Partition) -> Self {
+        read(file).unwrap_or_default()
+    }
+
+    fn encode(&self, names: &mut DayNames) -> Option<Vec<u8>> {
+        postcard::to_stdvec(&(names.hashes_of(&self.names)?, &self.rolled)).ok()
+    }
+
+    fn decode(bytes: &[u8], names: &DayNames) -> Option<Self> {
+        let (hashes, rolled): (Vec<NameHash>, Rolled) = postcard::from_bytes(bytes).ok()?;
+        let names = hashes.into_iter().map(|hash| names.name(hash).map(Box::from)).collect::<Option<_>>()?;
+        Some(Self { names, rolled })
+    }
 }
 
 fn read(file: &Partition) -> Option<Kept> {
-    let file = file.open().ok()?;
-    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).ok()?;
-    let schema = metadata.schema();
     let columns = NAMES.into_iter().chain([TIME, DURATION]);
-    let indices = columns.filter_map(|name| Some(schema.column_with_name(name)?.0));
-    let mask = ProjectionMask::roots(metadata.parquet_schema(), indices);
-    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone());
     let mut groups = Groups::default();
-    for batch in reader.with_projection(mask).with_batch_size(READ_ROWS).build().ok()? {
+    for batch in reader(file, columns).ok()? {
         groups.add(&batch.ok()?).ok()??;
         if groups.by_key.len() > ROWS_FREE.max(groups.events / EVENTS_A_ROW_MIN) {
             return None;
@@ -77,17 +92,27 @@ fn read(file: &Partition) -> Option<Kept> {
     Some(groups.finish())
 }
 
+/// Those columns of a file that it has, a few rows at a time.
+pub(super) fn reader<'a>(
+    file: &Partition,
+    columns: impl Iterator<Item = &'a str>,
+) -> io::Result<ParquetRecordBatchReader> {
+    let file = file.open()?;
+    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())?;
+    let schema = metadata.schema();
+    let indices = columns.filter_map(|name| Some(schema.column_with_name(name)?.0));
+    let mask = ProjectionMask::roots(metadata.parquet_schema(), indices);
+    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone());
+    Ok(reader.with_projection(mask).with_batch_size(READ_ROWS).build()?)
+}
+
 /// The hour since the epoch, and the names, as [`KeptRow`] has them.
 type Key = (i64, [u32; NAMES.len()]);
-
-/// Stands for a name that an event lacks.
-const NONE: u32 = 0;
 
 #[derive(Default)]
 struct Groups {
     events: usize,
-    names: Vec<Box<str>>,
-    numbers: HashMap<Box<str>, u32>,
+    names: Names,
     by_key: HashMap<Key, Group>,
 }
 
@@ -105,12 +130,13 @@ struct Group {
 impl Groups {
     /// `None` where an event does not say when it happened.
     fn add(&mut self, batch: &RecordBatch) -> Result<Option<()>, ArrowError> {
-        let Some(times) = millis(batch)? else { return Ok(None) };
+        let Some(times) = millis(batch, TIME)? else { return Ok(None) };
         let times = times.as_primitive::<Int64Type>();
         if times.null_count() > 0 {
             return Ok(None);
         }
-        let names = [self.names(batch, 0)?, self.names(batch, 1)?, self.names(batch, 2)?];
+        let [event_type, service, level] = NAMES.map(|column| self.names.of_column(batch, column));
+        let names = [event_type?, service?, level?];
         let durations = match batch.column_by_name(DURATION) {
             Some(column) => Some(cast(column, &DataType::Float64)?),
             None => None,
@@ -130,33 +156,12 @@ impl Groups {
         Ok(Some(()))
     }
 
-    /// The number of each row's name.
-    fn names(&mut self, batch: &RecordBatch, name: usize) -> Result<Vec<u32>, ArrowError> {
-        let Some(column) = batch.column_by_name(NAMES[name]) else { return Ok(vec![NONE; batch.num_rows()]) };
-        let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-        let column = cast(&cast(column, &DataType::Utf8)?, &dictionary)?;
-        let column = column.as_dictionary::<Int32Type>();
-        let texts = column.values().as_string::<i32>();
-        let numbers: Vec<u32> = texts.iter().map(|text| text.map_or(NONE, |text| self.number(text))).collect();
-        // The keys of a dictionary are those of its values.
-        Ok(column.keys().iter().map(|key| key.map_or(NONE, |key| numbers[key as usize])).collect())
-    }
-
-    fn number(&mut self, text: &str) -> u32 {
-        if let Some(number) = self.numbers.get(text) {
-            return *number;
-        }
-        self.names.push(text.into());
-        // No file has that many names.
-        let number = self.names.len() as u32;
-        self.numbers.insert(text.into(), number);
-        number
-    }
-
     fn finish(self) -> Kept {
-        let mut rows: Vec<KeptRow> = self.by_key.into_iter().map(|(key, group)| group.finish(key)).collect();
+        let first_hour = self.by_key.keys().map(|(hour, _)| *hour).min().unwrap_or_default();
+        let row = |((hour, names), group): (Key, Group)| group.finish(hour.abs_diff(first_hour), names);
+        let mut rows: Vec<KeptRow> = self.by_key.into_iter().map(row).collect();
         rows.sort_unstable_by_key(|row| (row.hour, row.names));
-        Kept { names: self.names, rolled: Rolled::Rows(rows) }
+        Kept { names: self.names.into_names(), rolled: Rolled::Rows(first_hour, rows) }
     }
 }
 
@@ -174,7 +179,7 @@ impl Group {
         }
     }
 
-    fn finish(self, (hour, names): Key) -> KeptRow {
+    fn finish(self, hour: u64, names: [u32; NAMES.len()]) -> KeptRow {
         let durations = self.least_ms.zip(self.greatest_ms).map(|(least_ms, greatest_ms)| Durations {
             count: self.durations,
             sum_ms: self.sum_ms,
@@ -186,9 +191,9 @@ impl Group {
     }
 }
 
-/// When each event happened, in ms; `None` where the file has no such column.
-fn millis(batch: &RecordBatch) -> Result<Option<ArrayRef>, ArrowError> {
-    let Some(column) = batch.column_by_name(TIME) else { return Ok(None) };
+/// A column of moments, in ms since the epoch; `None` where the file has no such column.
+pub(super) fn millis(batch: &RecordBatch, column: &str) -> Result<Option<ArrayRef>, ArrowError> {
+    let Some(column) = batch.column_by_name(column) else { return Ok(None) };
     let column = cast(column, &DataType::Timestamp(TimeUnit::Millisecond, None))?;
     cast(&column, &DataType::Int64).map(Some)
 }

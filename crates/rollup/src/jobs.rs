@@ -1,7 +1,7 @@
 //! What the steps of jobs contribute, file by file, as it is kept.
 //!
-//! The event before another one may be in another file. So beside each file its jobs are kept, as hashes; which files
-//! have jobs in common is told by all of these. What a file contributes is kept under a number that is made of its own
+//! The event before another one may be in another file. So it is kept which files have jobs in common, beside the later one
+//! of two; of a file of which that is not known its jobs are looked for in the index of ids. What a file contributes is kept under a number that is made of its own
 //! and of those of all files with which it shares a job. Where one of these comes, changes or goes – a late event, a
 //! compaction, an import – the number is another one, and what is kept under the old one is not found any more.
 
@@ -15,13 +15,11 @@ use emp_catalog::{Sealed, SealedFiles, Storage};
 use emp_store::{Hour, Layout};
 use emp_system::{all_threads, for_each_share, share};
 
-use super::kept::{day, number};
+use super::day_names::DayNames;
+use super::days::{day, number};
 use super::part::{Kind, Part, Record};
-use super::sharing::{jobs_of, neighbours};
+use super::sharing::{neighbours, short_number};
 use super::steps::Steps;
-
-/// Names are kept under numbers that begin so, and end with the name's hash.
-const NAME: u64 = 0x4e41_4d45 << 32;
 
 /// What is kept of the jobs of all files of one look at a store.
 #[derive(Debug)]
@@ -43,22 +41,21 @@ struct Day {
     part: Part,
     /// Which files are of this day.
     files: Vec<usize>,
-    names: HashMap<u32, Box<str>>,
+    names: DayNames,
     /// Where in the part each record stands.
     records: HashMap<u64, (usize, std::ops::Range<usize>)>,
 }
 
 impl JobRollups {
-    /// Of these files, and of other events, by the
-    /// [`super::job_hash`]es of their jobs, ascending, each once; by a vocabulary of that number. Of files that are not closed, nothing is kept. Jobs of
-    /// closed files that are not known yet are read, and kept for the next question; `progress` is told of how many files
-    /// they were, of how many. `None` where nothing can be kept, a file cannot be read, or so many share jobs that it is of
-    /// no use.
+    /// Of these files, and of other events, by the hashes of their jobs, as of [`emp_catalog::SharedJobs::hash`], ascending, each
+    /// once; by a vocabulary of that number. Of files that are not closed, nothing is kept. With which others closed files
+    /// share jobs is found out where it is not known, and kept for the next question; `progress` is told of how many files it
+    /// was, of how many. `None` where nothing can be kept, a file cannot be read, or so many share jobs that it is of no use.
     pub fn of(
         layout: &Layout,
         sealed: &Arc<SealedFiles>,
         is_closed: impl Fn(&Sealed) -> bool + Sync,
-        (others, vocabulary): (&[Vec<u32>], u64),
+        (others, vocabulary): (&[Vec<u64>], u64),
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Option<Self> {
         let (storage, files) = (Storage::of(layout), &sealed.files[..]);
@@ -67,43 +64,38 @@ impl JobRollups {
         }
         let closed: Vec<usize> =
             (0..files.len()).filter(|at| files[*at].facts.is_ok() && is_closed(&files[*at])).collect();
-        let open: Vec<usize> =
-            (0..files.len()).filter(|at| files[*at].facts.is_ok() && !is_closed(&files[*at])).collect();
         let by_day: Vec<&[usize]> = closed.chunk_by(|a, b| day(&files[*a]) == day(&files[*b])).collect();
-        let threads = share(by_day.len(), all_threads());
-        let days = for_each_share(by_day.chunks(threads), |days| {
+        let days = for_each_share(by_day.chunks(share(by_day.len(), all_threads())), |days| {
             days.iter().map(|of_day| Day::read(&storage, files, of_day)).collect::<Vec<_>>()
         });
-        let mut days: Vec<(Day, Vec<Option<Vec<u32>>>)> = days.into_iter().flatten().collect();
-        let missing = days.iter().map(|(_, lists)| lists.iter().filter(|list| list.is_none()).count()).sum();
-        let read = AtomicUsize::new(0);
-        let tell = || progress(read.fetch_add(1, Ordering::Relaxed) + 1, missing);
-        for_each_share(days.chunks_mut(threads), |days| {
-            days.iter_mut().for_each(|(day, lists)| day.complete(&storage, files, lists, &tell));
-        });
-        let mut lists: Vec<Vec<u32>> = vec![Vec::new(); files.len()];
+        let days: Vec<Day> = days.into_iter().flatten().collect();
         let mut day_of = vec![None; files.len()];
-        for (at, (day, of_day)) in days.iter_mut().enumerate() {
-            for (file, list) in day.files.iter().zip(of_day) {
-                lists[*file] = list.take()?;
+        let mut known = vec![None; files.len()];
+        for (at, day) in days.iter().enumerate() {
+            for file in &day.files {
                 day_of[*file] = Some(at);
+                known[*file] = day.record(number(&files[*file])).map(decoded);
             }
         }
-        for file in open {
-            lists[file] = jobs_of(&files[file].partition)?;
+        let missing = closed.iter().filter(|file| known[**file].is_none()).count();
+        let read = AtomicUsize::new(0);
+        let tell = || progress((read.fetch_add(1, Ordering::Relaxed) + 1).min(missing), missing);
+        let neighbours = neighbours(sealed, &known, others, &tell)?;
+        let is_closed = |unit: u32| day_of.get(unit as usize).is_some_and(Option::is_some);
+        for day in &days {
+            day.complete(&storage, files, &known, |file| {
+                neighbours[file]
+                    .iter()
+                    .filter(|near| is_closed(**near))
+                    .map(|near| short_number(&files[*near as usize]))
+            });
         }
-        let all: Vec<&[u32]> = lists.iter().chain(others).map(Vec::as_slice).collect();
-        let neighbours = neighbours(&all)?;
         let number = |file: usize| {
-            day_of[file]?;
             let near = &neighbours[file];
-            let is_closed = |near: &u32| day_of.get(*near as usize).is_some_and(Option::is_some);
-            near.iter()
-                .all(is_closed)
-                .then(|| number_of(vocabulary, &files[file], near.iter().map(|near| &files[*near as usize])))
+            let can_be_kept = day_of[file].is_some() && near.iter().all(|near| is_closed(*near));
+            can_be_kept.then(|| number_of(vocabulary, &files[file], near.iter().map(|near| &files[*near as usize])))
         };
         let numbers = (0..files.len()).map(number).collect();
-        let days = days.into_iter().map(|(day, _)| day).collect();
         let sealed = Arc::clone(sealed);
         Some(Self { storage, sealed, days, neighbours, numbers, day_of, derived: Mutex::default() })
     }
@@ -150,28 +142,16 @@ impl JobRollups {
         let mut names = day.names.clone();
         for (file, steps) in steps {
             let Some(number) = self.numbers[*file] else { continue };
-            let mut is_told_apart = true;
-            for name in &steps.names {
-                let known = names.entry(name_hash(name)).or_insert_with(|| {
-                    records.push((NAME | u64::from(name_hash(name)), name.as_bytes().to_vec()));
-                    name.clone()
-                });
-                is_told_apart &= known == name;
-            }
-            // Two names of one hash, once in a thousand million stores: then it is derived each time.
-            if is_told_apart {
-                records.push((number, steps.encode(name_hash)?));
+            // What cannot be kept is derived each time.
+            if let Some(hashes) = names.hashes_of(&steps.names) {
+                records.push((number, steps.encode(hashes)?));
             }
         }
+        records.extend_from_slice(names.added());
         let lists = day.files.iter().map(|file| number(&self.sealed.files[*file]));
         let own = day.files.iter().filter_map(|file| self.numbers[*file]);
-        let of_names = names.keys().map(|hash| NAME | u64::from(*hash));
-        day.part.add(&self.storage, &records, &lists.chain(own).chain(of_names).collect())
+        day.part.add(&self.storage, &records, &lists.chain(own).chain(names.numbers()).collect())
     }
-}
-
-fn name_hash(name: &str) -> u32 {
-    xxh3_64(name.as_bytes()) as u32
 }
 
 /// The number under which what a file contributes is kept, by the files with which it shares jobs.
@@ -183,27 +163,12 @@ fn number_of<'a>(vocabulary: u64, file: &Sealed, neighbours: impl Iterator<Item 
 }
 
 impl Day {
-    /// With the jobs of each of the files, where they are known.
-    fn read(storage: &Storage, files: &[Sealed], of_day: &[usize]) -> (Self, Vec<Option<Vec<u32>>>) {
+    fn read(storage: &Storage, files: &[Sealed], of_day: &[usize]) -> Self {
         let day = of_day.first().map_or(Hour::of_ms(0), |file| day(&files[*file]));
-        let mut read = Self {
-            part: Part::read(storage, Kind::Jobs, day),
-            files: of_day.to_vec(),
-            names: HashMap::new(),
-            records: HashMap::new(),
-        };
-        for (copy, number, range) in read.part.places() {
-            read.records.insert(number, (copy, range));
-        }
-        let named = |number: &&u64| **number >> 32 == NAME >> 32;
-        let names = read.records.keys().filter(named).filter_map(|number| {
-            let name = std::str::from_utf8(read.record(*number)?).ok()?;
-            Some((*number as u32, name.into()))
-        });
-        let names = names.collect();
-        read.names = names;
-        let lists = of_day.iter().map(|file| decoded(read.record(number(&files[*file]))?)).collect();
-        (read, lists)
+        let part = Part::read(storage, Kind::Jobs, day);
+        let places = part.places().into_iter();
+        let records = places.map(|(copy, number, range)| (number, (copy, range))).collect();
+        Self { files: of_day.to_vec(), names: DayNames::read(&part), records, part }
     }
 
     fn record(&self, number: u64) -> Option<&[u8]> {
@@ -211,41 +176,26 @@ impl Day {
         self.part.bytes(*copy, range.clone())
     }
 
-    /// Reads the jobs of files of which they are not known.
-    fn complete(&self, storage: &Storage, files: &[Sealed], lists: &mut [Option<Vec<u32>>], tell: &dyn Fn()) {
-        let mut records: Vec<Record> = Vec::new();
-        for (file, list) in self.files.iter().zip(lists.iter_mut()).filter(|(_, list)| list.is_none()) {
-            // Of one that cannot be read it is not known with which it shares jobs.
-            let Some(jobs) = jobs_of(&files[*file].partition) else { continue };
-            records.push((number(&files[*file]), encoded(&jobs)));
-            *list = Some(jobs);
-            tell();
-        }
+    /// Keeps with which others these files share jobs, of those of which it was not known.
+    fn complete<N: Iterator<Item = u32>>(
+        &self,
+        storage: &Storage,
+        files: &[Sealed],
+        known: &[Option<Vec<u32>>],
+        neighbours: impl Fn(usize) -> N,
+    ) {
+        let missing = self.files.iter().filter(|file| known[**file].is_none());
+        let record = |file: &usize| (number(&files[*file]), neighbours(*file).flat_map(u32::to_le_bytes).collect());
+        let records: Vec<Record> = missing.map(record).collect();
         if !records.is_empty() {
             let live: BTreeSet<u64> = self.records.keys().copied().collect();
-            // What cannot be kept is read again the next time.
+            // What cannot be kept is found out again the next time.
             let _ = self.part.add(storage, &records, &live);
         }
     }
 }
 
-/// The distances from one hash to the next.
-fn encoded(hashes: &[u32]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(4 * hashes.len());
-    let mut before = 0;
-    for hash in hashes {
-        super::sketch::push(&mut bytes, u64::from(hash - before));
-        before = *hash;
-    }
-    bytes
-}
-
-fn decoded(mut bytes: &[u8]) -> Option<Vec<u32>> {
-    let mut hashes = Vec::with_capacity(bytes.len() / 3);
-    let mut before = 0_u32;
-    while !bytes.is_empty() {
-        before = before.checked_add(u32::try_from(super::sketch::pull(&mut bytes)?).ok()?)?;
-        hashes.push(before);
-    }
-    Some(hashes)
+/// The numbers of other files, as they are kept.
+fn decoded(bytes: &[u8]) -> Vec<u32> {
+    bytes.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect()
 }

@@ -5,20 +5,26 @@
 //! index, in a file for each day, and can be deleted at any time: what is missing is derived anew. A file is known by
 //! what the catalog takes it for, so one that was replaced contributes what it holds now.
 
+mod arrivals;
 mod bins;
+mod brief;
+mod day_names;
+mod days;
 mod derive;
 mod jobs;
 mod kept;
+mod names;
 mod part;
 mod sharing;
 mod sketch;
 mod steps;
 
+pub use arrivals::{Arrivals, Minute, Producer};
 pub use bins::Bins;
 pub use jobs::JobRollups;
 pub use kept::{Rollups, bring_up_to_date};
 pub use part::{date_of_file, file_name, together};
-pub use sharing::{job_hash, job_number};
+pub use sharing::job_number;
 pub use sketch::{DROPPED_BITS, Sketch, each_bin, middle_of};
 pub use steps::{
     ErrorRow, GAP_MS, GapRow, HandoffRow, LONGEST_GAPS, LONGEST_LIVES, LivesRow, NO_NAME, Spread, StepRows, Steps,
@@ -50,6 +56,7 @@ pub struct Row {
 
 /// How long events took, by their `duration_ms`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "brief::BriefDurations", into = "brief::BriefDurations")]
 pub struct Durations {
     /// How many say so.
     pub count: u64,

@@ -9,7 +9,7 @@ use std::io::{self, Write as _};
 use emp_catalog::Storage;
 use emp_store::Hour;
 
-const MAGIC: &[u8; 8] = b"EMPROLL2";
+const MAGIC: &[u8; 8] = b"EMPROLL3";
 /// The length of what follows, its CRC-32, and whose it is.
 const HEAD_BYTES: usize = 16;
 
@@ -23,15 +23,18 @@ pub(super) enum Kind {
     Events,
     /// What they contribute as steps of jobs.
     Jobs,
+    /// When what each producer sent has arrived.
+    Arrivals,
 }
 
 impl Kind {
-    const ALL: [Self; 2] = [Self::Events, Self::Jobs];
+    const ALL: [Self; 3] = [Self::Events, Self::Jobs, Self::Arrivals];
 
     const fn name_start(self) -> &'static str {
         match self {
             Self::Events => NAME_START,
             Self::Jobs => "jobs-",
+            Self::Arrivals => "arrivals-",
         }
     }
 
@@ -55,16 +58,22 @@ pub fn date_of_file(name: &str) -> Option<&str> {
     Kind::Events.date(name)
 }
 
-/// Removes what is there of days that have no files any more. `days` are the dates of those that have some.
-pub(super) fn remove_others(storage: &Storage, days: &BTreeSet<String>) -> io::Result<()> {
+/// Removes what is there of other days than those of which something is to be kept, by their dates, and what older versions
+/// kept.
+pub(super) fn remove_others<'a>(storage: &Storage, days: impl Fn(Kind) -> &'a BTreeSet<String>) -> io::Result<()> {
     storage.remove(|name| {
-        let date = Kind::ALL.iter().find_map(|kind| kind.date(name));
-        date.is_some_and(|date| !days.contains(date))
+        let found = Kind::ALL.iter().find_map(|kind| Some((*kind, kind.date(name)?)));
+        let is_of_other_day = found.is_some_and(|(kind, date)| !days(kind).contains(date));
+        let is_old =
+            |kind: &Kind| name.starts_with(kind.name_start()) && OLD_ENDS.iter().any(|end| name.ends_with(end));
+        is_of_other_day || Kind::ALL.iter().any(is_old)
     })
 }
 
 const NAME_START: &str = "rollups-";
-const NAME_END: &str = ".v2";
+const NAME_END: &str = ".v3";
+/// How the names of older versions end.
+const OLD_ENDS: [&str; 2] = [".v1", ".v2"];
 
 /// The files of one day, as they were read.
 #[derive(Debug)]

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::brief::BriefSpread;
+use super::day_names::{DayNames, NameHash};
 use super::sketch::Sketch;
 
 /// A silence from this length on is a gap, where nobody says otherwise.
@@ -83,6 +85,7 @@ pub struct HandoffRow {
 
 /// Times of one kind.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "BriefSpread", into = "BriefSpread")]
 pub struct Spread {
     /// How many.
     pub count: u64,
@@ -105,30 +108,54 @@ pub struct LivesRow {
     pub longest: Vec<(i64, Box<str>)>,
 }
 
-/// As it is kept: names by their hashes, since the same ones come up in each hour.
+/// As it is kept: names by their hashes, since the same ones come up in each hour, and ids of jobs by their numbers among
+/// `jobs`, as one job is the longest in many ways.
 #[derive(Serialize, Deserialize)]
 struct Kept {
-    names: Vec<u32>,
+    names: Vec<NameHash>,
+    jobs: Vec<Box<str>>,
     rows: StepRows,
 }
 
 impl Steps {
-    /// In bytes, with the names by `number`.
-    pub(super) fn encode(&self, number: impl Fn(&str) -> u32) -> std::io::Result<Vec<u8>> {
-        let names = self.names.iter().map(|name| number(name)).collect();
-        postcard::to_stdvec(&Kept { names, rows: self.rows.clone() }).map_err(std::io::Error::other)
+    /// In bytes, with the names by their hashes.
+    pub(super) fn encode(&self, names: Vec<NameHash>) -> std::io::Result<Vec<u8>> {
+        let (mut rows, mut jobs, mut numbers) = (self.rows.clone(), Vec::new(), HashMap::new());
+        rows.each_job(&mut |job| {
+            let number = *numbers.entry(job.clone()).or_insert_with(|| {
+                jobs.push(job.clone());
+                jobs.len() - 1
+            });
+            *job = number.to_string().into();
+        });
+        postcard::to_stdvec(&Kept { names, jobs, rows }).map_err(std::io::Error::other)
     }
 
     /// `None` where it is none, or one of its names is not known.
-    pub(super) fn decode(bytes: &[u8], names: &HashMap<u32, Box<str>>) -> Option<Self> {
-        let kept: Kept = postcard::from_bytes(bytes).ok()?;
-        let names: Option<Vec<Box<str>>> = kept.names.iter().map(|number| names.get(number).cloned()).collect();
+    pub(super) fn decode(bytes: &[u8], names: &DayNames) -> Option<Self> {
+        let mut kept: Kept = postcard::from_bytes(bytes).ok()?;
+        let names: Option<Vec<Box<str>>> = kept.names.iter().map(|hash| names.name(*hash).map(Box::from)).collect();
         let names = names?;
+        let mut are_known = true;
+        kept.rows.each_job(&mut |job| {
+            let known = job.parse::<usize>().ok().and_then(|number| kept.jobs.get(number));
+            are_known &= known.is_some();
+            known.into_iter().for_each(|known| job.clone_from(known));
+        });
         let all = names.len() as u32;
         let is_named = |numbers: &[u32]| numbers.iter().all(|number| *number < all || *number == NO_NAME);
         let are_named = kept.rows.gaps.iter().all(|row| is_named(&row.class))
             && kept.rows.handoffs.iter().all(|row| is_named(&row.pair))
             && kept.rows.errors.iter().all(|row| is_named(&row.kind));
-        are_named.then_some(Self { names, rows: kept.rows })
+        (are_known && are_named).then_some(Self { names, rows: kept.rows })
+    }
+}
+
+impl StepRows {
+    /// Shows the id of each job that it names.
+    fn each_job(&mut self, show: &mut dyn FnMut(&mut Box<str>)) {
+        let gaps = self.gaps.iter_mut().filter_map(|row| row.spread.longest.as_mut());
+        let handoffs = self.handoffs.iter_mut().filter_map(|row| row.spread.longest.as_mut());
+        gaps.chain(handoffs).chain(&mut self.lives.longest).for_each(|(_, job)| show(job));
     }
 }

@@ -2,9 +2,9 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::Bins;
-use super::sharing::{neighbours, sort};
-use super::sketch::{Sketch, each_bin};
+use super::sharing::pairs_of;
+use super::sketch::{DROPPED_BITS, Sketch, each_bin};
+use super::{Bins, Durations, Spread};
 
 proptest! {
     #[test]
@@ -12,6 +12,40 @@ proptest! {
         let mut found = BTreeMap::new();
         each_bin(Sketch::of(&bins).as_bytes(), |bin, count| _ = found.insert(bin, count));
         prop_assert_eq!(found, bins);
+    }
+
+    #[test]
+    fn durations_are_kept_as_they_are(
+        times in prop::collection::vec(
+            prop_oneof![3 => (0..9_000_u32).prop_map(f64::from), 1 => any::<f64>().prop_filter("a number", |ms| !ms.is_nan())],
+            1..4,
+        ),
+    ) {
+        let bins = times.iter().fold(BTreeMap::new(), |mut bins, ms| {
+            *bins.entry((ms.to_bits() >> DROPPED_BITS) as u32).or_default() += 1;
+            bins
+        });
+        let durations = Durations {
+            count: times.len() as u64,
+            sum_ms: times.iter().sum(),
+            least_ms: times.iter().copied().fold(f64::INFINITY, f64::min),
+            greatest_ms: times.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            sketch: Sketch::of(&bins),
+        };
+        prop_assume!(!durations.sum_ms.is_nan());
+        let kept = postcard::to_stdvec(&durations).unwrap();
+        prop_assert_eq!(postcard::from_bytes::<Durations>(&kept).unwrap(), durations);
+        prop_assert!(times.len() > 1 || kept.len() <= 10);
+    }
+
+    #[test]
+    fn steps_are_kept_as_they_are(times in prop::collection::vec(prop_oneof![0..9_000_i64, any::<i64>()], 1..4)) {
+        let bins = times.iter().fold(Bins::default(), |mut bins, ms| { bins.add(*ms); bins });
+        let longest = times.iter().max().map(|ms| (*ms, "job".into()));
+        let sum_ms = times.iter().fold(0_i64, |sum, ms| sum.saturating_add(*ms));
+        let spread = Spread { count: times.len() as u64, sum_ms, longest, sketch: bins.sketch() };
+        let kept = postcard::to_stdvec(&spread).unwrap();
+        prop_assert_eq!(postcard::from_bytes::<Spread>(&kept).unwrap(), spread);
     }
 
     #[test]
@@ -46,15 +80,17 @@ proptest! {
     }
 
     #[test]
-    fn lists_that_share_a_job_are_neighbours(
-        lists in prop::collection::vec(prop::collection::vec(prop_oneof![0..40_u32, any::<u32>()], 0..20), 0..30),
+    fn lists_that_share_a_job_are_pairs(
+        lists in prop::collection::vec(
+            prop::collection::btree_set(prop_oneof![0..40_u64, 0..1_u64 << 48], 0..20), 0..30,
+        ),
     ) {
-        let lists: Vec<Vec<u32>> = lists.into_iter().map(|mut list| { sort(&mut list); list }).collect();
-        let found = neighbours(&lists.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
-        for (at, list) in lists.iter().enumerate() {
-            let shares = |other: &usize| *other != at && lists[*other].iter().any(|job| list.contains(job));
-            let expected: Vec<u32> = (0..lists.len()).filter(shares).map(|other| other as u32).collect();
-            prop_assert_eq!(&found[at], &expected);
-        }
+        let lists: Vec<Vec<u64>> = lists.into_iter().map(|list| list.into_iter().collect()).collect();
+        let found = pairs_of(&lists.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
+        let shares = |a: usize, b: usize| lists[a].iter().any(|job| lists[b].contains(job));
+        let pairs = (0..lists.len()).flat_map(|a| (a + 1..lists.len()).map(move |b| (a, b)));
+        let expected: Vec<(u32, u32)> =
+            pairs.filter(|(a, b)| shares(*a, *b)).map(|(a, b)| (a as u32, b as u32)).collect();
+        prop_assert_eq!(found, expected);
     }
 }

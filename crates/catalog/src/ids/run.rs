@@ -84,6 +84,29 @@ impl Run {
         Ok(Vec::new())
     }
 
+    /// Shows each of these ids that it holds, by its hash, with the numbers of its files. `hashes` ascend, each once.
+    pub fn find_all(&self, hashes: &[u64], show: &mut dyn FnMut(u64, &[u32])) -> Result<(), Broken> {
+        let bucket_of = |hash: u64| hash >> (HASH_BITS - u32::from(self.bits));
+        let mut files = Vec::new();
+        for of_bucket in hashes.chunk_by(|a, b| bucket_of(*a) == bucket_of(*b)) {
+            let bytes = self.bucket(bucket_of(of_bucket[0]) as usize)?;
+            let (mut entries, mut wanted) = (Entries::of(&bytes), of_bucket);
+            while let Some(last) = wanted.last()
+                && let Some(found) = entries.next_into(&mut files)
+            {
+                let found = found?;
+                wanted = &wanted[wanted.partition_point(|hash| *hash < found)..];
+                if wanted.first() == Some(&found) {
+                    show(found, &files);
+                }
+                if found >= *last {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// All of it will be read.
     pub fn expect_all(&self) {
         self.file.expect_all();

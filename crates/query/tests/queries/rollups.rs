@@ -228,7 +228,7 @@ fn a_collector_derives_hours_that_are_over_and_forgets_days_that_have_gone() {
         emp_rollup::bring_up_to_date(&store.layout, &files, emp_store::Hour::of_ms(BASE + 39 * HOUR)).unwrap();
         rollups(&store).iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect::<Vec<_>>()
     };
-    let days = ["rollups-2025-09-27.v2", "rollups-2025-09-28.v2", "rollups-2025-09-29.v2"];
+    let days = ["rollups-2025-09-27.v3", "rollups-2025-09-28.v3", "rollups-2025-09-29.v3"];
     assert_eq!(bring_up_to_date(), days);
     std::fs::remove_dir_all(store.layout.root().join("date=2025-09-27")).unwrap();
     assert_eq!(bring_up_to_date(), days[1..]);

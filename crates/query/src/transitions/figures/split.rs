@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use datafusion::error::Result;
 
-use emp_catalog::{Sealed, SealedFiles};
+use emp_catalog::{Sealed, SealedFiles, SharedJobs};
 use emp_job::Offsets;
-use emp_rollup::{JobRollups, Steps, job_hash, job_number};
+use emp_rollup::{JobRollups, Steps, job_number};
 use emp_store::Layout;
 use emp_system::{all_threads, for_each_share, share};
 
@@ -265,7 +265,8 @@ pub(super) fn rollups_of(
 ) -> Option<JobRollups> {
     let newest = files.files.iter().map(|file| file.partition.hour).max()?;
     let is_closed = |file: &Sealed| file.partition.hour < newest;
-    let of_segments: Vec<Vec<u32>> = view.snapshot.segments.iter().map(|one| jobs_of(&one.batches, job_hash)).collect();
+    let segments = view.snapshot.segments.iter();
+    let of_segments: Vec<Vec<u64>> = segments.map(|one| jobs_of(&one.batches, SharedJobs::hash)).collect();
     let tell = |done, all| on_learning(Learning::Jobs, done, all);
     let vocabulary = emp_job::vocabulary().fingerprint();
     JobRollups::of(layout, files, is_closed, (&of_segments, vocabulary), &tell)

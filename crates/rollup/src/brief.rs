@@ -1,0 +1,105 @@
+//! The numbers of durations in fewer bytes: of one alone it is its length that says all, and most are whole milliseconds.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::bins::Bins;
+use super::sketch::{DROPPED_BITS, Sketch};
+use super::{Durations, Spread};
+
+/// [`Durations`], as they are kept.
+#[derive(Serialize, Deserialize)]
+pub(super) enum BriefDurations {
+    One(Number),
+    Many { count: u64, sum_ms: Number, least_ms: Number, greatest_ms: Number, sketch: Sketch },
+}
+
+/// [`Spread`], as it is kept.
+#[derive(Serialize, Deserialize)]
+pub(super) enum BriefSpread {
+    One(i64, Box<str>),
+    Many { count: u64, sum_ms: i64, longest: Option<(i64, Box<str>)>, sketch: Sketch },
+}
+
+/// Exactly the number that it was.
+#[derive(Serialize, Deserialize)]
+pub(super) enum Number {
+    Whole(u64),
+    Other(f64),
+}
+
+impl From<f64> for Number {
+    fn from(number: f64) -> Self {
+        let whole = number as u64;
+        if (whole as f64).to_bits() == number.to_bits() { Self::Whole(whole) } else { Self::Other(number) }
+    }
+}
+
+impl From<Number> for f64 {
+    fn from(number: Number) -> Self {
+        match number {
+            Number::Whole(whole) => whole as Self,
+            Number::Other(number) => number,
+        }
+    }
+}
+
+/// Those of one event.
+fn one(ms: f64) -> Durations {
+    let bins = BTreeMap::from([((ms.to_bits() >> DROPPED_BITS) as u32, 1)]);
+    Durations { count: 1, sum_ms: ms, least_ms: ms, greatest_ms: ms, sketch: Sketch::of(&bins) }
+}
+
+impl From<Durations> for BriefDurations {
+    fn from(durations: Durations) -> Self {
+        if durations == one(durations.sum_ms) {
+            return Self::One(durations.sum_ms.into());
+        }
+        let Durations { count, sum_ms, least_ms, greatest_ms, sketch } = durations;
+        Self::Many { count, sum_ms: sum_ms.into(), least_ms: least_ms.into(), greatest_ms: greatest_ms.into(), sketch }
+    }
+}
+
+impl From<BriefDurations> for Durations {
+    fn from(brief: BriefDurations) -> Self {
+        match brief {
+            BriefDurations::One(ms) => one(ms.into()),
+            BriefDurations::Many { count, sum_ms, least_ms, greatest_ms, sketch } => Self {
+                count,
+                sum_ms: sum_ms.into(),
+                least_ms: least_ms.into(),
+                greatest_ms: greatest_ms.into(),
+                sketch,
+            },
+        }
+    }
+}
+
+/// That of one step.
+fn one_step(ms: i64, job: Box<str>) -> Spread {
+    let mut bins = Bins::default();
+    bins.add(ms);
+    Spread { count: 1, sum_ms: ms, longest: Some((ms, job)), sketch: bins.sketch() }
+}
+
+impl From<Spread> for BriefSpread {
+    fn from(spread: Spread) -> Self {
+        if let Some((ms, job)) = &spread.longest
+            && spread == one_step(*ms, job.clone())
+        {
+            return Self::One(*ms, job.clone());
+        }
+        let Spread { count, sum_ms, longest, sketch } = spread;
+        Self::Many { count, sum_ms, longest, sketch }
+    }
+}
+
+impl From<BriefSpread> for Spread {
+    fn from(brief: BriefSpread) -> Self {
+        match brief {
+            BriefSpread::One(ms, job) => one_step(ms, job),
+            BriefSpread::Many { count, sum_ms, longest, sketch } => Self { count, sum_ms, longest, sketch },
+        }
+    }
+}
