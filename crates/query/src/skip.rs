@@ -31,6 +31,7 @@ pub(super) struct Skipping {
     inner: Arc<dyn FileSource>,
     files: Arc<SealedFiles>,
     order: Option<Order>,
+    reads_whole: bool,
 }
 
 /// In which order the files are to be read.
@@ -65,8 +66,10 @@ impl Order {
 }
 
 impl Skipping {
-    pub fn new(inner: Arc<dyn FileSource>, files: Arc<SealedFiles>) -> Self {
-        Self { inner, files, order: None }
+    /// With `reads_whole`, no file is asked which of its parts a query needs: of a small one that takes longer than to
+    /// read it, since the library makes a predicate of its own for each file.
+    pub fn new(inner: Arc<dyn FileSource>, files: Arc<SealedFiles>, reads_whole: bool) -> Self {
+        Self { inner, files, order: None, reads_whole }
     }
 
     /// What reads the files, without what knows of the catalog.
@@ -75,7 +78,7 @@ impl Skipping {
     }
 
     fn around(&self, inner: Arc<dyn FileSource>) -> Arc<dyn FileSource> {
-        Arc::new(Self { inner, files: Arc::clone(&self.files), order: self.order })
+        Arc::new(Self { inner, files: Arc::clone(&self.files), ..self.clone() })
     }
 }
 
@@ -143,11 +146,14 @@ impl FileSource for Skipping {
         filters: Vec<Arc<dyn PhysicalExpr>>,
         config: &ConfigOptions,
     ) -> Result<FilterPushdownPropagation<Arc<dyn FileSource>>> {
-        let mut pushed = self.inner.try_pushdown_filters(filters, config)?;
+        let asked = filters.len();
+        // One that may still change skips whole files, too.
+        let is_used = |filter: &Arc<dyn PhysicalExpr>| !self.reads_whole || snapshot_generation(filter) > 0;
+        let mut pushed = self.inner.try_pushdown_filters(filters.into_iter().filter(is_used).collect(), config)?;
         pushed.updated_node = pushed.updated_node.map(|inner| self.around(inner));
         // Rows that were picked while decoding keep room for all that were decoded. The filter, where it stays above the
         // scan, puts the few of many files together.
-        pushed.filters.fill(PushedDown::No);
+        pushed.filters = vec![PushedDown::No; asked];
         Ok(pushed)
     }
 

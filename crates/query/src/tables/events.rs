@@ -203,6 +203,9 @@ fn lacks_arrival(file: &Sealed) -> bool {
 }
 
 const ARRIVAL: &str = "ingested_at";
+/// Files that are smaller on average have one row group, and hardly more than a page a column; what the catalog knows of
+/// them has been asked.
+const SMALL_BYTES: u64 = 512 << 10;
 
 /// What all scans of one question's sealed files share.
 struct Scan<'a> {
@@ -229,7 +232,10 @@ impl Scan<'_> {
             .with_pushdown_filters(self.filter_while_decoding);
         tell(source.metrics(), chosen);
         let groups = FileGroup::new(partitioned?).split_files(self.state.config().target_partitions());
-        let source = Arc::new(Skipping::new(Arc::new(source), Arc::clone(self.all)));
+        let bytes: u64 = chosen.files.iter().map(|file| file.partition.bytes).sum();
+        let are_small = bytes < SMALL_BYTES * chosen.files.len() as u64;
+        let reads_whole = are_small && !self.filter_while_decoding;
+        let source = Arc::new(Skipping::new(Arc::new(source), Arc::clone(self.all), reads_whole));
         let config = FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), source)
             .with_file_groups(groups)
             .with_statistics(statistics(&chosen.files))
