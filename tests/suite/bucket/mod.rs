@@ -2,6 +2,8 @@
 
 mod archiving;
 mod asking;
+mod azure;
+mod ceph;
 mod keeping;
 pub mod server;
 mod several;
