@@ -4,6 +4,7 @@ mod archiving;
 mod asking;
 mod azure;
 mod ceph;
+mod faults;
 mod keeping;
 pub mod server;
 mod several;
