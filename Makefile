@@ -41,8 +41,8 @@ demo-ops: ## a collector that is killed, and the alerts that arrive and resolve:
 	cargo build $(CARGO_FLAGS)
 	@scripts/demo-ops.sh
 
-test: ## all tests, against Redis 7 and 8, Valkey, rotel, DuckDB, Polars, pandas, ClickHouse, Spark, Prometheus, psql, S3, Node and Chromium
-	@scripts/need.sh cc redis servers openssl python java chromium prometheus psql jdbc typescript page packages packaging
+test: ## all tests, against Redis 7 and 8, Valkey, rotel, DuckDB, Polars, pandas, ClickHouse, Spark, Prometheus, psql, S3 (moto, Ceph), Azure, Node and Chromium
+	@scripts/need.sh cc redis servers openssl python java chromium prometheus psql jdbc typescript page packages packaging ceph azure
 	@# The same random runs each time: what is still to be found, `make chaos` looks for.
 	PROPTEST_RNG_SEED=1 PATH="$$(scripts/need.sh --tools-path):$$PATH" cargo test $(ALL_FLAGS)
 	npm --prefix clients/typescript test

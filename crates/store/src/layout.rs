@@ -245,7 +245,7 @@ impl Layout {
     }
 
     /// Like [`Self::new`], on another disk than the real one.
-    pub(super) fn on(root: PathBuf, backend: Arc<dyn Backend>) -> Self {
+    pub fn on(root: PathBuf, backend: Arc<dyn Backend>) -> Self {
         Self { root, backend, away: None }
     }
 

@@ -47,7 +47,7 @@ pub use checksum::{Checksum, KEY as CHECKSUM_KEY, check as check_sum};
 pub use compact::{Compacted, compact};
 pub use dead_letters::{DeadLetter, DeadLetters};
 pub use direct::DirectWriter;
-pub use disk::write_derived;
+pub use disk::{Backend, RealDisk, write_derived};
 pub use error::StoreError;
 pub use identity::Identity;
 pub use journal::{Loss, Quarantined, Row};

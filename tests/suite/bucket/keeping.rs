@@ -17,7 +17,7 @@ fn here(bucket: &Bucket, store: &Path, words: &[&str]) -> Command {
     command
 }
 
-const COUNT: [&str; 4] =
+pub const COUNT: [&str; 4] =
     ["sql", "--format", "csv", "select count(*), count(distinct id), sum(length(data)) from events"];
 
 #[test]

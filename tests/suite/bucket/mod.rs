@@ -2,6 +2,9 @@
 
 mod archiving;
 mod asking;
+mod azure;
+mod ceph;
+mod faults;
 mod keeping;
 pub mod server;
 mod several;

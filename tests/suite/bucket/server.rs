@@ -4,6 +4,8 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -55,7 +57,7 @@ pub struct Asked {
     pub ended: Duration,
 }
 
-type Decide = Box<dyn Fn(usize, &str, &str) -> Fate + Send + Sync>;
+type Decide = Arc<dyn Fn(usize, &str, &str) -> Fate + Send + Sync>;
 
 struct Line {
     begun: Instant,
@@ -63,6 +65,10 @@ struct Line {
     decide: Mutex<Decide>,
     asked: Mutex<Vec<Asked>>,
     count: Mutex<usize>,
+    /// Whose requests are not believed any more.
+    expired: Mutex<Vec<String>>,
+    /// The server does not know of conditions.
+    is_unconditional: AtomicBool,
     /// Whom to kill.
     process: Mutex<Option<u32>>,
 }
@@ -80,9 +86,11 @@ impl Bucket {
         let line = Arc::new(Line {
             begun: Instant::now(),
             delay: Mutex::default(),
-            decide: Mutex::new(Box::new(|_, _, _| Fate::Answered)),
+            decide: Mutex::new(Arc::new(|_, _, _| Fate::Answered)),
             asked: Mutex::default(),
             count: Mutex::default(),
+            expired: Mutex::default(),
+            is_unconditional: AtomicBool::default(),
             process: Mutex::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -134,7 +142,7 @@ impl Bucket {
 
     /// From now on a request's fate is decided by its number, counted from here, its method and its object.
     pub fn decide(&self, decide: impl Fn(usize, &str, &str) -> Fate + Send + Sync + 'static) {
-        *self.line.decide.lock().unwrap() = Box::new(decide);
+        *self.line.decide.lock().unwrap() = Arc::new(decide);
         *self.line.count.lock().unwrap() = 0;
     }
 
@@ -151,6 +159,16 @@ impl Bucket {
     /// Whom [`Fate::KilledBefore`] and [`Fate::KilledAfter`] kill.
     pub fn may_kill(&self, process: u32) {
         *self.line.process.lock().unwrap() = Some(process);
+    }
+
+    /// From now on requests with that key are told that it has expired.
+    pub fn expire(&self, key: &str) {
+        self.line.expired.lock().unwrap().push(key.to_owned());
+    }
+
+    /// From now on the server creates what is there already, as some do.
+    pub fn forget_conditions(&self) {
+        self.line.is_unconditional.store(true, SeqCst);
     }
 
     /// The requests since the last call.
@@ -235,7 +253,9 @@ impl Line {
                 break;
             }
             // One request a connection.
-            if !text.to_lowercase().starts_with("connection:") {
+            let lower = text.to_lowercase();
+            let is_left_out = lower.starts_with("if-none-match: *") && self.is_unconditional.load(SeqCst);
+            if !lower.starts_with("connection:") && !is_left_out {
                 head.extend(line);
             }
         }
@@ -252,7 +272,10 @@ impl Line {
             *count += 1;
             *count
         };
-        let fate = (self.decide.lock().unwrap())(number, &method, &object);
+        // Nobody else waits while it is decided: one request may be held until another one comes.
+        let decide = Arc::clone(&self.decide.lock().unwrap());
+        let fate = decide(number, &method, &object);
+        let fate = if self.is_expired(&head) { Fate::Refused(400, "ExpiredToken") } else { fate };
         let delay = *self.delay.lock().unwrap();
         std::thread::sleep(delay);
         let answer = self.carry_out(fate, &head, &body)?;
@@ -265,6 +288,11 @@ impl Line {
         });
         (&client).write_all(&answer)?;
         client.shutdown(Shutdown::Both)
+    }
+
+    fn is_expired(&self, head: &[u8]) -> bool {
+        let head = String::from_utf8_lossy(head);
+        self.expired.lock().unwrap().iter().any(|key| head.contains(&format!("Credential={key}/")))
     }
 
     fn carry_out(&self, fate: Fate, head: &[u8], body: &[u8]) -> std::io::Result<Vec<u8>> {

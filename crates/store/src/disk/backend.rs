@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use super::access::Access;
 
-/// What carries out the changes of a store.
-pub(crate) trait Backend: fmt::Debug + Send + Sync {
+/// What carries out the changes of a store: the machine's disk, or, in tests, one that remembers and fails.
+pub trait Backend: fmt::Debug + Send + Sync {
     /// Makes a folder.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
     /// Makes a file that is not there yet, to be written from its front on.
@@ -35,7 +35,7 @@ pub(crate) trait Backend: fmt::Debug + Send + Sync {
 
 /// The disk of the machine.
 #[derive(Debug)]
-pub(crate) struct RealDisk {
+pub struct RealDisk {
     root: PathBuf,
 }
 

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use super::error::IoContext as _;
 use super::{Layout, StoreError};
-pub(super) use backend::{Backend, RealDisk};
+pub use backend::{Backend, RealDisk};
 pub use temporary::write_derived;
 pub(super) use temporary::{Temporary, is_held, is_temporary};
 

@@ -4,6 +4,8 @@
 //! cost nothing on it. [`Disk`] then tells what a real disk may hold after the first so many of
 //! these operations. What was written and not synced may be there, or not, or in part, each file
 //! and each folder for itself; what a failed sync was to write is gone, whatever is synced later.
+//!
+//! The tests of a bucket put one beside theirs: this is a file of those tests, too.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -15,9 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use rand::{Rng as _, RngExt as _};
 use rand_chacha::ChaCha8Rng;
 
-use super::new_folder;
-use crate::Layout;
-use crate::disk::{Backend, RealDisk};
+use super::{Backend, Layout, RealDisk, new_folder};
 
 /// An operation that was done, or, of a sync, that failed.
 #[derive(Debug, Clone)]
