@@ -3,6 +3,9 @@
 mod archiving;
 mod asking;
 mod keeping;
+mod law;
+mod rebuilding;
+mod retention;
 pub mod server;
 mod several;
 
