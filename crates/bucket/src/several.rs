@@ -188,7 +188,7 @@ impl Several {
         let stamp: Vec<u64> = theirs.iter().map(|bytes| bytes.as_deref().map_or(0, xxh3_64)).collect();
         let all = match date_of_file(name) {
             Some(_) => Some(emp_rollup::together(&theirs.into_iter().flatten().collect::<Vec<_>>())),
-            // What is typical of all cannot be told where it is not known of one.
+            // What is typical of all cannot be told where it is not known of one, as of one that has a few hours.
             None => theirs.into_iter().collect::<Option<Vec<_>>>().and_then(|all| emp_typical::together(&all)),
         };
         let Some(all) = all else { return Ok(()) };

@@ -128,8 +128,8 @@ async fn look(reader: &mut GroupReader, stores: &[Store]) -> Result<LawOfAll, Co
             continue;
         }
         share.add(reader, name, counts.watermark).await?;
-        let known = reader.known_of(name).await?.unwrap_or(EntryId::ZERO);
-        *is_behind |= matches!(stores[*store].place, Place::Bucket(_)) && known > counts.watermark;
+        let noted = reader.stored_up_to(name).await?.unwrap_or(EntryId::ZERO);
+        *is_behind |= matches!(stores[*store].place, Place::Bucket(_)) && noted > counts.watermark;
     }
     let unread = reader.unread().await?.count;
     let after = reader.accounts().await?;

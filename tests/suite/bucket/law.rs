@@ -1,12 +1,11 @@
 //! One law over several stores of one stream, wherever they lie.
 
 use std::fs;
-use std::path::Path;
 
 use serde_json::Value;
 
 use super::server::Bucket;
-use super::{archive, copy, sealed, succeeds};
+use super::{copy, environment, sealed, succeeds};
 use crate::disk_faults::FaultyDisk;
 use crate::support::{Ended, Redis, Store, emp_events, eventually, run};
 
@@ -21,9 +20,13 @@ fn law(bucket: &Bucket, redis: &Redis, stores: &[&str]) -> (Ended, Value) {
     (ended, answer)
 }
 
-fn all_hours_are_there(bucket: &Bucket, store: &Path, url: &str, clock: &FaultyDisk) {
-    let mut command = archive(bucket, store, url);
-    succeeds(&run(command.envs(clock.environment(store))));
+/// Two hours later: hours that are over go to the bucket.
+fn put_all(bucket: &Bucket, store: &Store, prefix: &str, clock: &FaultyDisk) {
+    let mut environment = environment(bucket);
+    environment.extend(clock.environment(&store.path()));
+    let collector = store.collect_with(&["--archive", &bucket.url(prefix)], &environment);
+    eventually("its hours are there", || bucket.objects(prefix).iter().any(|(name, _)| name == "_catalog/head"));
+    assert_eq!(collector.stop(), 0);
 }
 
 #[test]
@@ -65,7 +68,7 @@ fn stores_of_one_stream_keep_one_law_and_the_one_that_breaks_it_is_named() {
     succeeds(&run(&mut other.command(&["collect", "--once"])));
     clock.says("none 7200");
     for (store, prefix) in [(&one, "team/one"), (&other, "team/other")] {
-        all_hours_are_there(&bucket, &store.path(), &bucket.url(prefix), &clock);
+        put_all(&bucket, store, prefix, &clock);
     }
     let below = bucket.url("team");
     let (ended, all) = law(&bucket, &redis, &[&below]);

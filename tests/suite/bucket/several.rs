@@ -178,8 +178,10 @@ fn what_needs_one_folder_refuses_several_stores() {
 #[test]
 fn what_is_typical_of_several_stores_is_fetched_and_not_learned_anew() {
     let bucket = Bucket::new("typical");
-    let (sample, hours) = (sample(), few_hours());
+    let (sample, hours) = (sample(), tempfile::tempdir().unwrap());
     let (one, other) = (sample.path().join("store"), hours.path().join("store"));
+    let simulate = ["simulate", "--hours", "12", "--from", "2025-09-27T12:00:00Z", "--jobs-per-hour", "10", "--into"];
+    succeeds(&run(emp_events().args(simulate).arg(&other)));
     for (store, prefix) in [(&one, "team/one"), (&other, "team/other")] {
         let sql = "select job_id from events where event_type = 'job.completed' limit 1";
         let ended = run(emp_events().arg("--store").arg(store).args(["--format", "csv", "sql", sql]));
