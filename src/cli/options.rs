@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 use super::arguments::{path_variable, variable};
 use super::ask::AskOptions;
 use super::failure::Failure;
-use emp_bucket::{Address, Expected, WrongAddress};
+use emp_bucket::{Address, Expected, Place, Store, WrongAddress};
 use emp_collect::{MemoryLimits, Settings, default_consumer};
 use emp_event::Level;
 use emp_store::{Layout, Retention, StoreError};
@@ -25,9 +25,10 @@ const USUAL_STORE: &str = "data/events";
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Options of every command")]
 pub(super) struct Options {
-    /// The store's folder; for questions also a bucket that hours were archived to, such as s3://BUCKET/PREFIX
-    #[arg(long, global = true, value_name = "PATH|URL", env = STORE, default_value = USUAL_STORE)]
-    pub store: PathBuf,
+    /// The store's folder; for questions also a bucket that hours were archived to, such as s3://BUCKET/PREFIX, and several
+    /// that are asked as one: --store A --store B
+    #[arg(long = "store", global = true, value_name = "PATH|URL", env = STORE, default_value = USUAL_STORE)]
+    stores: Vec<PathBuf>,
     /// Redis, as redis://[user:password@]host:port[/db], or rediss:// for TLS; also unix://, redis+cluster://host:port and
     /// redis+sentinel://host:port,host:port/master [env: REDIS_URL] [default: REDIS_HOST and REDIS_PORT, else
     /// redis://127.0.0.1:6379]
@@ -103,12 +104,24 @@ impl Options {
         address.map_err(|error| Failure::Usage(error.to_string()))
     }
 
-    /// The store's path, where a command has to name it to ask the same one.
+    /// The store of a command that needs one; the first, where there are several.
+    pub fn store(&self) -> &Path {
+        self.stores.first().map_or(Path::new(USUAL_STORE), PathBuf::as_path)
+    }
+
+    /// How a person calls the store, or all of them.
+    #[cfg_attr(not(feature = "query"), expect(dead_code, reason = "only questions name it"))]
+    pub fn shown_store(&self) -> String {
+        self.stores.iter().map(|store| store.display().to_string()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The stores' paths, where a command has to name them to ask the same ones.
     #[cfg_attr(not(feature = "query"), expect(dead_code, reason = "only questions name commands to type next"))]
-    pub fn named_store(&self) -> Option<String> {
-        let is_usual = self.store == Path::new(USUAL_STORE)
-            || std::env::var_os(STORE).is_some_and(|store| store == self.store.as_os_str());
-        (!is_usual).then(|| self.store.display().to_string())
+    pub fn named_stores(&self) -> Vec<String> {
+        let is_usual = self.stores == [Path::new(USUAL_STORE)]
+            || std::env::var_os(STORE).is_some_and(|store| self.stores == [Path::new(&store)]);
+        let stores = self.stores.iter().filter(|_| !is_usual);
+        stores.map(|store| store.display().to_string()).collect()
     }
 
     /// The zone of the times shown.
@@ -116,67 +129,87 @@ impl Options {
         self.tz.clone().unwrap_or_else(TimeZone::system)
     }
 
-    /// The store's places.
-    pub fn layout(&self) -> Layout {
-        Layout::new(&self.store)
+    /// Where the stores are.
+    fn places(&self) -> Result<Vec<Place>, Failure> {
+        let place = |store: &PathBuf| match store.to_str().filter(|text| Address::is_meant_by(text)) {
+            None => Ok(Place::Folder(store.clone())),
+            Some(text) => {
+                Ok(Place::Bucket(text.parse().map_err(|error: WrongAddress| Failure::Usage(error.to_string()))?))
+            }
+        };
+        self.stores.iter().map(place).collect()
     }
 
-    /// The bucket that the store lies in, where it lies in one.
-    pub fn bucket(&self) -> Option<Result<Address, Failure>> {
-        let text = self.store.to_str().filter(|text| Address::is_meant_by(text))?;
-        Some(text.parse().map_err(|error: WrongAddress| Failure::Usage(error.to_string())))
+    /// The stores that lie in folders.
+    pub fn folders(&self) -> Vec<Layout> {
+        let folders = self.stores.iter().filter(|store| !store.to_str().is_some_and(Address::is_meant_by));
+        folders.map(Layout::new).collect()
     }
 
-    /// Does the store lie in a bucket?
-    #[cfg_attr(not(feature = "query"), expect(dead_code, reason = "only questions read a bucket"))]
-    pub fn is_in_bucket(&self) -> bool {
-        self.bucket().is_some()
+    /// Is it one store in a folder, which a collector may be at work on?
+    #[cfg_attr(not(feature = "query"), expect(dead_code, reason = "only questions read others"))]
+    pub fn is_one_folder(&self) -> bool {
+        self.stores.len() == 1 && self.folders().len() == 1
     }
 
-    /// The store's places for who asks, wherever it lies. `ids` tells that an id is asked about.
-    #[cfg_attr(not(feature = "query"), expect(dead_code, reason = "only questions read a bucket"))]
-    pub fn asked_layout(&self, ids: bool) -> Result<Layout, StoreError> {
-        match self.bucket() {
-            None => emp_bucket::with_archive(self.layout()),
-            Some(Err(failure)) => Err(StoreError::Elsewhere(failure.to_string())),
-            Some(Ok(address)) => {
-                let layout = emp_bucket::layout_of(&address, Expected { ids });
-                layout.map_err(|error| StoreError::Elsewhere(error.to_string()))
+    /// Are there several stores, or is there one in a bucket, of which there may be several below its address? Then each.
+    pub fn each_elsewhere(&self) -> Result<Option<Vec<Store>>, Failure> {
+        match self.places()?.as_slice() {
+            [Place::Folder(_)] => Ok(None),
+            places => {
+                self.expect_folders()?;
+                let stores = emp_bucket::stores_at(places, Expected::default()).map_err(anyhow::Error::from)?;
+                Ok(Some(stores))
             }
         }
     }
 
-    /// The store's places, where it is a folder.
+    /// The places of all that is asked, wherever it lies. `ids` tells that an id is asked about.
+    #[cfg_attr(not(feature = "query"), expect(dead_code, reason = "only questions read a bucket"))]
+    pub fn asked_layout(&self, ids: bool) -> Result<Layout, StoreError> {
+        let places = self.places().map_err(|failure| StoreError::Elsewhere(failure.to_string()))?;
+        if let [Place::Folder(path)] = places.as_slice() {
+            return emp_bucket::with_archive(Layout::new(path));
+        }
+        self.expect_folders().map_err(|failure| StoreError::Elsewhere(failure.to_string()))?;
+        let asked = emp_bucket::stores_at(&places, Expected { ids }).and_then(emp_bucket::together);
+        asked.map_err(|error| StoreError::Elsewhere(error.to_string()))
+    }
+
+    /// The store's places, where it is one folder.
     pub fn folder_layout(&self) -> Result<Layout, Failure> {
-        match self.bucket() {
-            None => Ok(self.layout()),
-            Some(Err(failure)) => Err(failure),
-            Some(Ok(address)) => Err(Failure::Usage(format!(
+        match self.places()?.as_slice() {
+            [Place::Folder(path)] => Ok(Layout::new(path)),
+            [Place::Bucket(address)] => Err(Failure::Usage(format!(
                 "{address} can be asked, and is written by the collector whose store it is: this command needs that \
                  store's folder, --store PATH"
+            ))),
+            places => Err(Failure::Usage(format!(
+                "{} stores are named, which can be asked as one: this command needs the folder of one, --store PATH",
+                places.len()
             ))),
         }
     }
 
-    /// The store has to be there, wherever it lies.
+    /// The folders among the stores have to be there.
+    fn expect_folders(&self) -> Result<(), Failure> {
+        match self.folders().iter().find(|layout| !layout.root().is_dir()) {
+            None => Ok(()),
+            Some(layout) => Err(no_store(layout.root())),
+        }
+    }
+
+    /// The stores have to be there, wherever they lie.
     #[cfg_attr(not(feature = "query"), expect(dead_code, reason = "only questions read a bucket"))]
     pub fn expect_store(&self) -> Result<(), Failure> {
-        match self.bucket() {
-            None => self.existing_layout().map(drop),
-            Some(address) => address.map(drop),
-        }
+        self.places()?;
+        self.expect_folders()
     }
 
     /// The same of a store that has to be there.
     pub fn existing_layout(&self) -> Result<Layout, Failure> {
-        self.folder_layout()?;
-        if self.store.is_dir() {
-            return Ok(self.layout());
-        }
-        Err(Failure::Failed(anyhow::anyhow!(
-            "there is no store at {}; set --store, or start `emp-events collect`",
-            self.store.display()
-        )))
+        let layout = self.folder_layout()?;
+        if layout.root().is_dir() { Ok(layout) } else { Err(no_store(layout.root())) }
     }
 
     /// What a collector of these options would do.
@@ -225,6 +258,13 @@ impl Options {
             .with_writer(std::io::stderr)
             .init();
     }
+}
+
+fn no_store(path: &Path) -> Failure {
+    Failure::Failed(anyhow::anyhow!(
+        "there is no store at {}; set --store, or start `emp-events collect`",
+        path.display()
+    ))
 }
 
 /// A runtime for commands that wait for Redis: one thread is enough, and another one to sync.

@@ -14,7 +14,7 @@ const NAME: &str = "vocabulary.toml";
 /// Lets this process speak the vocabulary that was named, else the one of the store, else the plain one.
 pub(super) fn load(options: &Options) -> Result<(), Failure> {
     let given = options.vocabulary.clone().filter(|path| !path.as_os_str().is_empty());
-    let path = given.clone().unwrap_or_else(|| options.store.join(NAME));
+    let path = given.clone().unwrap_or_else(|| options.store().join(NAME));
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         // Where the store itself is none, the command says so.

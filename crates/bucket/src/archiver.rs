@@ -14,7 +14,7 @@ use emp_store::{
 };
 
 use super::address::Address;
-use super::derived::{Derived, derive};
+use super::derived::{Derived, Kept, derive};
 use super::error::BucketError;
 use super::head::{Dropped, HEAD, Head, Object};
 use super::records;
@@ -47,8 +47,12 @@ pub struct Archiver {
     state: State,
     pub(crate) head: Head,
     pub(crate) catalog: ArchiveCatalog,
-    folder: PathBuf,
-    records: Vec<Object>,
+    pub(crate) folder: PathBuf,
+    pub(crate) records: Vec<Object>,
+    /// What was derived and lies in no folder here.
+    pub(crate) kept: Kept,
+    /// Whatever head is there is written over.
+    pub(crate) is_rebuilding: bool,
     /// Files that are damaged here.
     left_out: HashSet<PathBuf>,
     _lock: ArchiverLock,
@@ -105,8 +109,7 @@ impl Archiver {
         way: impl FnOnce() -> Result<Arc<Remote>, BucketError>,
         settings: Settings,
     ) -> Result<Self, BucketError> {
-        let lock = ArchiverLock::take(layout)?;
-        let lock = lock.ok_or_else(|| BucketError::Busy { store: layout.root().display().to_string() })?;
+        let lock = Self::lock(layout)?;
         let remote = way()?;
         let address = &remote.address().clone();
         let known = State::read(layout, address);
@@ -122,10 +125,29 @@ impl Archiver {
                 head
             }
         };
-        let folder = folder(layout, address);
-        let catalog = ArchiveCatalog::load(layout, &folder);
-        let layout = layout.clone();
-        let mut archiver = Self {
+        let catalog = ArchiveCatalog::load(layout, &folder(layout, address));
+        let mut archiver = Self::new(layout, settings, remote, (state, head, catalog), lock);
+        archiver.bring_up_to_head()?;
+        Ok(archiver)
+    }
+
+    /// One at a time puts hours of a store there.
+    pub(crate) fn lock(layout: &Layout) -> Result<ArchiverLock, BucketError> {
+        let lock = ArchiverLock::take(layout)?;
+        lock.ok_or_else(|| BucketError::Busy { store: layout.root().display().to_string() })
+    }
+
+    pub(crate) fn new(
+        layout: &Layout,
+        settings: Settings,
+        remote: Arc<Remote>,
+        (state, head, catalog): (State, Head, ArchiveCatalog),
+        lock: ArchiverLock,
+    ) -> Self {
+        let (folder, layout) = (folder(layout, remote.address()), layout.clone());
+        let (records, left_out, kept) = (Vec::new(), HashSet::new(), Kept::default());
+        let is_rebuilding = false;
+        Self {
             layout,
             settings,
             remote,
@@ -133,12 +155,12 @@ impl Archiver {
             head,
             catalog,
             folder,
-            records: Vec::new(),
-            left_out: HashSet::new(),
+            records,
+            kept,
+            is_rebuilding,
+            left_out,
             _lock: lock,
-        };
-        archiver.bring_up_to_head()?;
-        Ok(archiver)
+        }
     }
 
     /// What is there by the head.
@@ -272,7 +294,7 @@ impl Archiver {
 
     /// Puts what is derived, and the head.
     pub(crate) fn commit(&mut self, now_ms: i64, gone: Vec<String>) -> Result<(), BucketError> {
-        let Derived { mut head, puts } = derive(&self.layout, &self.catalog, &self.head, &self.records)?;
+        let Derived { mut head, puts } = derive(&self.layout, &self.catalog, &self.head, (&self.records, &self.kept))?;
         send(&self.remote, puts, self.settings.at_once, &(Arc::new(|_: &Path, _| ()) as OnFile))?;
         let needed: HashSet<&str> = head.derived().map(|object| object.name.as_str()).collect();
         let unused = self.head.derived().map(|object| object.name.clone());
@@ -308,7 +330,7 @@ impl Archiver {
 
     /// Puts the head, if nobody else has since the last look.
     fn put_head(&mut self, mut head: Head) -> Result<(), BucketError> {
-        let there = read_head(&self.remote)?;
+        let there = if self.is_rebuilding { None } else { read_head(&self.remote)? };
         let is_first = there.is_none();
         if let Some(there) = &there {
             is_ours(self.remote.address(), &self.state, there)?;
@@ -318,9 +340,13 @@ impl Archiver {
         head.nonce = state.add_nonce();
         state.write(&self.layout, self.remote.address())?;
         self.state = state;
-        let (remote, bytes) = (Arc::clone(&self.remote), head.encode());
+        let (remote, bytes, is_rebuilding) = (Arc::clone(&self.remote), head.encode(), self.is_rebuilding);
         let put = wait(async move {
-            if is_first { remote.put_once(HEAD, bytes).await } else { remote.put_over(HEAD, bytes).await }
+            if is_first && !is_rebuilding {
+                remote.put_once(HEAD, bytes).await
+            } else {
+                remote.put_over(HEAD, bytes).await
+            }
         });
         // Only looking tells: the answer may have been lost, or a server may not know conditions.
         if is_first || put.is_err() {

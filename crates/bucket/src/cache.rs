@@ -12,6 +12,8 @@ use std::time::SystemTime;
 use emp_store::{Layout, write_derived};
 use emp_system::user_folder;
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use super::address::Address;
 use super::error::BucketError;
 
@@ -40,15 +42,16 @@ pub(crate) struct Cache {
 impl Cache {
     /// The folder for that bucket. It is made when something is put there.
     pub fn of(address: &Address) -> Result<Self, BucketError> {
-        Self::numbered(address, address.number())
+        Self::numbered(&address.to_string(), address.number())
     }
 
-    /// The folder for what belongs to all stores below that address.
-    pub fn of_all_below(address: &Address) -> Result<Self, BucketError> {
-        Self::numbered(address, address.number().wrapping_add(1))
+    /// The folder for what belongs to several stores together.
+    pub fn of_several(names: &[String]) -> Result<Self, BucketError> {
+        let names = names.join("\n");
+        Self::numbered(&names.replace('\n', ", "), xxh3_64(names.as_bytes()).wrapping_add(1))
     }
 
-    fn numbered(address: &Address, number: u64) -> Result<Self, BucketError> {
+    fn numbered(address: &str, number: u64) -> Result<Self, BucketError> {
         let folder = user_folder("XDG_CACHE_HOME", ".cache").ok_or_else(|| BucketError::Settings {
             address: address.to_string(),
             why: "there is no place for what is fetched: set HOME or XDG_CACHE_HOME".to_owned(),

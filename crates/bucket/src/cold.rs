@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use emp_store::{Away, Layout, Partition, ReadAt};
+use emp_store::{Away, Partition, ReadAt, Writer};
 
 use super::address::Address;
 use super::bundle::unpack;
@@ -20,7 +20,7 @@ use super::records;
 use super::remote::{Changed, Remote, Sum};
 use super::run::RemoteRun;
 use super::runtime::wait;
-use super::several::layout_of_all_below;
+use super::several::{Place, Store};
 
 /// What a question is going to need, as far as whoever asks it can tell.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -44,21 +44,11 @@ struct Cold {
     bringing: Mutex<()>,
 }
 
-/// The layout of a store in a bucket, for everybody who reads; read rights are enough. Where there is none at the address,
-/// those right below it are one.
+/// A store in a bucket, for everybody who reads; read rights are enough.
 ///
 /// # Errors
 /// [`BucketError`] where there are no credentials, no store is there, or it does not answer.
-pub fn layout_of(address: &Address, expected: Expected) -> Result<Layout, BucketError> {
-    match store_at(address, expected) {
-        Ok((away, layout)) => Ok(layout.with_away(away)),
-        Err(error @ BucketError::NoStore { .. }) => layout_of_all_below(address, expected)?.ok_or(error),
-        Err(error) => Err(error),
-    }
-}
-
-/// A store, and the folder that stands for its own.
-pub(crate) fn store_at(address: &Address, expected: Expected) -> Result<(Arc<dyn Away>, Layout), BucketError> {
+pub(crate) fn store_at(address: &Address, expected: Expected) -> Result<Store, BucketError> {
     let remote = Arc::new(Remote::open(address)?);
     let cache = Arc::new(Cache::of(address)?);
     let layout = cache.layout().clone();
@@ -69,7 +59,7 @@ pub(crate) fn store_at(address: &Address, expected: Expected) -> Result<(Arc<dyn
     let is_fresh = AtomicBool::new(true);
     let cold = Arc::new(Cold { remote, cache, files, expected, head, is_fresh, runs, bringing });
     cold.look()?;
-    Ok((cold, layout))
+    Ok(Store { place: Place::Bucket(address.clone()), layout: layout.with_away(cold) })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -183,19 +173,29 @@ impl Cold {
         Ok(())
     }
 
-    /// Brings files of what is derived here, as their rooms name them.
-    fn bring_files(&self, object: &Object, files: Unpack<'_>) {
+    /// Brings a file of what is derived here, as its room names it.
+    fn bring_file(&self, object: &Object, name: &str) {
+        self.bring_files(&[object], &|_, bytes| Ok(vec![(name.to_owned(), bytes)]));
+    }
+
+    /// The same of bundles of such files.
+    fn bring_bundles(&self, objects: &[&Object]) {
+        self.bring_files(objects, &|object, bytes| unpack(&bytes, &object.name));
+    }
+
+    fn bring_files(&self, objects: &[&Object], files: Unpack<'_>) {
         let _one_at_a_time = lock(&self.bringing);
         let folder = self.cache.layout().index();
-        let mark = folder.join(format!("{}.brought", object.name.replace('/', "-")));
-        if mark.exists() {
-            return;
-        }
+        let mark = |object: &Object| folder.join(format!("{}.brought", object.name.replace('/', "-")));
+        let missing: Vec<&Object> = objects.iter().filter(|object| !mark(object).exists()).copied().collect();
         let brought = || -> Result<(), BucketError> {
-            for (name, bytes) in files(self.object(object)?)? {
-                super::archiver::write(self.cache.layout(), &folder.join(name), &bytes)?;
+            for (object, bytes) in missing.iter().zip(self.objects(&missing)?) {
+                for (name, bytes) in files(object, bytes)? {
+                    super::archiver::write(self.cache.layout(), &folder.join(name), &bytes)?;
+                }
+                super::archiver::write(self.cache.layout(), &mark(object), &[])?;
             }
-            super::archiver::write(self.cache.layout(), &mark, &[])
+            Ok(())
         };
         // What is derived is derived anew where it is missing.
         if let Err(error) = brought() {
@@ -205,13 +205,19 @@ impl Cold {
 }
 
 /// What makes files of an object.
-type Unpack<'a> = &'a dyn Fn(Vec<u8>) -> Result<NamedFiles, BucketError>;
+type Unpack<'a> = &'a dyn Fn(&Object, Vec<u8>) -> Result<NamedFiles, BucketError>;
 /// Files, each with its name.
 type NamedFiles = Vec<(String, Vec<u8>)>;
 
 impl Away for Cold {
     fn each(self: Arc<Self>) -> Vec<Arc<dyn Away>> {
         vec![self]
+    }
+
+    fn taken_out(&self) -> Vec<(Writer, u64)> {
+        let head = self.seen();
+        let each = head.iter().flat_map(|head| &head.taken_out);
+        each.filter_map(|(writer, events)| Some((writer.parse().ok()?, *events))).collect()
     }
 
     fn known(&self) -> io::Result<Vec<Vec<u8>>> {
@@ -244,13 +250,14 @@ impl Away for Cold {
         let Some(head) = self.seen() else { return };
         if name == emp_typical::FILE_NAME {
             if let Some(object) = &head.typical {
-                self.bring_files(object, &|bytes| Ok(vec![(name.to_owned(), bytes)]));
+                self.bring_file(object, name);
             }
         } else if let Some(date) = emp_rollup::date_of_file(name) {
             let at = head.parts.partition_point(|part| part.from.as_str() <= date).saturating_sub(1);
-            if let Some(object) = head.parts.get(at).and_then(|part| part.rollups.as_ref()) {
-                self.bring_files(object, &|bytes| unpack(&bytes, &object.name));
-            }
+            // Questions are about the newest day, too, nearly always, and that is small.
+            let newest = head.parts.len().saturating_sub(1);
+            let parts = head.parts.iter().enumerate().filter(|(number, _)| [at, newest].contains(number));
+            self.bring_bundles(&parts.filter_map(|(_, part)| part.rollups.as_ref()).collect::<Vec<_>>());
         }
     }
 

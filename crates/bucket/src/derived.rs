@@ -1,6 +1,6 @@
 //! What is derived from the files in a bucket, as objects beside them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use emp_catalog::{ArchiveCatalog, Storage};
 use emp_store::{Layout, StoreError};
@@ -21,6 +21,12 @@ const LARGE_BYTES: u64 = 2 << 20;
 pub(crate) struct Derived {
     pub head: Head,
     pub puts: Vec<Put>,
+}
+
+/// What is derived of many events and lies in no folder here, by the names of its files.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    pub files: BTreeMap<String, Vec<u8>>,
 }
 
 /// Is what is known of the bucket here what its head says?
@@ -72,11 +78,11 @@ pub(crate) fn derive(
     layout: &Layout,
     catalog: &ArchiveCatalog,
     there: &Head,
-    records: &[Object],
+    (records, kept): (&[Object], &Kept),
 ) -> Result<Derived, BucketError> {
     let mut puts = Vec::new();
-    let (store, kept_from_ms) = (there.store.clone(), there.kept_from_ms);
-    let mut head = Head { store, kept_from_ms, ..Head::default() };
+    let (store, kept_from_ms, taken_out) = (there.store.clone(), there.kept_from_ms, there.taken_out.clone());
+    let mut head = Head { store, kept_from_ms, taken_out, ..Head::default() };
     let storage = Storage::of(layout);
     for span in spans(&starts(catalog, there)?) {
         let key = key(catalog, &span)?;
@@ -85,7 +91,7 @@ pub(crate) fn derive(
             continue;
         }
         let facts = put(&mut puts, catalog.part(|date| span.has(date)).map_err(unencoded)?, "part");
-        let rollups = rollups(catalog, &storage, &span).map(|bytes| put(&mut puts, bytes, "rollups"));
+        let rollups = rollups(catalog, (&storage, kept), &span).map(|bytes| put(&mut puts, bytes, "rollups"));
         head.parts.push(Part { from: span.from, key, facts, rollups });
     }
     for run in catalog.runs() {
@@ -101,7 +107,8 @@ pub(crate) fn derive(
         };
         head.runs.push(RunObject { run: run_number(run.run), of_texts: run.of_texts, object });
     }
-    let typical = storage.read_each(emp_typical::FILE_NAME).next();
+    let typical = kept.files.get(emp_typical::FILE_NAME).cloned();
+    let typical = typical.or_else(|| storage.read_each(emp_typical::FILE_NAME).next());
     head.typical = match typical {
         Some(bytes) => Some(unless_there(&mut puts, bytes, "typical", there.typical.as_ref())),
         None => there.typical.clone(),
@@ -152,11 +159,15 @@ fn starts(catalog: &ArchiveCatalog, there: &Head) -> Result<Vec<String>, BucketE
 }
 
 /// What the files of these days contribute to questions about many, as their room keeps it: a file for each day.
-fn rollups(catalog: &ArchiveCatalog, storage: &Storage, span: &Span) -> Option<Vec<u8>> {
+fn rollups(catalog: &ArchiveCatalog, (storage, kept): (&Storage, &Kept), span: &Span) -> Option<Vec<u8>> {
     let dates: BTreeSet<String> = catalog.dates().into_iter().filter(|date| span.has(date)).collect();
     let names = dates.iter().map(|date| emp_rollup::file_name(date));
     let read = |name: String| {
-        let bytes = storage.read_each(&name).next()?;
+        let here = storage.read_each(&name).next();
+        let bytes = match kept.files.get(&name) {
+            Some(kept) => emp_rollup::together(&here.into_iter().chain([kept.clone()]).collect::<Vec<_>>()),
+            None => here?,
+        };
         Some((name, bytes))
     };
     let files: Vec<(String, Vec<u8>)> = names.filter_map(read).collect();

@@ -94,6 +94,16 @@ pub enum BucketError {
         /// Why.
         why: String,
     },
+    /// The head needs not be made anew.
+    #[error(
+        "the head of {address} is good, it lists {files} files: nothing was changed; where it is to be made anew all the same, add --even-if-good"
+    )]
+    HeadIsGood {
+        /// The store.
+        address: String,
+        /// How many files it lists.
+        files: u64,
+    },
     /// Somebody else on this machine puts hours there.
     #[error("a collector or another `archive` at work on {store} puts its hours into a bucket already")]
     Busy {
@@ -102,7 +112,7 @@ pub enum BucketError {
     },
     /// There is a bucket, and no store in it.
     #[error(
-        "there is no store at {address}: {address}/_catalog/head is missing; `emp-events archive` on the host of the store puts one there"
+        "there is no store at {address}: {address}/_catalog/head is missing; `emp-events archive` on the host of the store puts one there, and, where files of it are there and the head was lost, `emp-events archive --rebuild-head`"
     )]
     NoStore {
         /// The prefix.
@@ -129,6 +139,7 @@ impl BucketError {
         !matches!(
             self,
             Self::Refused { .. }
+                | Self::HeadIsGood { .. }
                 | Self::Differs { .. }
                 | Self::Foreign { .. }
                 | Self::Twice { .. }

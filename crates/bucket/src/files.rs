@@ -118,9 +118,8 @@ impl Files {
             let files = Arc::clone(self);
             begin(async move {
                 // Whoever opens it asks again, and says what is wrong.
-                let _ = files.fetch(&name, bytes).await;
-                files.lock().under_way.remove(&name);
-                files.arrived.notify_all();
+                let fetched = files.fetch(&name, bytes).await;
+                files.has_come(name, fetched.is_ok());
             });
         }
     }
@@ -147,6 +146,17 @@ impl Files {
             }
             Checksum::Holds | Checksum::Missing => Ok(()),
         }
+    }
+
+    /// It is no longer under way. What was found to be whole as it came is not read once more to find that.
+    fn has_come(&self, name: String, is_whole: bool) {
+        let mut state = self.lock();
+        state.under_way.remove(&name);
+        if is_whole {
+            state.sound.insert(name);
+        }
+        drop(state);
+        self.arrived.notify_all();
     }
 
     fn ahead(state: &mut State, name: &str) -> Vec<(String, u64)> {
@@ -177,8 +187,7 @@ impl Files {
             drop(state);
             let (files, asked) = (Arc::clone(self), name.clone());
             let fetched = wait(async move { files.fetch(&asked, bytes).await });
-            self.lock().under_way.remove(&name);
-            self.arrived.notify_all();
+            self.has_come(name.clone(), fetched.is_ok());
             match fetched {
                 Ok(()) => {}
                 Err(BucketError::Missing { .. }) => return Err(io::ErrorKind::NotFound.into()),

@@ -6,6 +6,8 @@
 //! {"store":"…","nonce":"…","generation":12,…}
 //! ```
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::remote::Sum;
@@ -95,6 +97,9 @@ pub struct Head {
     /// Hours that ended before that were taken out, and are not put there again; in ms since the epoch.
     #[serde(default)]
     pub kept_from_ms: Option<i64>,
+    /// How many events of each writer were taken out so.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub taken_out: BTreeMap<String, u64>,
     /// Ascending.
     pub parts: Vec<Part>,
     /// The index.

@@ -1,6 +1,7 @@
-//! Several stores in one bucket, each below a prefix of its own, asked as one: every file once, by whoever wrote it.
+//! Several stores, in folders or in buckets, asked as one: every file once, by whoever wrote it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+use std::fmt;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,33 +9,85 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use emp_rollup::{date_of_file, together};
+use emp_catalog::Storage;
+use emp_rollup::date_of_file;
 use emp_store::{Away, Layout, Partition, ReadAt, write_derived};
 
 use super::address::Address;
+use super::behind::with_archive;
 use super::cache::Cache;
 use super::cold::{Expected, store_at};
 use super::error::BucketError;
+use super::here::Here;
 use super::remote::Remote;
 use super::runtime::wait;
 
-/// Their records lie side by side: what retention took out is needed to know what counts.
-const RETIRED: &str = "_retired";
+/// Where a store is; an address may have several below it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// In a folder.
+    Folder(PathBuf),
+    /// In a bucket.
+    Bucket(Address),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(path) => path.display().fmt(f),
+            Self::Bucket(address) => address.fmt(f),
+        }
+    }
+}
+
+/// One of several stores.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// Where it is.
+    pub place: Place,
+    /// Its places for who asks.
+    pub layout: Layout,
+}
 
 #[derive(Debug)]
 struct Several {
-    /// Each with the folder that stands for its own.
     stores: Vec<(Arc<dyn Away>, Layout)>,
     layout: Layout,
     /// Held while something is brought here that several ask for.
     bringing: Mutex<()>,
 }
 
-/// The stores below an address at which there is none, as one layout; `None` where there are none.
+/// The stores at these places, in their order. Where there is none at an address, those right below it.
 ///
 /// # Errors
-/// [`BucketError`] where one of them cannot be opened.
-pub(crate) fn layout_of_all_below(address: &Address, expected: Expected) -> Result<Option<Layout>, BucketError> {
+/// [`BucketError`] where there is none at one of them, or one of them cannot be opened.
+pub fn stores_at(places: &[Place], expected: Expected) -> Result<Vec<Store>, BucketError> {
+    let mut stores = Vec::new();
+    for found in at_once(places, |place| stores_of(place, expected)) {
+        stores.extend(found?);
+    }
+    Ok(stores)
+}
+
+fn stores_of(place: &Place, expected: Expected) -> Result<Vec<Store>, BucketError> {
+    match place {
+        Place::Folder(path) => {
+            let layout = with_archive(Layout::new(path))?;
+            Ok(vec![Store { place: place.clone(), layout }])
+        }
+        Place::Bucket(address) => match store_at(address, expected) {
+            Ok(store) => Ok(vec![store]),
+            Err(error @ BucketError::NoStore { .. }) => {
+                let below = stores_below(address, expected)?;
+                if below.is_empty() { Err(error) } else { Ok(below) }
+            }
+            Err(error) => Err(error),
+        },
+    }
+}
+
+/// The stores right below an address.
+fn stores_below(address: &Address, expected: Expected) -> Result<Vec<Store>, BucketError> {
     let remote = Remote::open(address)?;
     let folders = wait(async move { remote.folders().await })?;
     let below = |folder: String| {
@@ -42,35 +95,62 @@ pub(crate) fn layout_of_all_below(address: &Address, expected: Expected) -> Resu
         Address { prefix, ..address.clone() }
     };
     let addresses: Vec<Address> = folders.into_iter().filter(|name| !name.starts_with('_')).map(below).collect();
-    let opened = std::thread::scope(|scope| {
-        let open = |address| scope.spawn(move || store_at(address, expected));
-        let threads: Vec<_> = addresses.iter().map(open).collect();
-        let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        threads.into_iter().map(join).collect::<Vec<Result<_, BucketError>>>()
-    });
-    let mut stores: Vec<(Arc<dyn Away>, Layout)> = Vec::new();
-    for store in opened {
-        match store {
-            Ok((away, layout)) => stores.push((away, layout)),
+    let mut stores = Vec::new();
+    for opened in at_once(&addresses, |address| store_at(address, expected)) {
+        match opened {
+            Ok(store) => stores.push(store),
             // Something else lies there.
             Err(BucketError::NoStore { .. }) => {}
             Err(error) => return Err(error),
         }
     }
-    if stores.is_empty() {
-        return Ok(None);
+    Ok(stores)
+}
+
+fn at_once<T: Sync, R: Send>(all: &[T], open: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let open = &open;
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = all.iter().map(|one| scope.spawn(move || open(one))).collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, R>| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        threads.into_iter().map(join).collect()
+    })
+}
+
+/// These stores as one layout.
+///
+/// # Errors
+/// [`BucketError`] where there is no place for what belongs to all of them.
+pub fn together(mut stores: Vec<Store>) -> Result<Layout, BucketError> {
+    if stores.len() == 1 {
+        return Ok(stores.remove(0).layout);
     }
-    let layout = Cache::of_all_below(address)?.layout().clone();
-    let root = layout.root().to_owned();
-    fs::create_dir_all(&root).map_err(|source| BucketError::Io { action: "create", path: root.clone(), source })?;
-    let several = Several { stores, layout: layout.clone(), bringing: Mutex::default() };
-    several.gather(RETIRED).map_err(|source| BucketError::Io { action: "write", path: root, source })?;
-    Ok(Some(layout.with_away(Arc::new(several))))
+    let mut names: Vec<String> = stores.iter().map(|store| store.place.to_string()).collect();
+    names.sort_unstable();
+    let layout = Cache::of_several(&names)?.layout().clone();
+    let root = layout.root();
+    fs::create_dir_all(root).map_err(|source| BucketError::Io { action: "create", path: root.to_owned(), source })?;
+    let mut each: Vec<(Arc<dyn Away>, Layout)> = Vec::new();
+    for Store { layout, .. } in stores {
+        let away = layout.away().cloned();
+        if !away.as_ref().is_some_and(|away| away.has_records()) {
+            each.push((Arc::new(Here::new(&layout)), layout.clone()));
+        }
+        // A folder with an archive behind it is both.
+        each.extend(away.map(|away| (away, layout)));
+    }
+    let several = Several { stores: each, layout: layout.clone(), bringing: Mutex::default() };
+    Ok(layout.with_away(Arc::new(several)))
 }
 
 impl Several {
+    /// The folders of all of them, each once.
+    fn layouts(&self) -> Vec<&Layout> {
+        let mut known = HashSet::new();
+        self.stores.iter().map(|(_, layout)| layout).filter(|layout| known.insert(layout.root())).collect()
+    }
+
     /// The records of all of them, in one folder.
     fn gather(&self, folder: &str) -> io::Result<()> {
         let _one_at_a_time = self.bringing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -80,11 +160,15 @@ impl Several {
             entries.map(|entry| entry.file_name()).collect::<BTreeSet<_>>()
         };
         let mut wanted = BTreeSet::new();
-        for (_, layout) in &self.stores {
+        for layout in self.layouts() {
             let theirs = layout.root().join(folder);
             for name in names(&theirs) {
                 let (from, to) = (theirs.join(&name), own.join(&name));
-                let bytes = fs::read(&from)?;
+                let bytes = match fs::read(&from) {
+                    // A dead letter that was sent again meanwhile.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    bytes => bytes?,
+                };
                 if !fs::read(&to).is_ok_and(|known| known == bytes) {
                     write_derived(&self.layout, &to, |file| io::Write::write_all(file, &bytes))?;
                 }
@@ -97,12 +181,20 @@ impl Several {
         Ok(())
     }
 
-    /// What the hours of a day contribute, of all of them.
-    fn bring_day(&self, name: &str) -> io::Result<()> {
-        let theirs = self.stores.iter().filter_map(|(_, layout)| fs::read(layout.index().join(name)).ok());
-        let all = together(&theirs.collect::<Vec<_>>());
+    /// What is derived of each of them, as one file, which is made anew where one of theirs is another one.
+    fn bring(&self, name: &str) -> io::Result<()> {
+        let theirs = self.layouts().into_iter().map(|layout| Storage::of(layout).read_each(name).next());
+        let theirs: Vec<Option<Vec<u8>>> = theirs.collect();
+        let stamp: Vec<u64> = theirs.iter().map(|bytes| bytes.as_deref().map_or(0, xxh3_64)).collect();
+        let all = match date_of_file(name) {
+            Some(_) => Some(emp_rollup::together(&theirs.into_iter().flatten().collect::<Vec<_>>())),
+            // What is typical of all cannot be told where it is not known of one, as of one that has a few hours.
+            None => theirs.into_iter().collect::<Option<Vec<_>>>().and_then(|all| emp_typical::together(&all)),
+        };
+        let Some(all) = all else { return Ok(()) };
+        let number = xxh3_64(stamp.iter().map(|sum| sum.to_le_bytes()).collect::<Vec<_>>().as_flattened());
         let folder = self.layout.index();
-        let mark: PathBuf = folder.join(format!("{name}.{:016x}.brought", xxh3_64(&all)));
+        let mark: PathBuf = folder.join(format!("{name}.{number:016x}.brought"));
         if mark.exists() {
             return Ok(());
         }
@@ -114,6 +206,10 @@ impl Several {
 impl Away for Several {
     fn each(self: Arc<Self>) -> Vec<Arc<dyn Away>> {
         self.stores.iter().map(|(store, _)| Arc::clone(store)).collect()
+    }
+
+    fn folders(&self) -> Vec<Layout> {
+        self.layouts().into_iter().map(|layout| Layout::new(layout.root())).collect()
     }
 
     fn known(&self) -> io::Result<Vec<Vec<u8>>> {
@@ -134,14 +230,10 @@ impl Away for Several {
     fn expect(&self, _files: &[&Partition]) {}
 
     fn bring_derived(&self, name: &str) {
-        if date_of_file(name).is_none() {
-            // What is typical is learned from all of them.
-            return;
-        }
-        self.stores.iter().for_each(|(store, _)| store.bring_derived(name));
+        at_once(&self.stores, |(store, _)| store.bring_derived(name));
         let _one_at_a_time = self.bringing.lock().unwrap_or_else(PoisonError::into_inner);
         // What is derived is derived anew where it is missing.
-        if let Err(error) = self.bring_day(name) {
+        if let Err(error) = self.bring(name) {
             tracing::debug!("{name}: {error}");
         }
     }

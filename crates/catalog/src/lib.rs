@@ -32,7 +32,7 @@ use emp_system::{all_threads, for_each_share, share};
 use facts::Knowledge;
 use folders::KnownFile;
 use saved::Saved;
-pub use saved::Storage;
+pub use saved::{Storage, whole_body, with_checksum};
 use sealed::at_once;
 
 use emp_store::{Away, Layout, Partition, StoreError, listed_before, visible_partitions};
@@ -63,6 +63,8 @@ struct Cold {
 
 /// Each costs a question two reads.
 const RUNS_MAX: usize = 8;
+/// So often a folder is looked at anew while files go from it.
+const LOOKS_MAX: usize = 5;
 
 /// A file was listed, and is gone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -107,7 +109,7 @@ impl Catalog {
         let here = self.saved.folders.partitions(root, skipped);
         match &self.cold {
             None => Ok(here),
-            Some(Ok(cold)) => Ok(with_cold(cold, here, root)),
+            Some(Ok(cold)) => Ok(with_cold(cold, here, root, skipped)),
             // Its message alone can be told twice.
             Some(Err(error)) => Err(StoreError::Elsewhere(error.to_string())),
         }
@@ -195,11 +197,13 @@ impl Catalog {
 
 /// These files and those that lie elsewhere, in order. One that lies here, too, is read here; of one that lies in two
 /// places one is read.
-fn with_cold(cold: &[Cold], mut all: Vec<Partition>, root: &Path) -> Vec<Partition> {
+fn with_cold(cold: &[Cold], mut all: Vec<Partition>, root: &Path, skipped: &mut Vec<StoreError>) -> Vec<Partition> {
     let name = |file: &Partition| (file.hour, file.name.clone());
     let mut known: HashSet<_> = all.iter().map(name).collect();
     for Cold { saved, away } in cold {
-        let elsewhere = saved.folders.partitions(root, &mut Vec::new()).into_iter();
+        let mut odd = Vec::new();
+        let elsewhere = saved.folders.partitions(root, &mut odd).into_iter();
+        skipped.extend(odd.into_iter().map(|error| error_there(error, root, away)));
         let elsewhere = elsewhere.filter(|file| known.insert(name(file)));
         all.extend(elsewhere.map(|file| Partition { away: Some(Arc::clone(away)), ..file }));
     }
@@ -209,6 +213,17 @@ fn with_cold(cold: &[Cold], mut all: Vec<Partition>, root: &Path) -> Vec<Partiti
         a.hour.cmp(&b.hour).then_with(|| listed_before((&a_writer, a_ids), (&b_writer, b_ids)))
     });
     all
+}
+
+/// An odd name lies where its store is.
+fn error_there(error: StoreError, root: &Path, away: &Arc<dyn Away>) -> StoreError {
+    match error {
+        StoreError::Damaged { path, detail } => {
+            let path = path.strip_prefix(root).map(|inside| away.name(inside).into()).unwrap_or(path);
+            StoreError::Damaged { path, detail }
+        }
+        other => other,
+    }
 }
 
 fn learn((file, known): &(&Partition, &KnownFile)) -> Result<Knowledge, MissingFile> {
@@ -234,6 +249,31 @@ pub fn bring_up_to_date(layout: &Layout, pace: IndexingPace) -> Result<SealedFil
     }
     catalog.save().map_err(failed)?;
     Ok(catalog.sealed(files))
+}
+
+/// What is known about the sealed files of a folder, learned first where it is new, in the form that
+/// [`emp_store::Away::known`] has: for whoever asks several stores as one. What was learned is kept where it can be.
+///
+/// # Errors
+/// [`StoreError`] where the folder cannot be listed.
+pub fn known_in_folder(layout: &Layout) -> Result<Vec<u8>, StoreError> {
+    let mut catalog = Catalog::load(layout);
+    for _ in 0..LOOKS_MAX {
+        let files = catalog.list(&mut Vec::new())?;
+        // One that goes meanwhile is found to be gone by the next look.
+        if catalog.learn(&files).is_ok() {
+            if catalog.can_be_saved() {
+                // Without the index more files are read.
+                let _ = catalog.index(&files, Indexed::Ids, IndexingPace::hurried(), &|_| ());
+            }
+            break;
+        }
+    }
+    // Where it cannot be kept, the next question learns it again.
+    let _ = catalog.save();
+    let unencoded =
+        |source| StoreError::Io { action: "encode what is known about", path: layout.root().into(), source };
+    Ok(saved::sealed_body(&catalog.saved.encode(|_| true).map_err(unencoded)?))
 }
 
 #[cfg(test)]

@@ -55,11 +55,18 @@ impl Saved {
 
 /// A body with what is needed to know it again.
 pub(super) fn sealed_body(body: &[u8]) -> Vec<u8> {
-    [&MAGIC[..], &crc32fast::hash(body).to_le_bytes(), body].concat()
+    with_checksum(MAGIC, body)
+}
+
+/// What [`Storage::write_whole`] writes.
+#[must_use]
+pub fn with_checksum(magic: &[u8; 8], body: &[u8]) -> Vec<u8> {
+    [&magic[..], &crc32fast::hash(body).to_le_bytes(), body].concat()
 }
 
 /// What stands behind the magic and the checksum, if it is whole.
-fn whole_body<'a>(bytes: &'a [u8], magic: &[u8; 8]) -> Option<&'a [u8]> {
+#[must_use]
+pub fn whole_body<'a>(bytes: &'a [u8], magic: &[u8; 8]) -> Option<&'a [u8]> {
     let (sum, body) = bytes.strip_prefix(magic)?.split_first_chunk()?;
     (crc32fast::hash(body) == u32::from_le_bytes(*sum)).then_some(body)
 }
@@ -133,6 +140,11 @@ impl Storage {
         }
     }
 
+    /// A run of the index, as it lies there; `None` where it does not.
+    pub fn run_file(&self, run: u64) -> Option<File> {
+        self.folders().find_map(|folder| File::open(folder.join(run_name(run))).ok())
+    }
+
     /// Writes a file in one step: a reader finds the old one or the new one.
     ///
     /// # Errors
@@ -185,8 +197,7 @@ impl Storage {
 
     /// Opens a run.
     pub(super) fn run(&self, run: u64) -> Result<Run, Broken> {
-        let file = self.folders().find_map(|folder| File::open(folder.join(run_name(run))).ok());
-        let own = file.map(|file| Box::new(file) as Box<dyn ReadAt>);
+        let own = self.run_file(run).map(|file| Box::new(file) as Box<dyn ReadAt>);
         Run::open(own.or_else(|| self.layout.away()?.run(run)).ok_or(Broken)?)
     }
 

@@ -11,9 +11,9 @@ use tracing::{error, info, warn};
 
 use super::upkeep::HOUR_END_SLACK_MS;
 use super::{CollectError, Meter, Settings};
-use emp_bucket::{Address, Archiver, BucketError, Status, archiving};
+use emp_bucket::{Address, Archiver, BucketError, Status, Taken, archiving};
 use emp_catalog::IndexingPace;
-use emp_store::Layout;
+use emp_store::{Layout, Retention};
 
 /// How often to look whether an hour is ready.
 const LOOK_EVERY: Duration = Duration::from_secs(20);
@@ -23,6 +23,8 @@ const WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 const WAIT_FOR_SOMEBODY: Duration = Duration::from_secs(300);
 /// How often to look whether hours may leave the disk.
 const RELEASE_EVERY: Duration = Duration::from_secs(60);
+/// How often to look whether hours may leave the bucket.
+const RETAIN_EVERY: Duration = Duration::from_secs(600);
 /// So many files are committed together: a day.
 const FILES_AT_ONCE: usize = 24;
 
@@ -39,8 +41,22 @@ pub struct ArchiveSettings {
 pub(super) fn begin(settings: &Settings, shutdown: watch::Receiver<bool>) -> Option<JoinHandle<()>> {
     let archive = settings.archive.clone()?;
     let (layout, meter) = (settings.layout.clone(), Arc::clone(&settings.meter));
+    let retain = settings.retention;
     info!("putting closed hours into {}", archive.address);
-    let work = move || Archiving { archive, layout, meter, failing: None, damaged: 0, released: None }.run(&shutdown);
+    let work = move || {
+        Archiving {
+            archive,
+            layout,
+            meter,
+            failing: None,
+            damaged: 0,
+            released: None,
+            retained: None,
+            refusal: None,
+            retain,
+        }
+        .run(&shutdown)
+    };
     // Where the system gives no thread, collecting is what matters.
     std::thread::Builder::new().name("archiver".to_owned()).spawn(work).ok()
 }
@@ -52,7 +68,19 @@ pub(super) fn begin(settings: &Settings, shutdown: watch::Receiver<bool>) -> Opt
 pub(super) fn finish(settings: &Settings) -> Result<(), CollectError> {
     let Some(archive) = settings.archive.clone() else { return Ok(()) };
     let (layout, meter) = (settings.layout.clone(), Arc::clone(&settings.meter));
-    Ok(Archiving { archive, layout, meter, failing: None, damaged: 0, released: None }.put_all(&|| false)?)
+    let retain = settings.retention;
+    Ok(Archiving {
+        archive,
+        layout,
+        meter,
+        failing: None,
+        damaged: 0,
+        released: None,
+        retained: None,
+        refusal: None,
+        retain,
+    }
+    .put_all(&|| false)?)
 }
 
 struct Archiving {
@@ -65,6 +93,12 @@ struct Archiving {
     damaged: u64,
     /// When it was looked last whether hours may leave the disk.
     released: Option<Instant>,
+    /// What is kept of the store, to which the bucket belongs.
+    retain: Retention,
+    /// When it was looked last whether hours may leave the bucket.
+    retained: Option<Instant>,
+    /// Why none went the last time.
+    refusal: Option<String>,
 }
 
 impl Archiving {
@@ -99,7 +133,7 @@ impl Archiving {
         self.meter.archive_waits(waits.as_ref().map_or(0, |(_, backlog, _)| backlog.files));
         let is_done =
             waits.is_some_and(|(_, backlog, status)| backlog.files <= self.damaged && status.done_ms.is_some());
-        if is_done && !self.may_release() {
+        if is_done && !self.may_release() && !self.may_retain() {
             return Ok(());
         }
         let on_file = Arc::new(|path: &Path, _| info!("archived {}", path.display()));
@@ -118,6 +152,7 @@ impl Archiving {
             }
         }
         self.release(&mut archiver, now_ms())?;
+        self.retain(&mut archiver)?;
         let done_ms = Some(Timestamp::now().as_millisecond());
         Status { done_ms, ..Status::default() }.write(&self.layout, &self.archive.address);
         self.meter.archive_waits(0);
@@ -136,6 +171,35 @@ impl Archiving {
             info!("{gone} files are in {} alone now", self.archive.address);
         }
         self.released = Some(Instant::now());
+        Ok(())
+    }
+
+    /// Is it time to look whether hours may leave the bucket?
+    fn may_retain(&self) -> bool {
+        let is_limited = self.retain.age.is_some() || self.retain.bytes.is_some();
+        is_limited && self.retained.is_none_or(|at| at.elapsed() >= RETAIN_EVERY)
+    }
+
+    fn retain(&mut self, archiver: &mut Archiver) -> Result<(), BucketError> {
+        if !self.may_retain() {
+            return Ok(());
+        }
+        match archiver.retain_with_folder(self.retain.age, Timestamp::now().as_millisecond()) {
+            Ok(Taken { files: 0, .. }) => self.refusal = None,
+            Ok(Taken { files, .. }) => {
+                info!("{files} files are taken out of {}, and are removed in an hour", self.archive.address);
+                self.refusal = None;
+            }
+            Err(error @ BucketError::Refused { .. }) => {
+                let refusal = Some(error.to_string());
+                if self.refusal != refusal {
+                    warn!("{error}; once that is seen to, `emp-events archive` has --retain");
+                    self.refusal = refusal;
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        self.retained = Some(Instant::now());
         Ok(())
     }
 

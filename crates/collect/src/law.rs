@@ -6,11 +6,11 @@ use std::path::Path;
 use super::{CollectError, GROUP, Settings, collector_of};
 use emp_catalog::Catalog;
 use emp_event::EntryId;
-use emp_store::{Identity, Snapshot, StoredCounts, Tally};
+use emp_store::{Identity, Layout, Snapshot, StoredCounts, Tally};
 use emp_stream::{Accounts, Connection, GroupReader, StreamState};
 
 /// How often to look anew where entries moved while we looked.
-const LOOKS: usize = 5;
+pub(super) const LOOKS: usize = 5;
 
 /// Where the entries of the stream's present life are, all counted in entries.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -76,8 +76,13 @@ fn tally(settings: &Settings) -> Result<Tally, CollectError> {
 }
 
 fn tally_by_catalog(settings: &Settings) -> Result<Tally, CollectError> {
-    let mut catalog = Catalog::load(&settings.layout);
-    let snapshot = Snapshot::read_listed_by(&settings.layout, |skipped| catalog.list(skipped))?;
+    tally_of(&settings.layout)
+}
+
+/// What a store holds, by what the catalog knows of its sealed files.
+pub(super) fn tally_of(layout: &Layout) -> Result<Tally, CollectError> {
+    let mut catalog = Catalog::load(layout);
+    let snapshot = Snapshot::read_listed_by(layout, |skipped| catalog.list(skipped))?;
     // What goes meanwhile is not known, and its footer is asked for.
     let _ = catalog.learn(&snapshot.partitions);
     let sealed = catalog.sealed(snapshot.partitions.clone());
@@ -109,9 +114,9 @@ async fn look(reader: &mut GroupReader, settings: &Settings, count: Count) -> Re
 }
 
 /// Redis as it stands at one moment.
-type Look = (StreamState, Accounts);
+pub(super) type Look = (StreamState, Accounts);
 
-fn law(shares: &Shares, unread: u64, earlier: &Look, now: &Look) -> Law {
+pub(super) fn law(shares: &Shares, unread: u64, earlier: &Look, now: &Look) -> Law {
     let (state, after) = now;
     let position = after.position().unwrap_or_default();
     let unnoticed = state.added.saturating_sub(unread).saturating_sub(position);
@@ -137,20 +142,23 @@ fn moved((state_before, before): &Look, (state, after): &Look) -> u64 {
 }
 
 /// What the collectors of this store have, by its files and by the group's accounts.
-struct Shares {
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shares {
     /// What the files hold.
-    held: StoredCounts,
+    pub held: StoredCounts,
     /// Entries that they were given, or found to be lost.
-    own: u64,
+    pub own: u64,
     /// Entries that they found to be lost.
-    lost: u64,
+    pub lost: u64,
     /// Entries that they were given, and that are not durable yet.
-    in_flight: u64,
+    pub in_flight: u64,
 }
 
 impl Shares {
+    pub const NONE: Self = Self { held: StoredCounts::NONE, own: 0, lost: 0, in_flight: 0 };
+
     async fn of(reader: &mut GroupReader, tally: Tally, identity: Option<&Identity>) -> Result<Self, CollectError> {
-        let mut shares = Self { held: StoredCounts::NONE, own: 0, lost: 0, in_flight: 0 };
+        let mut shares = Self::NONE;
         let consumers = reader.consumers().await?;
         let is_ours = |holder: &String| identity.is_some_and(|identity| identity.is_own_or_moved(holder));
         let (mut writers, mut within) = (tally.writers, BTreeSet::new());
@@ -179,14 +187,20 @@ impl Shares {
                 shares.lost += if is_within { held.lost } else { 0 };
                 continue;
             }
-            let (acknowledged, lost) = reader.shares_of(&name).await?;
-            let pending = reader.pending_ids(&name).await?;
-            shares.lost += lost;
-            shares.own += acknowledged + lost + pending.len() as u64;
-            let known = reader.known_of(&name).await?.unwrap_or(EntryId::ZERO);
-            // What was stored before the accounts began is not among what they know as stored.
-            shares.in_flight += pending.iter().filter(|id| **id > held.watermark || **id <= known).count() as u64;
+            shares.add(reader, &name, held.watermark).await?;
         }
         Ok(shares)
+    }
+
+    /// Adds what the accounts say of a consumer, whose files hold what is up to that ID.
+    pub async fn add(&mut self, reader: &mut GroupReader, name: &str, watermark: EntryId) -> Result<(), CollectError> {
+        let (acknowledged, lost) = reader.shares_of(name).await?;
+        let pending = reader.pending_ids(name).await?;
+        self.lost += lost;
+        self.own += acknowledged + lost + pending.len() as u64;
+        let known = reader.known_of(name).await?.unwrap_or(EntryId::ZERO);
+        // What was stored before the accounts began is not among what they know as stored.
+        self.in_flight += pending.iter().filter(|id| **id > watermark || **id <= known).count() as u64;
+        Ok(())
     }
 }

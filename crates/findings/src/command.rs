@@ -10,8 +10,8 @@ use super::Moment;
 /// Options without which a command would ask another store, or as of another moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Carried {
-    /// The store, where it is not the one that is asked without being named.
-    pub store: Option<String>,
+    /// The stores, where they are not the one that is asked without being named.
+    pub stores: Vec<String>,
     /// As of when, where that was said; ms since the epoch.
     pub now_ms: Option<i64>,
 }
@@ -43,7 +43,7 @@ fn with_options(words: &[&str], carried: Option<&Carried>) -> String {
             _ => all.push((*word).into()),
         }
     }
-    if let Some(store) = carried.and_then(|carried| carried.store.as_deref()) {
+    for store in carried.iter().flat_map(|carried| &carried.stores) {
         all.extend(["--store".into(), store.into()]);
     }
     // Whether all is well is always asked as of now.
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_shell_reads_what_was_meant() {
-        let carried = Carried { store: Some("/tmp/my store".to_owned()), now_ms: Some(1_758_967_800_000) };
+        let carried = Carried { stores: vec!["/tmp/my store".to_owned()], now_ms: Some(1_758_967_800_000) };
         let said = with_options(&["diagnose", "it's; rm -rf"], Some(&carried));
         let words = shlex::split(&said).unwrap();
         let now = "2025-09-27T10:10:00Z";
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn what_looks_like_an_option_is_none() {
-        let carried = Carried { store: Some("s".to_owned()), now_ms: None };
+        let carried = Carried { stores: vec!["s".to_owned()], now_ms: None };
         let words = |words: &[&str]| shlex::split(&with_options(words, Some(&carried))).unwrap()[1..].to_vec();
         assert_eq!(words(&["diagnose", "-x --all"]), ["diagnose", "--store", "s", "--", "-x --all"]);
         assert_eq!(words(&["timeline", "a", "--compare", "-b"]), ["timeline", "a", "--compare=-b", "--store", "s"]);

@@ -6,12 +6,22 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Partition;
+use super::{Layout, Partition, Writer};
 
 /// Where such files are.
 pub trait Away: Send + Sync + fmt::Debug {
     /// Each of the stores that are asked as one; itself, where it is one.
     fn each(self: Arc<Self>) -> Vec<Arc<dyn Away>>;
+
+    /// The folders of those that are asked as one: each may have a journal, and what retention took out of it.
+    fn folders(&self) -> Vec<Layout> {
+        Vec::new()
+    }
+
+    /// How many events of each writer retention has taken out of there.
+    fn taken_out(&self) -> Vec<(Writer, u64)> {
+        Vec::new()
+    }
 
     /// What is known about them, as the catalog wrote it: one text for each span of time.
     ///

@@ -24,11 +24,12 @@ pub struct Records<R> {
 
 impl<R: Record + Clone> Records<R> {
     /// Lists the files of a folder of the store; none is opened. Those that lie elsewhere are listed when they are asked
-    /// for.
+    /// for, unless there are journals beside them.
     pub(super) fn list(layout: &Layout, folder: PathBuf) -> Result<Self, StoreError> {
         let away = layout.away().filter(|away| away.has_records()).cloned();
         let records = Self { files: OnceLock::new(), folder, away, unsealed: Vec::new() };
-        if records.away.is_none() {
+        let has_journal = |away: &Arc<dyn Away>| away.folders().iter().any(|layout| layout.journal().is_dir());
+        if records.away.as_ref().is_none_or(has_journal) {
             records.files()?;
         }
         Ok(records)

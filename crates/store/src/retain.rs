@@ -4,7 +4,7 @@
 //! are gone, and how many events that were. From then on no reader of ours looks at files within
 //! that range, be they still there, and the events can still be counted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -201,9 +201,14 @@ fn write_down(layout: &Layout, writer: &Writer, files: &[(&Partition, u64)]) -> 
 
 /// The ranges that are gone, with their records, without those that a later record contains.
 pub(super) fn ranges(layout: &Layout) -> Result<Vec<(SealedName, PathBuf)>, StoreError> {
-    let files = list(&layout.retired())?;
+    let mut files = list(&layout.retired())?;
+    for beside in layout.away().map(|away| away.folders()).unwrap_or_default() {
+        files.extend(list(&beside.retired())?);
+    }
     let named = files.into_iter().filter_map(|(path, name)| Some((SealedName::parse(&name, NDJSON)?, path)));
-    let all: Vec<(SealedName, PathBuf)> = named.collect();
+    let mut known = HashSet::new();
+    // A store and its copy have the same records.
+    let all: Vec<(SealedName, PathBuf)> = named.filter(|(name, _)| known.insert(name.clone())).collect();
     let is_contained = |(name, _): &&(SealedName, PathBuf)| {
         all.iter().any(|(other, _)| other != name && other.writer == name.writer && other.ids.contains(&name.ids))
     };

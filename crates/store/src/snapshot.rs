@@ -112,7 +112,7 @@ impl Snapshot {
     ) -> Result<Self, StoreError> {
         fs::metadata(layout.root()).doing("open the store", layout.root())?;
         let mut skipped = Vec::new();
-        let journal = open_segments(layout)?;
+        let journal = open_all_segments(layout)?;
         let writers = journal.iter().map(|(_, name, _)| name.writer.clone()).collect();
         let partitions = visible_partitions(layout, list, &mut skipped)?;
         let gone = retain::ranges(layout)?;
@@ -145,7 +145,9 @@ impl Snapshot {
             }
         }
         let mut retired = retain::readable_retired_events(layout, &mut skipped)?;
-        if layout.away().is_none() {
+        if let Some(away) = layout.away() {
+            retired.extend(Arc::clone(away).each().iter().flat_map(|away| away.taken_out()));
+        } else {
             // Whoever brings them here lists them with the others.
             retired.extend(Released::read(layout)?.events_beside(&partitions));
         }
@@ -197,6 +199,22 @@ impl Contents {
         contents.bytes = reader.length();
         Ok(contents)
     }
+}
+
+/// The segments of the store, and of each that is asked as one with it; of one that was copied with its store the longer.
+fn open_all_segments(layout: &Layout) -> Result<Vec<(PathBuf, SegmentName, SegmentReader)>, StoreError> {
+    let mut opened = open_segments(layout)?;
+    let beside = layout.away().map(|away| away.folders()).unwrap_or_default();
+    if beside.is_empty() {
+        return Ok(opened);
+    }
+    for layout in &beside {
+        opened.extend(open_segments(layout)?);
+    }
+    let bytes = |path: &PathBuf| fs::metadata(path).map_or(0, |metadata| metadata.len());
+    opened.sort_by_cached_key(|(path, name, _)| (name.writer.clone(), name.after, std::cmp::Reverse(bytes(path))));
+    opened.dedup_by(|(_, name, _), (_, before, _)| name == before);
+    Ok(opened)
 }
 
 /// Opens every segment that is there; one that was sealed and removed since the folder was

@@ -236,6 +236,14 @@ impl GroupReader {
         Ok(reply::pending_ids(self.connection.command(&command).await?)?.is_empty())
     }
 
+    /// Up to which ID a consumer has noted that it has stored the entries that it was given; `None` where it has not.
+    ///
+    /// # Errors
+    /// Any [`StreamError`].
+    pub async fn stored_up_to(&mut self, consumer: &str) -> Result<Option<EntryId>, StreamError> {
+        self.noted_id(accounts::own(accounts::STORED_UP_TO, consumer)).await
+    }
+
     async fn noted_id(&mut self, field: String) -> Result<Option<EntryId>, StreamError> {
         match self.connection.command(cmd("HGET").arg(self.accounts_key()).arg(field)).await? {
             Value::Nil => Ok(None),

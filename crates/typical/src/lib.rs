@@ -13,7 +13,7 @@ mod sketch;
 mod table;
 mod walk;
 
-pub use saved::{FILE_NAME, Learning, bring_up_to_date, typical_at};
+pub use saved::{FILE_NAME, Learning, bring_up_to_date, newest, together, typical_at};
 pub use sketch::Sketch;
 pub use table::Typical;
 

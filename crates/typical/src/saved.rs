@@ -77,6 +77,18 @@ impl Saved {
         files.iter().filter(is_missing).copied().collect()
     }
 
+    /// What was learned of another store.
+    fn add(&mut self, other: Self) {
+        self.through = self.through.max(other.through);
+        for (week, table) in other.weeks {
+            self.weeks.entry(week).or_default().merge(&table);
+        }
+        if let Some(newest) = self.through.map(|hour| week_of(hour.start_ms())) {
+            self.weeks.retain(|week, _| *week >= newest - WEEKS);
+        }
+        self.walk.add(other.walk);
+    }
+
     fn all(&self) -> Typical {
         let mut all = Typical::default();
         self.weeks.values().for_each(|week| all.merge(week));
@@ -188,6 +200,40 @@ impl Saved {
         }
         self.all()
     }
+}
+
+/// What was learned of several stores, each by itself, as one: of files as they are kept, another such file. `None` where
+/// one of them is missing or was learned by other words, or where jobs that go on are known to two of them: what is
+/// typical of such jobs is learned from the events of both together.
+///
+/// Where one is behind the others, the hours that it lacks are not learned from.
+#[must_use]
+pub fn together(files: &[Vec<u8>]) -> Option<Vec<u8>> {
+    let mut all: Option<Saved> = None;
+    for (at, file) in files.iter().enumerate() {
+        // A store and its copy have learned the same.
+        if files[..at].contains(file) {
+            continue;
+        }
+        let one: Saved = postcard::from_bytes(emp_catalog::whole_body(file, MAGIC)?).ok()?;
+        match &mut all {
+            None => all = Some(one),
+            Some(all) if all.vocabulary == one.vocabulary && !all.walk.shares_jobs(&one.walk) => all.add(one),
+            Some(_) => return None,
+        }
+    }
+    let body = postcard::to_stdvec(&all?).ok()?;
+    Some(emp_catalog::with_checksum(MAGIC, &body))
+}
+
+/// Of several files as they are kept of one store, the one that goes furthest.
+#[must_use]
+pub fn newest(files: Vec<Vec<u8>>) -> Option<Vec<u8>> {
+    let through = |file: &Vec<u8>| {
+        let saved: Saved = postcard::from_bytes(emp_catalog::whole_body(file, MAGIC)?).ok()?;
+        saved.through
+    };
+    files.into_iter().max_by_key(through)
 }
 
 fn load(storage: &Storage) -> Saved {

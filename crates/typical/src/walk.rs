@@ -114,6 +114,29 @@ impl Walk {
         }
     }
 
+    /// Does a job go on that both know?
+    pub fn shares_jobs(&self, other: &Self) -> bool {
+        self.jobs.keys().any(|key| other.jobs.contains_key(key))
+    }
+
+    /// Takes in what another walk remembers, of other jobs.
+    pub fn add(&mut self, other: Self) {
+        let names = &mut self.names;
+        let mut number = |of: u16| names.number(other.names.name(of));
+        for (key, mut job) in other.jobs {
+            (job.job_type, job.last) = (number(job.job_type), number(job.last));
+            job.had.iter_mut().for_each(|had| *had = number(*had));
+            self.jobs.insert(key, job);
+        }
+        self.zero_bits = self.zero_bits.max(other.zero_bits);
+        self.jobs.retain(|key, _| key.trailing_zeros() >= self.zero_bits);
+        self.leave_out_some();
+        for (worker, last_ms) in other.workers {
+            let known = self.workers.entry(worker).or_insert(last_ms);
+            *known = last_ms.max(*known);
+        }
+    }
+
     /// Forgets the jobs of which nothing more is expected.
     pub fn forget_old(&mut self, now_ms: i64) {
         self.jobs.retain(|_, job| {

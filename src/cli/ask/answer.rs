@@ -341,7 +341,7 @@ pub(super) fn on_learning() -> Option<OnLearning> {
 /// What now is where nobody says, ms since the epoch: the real time, or that of the newest event where no collector
 /// writes.
 pub(super) fn now_ms(options: &Options, engine: &Engine) -> Result<i64, QueryError> {
-    let is_live = StoreWriter::is_locked(&options.layout()).unwrap_or(false);
+    let is_live = options.folders().iter().any(|layout| StoreWriter::is_locked(layout).unwrap_or(false));
     let newest_ms = if is_live { None } else { engine.newest_ms()? };
     Ok(newest_ms.unwrap_or_else(|| Timestamp::now().as_millisecond()))
 }
@@ -396,7 +396,7 @@ impl AsOf {
     /// That moment, ms since the epoch. What is typed next is to ask the same store, as of the same moment.
     pub fn ms(&self, asking: &Asking<'_>, engine: &Engine) -> Result<i64, Failure> {
         let given_ms = self.given_ms(asking)?;
-        emp_findings::carry(Carried { store: asking.named_store(), now_ms: given_ms });
+        emp_findings::carry(Carried { stores: asking.named_stores(), now_ms: given_ms });
         let now_ms = given_ms.map_or_else(|| now_ms(asking, engine), Ok)?;
         asking.is_as_of(now_ms);
         Ok(now_ms)
@@ -429,7 +429,7 @@ impl AsOf {
         let newest_ms = engine.newest_ms()?;
         let now_ms = self.ms(asking, engine)?;
         // What is in a bucket is what is over: nobody expects the last events there.
-        if asking.is_in_bucket() || self.now.is_some() && newest_ms.is_some_and(|newest_ms| now_ms <= newest_ms) {
+        if !asking.is_one_folder() || self.now.is_some() && newest_ms.is_some_and(|newest_ms| now_ms <= newest_ms) {
             return Ok(());
         }
         let lag = Lag::of(&asking.collect_settings(None)?).await;

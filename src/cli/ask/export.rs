@@ -13,6 +13,7 @@ use crate::cli::options::Options;
 use emp_prompt::clear;
 use emp_query::Answer;
 use emp_render::{AnswerWriter, Format, ParquetFile};
+use emp_store::Layout;
 use emp_units as units;
 
 /// How often a terminal is told how far it is.
@@ -123,14 +124,14 @@ async fn each_batch(
 
 /// A file in the store would be taken for one of its own.
 fn refuse_store(options: &Options, path: &Path) -> Result<(), Failure> {
-    let folder = folder_of(path).canonicalize();
-    let store = options.store.canonicalize();
-    match (folder, store) {
-        (Ok(folder), Ok(store)) if folder.starts_with(&store) => Err(Failure::Usage(format!(
+    let Ok(folder) = folder_of(path).canonicalize() else { return Ok(()) };
+    let is_in = |store: &Layout| store.root().canonicalize().is_ok_and(|store| folder.starts_with(store));
+    match options.folders().into_iter().find(is_in) {
+        Some(store) => Err(Failure::Usage(format!(
             "{} lies in the store {}; write the answer elsewhere",
             path.display(),
-            options.store.display()
+            store.root().display()
         ))),
-        _ => Ok(()),
+        None => Ok(()),
     }
 }

@@ -94,6 +94,9 @@ impl Command {
     }
 
     fn run_it(self, options: &Options) -> Outcome {
+        // What is missing on the command line is told before anything is looked at.
+        #[cfg(feature = "workers")]
+        options.asking.workers.others()?;
         match self {
             Self::Sql(command) => command.run(options),
             Self::Tail(command) => command.run(options),

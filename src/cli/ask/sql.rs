@@ -116,7 +116,7 @@ fn prompt(options: &Options) -> Outcome {
     let height = terminal_size::terminal_size().map_or(usize::MAX, |(_, height)| usize::from(height.0));
     let zone = screen.time_zone.clone();
     let open = || engine_in(options, zone.clone(), on_learning());
-    let store = options.store.display().to_string();
+    let store = options.shown_store();
     Prompt {
         open: &open,
         screen,

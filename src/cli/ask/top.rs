@@ -207,8 +207,8 @@ fn as_text(written: Result<Vec<u8>, Failure>) -> Text<'static> {
 
 /// How events get into the store, as `health` sees it.
 async fn store_state(options: &Options) -> Result<StoreState, Failure> {
-    if options.is_in_bucket() {
-        let store = options.store.display().to_string();
+    if !options.is_one_folder() {
+        let store = options.shown_store();
         return Ok(StoreState { store, behind: None, troubles: Vec::new() });
     }
     let checks = check_health(&options.collect_settings(None)?, Timestamp::now().as_millisecond()).await;
@@ -217,7 +217,7 @@ async fn store_state(options: &Options) -> Result<StoreState, Failure> {
     // Without a Redis it is a store to look back at, and nothing is missing.
     let troubles = checks.iter().filter(|check| is_reached && check.status != Status::Good);
     let troubles = troubles.map(|check| format!("{}: {}", check.name, check.detail)).collect();
-    Ok(StoreState { store: options.store.display().to_string(), behind, troubles })
+    Ok(StoreState { store: options.shown_store(), behind, troubles })
 }
 
 /// Keys and changes of size, read by a thread of its own: reading them blocks.

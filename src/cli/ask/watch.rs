@@ -170,7 +170,7 @@ impl Watch {
         let (mut book, mut messages) = (Book::default(), Vec::new());
         let look = |now_ms, anomalies, judged| {
             // What is to be typed asks as of then.
-            carry(Carried { store: options.named_store(), now_ms: Some(now_ms) });
+            carry(Carried { stores: options.named_stores(), now_ms: Some(now_ms) });
             messages.extend(book.look(now_ms, seen(&anomalies, &judged), policy, &[]));
         };
         investigation.look_back(since_ms, every_ms, &super::anomalies::show_progress_at_shell, look).await?;
@@ -305,14 +305,14 @@ impl Watching<'_> {
         let asking = Asking::at_shell(self.options);
         let now_ms = self.command.as_of.ms(&asking, engine)?;
         let given_ms = self.command.as_of.given_ms(self.options)?;
-        carry(Carried { store: self.options.named_store(), now_ms: given_ms });
+        carry(Carried { stores: self.options.named_stores(), now_ms: given_ms });
         let (anomalies, judged) = Investigation::open(engine, now_ms).await?.anomalies_and_jobs().await?;
         Ok((now_ms, seen(&anomalies, &judged)))
     }
 
     /// That nobody stores events, or is behind, where two looks in a row say so: one may fall into a restart.
     async fn lack(&mut self) -> Result<Option<Seen>, Failure> {
-        if self.options.is_in_bucket() || self.command.as_of.given_ms(self.options)?.is_some() {
+        if !self.options.is_one_folder() || self.command.as_of.given_ms(self.options)?.is_some() {
             return Ok(None);
         }
         let lag = Lag::of(&self.options.collect_settings(None)?).await;

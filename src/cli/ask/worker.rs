@@ -68,7 +68,7 @@ impl Worker {
             let listener = TcpListener::bind(self.listen).await;
             let listener = listener.with_context(|| format!("cannot listen at {}", self.listen))?;
             let address = listener.local_addr()?;
-            say(&format!("{} is read for whoever asks at {scheme}://{address}", options.store.display()));
+            say(&format!("{} is read for whoever asks at {scheme}://{address}", options.shown_store()));
             let worker =
                 emp_distribute::Worker { layout, token: self.token, certificate, memory_bytes: options.asking.memory };
             serve(listener, worker, signals.any()).await?;

@@ -36,7 +36,7 @@ Examples:
   emp-events --redis redis://10.0.0.5:6379 --store /var/lib/emp-events collect
   emp-events collect --retain 90d --retain-bytes 50GiB
   emp-events collect --archive s3://my-bucket/production    and put each hour that is over into a bucket
-  emp-events collect --archive s3://my-bucket/production --keep-local 7d    and keep a week on this disk
+  emp-events collect --archive s3://my-bucket/production --keep-local 7d --retain 365d    a week here, a year there
   DASH0_ENABLED=true emp-events collect             and forward to Dash0: see `emp-events forward --help`
   emp-events collect --adopt web2-91c4e07a5d20b3f8  and store what a collector that is gone had read
   emp-events collect --metrics-listen 127.0.0.1:9464    and tell Prometheus how it goes
@@ -63,7 +63,8 @@ pub(crate) struct Collect {
     /// Seal that often even within an hour, so that other engines see new events: 5m, 30s
     #[arg(long, value_name = "DURATION", value_parser = parse_positive_duration)]
     seal_every: Option<Duration>,
-    /// Remove hours that ended longer ago than that: 90d, 36h [default: keep all]
+    /// Remove hours that ended longer ago than that: 90d, 36h; with --archive from the bucket, too, an hour later
+    /// [default: keep all]
     #[arg(long, value_name = "AGE", value_parser = parse_positive_duration, env = "EMP_EVENTS_RETAIN")]
     retain: Option<Duration>,
     /// Remove the oldest hours where the sealed files take more than that: 50GiB [default: keep all]

@@ -13,6 +13,7 @@ use crate::cli::failure::{Failure, Outcome};
 use crate::cli::options::{FormatOption, Options};
 use emp_bucket::{Address, Archiver, Backlog, Head, Settings, Taken, archive_of};
 use emp_catalog::IndexingPace;
+use emp_store::Layout;
 use emp_units as units;
 use emp_units::parse_positive_duration;
 
@@ -35,6 +36,7 @@ Examples:
   emp-events archive                                              to where the hours before went
   emp-events archive --keep-local 7d --retain 365d                and keep a week here, a year there
   AWS_PROFILE=team AWS_ENDPOINT_URL=http://127.0.0.1:9000 emp-events archive --to s3://events/a
+  emp-events archive --rebuild-head                               where the head there was lost or damaged
   emp-events archive --to gs://my-bucket/production
   emp-events archive --to az://my-container/production")]
 pub(crate) struct Archive {
@@ -56,6 +58,12 @@ pub(crate) struct Archive {
     /// Go on where another copy of this store wrote before, which is gone for good
     #[arg(long)]
     take_over: bool,
+    /// First make the head anew from the files that lie there, which are read once more: where it was lost or damaged
+    #[arg(long, conflicts_with = "dry_run")]
+    rebuild_head: bool,
+    /// Make it anew even where the one that is there can be read
+    #[arg(long, requires = "rebuild_head")]
+    even_if_good: bool,
 }
 
 impl Archive {
@@ -71,7 +79,7 @@ impl Archive {
             Arc::new(move |_: &Path, bytes| progress.add(bytes))
         };
         let settings = Settings { pace: IndexingPace::hurried(), at_once: AT_ONCE, take_over: self.take_over, on_file };
-        let mut archiver = Archiver::open(&layout, &address, settings).map_err(anyhow::Error::from)?;
+        let (mut archiver, mut is_whole) = self.open(&layout, &address, settings)?;
         let now_ms = Timestamp::now().as_millisecond();
         let backlog = archiver.backlog(now_ms)?;
         if self.dry_run {
@@ -81,7 +89,7 @@ impl Archive {
         if backlog.files > 0 {
             emp_collect::derive_all(&layout)?;
         }
-        let (mut files, mut events, mut bytes, mut is_whole) = (0, 0, 0, true);
+        let (mut files, mut events, mut bytes) = (0, 0, 0);
         loop {
             let step = archiver.step(now_ms, FILES_AT_ONCE).map_err(anyhow::Error::from)?;
             (files, events, bytes) = (files + step.files, events + step.events, bytes + step.bytes);
@@ -105,6 +113,23 @@ impl Archive {
         };
         self.tell(options, &address, &Done { head: archiver.head(), files, events, bytes, released, taken })?;
         Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    /// The archiver, whose head was made anew where that was asked for, and whether nothing was left out by that.
+    fn open(&self, layout: &Layout, address: &Address, settings: Settings) -> Result<(Archiver, bool), Failure> {
+        if !self.rebuild_head {
+            return Ok((Archiver::open(layout, address, settings).map_err(anyhow::Error::from)?, true));
+        }
+        let rebuilt = Archiver::rebuild(layout, address, settings, self.even_if_good);
+        let (archiver, rebuilt) = rebuilt.map_err(anyhow::Error::from)?;
+        for error in &rebuilt.left_out {
+            eprintln!("emp-events: left out: {error}");
+        }
+        eprintln!(
+            "emp-events: the head of {address} is made anew, of {} files with {} events",
+            rebuilt.files, rebuilt.events
+        );
+        Ok((archiver, rebuilt.left_out.is_empty()))
     }
 
     fn tell(&self, options: &Options, address: &Address, done: &Done<'_>) -> std::io::Result<()> {

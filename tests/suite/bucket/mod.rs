@@ -6,6 +6,9 @@ mod azure;
 mod ceph;
 mod faults;
 mod keeping;
+mod law;
+mod rebuilding;
+mod retention;
 pub mod server;
 mod several;
 

@@ -197,6 +197,11 @@ impl Bucket {
         assert!(answer.is_ok());
     }
 
+    /// Removes an object, as nobody should.
+    pub fn remove(&self, object: &str) {
+        self.direct("DELETE", &format!("/{}", object.replace('=', "%3D")));
+    }
+
     fn direct(&self, method: &str, rest: &str) -> Vec<u8> {
         let answer = request(server(), method, &format!("/{}{rest}", self.name), &[]).unwrap();
         let at = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();

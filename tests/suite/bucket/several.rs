@@ -86,3 +86,124 @@ fn stores_below_one_address_are_asked_as_one_and_each_event_counts_once() {
     assert_eq!(none.status, 1, "{}", none.stderr);
     assert!(none.stderr.contains("nobody"), "{}", none.stderr);
 }
+
+/// Folders and addresses in any mix: one is a folder, one lies in a bucket, one is a copy of the folder.
+#[test]
+fn folders_and_addresses_are_asked_as_one() {
+    let bucket = Bucket::new("mixed");
+    let (sample, hours, copied) = (sample(), few_hours(), tempfile::tempdir().unwrap());
+    let (one, other, twice) = (sample.path().join("store"), hours.path().join("store"), copied.path().join("store"));
+    copy(&other, &twice);
+    succeeds(&run(&mut archive(&bucket, &one, &bucket.url("one"))));
+    let both = together(&[&one, &other]);
+    let folder = both.path().join("store");
+    let there = bucket.url("one");
+    let ask = |stores: &[&str], words: &[&str]| {
+        let mut command = emp_events();
+        for store in stores {
+            command.args(["--store", store]);
+        }
+        run(bucket.know(command.args(words)))
+    };
+    let stores = [there.as_str(), other.to_str().unwrap(), twice.to_str().unwrap()];
+    let sql = |text| vec!["--format", "csv", "sql", text];
+    let job = "select job_id from events where event_type = 'job.completed' order by ingested_at desc limit 1";
+    let job = ask(&[other.to_str().unwrap()], &sql(job)).stdout.lines().nth(1).unwrap().to_owned();
+    let questions = [
+        sql("select count(*), count(distinct id), min(timestamp), max(ingested_at), sum(length(data)) from events"),
+        sql("select writer, count(*), sum(rows) from files where kind = 'parquet' group by 1 order by 1"),
+        sql("select event_type, count(*) from events group by 1 order by 1"),
+        sql("select count(*) from quarantine"),
+        sql("select count(*) from losses"),
+        sql("select count(*), sum(gap_ms) from transitions"),
+        vec!["timeline", &job, "--format", "json"],
+        vec!["search", "--text", "comfyui", "--format", "ndjson", "--limit", "3"],
+        vec!["perf", "--format", "csv"],
+        vec!["anomalies", "--format", "json"],
+    ];
+    let is_same = |stores: &[&str]| {
+        for words in &questions {
+            let (there, here) = (ask(stores, words), ask(&[folder.to_str().unwrap()], words));
+            assert_eq!((there.status, here.status), (0, 0), "{words:?}: {}{}", there.stderr, here.stderr);
+            // What is to be typed next names all of them.
+            let named: Vec<String> = stores.iter().map(|store| format!("--store {store}")).collect();
+            let named = there.stdout.replace(&named.join(" "), &format!("--store {}", folder.display()));
+            assert_eq!(named, here.stdout, "{stores:?} {words:?}: {}", there.stderr);
+        }
+    };
+    is_same(&stores);
+    is_same(&[stores[2], stores[0]]);
+    // An hour comes, and one goes that is in the copy alone.
+    let more = ["simulate", "--hours", "1", "--from", "2026-01-01T00:00:00Z", "--jobs-per-hour", "5", "--into"];
+    succeeds(&run(emp_events().args(more).arg(&twice)));
+    let count = sql("select count(*), count(distinct id) from events");
+    let (before, now) = (ask(&stores[..2], &count), ask(&stores, &count));
+    assert_ne!(before.stdout, now.stdout, "what came since is seen");
+    let places = ask(&stores, &sql("select distinct path from files where kind = 'parquet'")).stdout;
+    for store in stores {
+        assert!(places.contains(store), "{store}: {places}");
+    }
+}
+
+#[test]
+fn what_needs_one_folder_refuses_several_stores() {
+    let (one, other) = (few_hours(), few_hours());
+    let paths = [one.path().join("store"), other.path().join("store")];
+    let before = [sealed(&paths[0]), sealed(&paths[1])];
+    for words in [
+        vec!["collect", "--once"],
+        vec!["compact"],
+        vec!["tail"],
+        vec!["seal"],
+        vec!["retain", "--age", "1s"],
+        vec!["archive", "--to", "s3://b/p"],
+        vec!["import", "/dev/null"],
+        vec!["health"],
+        vec!["verify", "--repair"],
+    ] {
+        let mut command = emp_events();
+        command.arg("--store").arg(&paths[0]).arg("--store").arg(&paths[1]).args(&words);
+        let ended = run(&mut command);
+        assert_eq!(ended.status, 2, "{words:?}: {}{}", ended.stdout, ended.stderr);
+        assert!(ended.stderr.contains("folder of one") && ended.stderr.lines().count() == 1, "{}", ended.stderr);
+    }
+    assert_eq!([sealed(&paths[0]), sealed(&paths[1])], before);
+    let mut command = emp_events();
+    command.arg("--store").arg(&paths[0]).args(["--store", "/nowhere/at/all", "perf"]);
+    let ended = run(&mut command);
+    assert!(ended.status == 1 && ended.stderr.contains("there is no store at /nowhere/at/all"), "{}", ended.stderr);
+}
+
+/// What is typical of each store is fetched with it, and is that of all where no job is known to two of them.
+#[test]
+fn what_is_typical_of_several_stores_is_fetched_and_not_learned_anew() {
+    let bucket = Bucket::new("typical");
+    let (sample, hours) = (sample(), tempfile::tempdir().unwrap());
+    let (one, other) = (sample.path().join("store"), hours.path().join("store"));
+    let simulate = ["simulate", "--hours", "12", "--from", "2025-09-27T12:00:00Z", "--jobs-per-hour", "10", "--into"];
+    succeeds(&run(emp_events().args(simulate).arg(&other)));
+    for (store, prefix) in [(&one, "team/one"), (&other, "team/other")] {
+        let sql = "select job_id from events where event_type = 'job.completed' limit 1";
+        let ended = run(emp_events().arg("--store").arg(store).args(["--format", "csv", "sql", sql]));
+        let job = ended.stdout.lines().nth(1).unwrap().to_owned();
+        // The collector learns it as hours are sealed; here a question does.
+        succeeds(&run(emp_events().arg("--store").arg(store).args(["diagnose", &job])));
+        succeeds(&run(&mut archive(&bucket, store, &bucket.url(prefix))));
+    }
+    let sql = "select job_id from events where event_type = 'job.completed' order by ingested_at limit 1";
+    let ended = run(emp_events().arg("--store").arg(&one).args(["--format", "csv", "sql", sql]));
+    let job = ended.stdout.lines().nth(1).unwrap().to_owned();
+    let files = sealed(&one).len() + sealed(&other).len();
+    bucket.take_asked();
+    let ask = || {
+        let mut command = emp_events();
+        run(bucket.know(command.args(["--store", &bucket.url("team"), "diagnose", &job, "--format", "json"])))
+    };
+    succeeds(&ask());
+    let asked = bucket.take_asked();
+    let fetched = |ending: &str| asked.iter().filter(|one| one.object.ends_with(ending)).count();
+    assert_eq!(fetched(".typical"), 2, "one of each store");
+    assert!(fetched(".parquet") < files / 2, "{} of {files} files were read", fetched(".parquet"));
+    succeeds(&ask());
+    assert_eq!(bucket.take_asked().iter().filter(|one| one.object.ends_with(".parquet")).count(), 0);
+}

@@ -62,8 +62,9 @@ impl Split {
 /// What is kept of the files that may have events of these hours.
 pub(super) fn rollups_of(files: &SealedFiles, hours: WholeHours, layout: &Layout, on_learning: &OnLearning) -> Rollups {
     let newest = files.files.iter().map(|file| file.partition.hour).max();
-    // What is still being written to changes with each look.
-    let is_over = |file: &&Sealed| newest.is_some_and(|newest| file.partition.hour < newest);
+    // What is still being written to changes with each look; what lies elsewhere went there once it was over.
+    let is_over =
+        |file: &&Sealed| file.partition.away.is_some() || newest.is_some_and(|newest| file.partition.hour < newest);
     let touches = |file: &&Sealed| {
         let times = file.facts.as_ref().ok().and_then(|facts| facts.timestamps);
         times.is_some_and(|(first_ms, last_ms)| hours.touch(first_ms, last_ms))

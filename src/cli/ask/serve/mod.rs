@@ -233,7 +233,7 @@ impl Serve {
         token: Option<&Token>,
         is_in_file: bool,
     ) -> Result<(), Failure> {
-        let store = options.store.display();
+        let store = options.shown_store();
         let Some(url) = server.url() else {
             let socket = self.socket.as_deref().unwrap_or(Path::new("")).display();
             say(&format!("serving {store} at the socket {socket}"));

@@ -210,7 +210,7 @@ impl Questions for OfStore {
         let zone = of_all.iter().find(|(name, _)| name == "tz").into_iter();
         let zone = zone.flat_map(|(_, zone)| ["--tz", zone.as_str()]);
         let is_said = asked.parameters.iter().any(|(name, _)| name == "now");
-        carry(Carried { store: self.options.named_store(), now_ms: now_ms.filter(|_| !is_said) });
+        carry(Carried { stores: self.options.named_stores(), now_ms: now_ms.filter(|_| !is_said) });
         Some(command(&words.for_person().chain(zone).collect::<Vec<_>>()))
     }
 

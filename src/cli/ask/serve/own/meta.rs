@@ -26,11 +26,11 @@ impl Meta {
         let engine = asking.engine()?;
         let now_ms = self.as_of.ms(asking, &engine)?;
         let range = range(asking, &engine).await?;
-        let live = StoreWriter::is_locked(&asking.layout()).unwrap_or(false);
+        let live = asking.folders().iter().any(|layout| StoreWriter::is_locked(layout).unwrap_or(false));
         let events: u64 = engine.kept_by_writers()?.values().map(|kept| kept.events).sum();
         let meta = json!({
             "version": env!("CARGO_PKG_VERSION"),
-            "store": asking.store.display().to_string(),
+            "store": asking.shown_store(),
             "now": Moment(now_ms),
             "now_ms": now_ms,
             "clock_ms": Timestamp::now().as_millisecond(),
