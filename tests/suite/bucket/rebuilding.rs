@@ -29,6 +29,9 @@ const QUESTIONS: [&[&str]; 8] = [
     &["search", "--text", "comfyui", "--format", "ndjson", "--limit", "3"],
 ];
 
+/// What happened, how, whose folder makes the head anew, and with which further words.
+type Harm<'a> = (&'static str, &'a dyn Fn(), &'a Path, &'a [&'a str]);
+
 #[test]
 fn a_head_that_was_lost_or_damaged_is_made_anew_and_every_answer_is_as_before() {
     let (bucket, store) = (Bucket::new("rebuilding"), sample());
@@ -55,7 +58,7 @@ fn a_head_that_was_lost_or_damaged_is_made_anew_and_every_answer_is_as_before() 
     let elsewhere = tempfile::tempdir().unwrap();
     let empty = elsewhere.path().join("store");
     fs::create_dir(&empty).unwrap();
-    let harm: [(&str, &dyn Fn(), &Path, &[&str]); 4] = [
+    let harm: [Harm<'_>; 4] = [
         ("lost", &|| bucket.remove("p/_catalog/head"), &store, &[]),
         ("damaged", &|| bucket.put("p/_catalog/head", &damaged), &store, &[]),
         ("good", &|| (), &store, &["--even-if-good"]),
