@@ -40,23 +40,9 @@ pub struct ArchiveSettings {
 /// The thread, which ends when it is told to stop.
 pub(super) fn begin(settings: &Settings, shutdown: watch::Receiver<bool>) -> Option<JoinHandle<()>> {
     let archive = settings.archive.clone()?;
-    let (layout, meter) = (settings.layout.clone(), Arc::clone(&settings.meter));
-    let retain = settings.retention;
     info!("putting closed hours into {}", archive.address);
-    let work = move || {
-        Archiving {
-            archive,
-            layout,
-            meter,
-            failing: None,
-            damaged: 0,
-            released: None,
-            retained: None,
-            refusal: None,
-            retain,
-        }
-        .run(&shutdown)
-    };
+    let archiving = Archiving::new(settings, archive);
+    let work = move || archiving.run(&shutdown);
     // Where the system gives no thread, collecting is what matters.
     std::thread::Builder::new().name("archiver".to_owned()).spawn(work).ok()
 }
@@ -67,20 +53,7 @@ pub(super) fn begin(settings: &Settings, shutdown: watch::Receiver<bool>) -> Opt
 /// What the bucket refused.
 pub(super) fn finish(settings: &Settings) -> Result<(), CollectError> {
     let Some(archive) = settings.archive.clone() else { return Ok(()) };
-    let (layout, meter) = (settings.layout.clone(), Arc::clone(&settings.meter));
-    let retain = settings.retention;
-    Ok(Archiving {
-        archive,
-        layout,
-        meter,
-        failing: None,
-        damaged: 0,
-        released: None,
-        retained: None,
-        refusal: None,
-        retain,
-    }
-    .put_all(&|| false)?)
+    Ok(Archiving::new(settings, archive).put_all(&|| false)?)
 }
 
 struct Archiving {
@@ -102,6 +75,20 @@ struct Archiving {
 }
 
 impl Archiving {
+    fn new(settings: &Settings, archive: ArchiveSettings) -> Self {
+        Self {
+            archive,
+            layout: settings.layout.clone(),
+            meter: Arc::clone(&settings.meter),
+            failing: None,
+            damaged: 0,
+            released: None,
+            retained: None,
+            refusal: None,
+            retain: settings.retention,
+        }
+    }
+
     fn run(mut self, shutdown: &watch::Receiver<bool>) {
         let is_stopped = || *shutdown.borrow();
         let mut wait = Duration::ZERO;
