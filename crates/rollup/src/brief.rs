@@ -1,4 +1,5 @@
-//! The numbers of durations in fewer bytes: of one alone it is its length that says all, and most are whole milliseconds.
+//! Numbers in fewer bytes: of one duration alone it is its length that says all, most are whole milliseconds, and what comes
+//! in order differs little from what comes before it.
 
 use std::collections::BTreeMap;
 
@@ -101,5 +102,39 @@ impl From<BriefSpread> for Spread {
             BriefSpread::One(ms, job) => one_step(ms, job),
             BriefSpread::Many { count, sum_ms, longest, sketch } => Self { count, sum_ms, longest, sketch },
         }
+    }
+}
+
+/// Events of a job by how far they are from the one before.
+pub(super) mod events {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    use super::super::steps::LongEvent;
+
+    /// How much later the event arrived than the one before, how much earlier it happened than it arrived, and the rest.
+    type Brief = (i64, i64, u64, [u32; 2]);
+
+    pub fn serialize<S: Serializer>(events: &[LongEvent], serializer: S) -> Result<S::Ok, S::Error> {
+        let mut before_ms = 0_i64;
+        let brief = events.iter().map(|event| {
+            let (arrived_ms, seq) = event.arrived;
+            let later_ms = arrived_ms.wrapping_sub(std::mem::replace(&mut before_ms, arrived_ms));
+            // The highest number stands for no name.
+            (later_ms, arrived_ms.wrapping_sub(event.timestamp_ms), seq, event.names.map(|name| name.wrapping_add(1)))
+        });
+        brief.collect::<Vec<Brief>>().serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<LongEvent>, D::Error> {
+        let mut arrived_ms = 0_i64;
+        let event = |(later_ms, earlier_ms, seq, names): Brief| {
+            arrived_ms = arrived_ms.wrapping_add(later_ms);
+            LongEvent {
+                timestamp_ms: arrived_ms.wrapping_sub(earlier_ms),
+                arrived: (arrived_ms, seq),
+                names: names.map(|name| name.wrapping_sub(1)),
+            }
+        };
+        Ok(Vec::<Brief>::deserialize(deserializer)?.into_iter().map(event).collect())
     }
 }

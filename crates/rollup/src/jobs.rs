@@ -1,24 +1,27 @@
 //! What the steps of jobs contribute, file by file, as it is kept.
 //!
-//! The event before another one may be in another file. So it is kept which files have jobs in common, beside the later one
-//! of two; of a file of which that is not known its jobs are looked for in the index of ids. What a file contributes is kept under a number that is made of its own
-//! and of those of all files with which it shares a job. Where one of these comes, changes or goes – a late event, a
-//! compaction, an import – the number is another one, and what is kept under the old one is not found any more.
+//! The event before another one may be in another file. So it is kept which files have jobs in common; of a file of which
+//! that is not known its jobs are looked for in the index of ids. What a file contributes is kept under a number that is
+//! made of its own and of those of all files with which it shares a job. Where one of these comes, changes or goes – a late
+//! event, a compaction, an import – the number is another one, and what is kept under the old one is not found any more.
+//!
+//! A long job, which is in very many files, contributes nothing to what is kept of the steps: its events are kept as they
+//! are, and whoever asks goes through them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use emp_catalog::{Sealed, SealedFiles, Storage};
+use emp_catalog::{Sealed, SealedFiles, SharedJobs, Storage};
 use emp_store::{Hour, Layout};
 use emp_system::{all_threads, for_each_share, share};
 
 use super::day_names::DayNames;
 use super::days::{day, number};
 use super::part::{Kind, Part, Record};
-use super::sharing::{neighbours, short_number};
+use super::sharing::{Asked, Links, Sharing, short_number};
 use super::steps::Steps;
 
 /// What is kept of the jobs of all files of one look at a store.
@@ -27,8 +30,9 @@ pub struct JobRollups {
     storage: Storage,
     sealed: Arc<SealedFiles>,
     days: Vec<Day>,
-    /// Of each file, then of each set of other events.
-    neighbours: Vec<Vec<u32>>,
+    /// Of the files, and behind them of the sets of other events.
+    sharing: Sharing,
+    long_jobs: HashSet<u64>,
     /// Of each file: under what it is kept; `None` where it is not.
     numbers: Vec<Option<u64>>,
     day_of: Vec<Option<usize>>,
@@ -74,35 +78,49 @@ impl JobRollups {
         for (at, day) in days.iter().enumerate() {
             for file in &day.files {
                 day_of[*file] = Some(at);
-                known[*file] = day.record(number(&files[*file])).map(decoded);
+                known[*file] = day.record(number(&files[*file])).and_then(Links::decode);
             }
         }
         let missing = closed.iter().filter(|file| known[**file].is_none()).count();
         let read = AtomicUsize::new(0);
         let tell = || progress((read.fetch_add(1, Ordering::Relaxed) + 1).min(missing), missing);
-        let neighbours = neighbours(sealed, &known, others, &tell)?;
+        let sharing = Asked { sealed, known: &known, others, progress: &tell }.answer()?;
         let is_closed = |unit: u32| day_of.get(unit as usize).is_some_and(Option::is_some);
         for day in &days {
             day.complete(&storage, files, &known, |file| {
-                neighbours[file]
-                    .iter()
-                    .filter(|near| is_closed(**near))
-                    .map(|near| short_number(&files[*near as usize]))
+                let near = sharing.near[file].iter().filter(|near| is_closed(**near));
+                Links {
+                    long: sharing.long_jobs(file).to_vec(),
+                    near: near.map(|near| short_number(&files[*near as usize])).collect(),
+                }
             });
         }
         let number = |file: usize| {
-            let near = &neighbours[file];
+            let near = &sharing.near[file];
             let can_be_kept = day_of[file].is_some() && near.iter().all(|near| is_closed(*near));
-            can_be_kept.then(|| number_of(vocabulary, &files[file], near.iter().map(|near| &files[*near as usize])))
+            let near = near.iter().map(|near| &files[*near as usize]);
+            can_be_kept.then(|| number_of(vocabulary, &files[file], near, sharing.long_jobs(file)))
         };
         let numbers = (0..files.len()).map(number).collect();
+        let long_jobs = sharing.long.values().flatten().copied().collect();
         let sealed = Arc::clone(sealed);
-        Some(Self { storage, sealed, days, neighbours, numbers, day_of, derived: Mutex::default() })
+        Some(Self { storage, sealed, days, sharing, long_jobs, numbers, day_of, derived: Mutex::default() })
     }
 
-    /// The files, by their numbers, and behind them the sets of other events, that have a job in common with that one.
+    /// The files, by their numbers, and behind them the sets of other events, that have a job in common with that one
+    /// which is no long job.
     pub fn neighbours(&self, unit: usize) -> &[u32] {
-        self.neighbours.get(unit).map_or(&[], Vec::as_slice)
+        self.sharing.near.get(unit).map_or(&[], Vec::as_slice)
+    }
+
+    /// Is it a job whose events are kept as they are?
+    pub fn is_long(&self, job_id: &str) -> bool {
+        !self.long_jobs.is_empty() && self.long_jobs.contains(&SharedJobs::hash(job_id))
+    }
+
+    /// Has that file, or that set of other events, events of such a job?
+    pub fn has_long_jobs(&self, unit: usize) -> bool {
+        !self.sharing.long_jobs(unit).is_empty()
     }
 
     /// Can what that file contributes be kept? Not of one that is open, or shares a job with such a one.
@@ -154,12 +172,13 @@ impl JobRollups {
     }
 }
 
-/// The number under which what a file contributes is kept, by the files with which it shares jobs.
-fn number_of<'a>(vocabulary: u64, file: &Sealed, neighbours: impl Iterator<Item = &'a Sealed>) -> u64 {
-    let mut numbers: Vec<u64> = neighbours.map(number).collect();
+/// The number under which what a file contributes is kept, by the files with which it shares jobs, and by its long jobs.
+fn number_of<'a>(vocabulary: u64, file: &Sealed, near: impl Iterator<Item = &'a Sealed>, long: &[u64]) -> u64 {
+    let mut numbers: Vec<u64> = near.map(number).collect();
     numbers.sort_unstable();
-    let numbers = [vocabulary, number(file)].into_iter().chain(numbers);
-    xxh3_64(&numbers.flat_map(u64::to_le_bytes).collect::<Vec<u8>>())
+    let counted = [vocabulary, number(file), numbers.len() as u64];
+    let all = counted.iter().chain(&numbers).chain(long);
+    xxh3_64(&all.flat_map(|number| number.to_le_bytes()).collect::<Vec<u8>>())
 }
 
 impl Day {
@@ -176,26 +195,14 @@ impl Day {
         self.part.bytes(*copy, range.clone())
     }
 
-    /// Keeps with which others these files share jobs, of those of which it was not known.
-    fn complete<N: Iterator<Item = u32>>(
-        &self,
-        storage: &Storage,
-        files: &[Sealed],
-        known: &[Option<Vec<u32>>],
-        neighbours: impl Fn(usize) -> N,
-    ) {
+    /// Keeps how these files hang together with others, of those of which it was not known.
+    fn complete(&self, storage: &Storage, files: &[Sealed], known: &[Option<Links>], links: impl Fn(usize) -> Links) {
         let missing = self.files.iter().filter(|file| known[**file].is_none());
-        let record = |file: &usize| (number(&files[*file]), neighbours(*file).flat_map(u32::to_le_bytes).collect());
-        let records: Vec<Record> = missing.map(record).collect();
+        let records: Vec<Record> = missing.map(|file| (number(&files[*file]), links(*file).encode())).collect();
         if !records.is_empty() {
             let live: BTreeSet<u64> = self.records.keys().copied().collect();
             // What cannot be kept is found out again the next time.
             let _ = self.part.add(storage, &records, &live);
         }
     }
-}
-
-/// The numbers of other files, as they are kept.
-fn decoded(bytes: &[u8]) -> Vec<u32> {
-    bytes.as_chunks().0.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect()
 }

@@ -27,7 +27,8 @@ pub use part::{date_of_file, file_name, together};
 pub use sharing::job_number;
 pub use sketch::{DROPPED_BITS, Sketch, each_bin, middle_of};
 pub use steps::{
-    ErrorRow, GAP_MS, GapRow, HandoffRow, LONGEST_GAPS, LONGEST_LIVES, LivesRow, NO_NAME, Spread, StepRows, Steps,
+    ErrorRow, GAP_MS, GapRow, HandoffRow, LONGEST_GAPS, LONGEST_LIVES, LivesRow, LongEvent, LongJob, NO_NAME, Spread,
+    StepRows, Steps,
 };
 
 use serde::{Deserialize, Serialize};

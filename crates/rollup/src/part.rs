@@ -3,6 +3,7 @@
 //! A record is added at the end, so that a collector never has to hold a day. One that was torn by a crash, or damaged,
 //! ends what can be read: what stood behind it is derived anew, and the day written anew.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 
@@ -32,18 +33,33 @@ impl Kind {
 
     const fn name_start(self) -> &'static str {
         match self {
-            Self::Events => NAME_START,
+            Self::Events => "rollups-",
             Self::Jobs => "jobs-",
             Self::Arrivals => "arrivals-",
         }
     }
 
+    /// Of the form in which it is kept.
+    const fn version(self) -> u32 {
+        match self {
+            Self::Events | Self::Arrivals => 3,
+            Self::Jobs => 4,
+        }
+    }
+
     fn name(self, date: &str) -> String {
-        format!("{}{date}{NAME_END}", self.name_start())
+        format!("{}{date}.v{}", self.name_start(), self.version())
+    }
+
+    /// The day and the version of a file of that name.
+    fn date_and_version(self, name: &str) -> Option<(&str, u32)> {
+        let (date, version) = name.strip_prefix(self.name_start())?.rsplit_once(".v")?;
+        Some((date, version.parse().ok()?))
     }
 
     fn date(self, name: &str) -> Option<&str> {
-        name.strip_prefix(self.name_start())?.strip_suffix(NAME_END)
+        let (date, version) = self.date_and_version(name)?;
+        (version == self.version()).then_some(date)
     }
 }
 
@@ -62,18 +78,17 @@ pub fn date_of_file(name: &str) -> Option<&str> {
 /// kept.
 pub(super) fn remove_others<'a>(storage: &Storage, days: impl Fn(Kind) -> &'a BTreeSet<String>) -> io::Result<()> {
     storage.remove(|name| {
-        let found = Kind::ALL.iter().find_map(|kind| Some((*kind, kind.date(name)?)));
-        let is_of_other_day = found.is_some_and(|(kind, date)| !days(kind).contains(date));
-        let is_old =
-            |kind: &Kind| name.starts_with(kind.name_start()) && OLD_ENDS.iter().any(|end| name.ends_with(end));
-        is_of_other_day || Kind::ALL.iter().any(is_old)
+        Kind::ALL.iter().any(|kind| {
+            let found = kind.date_and_version(name);
+            found.is_some_and(|(date, version)| match version.cmp(&kind.version()) {
+                Ordering::Less => true,
+                Ordering::Equal => !days(*kind).contains(date),
+                // Of a newer version, which shares the store.
+                Ordering::Greater => false,
+            })
+        })
     })
 }
-
-const NAME_START: &str = "rollups-";
-const NAME_END: &str = ".v3";
-/// How the names of older versions end.
-const OLD_ENDS: [&str; 2] = [".v1", ".v2"];
 
 /// The files of one day, as they were read.
 #[derive(Debug)]

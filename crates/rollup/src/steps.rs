@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::brief::BriefSpread;
+use super::brief::{self, BriefSpread};
 use super::day_names::{DayNames, NameHash};
 use super::sketch::Sketch;
 
@@ -44,6 +44,29 @@ pub struct StepRows {
     pub lives: LivesRow,
     /// The file's own errors, by what they say.
     pub errors: Vec<ErrorRow>,
+    /// Its events of jobs that are in very many files, which contribute to none of the others.
+    pub long_jobs: Vec<LongJob>,
+}
+
+/// Events of a job that are kept as they are, in the order of their IDs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LongJob {
+    /// The job's id.
+    pub job: Box<str>,
+    /// What is known of them.
+    #[serde(with = "brief::events")]
+    pub events: Vec<LongEvent>,
+}
+
+/// An event of such a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LongEvent {
+    /// When it happened by its producer's clock, ms since the epoch.
+    pub timestamp_ms: i64,
+    /// When it arrived, ms since the epoch, and which of that millisecond's entries it is: its ID.
+    pub arrived: (i64, u64),
+    /// What it is, and who sent it.
+    pub names: [u32; 2],
 }
 
 /// Errors of one service and type that say the same but for ids and numbers.
@@ -146,7 +169,8 @@ impl Steps {
         let is_named = |numbers: &[u32]| numbers.iter().all(|number| *number < all || *number == NO_NAME);
         let are_named = kept.rows.gaps.iter().all(|row| is_named(&row.class))
             && kept.rows.handoffs.iter().all(|row| is_named(&row.pair))
-            && kept.rows.errors.iter().all(|row| is_named(&row.kind));
+            && kept.rows.errors.iter().all(|row| is_named(&row.kind))
+            && kept.rows.long_jobs.iter().flat_map(|long| &long.events).all(|event| is_named(&event.names));
         (are_known && are_named).then_some(Self { names, rows: kept.rows })
     }
 }
@@ -157,5 +181,6 @@ impl StepRows {
         let gaps = self.gaps.iter_mut().filter_map(|row| row.spread.longest.as_mut());
         let handoffs = self.handoffs.iter_mut().filter_map(|row| row.spread.longest.as_mut());
         gaps.chain(handoffs).chain(&mut self.lives.longest).for_each(|(_, job)| show(job));
+        self.long_jobs.iter_mut().for_each(|long| show(&mut long.job));
     }
 }

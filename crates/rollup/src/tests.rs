@@ -1,10 +1,10 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::sharing::pairs_of;
+use super::sharing::{FILES_MAX, Found, Links};
 use super::sketch::{DROPPED_BITS, Sketch, each_bin};
-use super::{Bins, Durations, Spread};
+use super::{Bins, Durations, LongEvent, LongJob, Spread};
 
 proptest! {
     #[test]
@@ -49,6 +49,15 @@ proptest! {
     }
 
     #[test]
+    fn events_of_long_jobs_are_kept_as_they_are(
+        events in prop::collection::vec((any::<i64>(), any::<(i64, u64)>(), any::<[u32; 2]>()), 0..4),
+    ) {
+        let event = |(timestamp_ms, arrived, names)| LongEvent { timestamp_ms, arrived, names };
+        let long = LongJob { job: "job".into(), events: events.into_iter().map(event).collect() };
+        prop_assert_eq!(postcard::from_bytes::<LongJob>(&postcard::to_stdvec(&long).unwrap()).unwrap(), long);
+    }
+
+    #[test]
     fn what_is_no_sketch_breaks_nothing(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let mut bins = 0;
         each_bin(&bytes, |_, _| bins += 1);
@@ -80,17 +89,35 @@ proptest! {
     }
 
     #[test]
-    fn lists_that_share_a_job_are_pairs(
-        lists in prop::collection::vec(
+    fn files_that_share_a_job_are_pairs_unless_it_is_in_very_many(
+        files in prop::collection::vec(
             prop::collection::btree_set(prop_oneof![0..40_u64, 0..1_u64 << 48], 0..20), 0..30,
         ),
+        known_long in prop::collection::btree_set(0..40_u64, 0..3),
     ) {
-        let lists: Vec<Vec<u64>> = lists.into_iter().map(|list| list.into_iter().collect()).collect();
-        let found = pairs_of(&lists.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
-        let shares = |a: usize, b: usize| lists[a].iter().any(|job| lists[b].contains(job));
-        let pairs = (0..lists.len()).flat_map(|a| (a + 1..lists.len()).map(move |b| (a, b)));
+        let places = (0..).zip(&files).flat_map(|(file, jobs)| jobs.iter().map(move |job| (*job, file)));
+        let mut found = Found::default();
+        found.add(places.collect(), &known_long).unwrap();
+        let files_of = |job: &u64| files.iter().filter(|jobs| jobs.contains(job)).count();
+        let is_long = |job: &u64| known_long.contains(job) || files_of(job) > FILES_MAX;
+        let shares = |a: usize, b: usize| files[a].intersection(&files[b]).any(|job| !is_long(job));
+        let pairs = (0..files.len()).flat_map(|a| (a + 1..files.len()).map(move |b| (a, b)));
         let expected: Vec<(u32, u32)> =
             pairs.filter(|(a, b)| shares(*a, *b)).map(|(a, b)| (a as u32, b as u32)).collect();
-        prop_assert_eq!(found, expected);
+        prop_assert_eq!(found.pairs, expected);
+        let long: BTreeSet<u64> = files.iter().flatten().copied().filter(is_long).collect();
+        prop_assert_eq!(found.long.iter().map(|(job, _)| *job).collect::<BTreeSet<_>>(), long);
+    }
+
+    #[test]
+    fn how_a_file_hangs_together_with_others_is_kept_as_it_is(
+        long in prop::collection::vec(any::<u64>(), 0..5),
+        near in prop::collection::vec(any::<u32>(), 0..9),
+        cut in 0..20_usize,
+    ) {
+        let links = Links { long, near };
+        let bytes = links.encode();
+        prop_assert!(Links::decode(&bytes[..cut.min(bytes.len())]).is_none_or(|cut| cut.long.len() <= links.long.len()));
+        prop_assert_eq!(Links::decode(&bytes), Some(links));
     }
 }

@@ -40,6 +40,26 @@ fn events() -> impl Strategy<Value = Vec<TestEvent>> {
     })
 }
 
+/// With a job that is heard of several times an hour for a day and more, among these events and behind them.
+fn with_long_job(events: Vec<TestEvent>) -> impl Strategy<Value = Vec<TestEvent>> {
+    let ahead = prop_oneof![4 => Just(0_i64), 1 => -3 * HOUR..0, 1 => 0..20_000_i64];
+    let one = (HOUR / 4..HOUR, ahead, prop::sample::select(&SERVICES[..]), 0..4_u8);
+    prop::collection::vec(one, 40..60).prop_map(move |long| {
+        let mut at = 0;
+        let long = long.into_iter().enumerate().map(|(number, (step, ahead, service, of_type))| {
+            at += step;
+            event(at, service, &format!("e.{of_type}"), "endless").seq(1_000 + number as u64).ahead(ahead)
+        });
+        let mut all: Vec<TestEvent> = events.iter().cloned().chain(long).collect();
+        all.sort_by_key(TestEvent::arrived);
+        all
+    })
+}
+
+fn perhaps_with_long_job() -> impl Strategy<Value = Vec<TestEvent>> {
+    prop_oneof![events(), events().prop_flat_map(with_long_job)]
+}
+
 /// A range, in ms after [`BASE`].
 type Bounds = (Option<i64>, Option<i64>);
 
@@ -207,8 +227,8 @@ proptest! {
 
     #[test]
     fn files_say_what_the_steps_of_their_jobs_say(
-        events in events(),
-        late in events(),
+        events in perhaps_with_long_job(),
+        late in perhaps_with_long_job(),
         cuts in (0.0..1.0_f64, 0.0..1.0_f64),
         ranges in prop::collection::vec(bounds(), 2),
         changes in prop::collection::vec(change(&CHANGES), 2),
@@ -263,6 +283,28 @@ fn events_that_follow_change_no_answer_and_nothing_that_is_kept_of_earlier_hours
     assert_all_agree(&store, (None, None));
     assert_all_agree(&store, (None, Some(11 * HOUR)));
     assert_eq!(kept_of_jobs(&store).first().unwrap().metadata().unwrap().len(), before);
+}
+
+/// It shares a file with every other job, and with the hour that goes on.
+#[test]
+fn a_job_that_never_ends_keeps_nothing_from_being_kept() {
+    let store = TestStore::new();
+    let hours = 20;
+    let endless = |number: i64| event(number * HOUR / 4, "sync", "job.progress_updated", "endless").seq(1_000);
+    let mut events = some_events();
+    events.extend((0..4 * hours).map(endless));
+    events.sort_by_key(TestEvent::arrived);
+    store.sealed(&events);
+    store.journal(&[endless(4 * hours + 1)]);
+    assert_all_agree(&store, (None, None));
+    let sizes = || kept_of_jobs(&store).iter().map(|path| path.metadata().unwrap().len()).collect::<Vec<_>>();
+    let before = sizes();
+    // Of each of twelve hours more than which others it shares jobs with.
+    assert!(before.iter().sum::<u64>() > 12 * 200, "{before:?}");
+    store.journal(&[endless(4 * hours + 2), event(hours * HOUR + 1_900_000, "hook", "webhook.sent", "other")]);
+    assert_all_agree(&store, (None, None));
+    assert_all_agree(&store, (Some(3 * HOUR + 1_000_000), Some(9 * HOUR + 500)));
+    assert_eq!(sizes(), before, "nothing of it had to be derived again");
 }
 
 #[test]

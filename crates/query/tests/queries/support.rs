@@ -49,6 +49,11 @@ impl TestEvent {
         self
     }
 
+    /// Its place in the order of arrival.
+    pub fn arrived(&self) -> EntryId {
+        self.id
+    }
+
     /// The data as another program, or an earlier version, has stored it.
     pub fn stored_as(mut self, json: &str) -> Self {
         self.stored = Some(json.to_owned());

@@ -1,11 +1,12 @@
 //! Questions about the steps of very many jobs, from what is kept of files, and only the ends of a range from events.
 //!
 //! A file whose steps, and those of all files with which it shares jobs, lie in the range tells by what is kept of it;
-//! all others are read, with those with which they share jobs. So counts, sums and the longest are exact, and quantiles
-//! within 1 %.
+//! all others are read, with those with which they share jobs. A job that is in very many files makes none of them
+//! neighbours: it is gone through by itself. So counts, sums and the longest are exact, and quantiles within 1 %.
 
 mod answer;
 mod errors;
+mod long_jobs;
 mod reading;
 mod split;
 mod tally;

@@ -11,23 +11,32 @@ use super::super::walk::{Event, Transition, Walk};
 use super::super::{IdRange, in_order};
 use crate::view::View;
 
+/// A file, or a segment, that is to be read.
+pub(super) struct ToRead {
+    /// The number that its events will have.
+    pub number: u32,
+    pub ids: IdRange,
+    pub place: Place,
+    /// Its events will stand beside others that are not read with them.
+    pub with_ids: bool,
+}
+
 /// Shows each job that has an event in these files and segments, with its steps: the number of each of them is that of
 /// the file of its later event.
 pub(super) fn each_job(
     view: &View,
-    places: Vec<(u32, IdRange, Place)>,
+    mut to_read: Vec<ToRead>,
     clocks: Option<&Offsets>,
     texts: &Texts,
     show: &mut dyn FnMut(&str, &[Transition]),
 ) -> Result<()> {
-    let numbers: Vec<(IdRange, u32)> = places.iter().map(|(number, ids, _)| (*ids, *number)).collect();
-    let units = in_order(places.into_iter().map(|(_, ids, place)| (ids, place)).collect());
-    let mut numbers = numbers;
-    numbers.sort_by_key(|(ids, _)| (ids.first, ids.last));
+    to_read.sort_by_key(|one| (one.ids.first, one.ids.last));
+    let numbers: Vec<(u32, bool)> = to_read.iter().map(|one| (one.number, one.with_ids)).collect();
+    let units = in_order(to_read.into_iter().map(|one| (one.ids, one.place)).collect());
     let mut jobs = Jobs::default();
     let mut events: Vec<Vec<Event>> = Vec::new();
-    for (unit, (_, number)) in units.iter().zip(numbers) {
-        let needs = Needs { seq: unit.overlaps, workers: false, clocks, unit: number };
+    for (unit, (number, with_ids)) in units.iter().zip(numbers) {
+        let needs = Needs { seq: unit.overlaps || with_ids, workers: false, clocks, unit: number };
         read(view, unit, needs, (&mut jobs, texts), &mut events)?;
     }
     let (mut walk, mut steps) = (Walk::default(), Vec::new());

@@ -1,6 +1,6 @@
 //! Which files tell by what is kept of them, and which have to be read.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -12,13 +12,14 @@ use emp_rollup::{JobRollups, Steps, job_number};
 use emp_store::Layout;
 use emp_system::{all_threads, for_each_share, share};
 
-use super::super::IdRange;
 use super::super::names::Texts;
 use super::super::scan::{Place, jobs_of};
-use super::super::walk::Transition;
+use super::super::walk::{Event, Transition, Walk};
 use super::errors::Errors;
-use super::reading::each_job;
+use super::long_jobs::{add_kept, events_of};
+use super::reading::{ToRead, each_job};
 use super::tally::{Range, Tally};
+use crate::tables::times;
 use crate::view::{Learning, OnLearning, View};
 
 /// Is shown a job's id, its steps, and which of the files these come from are to be counted here.
@@ -26,6 +27,9 @@ type Show<'a> = dyn FnMut(&str, &[Transition], &dyn Fn(u32) -> bool) + 'a;
 
 /// Events that are put together at once, about.
 const EVENTS_AT_ONCE: u64 = 300_000;
+
+/// When events happened by their producers' clocks, and when they arrived: the first and the last, ms since the epoch.
+type Times = ((i64, i64), (i64, i64));
 
 /// The files of a store, and behind them the journal's segments, for one question about the steps of jobs.
 pub(super) struct Split<'a> {
@@ -35,7 +39,11 @@ pub(super) struct Split<'a> {
     clocks: &'a Offsets,
     pub range: Range,
     pub texts: Texts,
-    /// Of each file that may have events of the range, what is kept of it.
+    /// Of each segment, when its events happened by their producers' clocks, and when they arrived.
+    segments: Vec<Option<Times>>,
+    /// Does a file, or a segment, have something to do with the range?
+    is_wanted: Vec<bool>,
+    /// Of each file that has, what is kept of it.
     steps: Vec<Option<Steps>>,
     /// Does a file, or a segment, tell by what is kept of it?
     is_told: Vec<bool>,
@@ -58,9 +66,14 @@ impl<'a> Split<'a> {
             clocks,
             range,
             texts: Texts::default(),
+            segments: Vec::new(),
+            is_wanted: Vec::new(),
             steps: Vec::new(),
-            is_told: vec![false; units],
+            is_told: Vec::new(),
         };
+        let times_of = |batches| times(batches, "timestamp").zip(times(batches, "ingested_at"));
+        split.segments = view.snapshot.segments.iter().map(|segment| times_of(&segment.batches)).collect();
+        split.is_wanted = split.wanted(units);
         split.learn(on_learning)?;
         let usable: Vec<bool> = (0..units).map(|unit| split.is_usable(unit)).collect();
         let tells =
@@ -69,17 +82,35 @@ impl<'a> Split<'a> {
         Some(split)
     }
 
+    /// Those that may have events of the range; and since any event may come between two of a long job, those of such jobs
+    /// that may have arrived among them.
+    fn wanted(&self, units: usize) -> Vec<bool> {
+        let mut is_wanted: Vec<bool> = (0..units).map(|unit| self.touches(unit)).collect();
+        let with_long_jobs: Vec<usize> = (0..units).filter(|unit| self.rollups.has_long_jobs(*unit)).collect();
+        let touched = with_long_jobs.iter().filter(|unit| is_wanted[**unit]);
+        let ends = touched.map(|unit| self.times(*unit).map_or(i64::MAX, |(_, (_, last_ms))| last_ms));
+        let Some(end_ms) = ends.max() else { return is_wanted };
+        for unit in with_long_jobs.into_iter().filter(|unit| self.can_be_read(*unit)) {
+            is_wanted[unit] |= self.times(unit).is_none_or(|(_, (first_ms, last_ms))| {
+                first_ms <= end_ms && self.range.since_ms.is_none_or(|since_ms| last_ms >= since_ms)
+            });
+        }
+        is_wanted
+    }
+
     /// What is kept of the files of the range, and of the others what they contribute.
     fn learn(&mut self, on_learning: &OnLearning) -> Option<()> {
         let numbers: Vec<usize> = (0..self.files.files.len()).collect();
         let size = share(numbers.len(), all_threads());
         let steps = for_each_share(numbers.chunks(size), |numbers| {
-            let of = |number: &usize| self.rollups.steps(*number).filter(|_| self.touches(*number));
+            let of = |number: &usize| {
+                Some(*number).filter(|number| self.is_wanted[*number]).and_then(|number| self.rollups.steps(number))
+            };
             numbers.iter().map(of).collect::<Vec<_>>()
         });
         self.steps = steps.into_iter().flatten().collect();
         let is_missing = |number: &usize| {
-            self.rollups.can_be_kept(*number) && self.steps[*number].is_none() && self.touches(*number)
+            self.rollups.can_be_kept(*number) && self.steps[*number].is_none() && self.is_wanted[*number]
         };
         let missing: Vec<usize> = numbers.into_iter().filter(is_missing).collect();
         // What is kept of a day is written at once.
@@ -131,14 +162,22 @@ impl<'a> Split<'a> {
         // Files come in the order of their numbers.
         let of = |step: &Transition| piece.binary_search(&(step.event.unit as usize)).ok();
         let mut are_shared = HashSet::new();
-        each_job(self.view, self.places(piece), Some(&Offsets::default()), &texts, &mut |job, steps| {
+        let mut long_jobs: Vec<Vec<(Box<str>, Vec<Event>)>> = vec![Vec::new(); piece.len()];
+        each_job(self.view, self.to_read(piece), Some(&Offsets::default()), &texts, &mut |job, steps| {
+            let is_long = self.rollups.is_long(job);
+            if is_long || steps.iter().any(|step| step.event.unit != steps[0].event.unit) {
+                are_shared.insert(job_number(job));
+            }
+            if is_long {
+                for (long_jobs, file) in long_jobs.iter_mut().zip(piece) {
+                    long_jobs.extend(events_of(*file, steps).map(|events| (job.into(), events)));
+                }
+                return;
+            }
             for step in steps {
                 if let Some(at) = of(step) {
                     tallies[at].add(step, job, Range::default());
                 }
-            }
-            if steps.iter().any(|step| step.event.unit != steps[0].event.unit) {
-                are_shared.insert(job_number(job));
             }
             if let Some(((first, last), at)) =
                 steps.first().zip(steps.last()).and_then(|ends| Some((ends, of(ends.1)?)))
@@ -146,43 +185,54 @@ impl<'a> Split<'a> {
                 tallies[at].add_life(job, first.event.happened_ms, last.event.happened_ms);
             }
         })?;
-        piece
-            .iter()
-            .zip(tallies)
-            .map(|(file, tally)| {
+        let tallies = piece.iter().zip(tallies.into_iter().zip(long_jobs));
+        tallies
+            .map(|(file, (tally, long_jobs))| {
                 let mut errors = Errors::default();
                 let place = Place::Sealed(*file, self.files.files[*file].partition.clone());
                 errors.read(self.view, &place, &texts, Range::default())?;
-                Ok((*file, tally.into_steps(errors, &are_shared, &texts)))
+                Ok((*file, tally.into_steps((errors, &are_shared), long_jobs, &texts)))
             })
             .collect()
     }
 
     /// These files and segments, and those with which they share jobs.
-    fn places(&self, units: &[usize]) -> Vec<(u32, IdRange, Place)> {
+    fn to_read(&self, units: &[usize]) -> Vec<ToRead> {
         let near = units.iter().flat_map(|unit| self.rollups.neighbours(*unit).iter().map(|near| *near as usize));
         let mut all: Vec<usize> = units.iter().copied().chain(near).collect();
         all.sort_unstable();
         all.dedup();
-        let place = |unit: usize| {
+        let to_read = |unit: usize| {
             let place = self.place(unit);
             let ids = match &place {
                 Place::Sealed(_, file) => file.name.ids,
                 Place::Segment(at) => self.view.snapshot.segments[*at].ids,
             };
             // There are no more of them than numbers.
-            (unit as u32, ids, place)
+            ToRead { number: unit as u32, ids, place, with_ids: self.rollups.has_long_jobs(unit) }
         };
-        all.into_iter().map(place).collect()
+        all.into_iter().map(to_read).collect()
+    }
+
+    fn can_be_read(&self, unit: usize) -> bool {
+        self.files.files.get(unit).is_none_or(|file| file.facts.is_ok())
+    }
+
+    /// `None` where that is not known.
+    fn times(&self, unit: usize) -> Option<Times> {
+        match self.files.files.get(unit) {
+            Some(file) => file.facts.as_ref().ok().and_then(|facts| facts.timestamps.zip(facts.ingested)),
+            None => self.segments[unit - self.files.files.len()],
+        }
     }
 
     /// May it have events that happened in the range? No event happens after it arrived.
     fn touches(&self, unit: usize) -> bool {
-        let Some(file) = self.files.files.get(unit) else { return true };
-        let Ok(facts) = &file.facts else { return false };
-        let (Some(sent), Some(arrived)) = (facts.timestamps, facts.ingested) else { return true };
-        self.range.until_ms.is_none_or(|until_ms| sent.0.min(arrived.0) < until_ms)
-            && self.range.since_ms.is_none_or(|since_ms| arrived.1 >= since_ms)
+        let is_of_range = |(sent, arrived): Times| {
+            self.range.until_ms.is_none_or(|until_ms| sent.0.min(arrived.0) < until_ms)
+                && self.range.since_ms.is_none_or(|since_ms| arrived.1 >= since_ms)
+        };
+        self.can_be_read(unit) && self.times(unit).is_none_or(is_of_range)
     }
 
     /// Is all that is kept of it of the range, and by the clocks of the question?
@@ -199,27 +249,55 @@ impl<'a> Split<'a> {
         since_ms.is_some_and(|since_ms| arrived.is_none_or(|(_, last_ms)| last_ms >= since_ms))
     }
 
+    /// Are the events of its long jobs known by what is kept of it?
+    fn tells_long_jobs(&self, unit: usize) -> bool {
+        self.steps.get(unit).is_some_and(Option::is_some) && !self.is_put_right(unit)
+    }
+
     /// Files that tell by what is kept of them.
     pub fn told(&self) -> impl Iterator<Item = &Steps> {
         self.steps.iter().zip(&self.is_told).filter(|(_, is_told)| **is_told).filter_map(|(steps, _)| steps.as_ref())
     }
 
     /// Shows each job with an event of the range in a file that does not tell, or in one that is to be read all the same,
-    /// with its steps.
+    /// with its steps; and each long job.
     pub fn read_others(&self, is_to_be_read: impl Fn(&Steps) -> bool, show: &mut Show<'_>) -> Result<()> {
         let is_read = |unit: usize| match self.is_told[unit] {
             true => self.steps[unit].as_ref().is_some_and(&is_to_be_read),
-            false => self.touches(unit),
+            false => self.touches(unit) || (self.is_wanted[unit] && !self.tells_long_jobs(unit)),
         };
         let read: Vec<usize> = (0..self.is_told.len()).filter(|unit| is_read(*unit)).collect();
         let is_read = |unit: u32| read.binary_search(&(unit as usize)).is_ok();
+        let mut long_jobs = self.kept_long_jobs();
         for piece in self.pieces(&read, |_| ()) {
             let is_own = |unit: u32| is_read(unit) && piece.binary_search(&(unit as usize)).is_ok();
-            each_job(self.view, self.places(&piece), Some(self.clocks), &self.texts, &mut |job, steps| {
-                show(job, steps, &is_own);
+            each_job(self.view, self.to_read(&piece), Some(self.clocks), &self.texts, &mut |job, steps| {
+                if !self.rollups.is_long(job) {
+                    return show(job, steps, &is_own);
+                }
+                for unit in piece.iter().filter(|unit| !self.tells_long_jobs(**unit)) {
+                    if let Some(events) = events_of(*unit, steps) {
+                        long_jobs.entry(job.into()).or_default().extend(events);
+                    }
+                }
             })?;
         }
+        let (mut walk, mut steps) = (Walk::default(), Vec::new());
+        for (job, mut events) in long_jobs {
+            steps.clear();
+            walk.go_through(&mut events, false, &self.texts, &mut |step| steps.push(*step));
+            show(&job, &steps, &|_| true);
+        }
         Ok(())
+    }
+
+    /// The events of long jobs in files that tell them.
+    fn kept_long_jobs(&self) -> BTreeMap<Box<str>, Vec<Event>> {
+        let mut jobs = BTreeMap::new();
+        for (unit, steps) in self.steps.iter().enumerate().filter(|(unit, _)| self.tells_long_jobs(*unit)) {
+            steps.iter().for_each(|steps| add_kept(unit, steps, &self.texts, &mut jobs));
+        }
+        jobs
     }
 
     /// What the errors come to that happened in the range by their producers' clocks.

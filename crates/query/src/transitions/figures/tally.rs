@@ -3,7 +3,10 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 
-use emp_rollup::{Bins, GAP_MS, GapRow, HandoffRow, LONGEST_GAPS, LONGEST_LIVES, LivesRow, Spread, StepRows, Steps};
+use emp_rollup::{
+    Bins, GAP_MS, GapRow, HandoffRow, LONGEST_GAPS, LONGEST_LIVES, LivesRow, LongEvent, LongJob, Spread, StepRows,
+    Steps,
+};
 
 use super::super::names::Texts;
 use super::super::walk::{Event, NONE, Transition};
@@ -199,9 +202,15 @@ impl Tally {
     }
 
     /// As it is kept.
-    pub fn into_steps(self, errors: Errors, are_shared: &HashSet<u64>, texts: &Texts) -> Steps {
+    pub fn into_steps(
+        self,
+        (errors, are_shared): (Errors, &HashSet<u64>),
+        long_jobs: Vec<(Box<str>, Vec<Event>)>,
+        texts: &Texts,
+    ) -> Steps {
         let mut names = Names::default();
         let errors = errors.into_rows(are_shared, &mut names, texts);
+        let long_jobs = long_jobs.into_iter().map(|(job, events)| names.long_job(job, &events, texts)).collect();
         let mut gaps: Vec<GapRow> = self
             .gaps
             .iter()
@@ -227,6 +236,7 @@ impl Tally {
                 gaps,
                 handoffs,
                 errors,
+                long_jobs,
                 lives: LivesRow { count: self.jobs, sketch: self.lives.sketch(), longest },
             },
         }
@@ -250,5 +260,14 @@ impl Names {
             // No file has that many names.
             (self.names.len() - 1) as u32
         })
+    }
+
+    fn long_job(&mut self, job: Box<str>, events: &[Event], texts: &Texts) -> LongJob {
+        let event = |event: &Event| LongEvent {
+            timestamp_ms: event.timestamp_ms,
+            arrived: (event.arrived_ms, event.seq),
+            names: [event.event_type, event.service].map(|number| self.number(number, texts)),
+        };
+        LongJob { job, events: events.iter().map(event).collect() }
     }
 }
