@@ -122,9 +122,21 @@ impl<'a> Investigation<'a> {
         self.history_in(job_id, MEMBER_BYTES_MAX).await
     }
 
+    /// The same of the last events alone, so many at most, and whether there are more.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn last_steps(&self, job_id: &str, most: usize) -> Result<Option<(History, bool)>, InvestigationError> {
+        let newest_first = format!("{} order by timestamp desc limit {}", events_of(job_id), most + 1);
+        let mut events = self.read(&newest_first, MEMBER_BYTES_MAX).await?;
+        let are_more = events.len() > most;
+        events.truncate(most);
+        self.correct(&mut events).await?;
+        Ok(History::new(events, self.now_ms).map(|history| (history, are_more)))
+    }
+
     async fn history_in(&self, job_id: &str, member_bytes_max: usize) -> Result<Option<History>, InvestigationError> {
-        let sql = format!("select {EVENT_COLUMNS} from events where job_id = {}", literal(job_id));
-        let mut events = self.read(&sql, member_bytes_max).await?;
+        let mut events = self.read(&events_of(job_id), member_bytes_max).await?;
         self.correct(&mut events).await?;
         Ok(History::new(events, self.now_ms))
     }
@@ -375,4 +387,9 @@ impl<'a> Investigation<'a> {
 /// The condition that an event arrived between two moments.
 fn arrived_between(from_ms: i64, until_ms: i64) -> String {
     format!("ingested_at >= {} and ingested_at <= {}", moment_literal(from_ms), moment_literal(until_ms))
+}
+
+/// The statement that reads the events of a job.
+fn events_of(job_id: &str) -> String {
+    format!("select {EVENT_COLUMNS} from events where job_id = {}", literal(job_id))
 }

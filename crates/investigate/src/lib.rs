@@ -5,6 +5,7 @@
 //! typical. It prints nothing: its answers are plain values that `render` shows, and that become
 //! JSON as they are.
 
+mod about;
 mod anomalies;
 mod attempts;
 mod backtest;

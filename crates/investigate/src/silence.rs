@@ -216,8 +216,8 @@ fn culprit_of_stuck(case: &Case<'_>, also: &[String]) -> Culprit {
         return Culprit::new(CulpritKind::Job, Some(case.job_id));
     }
     let (holder, connector) = (case.history.holder(), case.history.connector());
-    let stuck_with_it = case.around.histories().filter(|(job, _)| also.iter().any(|other| other == job));
-    let are_on_one_worker = stuck_with_it.into_iter().all(|(_, other)| other.holder() == holder);
+    let mut stuck_with_it = also.iter().filter_map(|other| case.around.history(other));
+    let are_on_one_worker = stuck_with_it.all(|other| other.holder() == holder);
     if holder.is_some() && are_on_one_worker {
         Culprit::new(CulpritKind::Worker, holder)
     } else if connector.is_some() && also.len() >= 2 {

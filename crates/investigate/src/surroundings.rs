@@ -7,6 +7,7 @@ use emp_event::EntryId;
 use emp_job::{History, JobEvent, Meaning, Offsets, Order, error_text, fingerprint, vocabulary};
 use emp_typical::Typical;
 
+use super::about::About;
 use super::living::Living;
 use super::queues::Queues;
 use super::speed::Speeds;
@@ -24,8 +25,10 @@ pub(super) struct Surroundings {
     from_ms: i64,
     of_job: HashMap<Arc<str>, Vec<usize>>,
     of_worker: HashMap<Arc<str>, Vec<usize>>,
-    errors: Vec<ErrorSeen>,
+    /// Failures that say why, by what they say but for ids and numbers, in order of arrival.
+    errors: HashMap<String, Vec<usize>>,
     histories: OnceLock<BTreeMap<Arc<str>, History>>,
+    about: OnceLock<About>,
     children: OnceLock<BTreeMap<String, Vec<Arc<str>>>>,
     queues: OnceLock<Queues>,
     told: OnceLock<Told>,
@@ -53,13 +56,6 @@ struct Told {
     of_service: HashMap<Arc<str>, (Vec<EntryId>, Vec<EntryId>)>,
 }
 
-/// A failure that says why.
-#[derive(Debug)]
-pub(super) struct ErrorSeen {
-    pub event: usize,
-    pub fingerprint: String,
-}
-
 /// Events that are further apart are taken to have separate causes.
 const ABOUT_MS: i64 = 30 * 60_000;
 
@@ -79,7 +75,7 @@ impl Surroundings {
         }
         events.iter_mut().for_each(|event| event.correct(&offsets));
         let (mut of_job, mut of_worker) = (HashMap::<_, Vec<_>>::new(), HashMap::<_, Vec<_>>::new());
-        let mut errors = Vec::new();
+        let mut errors = HashMap::<_, Vec<_>>::new();
         for (index, event) in events.iter().enumerate() {
             if let Some(job_id) = &event.job_id {
                 of_job.entry(job_id.clone()).or_default().push(index);
@@ -90,7 +86,7 @@ impl Surroundings {
             if event.is_failure()
                 && let Some(text) = error_text(&event.data)
             {
-                errors.push(ErrorSeen { event: index, fingerprint: fingerprint(&text) });
+                errors.entry(fingerprint(&text)).or_default().push(index);
             }
         }
         let living = Living::none(now_ms);
@@ -104,6 +100,7 @@ impl Surroundings {
             of_worker,
             errors,
             histories: OnceLock::new(),
+            about: OnceLock::new(),
             children: OnceLock::new(),
             queues: OnceLock::new(),
             told: OnceLock::new(),
@@ -173,9 +170,10 @@ impl Surroundings {
 
     /// The jobs that were heard of about that time.
     pub fn histories_about(&self, ms: i64) -> impl Iterator<Item = (&str, &History)> {
-        self.histories().filter(move |(_, history)| {
-            history.start_ms() <= ms + ABOUT_MS && ms - ABOUT_MS <= history.last().happened_ms()
-        })
+        let (from_ms, until_ms) = (ms.saturating_sub(ABOUT_MS), ms.saturating_add(ABOUT_MS));
+        let about = self.about.get_or_init(|| About::of(self.known_histories()));
+        let about = about.jobs(from_ms, until_ms).into_iter().filter_map(|job| Some((job, self.history(job)?)));
+        about.filter(move |(_, history)| history.start_ms() <= until_ms && from_ms <= history.last().happened_ms())
     }
 
     /// All events, in order of arrival.
@@ -244,9 +242,9 @@ impl Surroundings {
     }
 
     /// The errors with that fingerprint about that time.
-    pub fn same_errors<'a>(&'a self, fingerprint: &'a str, ms: i64) -> impl Iterator<Item = &'a JobEvent> {
-        let same = self.errors.iter().filter(move |error| error.fingerprint == fingerprint);
-        same.map(|error| &self.events[error.event]).filter(move |event| (event.happened_ms() - ms).abs() <= ABOUT_MS)
+    pub fn same_errors(&self, fingerprint: &str, ms: i64) -> impl Iterator<Item = &JobEvent> + use<'_> {
+        let same = self.errors.get(fingerprint).into_iter().flatten().map(|index| &self.events[*index]);
+        same.filter(move |event| (event.happened_ms() - ms).abs() <= ABOUT_MS)
     }
 
     /// The jobs of these events.

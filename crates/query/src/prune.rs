@@ -10,7 +10,10 @@ use datafusion::common::pruning::PruningStatistics;
 use datafusion::common::{Column, DFSchema, ScalarValue};
 use datafusion::logical_expr::utils::{conjunction, split_conjunction};
 use datafusion::logical_expr::{BinaryExpr, Expr, Like, Operator};
-use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::utils::{Guarantee, LiteralGuarantee, collect_columns};
+use datafusion::physical_expr::{
+    PhysicalExpr, conjunction as physical_conjunction, split_conjunction as split_physical,
+};
 use datafusion::physical_optimizer::pruning::{PruningPredicate, PruningPredicateBuilder};
 
 use emp_catalog::{BOUNDED_COLUMNS, IdScope, Indexed, Sealed, SealedFiles};
@@ -19,22 +22,40 @@ use emp_store::{Hour, IdRange, Segment};
 use crate::functions::MENTIONS;
 
 /// The filters of a scan, as a question to what is known about files.
-pub(super) struct Pruner(Option<Arc<PruningPredicate>>);
+#[derive(Default)]
+pub(super) struct Pruner {
+    /// Of the filters that name a column of [`WITH_BOUNDS`].
+    bounds: Option<Arc<PruningPredicate>>,
+    /// Of the others: columns, and values of which a row has to have one. They are asked of the files that are left; the
+    /// library would compare the bounds of such columns, which nobody knows, with each of the values.
+    values: Vec<LiteralGuarantee>,
+}
+
+/// The columns of which the least and the greatest value of a file are known.
+const WITH_BOUNDS: [&str; 6] = ["date", "hour", "id", "ingested_at", "timestamp", "duration_ms"];
 
 impl Pruner {
     /// A filter that says nothing about bounds skips nothing: no error.
     pub fn new(state: &dyn Session, schema: &SchemaRef, filters: &[Expr]) -> Self {
-        let predicate = conjunction(filters.iter().cloned()).and_then(|filter| {
+        let pruner = conjunction(filters.iter().cloned()).and_then(|filter| {
             let columns = DFSchema::try_from(Arc::clone(schema)).ok()?;
-            let filter = state.create_physical_expr(filter, &columns).ok()?;
-            Self::of_physical(schema, filter).0
+            Some(Self::of_physical(schema, &state.create_physical_expr(filter, &columns).ok()?))
         });
-        Self(predicate)
+        pruner.unwrap_or_default()
     }
 
     /// As [`Self::new`], for a filter that is bound to the columns already.
-    pub fn of_physical(schema: &SchemaRef, filter: Arc<dyn PhysicalExpr>) -> Self {
-        Self(PruningPredicateBuilder::new().with_file_schema(Arc::clone(schema)).build(filter))
+    pub fn of_physical(schema: &SchemaRef, filter: &Arc<dyn PhysicalExpr>) -> Self {
+        let has_bounds = |filter: &&Arc<dyn PhysicalExpr>| {
+            collect_columns(filter).iter().any(|column| WITH_BOUNDS.contains(&column.name()))
+        };
+        let (bounded, others): (Vec<_>, Vec<_>) = split_physical(filter).into_iter().partition(has_bounds);
+        let all = |filters: Vec<&Arc<dyn PhysicalExpr>>| physical_conjunction(filters.into_iter().cloned());
+        let bounds = (!bounded.is_empty())
+            .then(|| PruningPredicateBuilder::new().with_file_schema(Arc::clone(schema)).build(all(bounded)));
+        let mut values = LiteralGuarantee::analyze(&all(others));
+        values.retain(|values| values.guarantee == Guarantee::In);
+        Self { bounds: bounds.flatten(), values }
     }
 
     /// Those of the sealed files that may hold rows that match.
@@ -58,16 +79,19 @@ impl Pruner {
         files: Vec<&'a T>,
         statistics: impl for<'b> Fn(&'b [&'a T]) -> FileStatistics<'b>,
     ) -> Vec<&'a T> {
-        let Some(predicate) = &self.0 else { return files };
-        if files.is_empty() {
-            return files;
-        }
-        let pruned = predicate.prune(&statistics(&files));
-        match pruned {
-            Ok(kept) => files.into_iter().zip(kept).filter_map(|(file, kept)| kept.then_some(file)).collect(),
+        let within_bounds = match &self.bounds {
             // What cannot be judged is read.
-            Err(_) => files,
-        }
+            Some(bounds) if !files.is_empty() => match bounds.prune(&statistics(&files)) {
+                Ok(kept) => files.into_iter().zip(kept).filter_map(|(file, kept)| kept.then_some(file)).collect(),
+                Err(_) => files,
+            },
+            _ => files,
+        };
+        self.values.iter().fold(within_bounds, |files, values| {
+            let Some(contained) = statistics(&files).contained(&values.column, &values.literals) else { return files };
+            let may_contain = contained.iter().map(|contained| contained.unwrap_or(true));
+            files.into_iter().zip(may_contain).filter_map(|(file, may_contain)| may_contain.then_some(file)).collect()
+        })
     }
 }
 

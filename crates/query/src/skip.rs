@@ -229,7 +229,7 @@ impl Judge {
 
     fn needed(&self) -> Option<Vec<bool>> {
         let filter = snapshot_physical_expr(Arc::clone(&self.filter)).ok()?;
-        let pruner = Pruner::of_physical(self.table.table_schema(), filter);
+        let pruner = Pruner::of_physical(self.table.table_schema(), &filter);
         let mut needed = vec![false; self.files.files.len()];
         for file in pruner.keep_sealed(&self.files, self.files.files.iter().collect()) {
             needed[file.position] = true;

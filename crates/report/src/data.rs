@@ -179,6 +179,8 @@ pub(super) struct SlowJob {
     pub job_id: String,
     pub history: History,
     pub judgement: Judgement,
+    /// The history is that of its last events alone.
+    pub is_cut: bool,
 }
 
 /// Silences between events of the same types.

@@ -26,6 +26,8 @@ const EVENT_TYPES_MAX: usize = 14;
 /// Types whose course over time is drawn.
 const COURSES_MAX: usize = 6;
 const ERRORS_MAX: usize = 12;
+/// Events of one job that are drawn, the last ones: one that is open all year has a hundred thousand.
+pub(super) const STEPS_MAX: usize = 1_000;
 /// Bars of an error's course.
 const COURSE_BARS: usize = 24;
 const HOUR_MS: i64 = 3_600_000;
@@ -355,9 +357,9 @@ async fn slow_jobs(
 ) -> Result<Section<Vec<SlowJob>>, InvestigationError> {
     let mut content = Vec::new();
     for job_id in longest {
-        if let Some(history) = investigation.steps(&job_id).await? {
+        if let Some((history, is_cut)) = investigation.last_steps(&job_id, STEPS_MAX).await? {
             let judgement = investigation.judge_timeline(&history, None);
-            content.push(SlowJob { job_id, history, judgement });
+            content.push(SlowJob { job_id, history, judgement, is_cut });
         }
     }
     let sql =

@@ -12,6 +12,7 @@ use emp_units as units;
 
 use super::charts::{self, ChartError, color_of};
 use super::data::{Report, Section};
+use super::gather::STEPS_MAX;
 use super::tables::{self, Table};
 
 pub(super) const STYLE: &str = include_str!("style.css");
@@ -208,13 +209,14 @@ impl Report {
         }
         let mut drawn = Vec::new();
         for job in &self.jobs.content {
-            drawn.push((visible(&job.job_id), charts::timeline(job, usize::MAX)?));
+            drawn.push((visible(&job.job_id), charts::timeline(job, usize::MAX)?, job.is_cut));
         }
         let figure = html! {
             (table(&tables::jobs(self)))
-            @for (job_id, chart) in &drawn {
+            @for (job_id, chart, is_cut) in &drawn {
                 h3 { (job_id) }
                 (PreEscaped(chart))
+                @if *is_cut { p.soft { "Of its last " (units::count(STEPS_MAX as u64)) " events; it has more." } }
                 p.soft { code { "emp-events timeline " (job_id) } }
             }
         };

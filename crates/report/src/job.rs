@@ -40,7 +40,7 @@ impl JobPage {
         zone: TimeZone,
         commands: Vec<String>,
     ) -> Self {
-        let job = SlowJob { job_id: diagnosis.job_id.clone(), history, judgement };
+        let job = SlowJob { job_id: diagnosis.job_id.clone(), history, judgement, is_cut: false };
         Self { diagnosis, job, now_ms, zone, commands }
     }
 

@@ -141,9 +141,10 @@ pub(super) fn jobs(report: &Report) -> Table {
     let rows = report.jobs.content.iter().map(|job| {
         let most = job.judgement.budget.iter().max_by(|a, b| a.share.total_cmp(&b.share));
         let most = most.map(|part| format!("{} {:.0} %", part.part, part.share * 100.0)).unwrap_or_default();
+        let heard_of = units::millis((job.history.end_ms() - job.history.start_ms()) as f64);
         vec![
             shown(&job.job_id),
-            units::millis((job.history.end_ms() - job.history.start_ms()) as f64),
+            if job.is_cut { format!("more than {heard_of}") } else { heard_of },
             shown(&most),
             job.history.attempts().to_string(),
             shown(&job.history.last().event_type),

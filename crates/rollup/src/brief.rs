@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bins::Bins;
 use super::sketch::{DROPPED_BITS, Sketch};
-use super::{Durations, Spread};
+use super::{Durations, ErrorRow, HOUR_MS, Spread};
 
 /// [`Durations`], as they are kept.
 #[derive(Serialize, Deserialize)]
@@ -136,5 +136,140 @@ pub(super) mod events {
             }
         };
         Ok(Vec::<Brief>::deserialize(deserializer)?.into_iter().map(event).collect())
+    }
+}
+
+/// [`ErrorRow`], as it is kept.
+#[derive(Serialize, Deserialize)]
+pub(super) struct BriefErrors {
+    kind: [u32; 3],
+    events: u64,
+    first_ms: i64,
+    /// How much later the last happened than the first.
+    length_ms: i64,
+    /// By how many hours each is behind the one before, or behind that of the first event; none where all are in that one.
+    hours: Vec<(i64, u64)>,
+    alone: u64,
+    shared: Vec<u64>,
+}
+
+impl From<ErrorRow> for BriefErrors {
+    fn from(row: ErrorRow) -> Self {
+        let (first_ms, last_ms) = row.times;
+        let mut before = first_ms.div_euclid(HOUR_MS);
+        let hours = if row.hours == [(before, row.events)] { Vec::new() } else { row.hours };
+        let later = |(hour, events): (i64, u64)| (hour.wrapping_sub(std::mem::replace(&mut before, hour)), events);
+        Self {
+            kind: row.kind,
+            events: row.events,
+            first_ms,
+            length_ms: last_ms.wrapping_sub(first_ms),
+            hours: hours.into_iter().map(later).collect(),
+            alone: row.alone,
+            shared: row.shared,
+        }
+    }
+}
+
+impl From<BriefErrors> for ErrorRow {
+    fn from(brief: BriefErrors) -> Self {
+        let mut hour = brief.first_ms.div_euclid(HOUR_MS);
+        let alone = brief.hours.is_empty().then_some((hour, brief.events));
+        let hours = brief.hours.into_iter().map(|(later, events)| {
+            hour = hour.wrapping_add(later);
+            (hour, events)
+        });
+        Self {
+            kind: brief.kind,
+            events: brief.events,
+            times: (brief.first_ms, brief.first_ms.wrapping_add(brief.length_ms)),
+            hours: alone.into_iter().chain(hours).collect(),
+            alone: brief.alone,
+            shared: brief.shared,
+        }
+    }
+}
+
+/// Numbers by how far each is from the one before.
+pub(super) mod steps {
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    pub fn serialize<S: Serializer>(numbers: &[i64], serializer: S) -> Result<S::Ok, S::Error> {
+        let mut before = 0_i64;
+        let steps = numbers.iter().map(|number| std::mem::replace(&mut before, *number).wrapping_sub(*number));
+        steps.collect::<Vec<_>>().serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<i64>, D::Error> {
+        let mut before = 0_i64;
+        let steps = Vec::<i64>::deserialize(deserializer)?.into_iter();
+        Ok(steps
+            .map(|step| {
+                before = before.wrapping_sub(step);
+                before
+            })
+            .collect())
+    }
+}
+
+/// The id of a job: most are a number in hexadecimal digits.
+#[derive(Serialize, Deserialize)]
+#[serde(from = "KeptId", into = "KeptId")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Id(pub Box<str>);
+
+#[derive(Serialize, Deserialize)]
+enum KeptId {
+    Text(Box<str>),
+    Hexadecimal(Vec<u8>),
+    /// The same, in the groups of a UUID.
+    Uuid([u8; 16]),
+}
+
+/// Where a UUID has its dashes, before so many of its digits.
+const DASHES: [usize; 4] = [8, 12, 16, 20];
+
+fn bytes_of(digits: &str) -> Option<Vec<u8>> {
+    let digit = |digit: u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    };
+    let (pairs, rest) = digits.as_bytes().as_chunks();
+    let bytes = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?));
+    if rest.is_empty() { bytes.collect() } else { None }
+}
+
+fn digits_of(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
+}
+
+fn with_dashes(digits: &str) -> String {
+    let dashed = |(at, digit)| [DASHES.contains(&at).then_some('-'), Some(digit)];
+    digits.chars().enumerate().flat_map(dashed).flatten().collect()
+}
+
+impl From<Id> for KeptId {
+    fn from(Id(id): Id) -> Self {
+        let digits = id.replace('-', "");
+        match bytes_of(&digits) {
+            Some(bytes) if *digits == *id => Self::Hexadecimal(bytes),
+            Some(bytes) if with_dashes(&digits) == *id => bytes.try_into().map_or(Self::Text(id), Self::Uuid),
+            _ => Self::Text(id),
+        }
+    }
+}
+
+impl From<KeptId> for Id {
+    fn from(kept: KeptId) -> Self {
+        Self(match kept {
+            KeptId::Text(id) => id,
+            KeptId::Hexadecimal(bytes) => digits_of(&bytes).into(),
+            KeptId::Uuid(bytes) => with_dashes(&digits_of(&bytes)).into(),
+        })
     }
 }

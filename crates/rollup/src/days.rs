@@ -37,22 +37,46 @@ pub(super) fn contributions<T: Contribution>(
     files: &[&Sealed],
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Vec<(usize, T)> {
+    let take = |all: &mut Vec<(usize, T)>, position, one| all.push((position, one));
+    fold(layout, files, progress, &take).into_iter().flatten().collect()
+}
+
+/// The same, put together one by one: as many results as threads have worked at it. Of no more than a day all is held at
+/// a time, but of what is derived.
+pub(super) fn fold<T: Contribution, A: Default + Send>(
+    layout: &Layout,
+    files: &[&Sealed],
+    progress: &(dyn Fn(usize, usize) + Sync),
+    take: &(dyn Fn(&mut A, usize, T) + Sync),
+) -> Vec<A> {
     let storage = Storage::of(layout);
     let days: Vec<&[&Sealed]> = files.chunk_by(|a, b| day(a) == day(b)).collect();
-    let parts = for_each_share(days.chunks(share(days.len(), all_threads())), |days| {
-        days.iter().map(|files| Day::read(&storage, files)).collect::<Vec<_>>()
+    let folded = for_each_share(days.chunks(share(days.len(), all_threads())), |days| {
+        let (mut folded, mut incomplete) = (A::default(), Vec::new());
+        for files in days {
+            let mut day = Day::<T>::read(&storage, files);
+            day.known.drain(..).for_each(|(position, one)| take(&mut folded, position, one));
+            incomplete.extend(Some(day).filter(|day| !day.missing.is_empty()));
+        }
+        (folded, incomplete)
     });
-    let mut parts: Vec<Day<'_, T>> = parts.into_iter().flatten().collect();
-    let missing = parts.iter().map(|day| day.missing.len()).sum();
-    if storage.is_writable() && missing > 0 {
-        let (derived, size) = (AtomicUsize::new(0), share(parts.len(), all_threads()));
+    let (mut folded, incomplete): (Vec<A>, Vec<_>) = folded.into_iter().unzip();
+    let mut incomplete: Vec<Day<'_, T>> = incomplete.into_iter().flatten().collect();
+    if storage.is_writable() {
+        let missing = incomplete.iter().map(|day| day.missing.len()).sum();
+        let (derived, size) = (AtomicUsize::new(0), share(incomplete.len(), all_threads()));
         let tell = || progress(derived.fetch_add(1, Ordering::Relaxed) + 1, missing);
-        for_each_share(parts.chunks_mut(size), |days| {
-            // What cannot be kept is derived again the next time.
-            days.iter_mut().for_each(|day| _ = day.complete(&storage, &tell));
-        });
+        folded.extend(for_each_share(incomplete.chunks_mut(size), |days| {
+            let mut folded = A::default();
+            for day in days {
+                // What cannot be kept is derived again the next time.
+                let _ = day.complete(&storage, &tell);
+                day.known.drain(..).for_each(|(position, one)| take(&mut folded, position, one));
+            }
+            folded
+        }));
     }
-    parts.into_iter().flat_map(|day| day.known).collect()
+    folded
 }
 
 /// Derives what is missing of these files, and keeps it.

@@ -20,7 +20,7 @@ use super::days::Contribution;
 use super::names::Names;
 use super::part::Kind;
 use super::sketch::{DROPPED_BITS, Sketch};
-use super::{Durations, HOUR_MS, NAMES};
+use super::{Durations, HOUR_MS, NAMES, Row};
 
 /// What one file contributes, with names of its own, each once.
 #[derive(Default)]
@@ -50,6 +50,21 @@ pub(super) struct KeptRow {
     /// When the first of them happened, and the last, in ms of the hour.
     pub times: (u32, u32),
     pub durations: Option<Durations>,
+}
+
+impl KeptRow {
+    /// The row itself, of a file whose hours count from that one since the epoch, with other numbers for its names.
+    pub fn row(self, first_hour: i64, number: impl Fn(u32) -> Option<u32>) -> Row {
+        let hour_ms = first_hour.saturating_add_unsigned(self.hour).saturating_mul(HOUR_MS);
+        Row {
+            hour_ms,
+            names: self.names.map(number),
+            events: self.events,
+            first_ms: hour_ms.saturating_add(i64::from(self.times.0)),
+            last_ms: hour_ms.saturating_add(i64::from(self.times.1)),
+            durations: self.durations,
+        }
+    }
 }
 
 /// Rows decoded at once: a collector does this beside its work.

@@ -45,18 +45,7 @@ impl Rollups {
         let Rolled::Rows(first_hour, rows) = kept.rolled else { return };
         let numbers: Vec<u32> = kept.names.into_iter().map(|name| self.number(name)).collect();
         let number = |of_file: u32| of_file.checked_sub(1).and_then(|at| numbers.get(at as usize).copied());
-        let rows = rows.into_iter().map(|row| {
-            let hour_ms = first_hour.saturating_add_unsigned(row.hour).saturating_mul(HOUR_MS);
-            Row {
-                hour_ms,
-                names: row.names.map(number),
-                events: row.events,
-                first_ms: hour_ms.saturating_add(i64::from(row.times.0)),
-                last_ms: hour_ms.saturating_add(i64::from(row.times.1)),
-                durations: row.durations,
-            }
-        });
-        self.by_position.insert(position, rows.collect());
+        self.by_position.insert(position, rows.into_iter().map(|row| row.row(first_hour, number)).collect());
     }
 
     fn number(&mut self, name: Box<str>) -> u32 {

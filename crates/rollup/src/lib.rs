@@ -18,6 +18,7 @@ mod part;
 mod sharing;
 mod sketch;
 mod steps;
+mod totals;
 
 pub use arrivals::{Arrivals, Minute, Producer};
 pub use bins::Bins;
@@ -30,6 +31,7 @@ pub use steps::{
     ErrorRow, GAP_MS, GapRow, HandoffRow, LONGEST_GAPS, LONGEST_LIVES, LivesRow, LongEvent, LongJob, NO_NAME, Spread,
     StepRows, Steps,
 };
+pub use totals::Totals;
 
 use serde::{Deserialize, Serialize};
 

@@ -35,6 +35,7 @@ pub struct StepRows {
     /// there is none.
     pub times: Option<(i64, i64)>,
     /// The longest silences, longest first, in ms.
+    #[serde(with = "brief::steps")]
     pub longest_gaps: Vec<i64>,
     /// Those from [`GAP_MS`] on, by the events and services on both sides.
     pub gaps: Vec<GapRow>,
@@ -71,6 +72,7 @@ pub struct LongEvent {
 
 /// Errors of one service and type that say the same but for ids and numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "brief::BriefErrors", into = "brief::BriefErrors")]
 pub struct ErrorRow {
     /// Who sent them, what they are, and what they say.
     pub kind: [u32; 3],
@@ -136,7 +138,7 @@ pub struct LivesRow {
 #[derive(Serialize, Deserialize)]
 struct Kept {
     names: Vec<NameHash>,
-    jobs: Vec<Box<str>>,
+    jobs: Vec<brief::Id>,
     rows: StepRows,
 }
 
@@ -146,7 +148,7 @@ impl Steps {
         let (mut rows, mut jobs, mut numbers) = (self.rows.clone(), Vec::new(), HashMap::new());
         rows.each_job(&mut |job| {
             let number = *numbers.entry(job.clone()).or_insert_with(|| {
-                jobs.push(job.clone());
+                jobs.push(brief::Id(job.clone()));
                 jobs.len() - 1
             });
             *job = number.to_string().into();
@@ -163,7 +165,7 @@ impl Steps {
         kept.rows.each_job(&mut |job| {
             let known = job.parse::<usize>().ok().and_then(|number| kept.jobs.get(number));
             are_known &= known.is_some();
-            known.into_iter().for_each(|known| job.clone_from(known));
+            known.into_iter().for_each(|known| job.clone_from(&known.0));
         });
         let all = names.len() as u32;
         let is_named = |numbers: &[u32]| numbers.iter().all(|number| *number < all || *number == NO_NAME);

@@ -2,9 +2,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
+use super::brief::Id;
 use super::sharing::{FILES_MAX, Found, Links};
 use super::sketch::{DROPPED_BITS, Sketch, each_bin};
-use super::{Bins, Durations, LongEvent, LongJob, Spread};
+use super::{Bins, Durations, ErrorRow, HOUR_MS, LongEvent, LongJob, Spread, StepRows};
 
 proptest! {
     #[test]
@@ -46,6 +47,30 @@ proptest! {
         let spread = Spread { count: times.len() as u64, sum_ms, longest, sketch: bins.sketch() };
         let kept = postcard::to_stdvec(&spread).unwrap();
         prop_assert_eq!(postcard::from_bytes::<Spread>(&kept).unwrap(), spread);
+    }
+
+    #[test]
+    fn ids_are_kept_as_they_are(
+        id in prop_oneof![
+            "[0-9a-f]{0,20}", "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "[0-9a-fA-F-]{30,40}", ".*",
+        ],
+    ) {
+        let kept = postcard::to_stdvec(&Id(id.as_str().into())).unwrap();
+        prop_assert!(kept.len() <= id.len() + 3);
+        prop_assert_eq!(postcard::from_bytes::<Id>(&kept).unwrap(), Id(id.into()));
+    }
+
+    #[test]
+    fn rows_are_kept_as_they_are(
+        (longest_gaps, times) in (prop::collection::vec(any::<i64>(), 0..4), any::<(i64, i64)>()),
+        (hours, events) in (prop::collection::vec(any::<(i64, u64)>(), 0..3), any::<u64>()),
+        is_of_one_hour in any::<bool>(),
+    ) {
+        let hours = if is_of_one_hour { vec![(times.0.div_euclid(HOUR_MS), events)] } else { hours };
+        prop_assume!(!hours.is_empty());
+        let error = ErrorRow { kind: [1, 2, 3], events, times, hours, alone: 5, shared: vec![7] };
+        let rows = StepRows { longest_gaps, errors: vec![error], ..StepRows::default() };
+        prop_assert_eq!(postcard::from_bytes::<StepRows>(&postcard::to_stdvec(&rows).unwrap()).unwrap(), rows);
     }
 
     #[test]

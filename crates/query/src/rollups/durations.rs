@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use emp_rollup::{DROPPED_BITS, Durations, each_bin, middle_of};
 
 use super::range::WholeHours;
-use super::split::rollups_of;
+use super::split::totals_of;
 use crate::QueryError;
 use crate::background::in_background;
 use crate::engine::Engine;
@@ -24,17 +24,14 @@ impl Engine {
         let hours = WholeHours::of(Some(since_ms), Some(until_ms));
         let counted = move || {
             let files = view.sealed();
-            let rollups = rollups_of(&files, hours, &layout, &on_learning);
+            let totals = totals_of(&files, hours, &layout, &on_learning);
             let mut bins: BTreeMap<Option<u32>, BTreeMap<u32, u64>> = BTreeMap::new();
-            for row in files.files.iter().filter_map(|file| rollups.rows(file)).flatten() {
-                let Some(Durations { sketch, .. }) = row.durations.as_ref().filter(|_| hours.contain(row.hour_ms))
-                else {
-                    continue;
-                };
+            for row in &totals.rows {
+                let Some(Durations { sketch, .. }) = &row.durations else { continue };
                 let of_type = bins.entry(row.names[0]).or_default();
                 each_bin(sketch.as_bytes(), |bin, count| *of_type.entry(bin).or_default() += count);
             }
-            let name = |number: u32| rollups.texts().get(number as usize).map(ToString::to_string);
+            let name = |number: u32| totals.texts.get(number as usize).map(ToString::to_string);
             let named = bins.into_iter().filter_map(|(number, bins)| {
                 let counts = bins
                     .into_iter()

@@ -25,11 +25,14 @@ use crate::view::Source;
 use asked::Asked;
 use below::Below;
 use hourly::is_hourly;
-use range::{Range, WholeHours};
+use range::Range;
 use split::Split;
 use table::{Hours, Others, Read, of_events, of_hours};
 
 pub use durations::DurationCounts;
+
+/// The columns that say when an event happened, or in which file it is.
+const OF_TIME: [&str; 3] = ["timestamp", "date", "hour"];
 
 /// Rewrites such questions.
 pub(crate) fn from_rollups(source: &Arc<Source>) -> OfAggregates {
@@ -54,13 +57,21 @@ fn rewritten(aggregate: &Aggregate, source: &Arc<Source>) -> Result<Option<Logic
             None => return Ok(None),
         }
     }
-    let parts = parts(source, &below.conditions, hours)?;
+    let by_hour =
+        tells_hours_apart(groups.iter().chain(asked.iter().flat_map(|asked| &asked.parts)), &below.conditions);
+    let split = Arc::new(Split::new(source, hours, by_hour));
+    let parts = parts(&split, &below.conditions)?;
     answer(aggregate, parts, groups, &asked).map(Some)
 }
 
+/// Does an expression, or a condition beside the bounds of the range, look at the hour of an event?
+fn tells_hours_apart<'a>(mut exprs: impl Iterator<Item = &'a Expr>, conditions: &[Expr]) -> bool {
+    let names_time = |expr: &Expr| expr.column_refs().iter().any(|column| OF_TIME.contains(&column.name.as_str()));
+    exprs.any(names_time) || conditions.iter().filter(|condition| !Range::is_bound(condition)).any(names_time)
+}
+
 /// What whole hours contribute, and the events that have to be read.
-fn parts(source: &Arc<Source>, conditions: &[Expr], hours: WholeHours) -> Result<LogicalPlan> {
-    let split = Arc::new(Split::new(source, hours));
+fn parts(split: &Arc<Split>, conditions: &[Expr]) -> Result<LogicalPlan> {
     let scan = |name: &str, table: Arc<dyn TableProvider>, conditions: &[Expr], columns: Vec<Expr>| {
         let scan = LogicalPlanBuilder::scan(name, provider_as_source(table), None)?;
         let filtered = conditions.iter().try_fold(scan, |scan, condition| scan.filter(condition.clone()))?;
@@ -68,12 +79,12 @@ fn parts(source: &Arc<Source>, conditions: &[Expr], hours: WholeHours) -> Result
     };
     // Those about the time are met by the choice of hours.
     let of_names: Vec<Expr> = conditions.iter().filter(|condition| !Range::is_bound(condition)).cloned().collect();
-    let mut all = scan("hours", Arc::new(Hours(Arc::clone(&split))), &of_names, of_hours())?;
-    let unrolled = Arc::new(Others::new(&split, Read::Unrolled));
+    let mut all = scan("hours", Arc::new(Hours(Arc::clone(split))), &of_names, of_hours())?;
+    let unrolled = Arc::new(Others::new(split, Read::Unrolled));
     all = all.union(scan("unrolled_events", unrolled, conditions, of_events())?.build()?)?;
-    if let Some(outside) = hours.outside() {
+    if let Some(outside) = split.hours.outside() {
         let conditions: Vec<Expr> = conditions.iter().cloned().chain([outside]).collect();
-        let edges = Arc::new(Others::new(&split, Read::Edges));
+        let edges = Arc::new(Others::new(split, Read::Edges));
         all = all.union(scan("events_at_the_ends", edges, &conditions, of_events())?.build()?)?;
     }
     all.build()

@@ -6,7 +6,7 @@ use datafusion::error::Result;
 use tokio::sync::OnceCell;
 
 use emp_catalog::{Sealed, SealedFiles};
-use emp_rollup::Rollups;
+use emp_rollup::{Rollups, Totals};
 use emp_store::Layout;
 
 use super::range::WholeHours;
@@ -18,6 +18,8 @@ use crate::view::{Learning, OnLearning, Source};
 pub(super) struct Split {
     pub source: Arc<Source>,
     pub hours: WholeHours,
+    /// Does the question tell hours apart?
+    by_hour: bool,
     chosen: OnceCell<Arc<Chosen>>,
 }
 
@@ -25,14 +27,23 @@ pub(super) struct Split {
 #[derive(Debug)]
 pub(super) struct Chosen {
     files: Arc<SealedFiles>,
-    pub rollups: Rollups,
+    pub contributed: Contributed,
     /// Does a file, by position, have events outside of the whole hours?
     have_edges: Vec<bool>,
 }
 
+/// What files contribute.
+#[derive(Debug)]
+pub(super) enum Contributed {
+    /// Hour by hour.
+    ByHour(Rollups),
+    /// All hours as one.
+    Together(Totals),
+}
+
 impl Split {
-    pub fn new(source: &Arc<Source>, hours: WholeHours) -> Self {
-        Self { source: Arc::clone(source), hours, chosen: OnceCell::new() }
+    pub fn new(source: &Arc<Source>, hours: WholeHours, by_hour: bool) -> Self {
+        Self { source: Arc::clone(source), hours, by_hour, chosen: OnceCell::new() }
     }
 
     pub async fn chosen(&self) -> Result<Arc<Chosen>> {
@@ -42,15 +53,24 @@ impl Split {
     async fn choose(&self) -> Result<Arc<Chosen>> {
         let view = self.source.view()?;
         let files = view.sealed();
-        let (layout, hours, on_learning) =
-            (self.source.layout().clone(), self.hours, Arc::clone(&self.source.on_learning));
+        let (layout, hours, by_hour) = (self.source.layout().clone(), self.hours, self.by_hour);
+        let on_learning = Arc::clone(&self.source.on_learning);
         let choose = move || {
-            let rollups = rollups_of(&files, hours, &layout, &on_learning);
-            let has_edges = |file: &Sealed| {
-                rollups.rows(file).is_some_and(|rows| rows.iter().any(|row| !hours.contain(row.hour_ms)))
+            let contributed = match by_hour {
+                true => {
+                    let tell = |done, all| on_learning(Learning::Hours, done, all);
+                    Contributed::ByHour(Rollups::of(&layout, &with_rollups(&files, hours), &tell))
+                }
+                false => Contributed::Together(totals_of(&files, hours, &layout, &on_learning)),
+            };
+            let has_edges = |file: &Sealed| match &contributed {
+                Contributed::ByHour(rollups) => {
+                    rollups.rows(file).is_some_and(|rows| rows.iter().any(|row| !hours.contain(row.hour_ms)))
+                }
+                Contributed::Together(totals) => totals.has_rest(file).unwrap_or_default(),
             };
             let have_edges = files.files.iter().map(has_edges).collect();
-            Chosen { files, rollups, have_edges }
+            Chosen { files, contributed, have_edges }
         };
         let chosen = in_background(choose).await;
         // Whoever asks is told of files that differ from ours, as by a scan.
@@ -59,8 +79,14 @@ impl Split {
     }
 }
 
-/// What is kept of the files that may have events of these hours.
-pub(super) fn rollups_of(files: &SealedFiles, hours: WholeHours, layout: &Layout, on_learning: &OnLearning) -> Rollups {
+/// What is kept of the files that may have events of these hours, all of these hours as one.
+pub(super) fn totals_of(files: &SealedFiles, hours: WholeHours, layout: &Layout, on_learning: &OnLearning) -> Totals {
+    let tell = |done, all| on_learning(Learning::Hours, done, all);
+    Totals::of(layout, &with_rollups(files, hours), |hour_ms| hours.contain(hour_ms), &tell)
+}
+
+/// The files that may have events of these hours and are not written to any more.
+fn with_rollups(files: &SealedFiles, hours: WholeHours) -> Vec<&Sealed> {
     let newest = files.files.iter().map(|file| file.partition.hour).max();
     // What is still being written to changes with each look; what lies elsewhere went there once it was over.
     let is_over =
@@ -69,8 +95,7 @@ pub(super) fn rollups_of(files: &SealedFiles, hours: WholeHours, layout: &Layout
         let times = file.facts.as_ref().ok().and_then(|facts| facts.timestamps);
         times.is_some_and(|(first_ms, last_ms)| hours.touch(first_ms, last_ms))
     };
-    let wanted: Vec<&Sealed> = files.files.iter().filter(is_over).filter(touches).collect();
-    Rollups::of(layout, &wanted, &|done, all| on_learning(Learning::Hours, done, all))
+    files.files.iter().filter(is_over).filter(touches).collect()
 }
 
 impl Chosen {
@@ -80,7 +105,10 @@ impl Chosen {
     }
 
     pub fn is_rolled_up(&self, file: &Sealed) -> bool {
-        self.rollups.rows(file).is_some()
+        match &self.contributed {
+            Contributed::ByHour(rollups) => rollups.rows(file).is_some(),
+            Contributed::Together(totals) => totals.has_rest(file).is_some(),
+        }
     }
 
     pub fn has_edges(&self, file: &Sealed) -> bool {

@@ -15,9 +15,9 @@ use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType, cas
 use datafusion::physical_plan::ExecutionPlan;
 
 use emp_catalog::Sealed;
-use emp_rollup::Row;
+use emp_rollup::{Rollups, Row, Totals};
 
-use super::split::{Chosen, Split};
+use super::split::{Contributed, Split};
 use crate::tables::Events;
 
 /// The columns of what is put together: those that a question may group by, and the parts of its answers.
@@ -109,26 +109,37 @@ impl TableProvider for Hours {
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         let chosen = self.0.chosen().await?;
-        let files: Vec<&Sealed> = chosen.rolled_up().collect();
-        let size = files.len().div_ceil(state.config().target_partitions().max(1)).max(1);
-        let batches: Result<Vec<_>> =
-            files.chunks(size).map(|files| Ok(vec![batch(&self.0, &chosen, files)?])).collect();
-        let source = MemorySourceConfig::try_new(&batches?, schema(), projection.cloned())?.with_limit(limit);
+        let batches = match &chosen.contributed {
+            Contributed::ByHour(rollups) => {
+                let files: Vec<&Sealed> = chosen.rolled_up().collect();
+                let size = files.len().div_ceil(state.config().target_partitions().max(1)).max(1);
+                files.chunks(size).map(|files| Ok(vec![by_hour(&self.0, rollups, files)?])).collect::<Result<_>>()?
+            }
+            Contributed::Together(totals) => vec![vec![together(totals)?]],
+        };
+        let source = MemorySourceConfig::try_new(&batches, schema(), projection.cloned())?.with_limit(limit);
         Ok(DataSourceExec::from_data_source(source))
     }
 }
 
 /// What these files contribute, of whole hours.
-fn batch(split: &Split, chosen: &Chosen, files: &[&Sealed]) -> Result<RecordBatch> {
+fn by_hour(split: &Split, rollups: &Rollups, files: &[&Sealed]) -> Result<RecordBatch> {
     let mut columns = Columns::default();
     for file in files {
         let hour = file.partition.hour;
         let (date, hour) = (hour.date(), hour.hour());
-        let rows = chosen.rollups.rows(file).unwrap_or_default();
+        let rows = rollups.rows(file).unwrap_or_default();
         for row in rows.iter().filter(|row| split.hours.contain(row.hour_ms)) {
-            columns.add(row, chosen.rollups.texts(), [&date, &hour]);
+            columns.add(row, rollups.texts(), Some([&date, &hour]));
         }
     }
+    Ok(RecordBatch::try_new(schema(), columns.finish())?)
+}
+
+/// The same of all hours as one, for whom no hour is told from another.
+fn together(totals: &Totals) -> Result<RecordBatch> {
+    let mut columns = Columns::default();
+    totals.rows.iter().for_each(|row| columns.add(row, &totals.texts, None));
     Ok(RecordBatch::try_new(schema(), columns.finish())?)
 }
 
@@ -144,13 +155,15 @@ struct Columns {
 }
 
 impl Columns {
-    fn add(&mut self, row: &Row, texts: &[Box<str>], partition: [&str; 2]) {
+    fn add(&mut self, row: &Row, texts: &[Box<str>], partition: Option<[&str; 2]>) {
         let times = [row.hour_ms, row.first_ms, row.last_ms];
         self.times.iter_mut().zip(times).for_each(|(column, ms)| column.append_value(ms));
         for (column, name) in self.names.iter_mut().zip(row.names) {
             column.append_option(name.and_then(|name| texts.get(name as usize)));
         }
-        self.partition.iter_mut().zip(partition).for_each(|(column, value)| column.append_value(value));
+        for (at, column) in self.partition.iter_mut().enumerate() {
+            column.append_option(partition.map(|values| values[at]));
+        }
         // No hour has that many events.
         let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         let of_durations = row.durations.as_ref();
