@@ -11,7 +11,7 @@ use crate::Summary;
 use crate::identity::key;
 use crate::spool::{Spool, number_of};
 use emp_event::{EntryId, Event, fields_as_json};
-use emp_store::{DirectWriter, Layout, MergeWriter, Quarantined, Row, Scope, StoreError};
+use emp_store::{DirectWriter, Layout, MergeWriter, Quarantined, Row, Scope, StoreError, WriterNames};
 
 /// Where a line is kept, and what knows it there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,12 +48,19 @@ impl NoEvent {
 }
 
 /// Lines by their places, each place's in the order in which they were read.
-#[derive(Default)]
 pub(crate) struct Buffer {
     places: BTreeMap<Place, Vec<Line>>,
+    names: WriterNames,
+    now_ms: i64,
 }
 
 impl Buffer {
+    /// An empty one, of an import that began at that moment.
+    pub fn new(now_ms: i64) -> Self {
+        let name = xxh3_64(format!("{now_ms} {}", std::process::id()).as_bytes());
+        Self { places: BTreeMap::new(), names: WriterNames::new(format!("{name:016x}")), now_ms }
+    }
+
     pub fn push(&mut self, place: Place, line: Line) {
         self.places.entry(place).or_default().push(line);
     }
@@ -62,13 +69,50 @@ impl Buffer {
     ///
     /// # Errors
     /// [`StoreError`]. What is not stored then stays in the files that it was read from.
-    pub fn store(&mut self, layout: &Layout, now_ms: i64, summary: &mut Summary) -> Result<(), StoreError> {
+    pub fn store(&mut self, layout: &Layout, summary: &mut Summary) -> Result<(), StoreError> {
         while let Some((place, lines)) = self.places.pop_first() {
             match place {
-                Place::Spool(spool) => store_spool(layout, spool, lines, now_ms, summary)?,
-                Place::Lines(scope) => store_lines(layout, scope, lines, now_ms, summary)?,
+                Place::Spool(spool) => store_spool(layout, spool, lines, self.now_ms, summary)?,
+                Place::Lines(scope) => self.store_lines(layout, scope, lines, summary)?,
             }
         }
+        Ok(())
+    }
+
+    /// Other lines are looked up one by one, by what is the same in the IDs of the same line.
+    fn store_lines(
+        &mut self,
+        layout: &Layout,
+        scope: Scope,
+        lines: Vec<Line>,
+        summary: &mut Summary,
+    ) -> Result<(), StoreError> {
+        let store = MergeWriter::open(layout, scope)?;
+        let read = lines.len() as u64;
+        let mut new = HashMap::with_capacity(lines.len());
+        for line in lines {
+            if matches!(scope, Scope::Hour(_)) && store.is_retired(line.id.ms) {
+                summary.retired += 1;
+            } else {
+                // The same line in two files: the first one's place counts.
+                new.entry(key(scope, line.id)).or_insert(line);
+            }
+        }
+        store.each_id(|id| drop(new.remove(&key(scope, id))))?;
+        summary.already_there += read - new.len() as u64;
+        let mut new: Vec<Line> = new.into_values().collect();
+        new.sort_unstable_by_key(|line| line.id);
+        let (mut events, mut quarantined) = (Vec::new(), Vec::new());
+        for Line { id, event } in new {
+            match event {
+                Ok(event) => events.push(event),
+                Err(no_event) => quarantined.push(no_event.quarantined(id, self.now_ms)),
+            }
+        }
+        let rows: Vec<Row<'_>> = events.iter().map(Row::from).collect();
+        store.add(&rows, &quarantined, &mut self.names)?;
+        summary.events += rows.len() as u64;
+        summary.quarantined += quarantined.len() as u64;
         Ok(())
     }
 }
@@ -101,42 +145,4 @@ fn store_spool(
         }
     }
     store.finish()
-}
-
-/// Other lines are looked up one by one, by what is the same in the IDs of the same line.
-fn store_lines(
-    layout: &Layout,
-    scope: Scope,
-    lines: Vec<Line>,
-    now_ms: i64,
-    summary: &mut Summary,
-) -> Result<(), StoreError> {
-    let store = MergeWriter::open(layout, scope)?;
-    let read = lines.len() as u64;
-    let mut new = HashMap::with_capacity(lines.len());
-    for line in lines {
-        if matches!(scope, Scope::Hour(_)) && store.is_retired(line.id.ms) {
-            summary.retired += 1;
-        } else {
-            // The same line in two files: the first one's place counts.
-            new.entry(key(scope, line.id)).or_insert(line);
-        }
-    }
-    store.each_id(|id| drop(new.remove(&key(scope, id))))?;
-    summary.already_there += read - new.len() as u64;
-    let mut new: Vec<Line> = new.into_values().collect();
-    new.sort_unstable_by_key(|line| line.id);
-    let name = format!("{:016x}", xxh3_64(format!("{now_ms} {} {:?}", std::process::id(), scope).as_bytes()));
-    let (mut events, mut quarantined) = (Vec::new(), Vec::new());
-    for Line { id, event } in new {
-        match event {
-            Ok(event) => events.push(event),
-            Err(no_event) => quarantined.push(no_event.quarantined(id, now_ms)),
-        }
-    }
-    let rows: Vec<Row<'_>> = events.iter().map(Row::from).collect();
-    store.add(&rows, &quarantined, &name)?;
-    summary.events += rows.len() as u64;
-    summary.quarantined += quarantined.len() as u64;
-    Ok(())
 }

@@ -24,7 +24,6 @@ const LINE_BYTES: usize = 512;
 pub struct Importer {
     layout: Layout,
     format: Format,
-    now_ms: i64,
     earlier: Earlier,
     undated: Undated,
     buffer: Buffer,
@@ -41,8 +40,8 @@ impl Importer {
         let now_ms = Timestamp::now().as_millisecond();
         let undated = Undated { now_ms: u64::try_from(now_ms).unwrap_or(0), count: 0 };
         let (layout, earlier) = (layout.clone(), Earlier::of(layout)?);
-        let (buffer, summary) = (Buffer::default(), Summary::default());
-        Ok(Self { layout, format, now_ms, earlier, undated, buffer, buffered_bytes: 0, summary })
+        let (buffer, summary) = (Buffer::new(now_ms), Summary::default());
+        Ok(Self { layout, format, earlier, undated, buffer, buffered_bytes: 0, summary })
     }
 
     /// Takes one file: plain, or packed by gzip or zstd; JSON lines, or a JSON array. `progress` is
@@ -140,7 +139,7 @@ impl Importer {
 
     fn store(&mut self) -> Result<(), StoreError> {
         self.buffered_bytes = 0;
-        self.buffer.store(&self.layout, self.now_ms, &mut self.summary)
+        self.buffer.store(&self.layout, &mut self.summary)
     }
 }
 

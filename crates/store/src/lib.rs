@@ -56,7 +56,7 @@ pub use listing::{Listed, listed_before, listed_file, listed_hour, odd_file, odd
 pub use lock::Lock;
 pub use losses::{RecordedLosses, newest_loss};
 pub use mend::KeptAside;
-pub use merge::{KnownNames, MergeWriter, Scope, known_names};
+pub use merge::{KnownNames, MergeWriter, Scope, WriterNames, known_names};
 pub use notes::{NoteLock, lock_note, read_note, write_note};
 pub use range::{EventRange, Stored, events_of};
 pub use records::Records;

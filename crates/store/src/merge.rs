@@ -5,6 +5,7 @@
 //! the old one's place in one rename. One at a time does that for an hour, and holds its lock from
 //! the look to the rename; nobody ever holds two of these locks.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -67,6 +68,21 @@ impl Scope {
             Self::Hour(hour) => ids.last.ms >= ms(hour.start_ms()) && ids.first.ms < ms(hour.end_ms()),
             Self::Undated => true,
         }
+    }
+}
+
+/// Under which names one import keeps what it adds: the store is looked through once for those that it has.
+#[derive(Debug)]
+pub struct WriterNames {
+    fresh: String,
+    known: HashMap<&'static str, Writer>,
+}
+
+impl WriterNames {
+    /// `fresh` is eight to sixteen digits that name a writer where the store has none yet.
+    #[must_use]
+    pub fn new(fresh: String) -> Self {
+        Self { fresh, known: HashMap::new() }
     }
 }
 
@@ -138,13 +154,12 @@ impl MergeWriter {
     }
 
     /// Adds events and entries that are no events, none of which is there yet, both in ID order and
-    /// of the scope; all of them are durable and seen when it returns. `name` is eight to sixteen
-    /// digits that name a writer where the store has none yet.
+    /// of the scope; all of them are durable and seen when it returns.
     ///
     /// # Errors
     /// What the disk refused. The entries, or those and the events, may be there all the same.
-    pub fn add(self, rows: &[Row<'_>], quarantined: &[Quarantined], name: &str) -> Result<(), StoreError> {
-        let writer = self.writer(name)?;
+    pub fn add(self, rows: &[Row<'_>], quarantined: &[Quarantined], names: &mut WriterNames) -> Result<(), StoreError> {
+        let writer = self.writer(names)?;
         sidecar::write(&self.layout, &self.layout.quarantine(), &writer, quarantined)?;
         for hour in rows.chunk_by(|a, b| Hour::of_ms(a.ingested_at()) == Hour::of_ms(b.ingested_at())) {
             self.merge(&writer, hour)?;
@@ -154,17 +169,18 @@ impl MergeWriter {
 
     /// The name under which this store keeps such events. Which one it is matters to nobody, but one
     /// name has one file an hour.
-    fn writer(&self, name: &str) -> Result<Writer, StoreError> {
+    fn writer(&self, names: &mut WriterNames) -> Result<Writer, StoreError> {
         let of_scope = self.sealed.iter().map(|file| &file.name.writer);
-        if let Some(writer) = of_scope.min() {
+        if let Some(writer) = of_scope.min().or_else(|| names.known.get(self.scope.prefix())) {
             return Ok(writer.clone());
         }
         let KnownNames { events, quarantined } = known_names(&self.layout)?;
         let known = events.into_iter().chain(quarantined).map(|name| name.writer);
-        match known.filter(|writer| writer.name().starts_with(self.scope.prefix())).min() {
-            Some(writer) => Ok(writer),
-            None => Writer::new(&format!("{}{name}", self.scope.prefix())),
-        }
+        let writer = match known.filter(|writer| writer.name().starts_with(self.scope.prefix())).min() {
+            Some(writer) => writer,
+            None => Writer::new(&format!("{}{}", self.scope.prefix(), names.fresh))?,
+        };
+        Ok(names.known.entry(self.scope.prefix()).or_insert(writer).clone())
     }
 
     /// Puts rows of one hour together with the writer's file of that hour.

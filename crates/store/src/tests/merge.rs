@@ -29,7 +29,7 @@ fn take(layout: &Layout, hour: u64, lines: &[(EntryId, bool)]) -> Result<(), Sto
     let rows: Vec<Row<'_>> = events.iter().map(Row::from).collect();
     let entry = |id: EntryId| Quarantined { id, reason: "no event".into(), entry: "{}".into(), noticed_at: 7 };
     let quarantined: Vec<_> = new().filter(|line| !line.1).map(|(id, _)| entry(*id)).collect();
-    store.add(&rows, &quarantined, "0123456789abcdef")
+    store.add(&rows, &quarantined, &mut WriterNames::new("0123456789abcdef".to_owned()))
 }
 
 fn import(layout: &Layout, file: &[usize]) -> Result<(), StoreError> {
