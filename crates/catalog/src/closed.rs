@@ -102,7 +102,9 @@ impl ClosedDays {
                 Some(found.ok()?.concat())
             });
             match found {
-                Some(numbers) => numbers.into_iter().filter_map(|number| of_run.day_of(number)).for_each(|day| may_hold[day] = true),
+                Some(numbers) => {
+                    numbers.into_iter().filter_map(|number| of_run.day_of(number)).for_each(|day| may_hold[day] = true)
+                }
                 None => of_run.spans.iter().for_each(|(.., day)| may_hold[*day] = true),
             }
         }

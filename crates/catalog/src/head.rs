@@ -105,12 +105,12 @@ impl Saved {
         }
         drop(by_month);
         let days = self.folders.dates_mut().filter_map(|date| {
-            let kept = date.kept.as_ref()?;
+            let kept = date.kept.as_ref().filter(|_| !date.is_lost)?;
             Some((date.name.clone(), date.stamp, kept.place, Arc::clone(&kept.summary)))
         });
         let days: Vec<_> = days.collect();
         // One that could not be read is found again by listing.
-        let is_whole = self.folders.dates_mut().all(|date| date.kept.is_some());
+        let is_whole = !self.folders.dates_mut().any(|date| date.is_lost);
         let stamp = if is_whole { self.folders.stamp() } else { Stamp::default() };
         let writers = self.folders.writers();
         let parts: BTreeSet<u64> = days.iter().map(|(.., place, _)| place.part).collect();
@@ -155,8 +155,7 @@ fn save_month(storage: &Storage, parts: &Parts, days: &mut [&mut DateFolder]) ->
     for (day, bytes) in days.iter_mut().zip(encoded) {
         let bytes = bytes.or_else(|| parts.read(&day.kept.as_ref()?.place));
         let Some(bytes) = bytes else {
-            // What cannot be read is learned anew.
-            **day = DateFolder::named(std::mem::take(&mut day.name));
+            day.is_lost = true;
             continue;
         };
         let summary = if day.is_unread { day.kept.take().map(|kept| kept.summary) } else { Some(day.summary()) };

@@ -163,9 +163,10 @@ impl Catalog {
 
     /// The days that are not listed yet and have files.
     pub fn closed(&self) -> ClosedDays {
-        let days = self.saved.folders.unread().filter_map(|(place, date)| {
-            Some(ClosedDay { place, first: date.first_hour()?, summary: date.summary() })
-        });
+        let days =
+            self.saved.folders.unread().filter_map(|(place, date)| {
+                Some(ClosedDay { place, first: date.first_hour()?, summary: date.summary() })
+            });
         ClosedDays::new(days.filter(|day| day.files() > 0).collect(), &self.storage)
     }
 
@@ -252,7 +253,11 @@ impl Catalog {
         if !self.has_learned || !self.storage.is_writable() {
             return Ok(());
         }
-        if self.is_in_one { self.storage.save_whole(&self.saved)? } else { self.saved.save(&self.storage)? }
+        if self.is_in_one {
+            self.storage.save_whole(&self.saved)?
+        } else {
+            self.saved.save(&self.storage)?
+        }
         self.has_learned = false;
         self.unsaved_runs.clear();
         self.retired_runs.drain(..).for_each(|run| self.storage.retire_run(run));

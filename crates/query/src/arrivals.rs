@@ -19,9 +19,8 @@ impl Engine {
     pub async fn arrivals(&self, since_ms: i64, until_ms: i64) -> Result<Arrivals, QueryError> {
         let mut attempt = 1;
         loop {
-            let is_touched = |day: &ClosedDay| {
-                day.ingested().is_none_or(|(first, last)| first <= until_ms && since_ms <= last)
-            };
+            let is_touched =
+                |day: &ClosedDay| day.ingested().is_none_or(|(first, last)| first <= until_ms && since_ms <= last);
             let (view, sealed) = self.source.part_or_failure(|closed| closed.days.iter().map(is_touched).collect())?;
             let layout = self.source.layout().clone();
             let read = move || {

@@ -234,7 +234,14 @@ impl View {
         let given = layout.root().to_owned();
         // The folder was there a moment ago; a name that cannot be resolved stays as it is.
         let absolute = given.canonicalize().unwrap_or_else(|_| given.clone());
-        Ok(Self { snapshot, layout: layout.clone(), root: (given, absolute), catalog: Mutex::new(catalog), files, met: Mutex::default() })
+        Ok(Self {
+            snapshot,
+            layout: layout.clone(),
+            root: (given, absolute),
+            catalog: Mutex::new(catalog),
+            files,
+            met: Mutex::default(),
+        })
     }
 
     /// The path of one of the store's files from the root of the file system.

@@ -30,6 +30,9 @@ pub(crate) struct DateFolder {
     /// What is kept of its hours was not read.
     #[serde(skip)]
     pub is_unread: bool,
+    /// What is kept of its hours cannot be read: the next process learns it anew.
+    #[serde(skip)]
+    pub is_lost: bool,
 }
 
 /// What is kept of a date.
@@ -66,6 +69,7 @@ impl DateFolder {
         if !std::mem::take(&mut self.is_unread) {
             return;
         }
+        self.is_lost = false;
         let bytes = self.kept.as_ref().and_then(|kept| parts.read(&kept.place));
         let read: Option<Self> = bytes.and_then(|bytes| postcard::from_bytes(&bytes).ok());
         match read.filter(|read| read.name == self.name && read.stamp == self.stamp) {

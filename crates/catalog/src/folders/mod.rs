@@ -324,7 +324,8 @@ fn look_at_all(
                 continue;
             }
             let looked = date.look(&mut names, root, parts);
-            has_changed |= looked.map_err(|(inside, source)| failed(&root_path.join(&date.name).join(inside), source))?;
+            has_changed |=
+                looked.map_err(|(inside, source)| failed(&root_path.join(&date.name).join(inside), source))?;
         }
         Ok(has_changed)
     });
