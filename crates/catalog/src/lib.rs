@@ -47,7 +47,7 @@ use saved::Saved;
 pub use saved::{Storage, whole_body, with_checksum};
 use sealed::at_once;
 
-use emp_store::{Away, Hour, Layout, Partition, StoreError, listed_before, visible_partitions};
+use emp_store::{Away, Hour, Layout, Partition, Released, StoreError, listed_before, visible_partitions};
 
 /// What is known about the sealed files of a store.
 #[derive(Debug)]
@@ -144,9 +144,9 @@ impl Catalog {
     /// # Errors
     /// As [`Self::list`].
     pub fn list_recent(&mut self, skipped: &mut Vec<StoreError>) -> Result<Vec<Partition>, StoreError> {
-        // What lies in an archive is known by what has left the folder.
-        let has_archive = self.cold.is_some() || self.layout.archive().exists();
-        if has_archive || self.saved.looked.is_over(Looked::now()) {
+        // Files that have left the folder are told from those in it by all of them.
+        let has_left = self.cold.is_some() || Released::read(&self.layout).map_or(true, |left| !left.is_empty());
+        if has_left || self.saved.looked.is_over(Looked::now()) {
             return self.list(skipped);
         }
         let root = self.layout.root();

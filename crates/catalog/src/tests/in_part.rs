@@ -109,8 +109,8 @@ fn days_that_cannot_be_read_are_learned_anew() {
         |path| fs::write(path, "").unwrap(),
         |path| {
             let mut bytes = fs::read(path).unwrap();
-            let last = bytes.len() - 1;
-            bytes[last] ^= 1;
+            // Those that were damaged before are no parts any more.
+            bytes.last_mut().into_iter().for_each(|last| *last ^= 1);
             fs::write(path, bytes).unwrap();
         },
     ];
@@ -211,7 +211,7 @@ fn happen(layout: &Layout, change: &Change, number: usize, (truth, unknown): (&m
             let gone = hour(*at.get(&offsets));
             fs::remove_dir_all(layout.partition(gone)).unwrap();
             // Else it would be sealed again.
-            fs::remove_dir_all(layout.journal()).unwrap();
+            let _ = fs::remove_dir_all(layout.journal());
             truth.remove(&gone);
         }
         Change::Indexed => {
