@@ -36,8 +36,9 @@ impl ArchiveCatalog {
     /// What is kept in that folder about files of the store; nothing, where it is not there or not whole.
     pub fn load(layout: &Layout, folder: &Path) -> Self {
         let storage = Storage::at(layout, folder);
-        let saved = storage.load().unwrap_or_default();
-        Self { catalog: Catalog::with(layout, storage, saved, RUNS_MAX), folder: folder.to_owned() }
+        let saved = storage.load_whole().unwrap_or_default();
+        let catalog = Catalog { is_in_one: true, ..Catalog::with(layout, storage, saved, RUNS_MAX) };
+        Self { catalog, folder: folder.to_owned() }
     }
 
     /// The files that are in it, by hour, writer and first ID. Their paths are those that they have or had in the store.

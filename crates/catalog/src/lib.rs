@@ -3,17 +3,26 @@
 //! All of it is learned from the files and can be deleted at any time. Each look at the store
 //! compares it with what the folders hold now: a file that is not the one it was learned from is
 //! learned anew, so that nothing is ever taken from the catalog that the files do not say.
+//!
+//! A store of many years has more files than a look can ask the system about. There a question looks at the last
+//! [`LOOKED_AT_MIN`] files, at each day whose own folder has changed, as it does with all that this program writes,
+//! and at each day whose files it needs ([`Catalog::list_recent`]). What another program did to older days in any other
+//! way is found as they are looked at, and two hours later at the latest.
 
 mod archive;
+mod closed;
 mod facts;
 mod folders;
+mod head;
 mod ids;
 mod index;
+mod parts;
 mod saved;
 mod sealed;
 mod shared;
 mod sharing;
 mod stamp;
+mod summary;
 mod values;
 
 use std::collections::{BTreeSet, HashSet};
@@ -21,21 +30,24 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use archive::{ArchiveCatalog, RunFile};
+pub use closed::{ClosedDay, ClosedDays};
 pub use facts::{BOUNDED_COLUMNS, Facts, ROWS_AT_ONCE_MAX};
 pub use ids::{IdScope, Indexed};
 pub use index::IndexingPace;
 pub use sealed::{Sealed, SealedFiles};
 pub use shared::SharedJobs;
+pub use summary::Times;
 pub use values::VALUE_COLUMNS;
 
 use emp_system::{all_threads, for_each_share, share};
 use facts::Knowledge;
 use folders::KnownFile;
+use head::Looked;
 use saved::Saved;
 pub use saved::{Storage, whole_body, with_checksum};
 use sealed::at_once;
 
-use emp_store::{Away, Layout, Partition, StoreError, listed_before, visible_partitions};
+use emp_store::{Away, Hour, Layout, Partition, Released, StoreError, listed_before, visible_partitions};
 
 /// What is known about the sealed files of a store.
 #[derive(Debug)]
@@ -50,6 +62,10 @@ pub struct Catalog {
     unsaved_runs: BTreeSet<u64>,
     /// Runs are merged before there are more of a kind than that.
     runs_max: usize,
+    /// So many files are looked at by each question, the last ones.
+    looked_at_min: usize,
+    /// It is kept in one file.
+    is_in_one: bool,
     /// What is known about files that lie elsewhere, or what keeps it from being known.
     cold: Option<std::io::Result<Vec<Cold>>>,
 }
@@ -61,8 +77,11 @@ struct Cold {
     away: Arc<dyn Away>,
 }
 
+/// So many files each question looks at, whether it needs them or not: those of more than a year, where each hour has one.
+pub const LOOKED_AT_MIN: usize = 10_000;
 /// Each costs a question two reads.
 const RUNS_MAX: usize = 8;
+const DAY_MS: i64 = 24 * 3_600_000;
 /// So often a folder is looked at anew while files go from it.
 const LOOKS_MAX: usize = 5;
 
@@ -76,7 +95,7 @@ impl Catalog {
     /// version.
     pub fn load(layout: &Layout) -> Self {
         let storage = Storage::of(layout);
-        let saved = storage.load().unwrap_or_default();
+        let saved = Saved::load(&storage).or_else(|| storage.load_whole()).unwrap_or_default();
         let cold = layout.away().map(|away| {
             let places = Arc::clone(away).each();
             let known = at_once(&places, |away| away.known().and_then(|parts| Saved::of_parts(&parts)));
@@ -94,6 +113,8 @@ impl Catalog {
             retired_runs: Vec::new(),
             unsaved_runs: BTreeSet::new(),
             runs_max,
+            looked_at_min: LOOKED_AT_MIN,
+            is_in_one: false,
             cold: None,
         }
     }
@@ -104,8 +125,10 @@ impl Catalog {
     /// # Errors
     /// [`StoreError`] where a folder cannot be listed.
     pub fn list(&mut self, skipped: &mut Vec<StoreError>) -> Result<Vec<Partition>, StoreError> {
-        let root = self.layout.root();
-        self.has_learned |= self.saved.folders.look(root)?;
+        let (root, now) = (self.layout.root(), Looked::now());
+        self.has_learned |= self.saved.folders.look(root, &self.saved.parts)?;
+        self.has_learned |= self.saved.looked.is_to_be_noted(now);
+        self.saved.looked = now;
         let here = self.saved.folders.partitions(root, skipped);
         match &self.cold {
             None => Ok(here),
@@ -113,6 +136,53 @@ impl Catalog {
             // Its message alone can be told twice.
             Some(Err(error)) => Err(StoreError::Elsewhere(error.to_string())),
         }
+    }
+
+    /// As [`Self::list`], but where a store has more than [`LOOKED_AT_MIN`] files, those of its last days alone, and of
+    /// days whose folder has changed. Of the others [`Self::closed`] tells, and [`Self::list_days`] lists them.
+    ///
+    /// # Errors
+    /// As [`Self::list`].
+    pub fn list_recent(&mut self, skipped: &mut Vec<StoreError>) -> Result<Vec<Partition>, StoreError> {
+        // Files that have left the folder are told from those in it by all of them.
+        let has_left = self.cold.is_some() || Released::read(&self.layout).map_or(true, |left| !left.is_empty());
+        if has_left || self.saved.looked.is_over(Looked::now()) {
+            return self.list(skipped);
+        }
+        let root = self.layout.root();
+        let looked = self.saved.folders.look_at_recent(root, &self.saved.parts, self.looked_at_min);
+        self.has_learned |= looked?;
+        Ok(self.saved.folders.partitions(root, skipped))
+    }
+
+    /// The hour from which on all files are listed; `None` where all are.
+    pub fn listed_since(&self) -> Option<Hour> {
+        let first = self.saved.folders.unread().filter_map(|(_, date)| date.first_hour()).max()?;
+        Some(Hour::of_ms(first.start_ms() + DAY_MS))
+    }
+
+    /// The days that are not listed yet and have files.
+    pub fn closed(&self) -> ClosedDays {
+        let days =
+            self.saved.folders.unread().filter_map(|(place, date)| {
+                Some(ClosedDay { place, first: date.first_hour()?, summary: date.summary() })
+            });
+        ClosedDays::new(days.filter(|day| day.files() > 0).collect(), &self.storage)
+    }
+
+    /// Lists the files of days that were not listed yet, or, where one of their files has gone since, once more.
+    ///
+    /// # Errors
+    /// As [`Self::list`].
+    pub fn list_days<'a>(
+        &mut self,
+        days: impl Iterator<Item = &'a ClosedDay>,
+        skipped: &mut Vec<StoreError>,
+    ) -> Result<Vec<Partition>, StoreError> {
+        let root = self.layout.root();
+        let places: HashSet<usize> = days.map(|day| day.place).collect();
+        self.has_learned |= self.saved.folders.look_at(root, &self.saved.parts, &places)?;
+        Ok(self.saved.folders.partitions_of(root, |place| places.contains(&place), skipped))
     }
 
     /// Reads the footers of those of these files about which nothing is known, or about which what
@@ -148,6 +218,10 @@ impl Catalog {
         pace: IndexingPace,
         progress: &(dyn Fn(usize) + Sync),
     ) -> std::io::Result<()> {
+        if !self.saved.folders.is_read() {
+            // Files that were not listed would lose their places in runs that are merged.
+            return Err(std::io::Error::other("not all files of the store are listed"));
+        }
         let known = files.iter().zip(self.saved.folders.known(files));
         let knowledge = known.filter_map(|(file, known)| Some((file, known?.knowledge.as_ref()?)));
         let new = knowledge.filter(|(_, known)| known.places.of(what).is_none() && known.facts.is_ok());
@@ -179,13 +253,18 @@ impl Catalog {
         if !self.has_learned || !self.storage.is_writable() {
             return Ok(());
         }
-        self.storage.save(&self.saved)?;
+        if self.is_in_one {
+            self.storage.save_whole(&self.saved)?
+        } else {
+            self.saved.save(&self.storage)?
+        }
         self.has_learned = false;
         self.unsaved_runs.clear();
         self.retired_runs.drain(..).for_each(|run| self.storage.retire_run(run));
-        let places: Vec<_> = self.saved.folders.knowledge_mut().map(|known| known.places).collect();
-        let runs: BTreeSet<u64> = places.iter().flat_map(|places| places.runs()).collect();
-        self.storage.remove_runs(|run| runs.contains(&run))
+        let summaries: Vec<_> = self.saved.folders.summaries().collect();
+        let runs = closed::runs_of(summaries.iter().map(|summary| &**summary));
+        let parts: BTreeSet<u64> = self.saved.parts.numbers().collect();
+        self.storage.remove_left(self.is_in_one, |run| runs.contains(&run), |part| parts.contains(&part))
     }
 
     /// What is known about these files, which stand in the order in which they were listed. Files

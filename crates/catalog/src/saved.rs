@@ -13,7 +13,9 @@ use rustix::fs::{Access, access};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::folders::Folders;
+use super::head::Looked;
 use super::ids::{Broken, Run};
+use super::parts::{NewPart, Parts};
 use super::stamp::now_ns;
 use super::values::ValueNumbers;
 use emp_store::{Layout, ReadAt, write_derived};
@@ -24,12 +26,15 @@ use emp_system::user_folder;
 pub(super) struct Saved {
     pub folders: Folders,
     pub numbers: ValueNumbers,
+    /// Where what is known about the files of days is read once it is needed.
+    pub parts: Parts,
+    pub looked: Looked,
 }
 
 impl Saved {
     fn decode(body: &[u8]) -> Option<Self> {
         let (numbers, folders) = postcard::take_from_bytes(body).ok()?;
-        Some(Self { folders: Folders::decode(folders)?, numbers })
+        Some(Self { folders: Folders::decode(folders)?, numbers, ..Self::default() })
     }
 
     /// As bytes, with the folders of these dates.
@@ -71,13 +76,16 @@ pub fn whole_body<'a>(bytes: &'a [u8], magic: &[u8; 8]) -> Option<&'a [u8]> {
     (crc32fast::hash(body) == u32::from_le_bytes(*sum)).then_some(body)
 }
 
-/// A newer version of another form takes another name, so that two versions can share a store.
+/// As the catalog of an archive is kept, and that of a store was by older versions: all in one.
 const NAME: &str = "catalog.v2";
 const MAGIC: &[u8; 8] = b"EMPCAT2\n";
 const RUN_EXTENSION: &str = "run";
+const PART_EXTENSION: &str = "days";
 /// A run that nothing refers to any more stays that long: a process that has read an older catalog
 /// may be about to open it.
 const RUN_GRACE: Duration = Duration::from_secs(600);
+/// An older version that is in use writes what it keeps each hour.
+const VERSION_GRACE: Duration = Duration::from_secs(24 * 3_600);
 
 /// The folder of what is derived from the store.
 #[derive(Debug, Clone)]
@@ -103,8 +111,8 @@ impl Storage {
         Self { layout: layout.clone(), own: folder.to_owned(), writable: Some(folder.to_owned()) }
     }
 
-    /// What was saved, if it is there, and whole.
-    pub(super) fn load(&self) -> Option<Saved> {
+    /// What was saved in one, if it is there, and whole.
+    pub(super) fn load_whole(&self) -> Option<Saved> {
         self.read_whole(NAME, MAGIC, Saved::decode)
     }
 
@@ -190,8 +198,8 @@ impl Storage {
         self.writable.is_some()
     }
 
-    /// Saves all of it.
-    pub(super) fn save(&self, saved: &Saved) -> io::Result<()> {
+    /// Saves all of it in one.
+    pub(super) fn save_whole(&self, saved: &Saved) -> io::Result<()> {
         self.write_whole(NAME, MAGIC, &saved.encode(|_| true)?)
     }
 
@@ -213,21 +221,39 @@ impl Storage {
         Ok(run)
     }
 
-    /// Removes runs that nothing has referred to for a while.
-    pub(super) fn remove_runs(&self, is_referred_to: impl Fn(u64) -> bool) -> io::Result<()> {
+    /// A part of the catalog, as it lies there.
+    pub(super) fn part_file(&self, part: u64) -> Option<File> {
+        self.folders().find_map(|folder| File::open(folder.join(numbered(part, PART_EXTENSION))).ok())
+    }
+
+    /// Writes a part of the catalog.
+    pub(super) fn write_part(&self, part: &NewPart) -> io::Result<()> {
+        self.replace(&numbered(part.number(), PART_EXTENSION), |file| file.write_all(&part.bytes))
+    }
+
+    /// Removes runs and parts, by their numbers, that nothing has referred to for a while, and what older versions kept
+    /// in one file that none of them has written for long, unless all is kept in one.
+    pub(super) fn remove_left(
+        &self,
+        is_in_one: bool,
+        is_run: impl Fn(u64) -> bool,
+        is_part: impl Fn(u64) -> bool,
+    ) -> io::Result<()> {
         let Some(folder) = &self.writable else { return Ok(()) };
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
-            let is_old = || -> io::Result<bool> {
+            let is_older = |than: Duration| -> io::Result<bool> {
                 let modified = fs::metadata(&path)?.modified()?;
-                Ok(SystemTime::now().duration_since(modified).is_ok_and(|age| age > RUN_GRACE))
+                Ok(SystemTime::now().duration_since(modified).is_ok_and(|age| age > than))
             };
             let is_left = match path.extension().and_then(|extension| extension.to_str()) {
-                Some(RUN_EXTENSION) => run_of(&path).is_some_and(|run| !is_referred_to(run)),
+                Some(RUN_EXTENSION) => number_of(&path).is_some_and(|run| !is_run(run)),
+                Some(PART_EXTENSION) => number_of(&path).is_some_and(|part| !is_part(part)),
                 Some(extension) => extension == TEMPORARY_EXTENSION,
                 None => false,
             };
-            if is_left && is_old()? {
+            let is_of_older_version = !is_in_one && path.file_name().is_some_and(|name| name == NAME);
+            if is_left && is_older(RUN_GRACE)? || is_of_older_version && is_older(VERSION_GRACE)? {
                 fs::remove_file(&path)?;
             }
         }
@@ -244,8 +270,17 @@ impl Storage {
 
     /// Nothing refers to the run from now on.
     pub(super) fn retire_run(&self, run: u64) {
+        self.retire(&run_name(run));
+    }
+
+    /// Nothing refers to the part from now on.
+    pub(super) fn retire_part(&self, part: u64) {
+        self.retire(&numbered(part, PART_EXTENSION));
+    }
+
+    fn retire(&self, name: &str) {
         let Some(folder) = &self.writable else { return };
-        let file = File::options().append(true).open(folder.join(run_name(run)));
+        let file = File::options().append(true).open(folder.join(name));
         // Where that fails it may go too early, and whoever wanted it does without.
         let _ = file.and_then(|file| file.set_modified(SystemTime::now()));
     }
@@ -258,17 +293,21 @@ impl Storage {
 const TEMPORARY_EXTENSION: &str = "tmp";
 
 pub(super) fn run_name(run: u64) -> String {
-    format!("{run:016x}.{RUN_EXTENSION}")
+    numbered(run, RUN_EXTENSION)
 }
 
-/// A number that no other run has, whoever writes it.
-fn new_number() -> u64 {
+fn numbered(number: u64, extension: &str) -> String {
+    format!("{number:016x}.{extension}")
+}
+
+/// A number that no other run and no other part has, whoever writes it.
+pub(super) fn new_number() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let parts = [now_ns() as u64, u64::from(std::process::id()), NEXT.fetch_add(1, Ordering::Relaxed)];
     xxh3_64(parts.map(u64::to_le_bytes).as_flattened())
 }
 
-fn run_of(path: &Path) -> Option<u64> {
+fn number_of(path: &Path) -> Option<u64> {
     u64::from_str_radix(path.file_stem()?.to_str()?, 16).ok()
 }
 

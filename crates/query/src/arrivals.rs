@@ -4,6 +4,7 @@ use std::io;
 
 use arrow::array::RecordBatch;
 
+use emp_catalog::ClosedDay;
 use emp_rollup::Arrivals;
 
 use super::QueryError;
@@ -18,12 +19,14 @@ impl Engine {
     pub async fn arrivals(&self, since_ms: i64, until_ms: i64) -> Result<Arrivals, QueryError> {
         let mut attempt = 1;
         loop {
-            let view = self.source.view_or_failure()?;
+            let is_touched =
+                |day: &ClosedDay| day.ingested().is_none_or(|(first, last)| first <= until_ms && since_ms <= last);
+            let (view, sealed) = self.source.part_or_failure(|closed| closed.days.iter().map(is_touched).collect())?;
             let layout = self.source.layout().clone();
             let read = move || {
                 let journal: Vec<&RecordBatch> =
                     view.snapshot.segments.iter().flat_map(|segment| &segment.batches).collect();
-                Arrivals::within(&layout, (&view.sealed().files, &journal), (since_ms, until_ms))
+                Arrivals::within(&layout, (&sealed.files, &journal), (since_ms, until_ms))
             };
             match in_background(read).await {
                 Ok(arrivals) => return Ok(arrivals),

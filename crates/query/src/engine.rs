@@ -18,9 +18,10 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use emp_catalog::ClosedDay;
 use emp_event::EntryId;
 use emp_job::Offsets;
-use emp_store::{Layout, Partition, Writer};
+use emp_store::{Hour, Layout, Partition, Writer};
 use emp_typical::{Learning, Typical};
 
 use super::canned::CannedQuery;
@@ -227,7 +228,11 @@ impl Engine {
     /// # Errors
     /// As [`Self::open`].
     pub fn newest_id(&self) -> Result<Option<EntryId>, QueryError> {
-        Ok(self.kept_by_writers()?.into_values().map(|kept| kept.newest).max())
+        let (view, sealed) = self.source.part_or_failure(|closed| vec![false; closed.days.len()])?;
+        let listed = sealed.files.iter().map(|file| file.partition.name.ids.last);
+        let closed = view.closed();
+        let kept = closed.days.iter().filter_map(ClosedDay::newest);
+        Ok(listed.chain(kept).chain(view.snapshot.segments.iter().map(|segment| segment.ids.last)).max())
     }
 
     /// What each writer has in the store. What a collector stores has ever higher IDs, and so have the lines of a
@@ -271,8 +276,9 @@ impl Engine {
     /// # Errors
     /// As [`Self::open`].
     pub fn typical_by(&self, learning: &mut Learning, now_ms: i64) -> Result<Typical, QueryError> {
-        let view = self.source.view_or_failure()?;
-        let sealed = view.sealed();
+        let known = learning.known_through().map_or(i64::MIN, Hour::end_ms);
+        let is_needed = |day: &ClosedDay| day.end_ms() > known;
+        let (view, sealed) = self.source.part_or_failure(|closed| closed.days.iter().map(is_needed).collect())?;
         let files: Vec<&Partition> = sealed.files.iter().map(|file| &file.partition).collect();
         Ok(learning.typical(&files, &view.snapshot.segments, now_ms))
     }

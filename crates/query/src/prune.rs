@@ -16,7 +16,7 @@ use datafusion::physical_expr::{
 };
 use datafusion::physical_optimizer::pruning::{PruningPredicate, PruningPredicateBuilder};
 
-use emp_catalog::{BOUNDED_COLUMNS, IdScope, Indexed, Sealed, SealedFiles};
+use emp_catalog::{BOUNDED_COLUMNS, ClosedDay, ClosedDays, IdScope, Indexed, Sealed, SealedFiles, Times};
 use emp_store::{Hour, IdRange, Segment};
 
 use crate::functions::MENTIONS;
@@ -66,6 +66,17 @@ impl Pruner {
         })
     }
 
+    /// Which days may have files that hold rows that match, by what is known of the days and by the filters of the scan.
+    pub fn needed_days(&self, closed: &ClosedDays, filters: &[Expr]) -> Vec<bool> {
+        let held = [Indexed::Ids, Indexed::Texts].into_iter().filter_map(|what| holding(closed, filters, what));
+        let mut needed = all_true(held).unwrap_or_else(|| vec![true; closed.days.len()]);
+        let days: Vec<&ClosedDay> =
+            closed.days.iter().zip(&needed).filter(|(_, is_needed)| **is_needed).map(|(day, _)| day).collect();
+        let kept: HashSet<Hour> = self.keep(days, DayStatistics).into_iter().map(|day| day.first).collect();
+        closed.days.iter().zip(&mut needed).for_each(|(day, is_needed)| *is_needed &= kept.contains(&day.first));
+        needed
+    }
+
     /// Those of the journal's segments that may hold rows that match.
     pub fn keep_segments<'a>(&self, segments: &'a [Segment]) -> Vec<&'a Segment> {
         self.keep(segments.iter().collect(), |segments| FileStatistics {
@@ -74,21 +85,18 @@ impl Pruner {
         })
     }
 
-    fn keep<'a, T>(
-        &self,
-        files: Vec<&'a T>,
-        statistics: impl for<'b> Fn(&'b [&'a T]) -> FileStatistics<'b>,
-    ) -> Vec<&'a T> {
+    fn keep<'a, T, S: PruningStatistics>(&self, files: Vec<&'a T>, statistics: impl Fn(Vec<&'a T>) -> S) -> Vec<&'a T> {
         let within_bounds = match &self.bounds {
             // What cannot be judged is read.
-            Some(bounds) if !files.is_empty() => match bounds.prune(&statistics(&files)) {
+            Some(bounds) if !files.is_empty() => match bounds.prune(&statistics(files.clone())) {
                 Ok(kept) => files.into_iter().zip(kept).filter_map(|(file, kept)| kept.then_some(file)).collect(),
                 Err(_) => files,
             },
             _ => files,
         };
         self.values.iter().fold(within_bounds, |files, values| {
-            let Some(contained) = statistics(&files).contained(&values.column, &values.literals) else { return files };
+            let contained = statistics(files.clone()).contained(&values.column, &values.literals);
+            let Some(contained) = contained else { return files };
             let may_contain = contained.iter().map(|contained| contained.unwrap_or(true));
             files.into_iter().zip(may_contain).filter_map(|(file, may_contain)| may_contain.then_some(file)).collect()
         })
@@ -98,7 +106,7 @@ impl Pruner {
 /// The bounds and values of some files, as far as they are known.
 struct FileStatistics<'a> {
     names: Vec<(Hour, IdRange)>,
-    facts: Option<(&'a SealedFiles, &'a [&'a Sealed])>,
+    facts: Option<(&'a SealedFiles, Vec<&'a Sealed>)>,
 }
 
 impl FileStatistics<'_> {
@@ -123,6 +131,49 @@ impl FileStatistics<'_> {
             }
             _ => None,
         }
+    }
+}
+
+/// The bounds of some days.
+struct DayStatistics<'a>(Vec<&'a ClosedDay>);
+
+impl DayStatistics<'_> {
+    fn bounds(&self, column: &str, end: End) -> Option<ArrayRef> {
+        let of = |bounds: fn(&ClosedDay) -> Option<Times>| {
+            Some(times(self.0.iter().map(|day| bounds(day).map(|bounds| end.pick(bounds)))))
+        };
+        match column {
+            "date" => Some(Arc::new(StringArray::from_iter_values(self.0.iter().map(|day| day.first.date())))),
+            "ingested_at" => of(ClosedDay::ingested),
+            "timestamp" => of(ClosedDay::timestamps),
+            _ => None,
+        }
+    }
+}
+
+impl PruningStatistics for DayStatistics<'_> {
+    fn min_values(&self, column: &Column) -> Option<ArrayRef> {
+        self.bounds(&column.name, End::Least)
+    }
+
+    fn max_values(&self, column: &Column) -> Option<ArrayRef> {
+        self.bounds(&column.name, End::Greatest)
+    }
+
+    fn num_containers(&self) -> usize {
+        self.0.len()
+    }
+
+    fn null_counts(&self, _: &Column) -> Option<ArrayRef> {
+        None
+    }
+
+    fn row_counts(&self) -> Option<ArrayRef> {
+        None
+    }
+
+    fn contained(&self, _: &Column, _: &HashSet<ScalarValue>) -> Option<BooleanArray> {
+        None
     }
 }
 
@@ -167,21 +218,21 @@ impl PruningStatistics for FileStatistics<'_> {
     }
 
     fn null_counts(&self, column: &Column) -> Option<ArrayRef> {
-        let (_, files) = self.facts?;
+        let (_, files) = self.facts.as_ref()?;
         let position = BOUNDED_COLUMNS.iter().position(|name| *name == column.name)?;
         let nulls = files.iter().map(|file| file.facts.as_ref().ok()?.nulls[position]);
         Some(Arc::new(nulls.collect::<UInt64Array>()))
     }
 
     fn row_counts(&self) -> Option<ArrayRef> {
-        let (_, files) = self.facts?;
+        let (_, files) = self.facts.as_ref()?;
         let rows = files.iter().map(|file| file.facts.as_ref().ok().map(|facts| facts.rows));
         Some(Arc::new(rows.collect::<UInt64Array>()))
     }
 
     /// False where a file has none of the values; never true, which would say that it has no others.
     fn contained(&self, column: &Column, values: &HashSet<ScalarValue>) -> Option<BooleanArray> {
-        let (all, files) = self.facts?;
+        let (all, files) = self.facts.as_ref()?;
         let values: Vec<&str> = values.iter().filter_map(|value| value.try_as_str().flatten()).collect();
         if let Some(holding) = all.holding(&column.name, &values, IdScope::AllEvents) {
             return Some(files.iter().map(|file| (!holding[file.position]).then_some(false)).collect());
@@ -191,19 +242,47 @@ impl PruningStatistics for FileStatistics<'_> {
     }
 }
 
-/// Which of the files may hold ids, or texts, that the filters ask for, as the index tells; `None` where
+/// What the index tells, of files or of days.
+pub(super) trait Told {
+    /// Which may hold one of these ids.
+    fn holding(&self, column: &str, ids: &[&str], scope: IdScope) -> Option<Vec<bool>>;
+    /// Which may mention a text.
+    fn mentioning(&self, text: &str) -> Option<Vec<bool>>;
+}
+
+impl Told for SealedFiles {
+    fn holding(&self, column: &str, ids: &[&str], scope: IdScope) -> Option<Vec<bool>> {
+        self.holding(column, ids, scope)
+    }
+
+    fn mentioning(&self, text: &str) -> Option<Vec<bool>> {
+        self.mentioning(text)
+    }
+}
+
+impl Told for ClosedDays {
+    fn holding(&self, column: &str, ids: &[&str], scope: IdScope) -> Option<Vec<bool>> {
+        self.holding(column, ids, scope)
+    }
+
+    fn mentioning(&self, text: &str) -> Option<Vec<bool>> {
+        self.mentioning(text)
+    }
+}
+
+/// Which of the files, or of the days, may hold ids, or texts, that the filters ask for, as the index tells; `None` where
 /// they don't ask for any.
-pub(super) fn holding(files: &SealedFiles, filters: &[Expr], what: Indexed) -> Option<Vec<bool>> {
+pub(super) fn holding(files: &impl Told, filters: &[Expr], what: Indexed) -> Option<Vec<bool>> {
     Question { files, what }.all_of(filters.iter().flat_map(split_conjunction), IdScope::AllEvents)
 }
 
 /// What the index is asked.
-struct Question<'a> {
-    files: &'a SealedFiles,
+struct Question<'a, T> {
+    files: &'a T,
     what: Indexed,
 }
 
-impl Question<'_> {
+impl<T: Told> Question<'_, T> {
     /// Of filters that all have to be true.
     fn all_of<'a>(&self, filters: impl Iterator<Item = &'a Expr>, scope: IdScope) -> Option<Vec<bool>> {
         let filters: Vec<&Expr> = filters.collect();

@@ -7,8 +7,8 @@ use std::thread::JoinHandle;
 
 use datafusion::error::DataFusionError;
 
-use emp_catalog::{Catalog, Indexed, IndexingPace, MissingFile, Sealed, SealedFiles};
-use emp_store::{Layout, Partition, Snapshot, StoreError};
+use emp_catalog::{Catalog, ClosedDays, Indexed, IndexingPace, MissingFile, Sealed, SealedFiles};
+use emp_store::{Layout, Partition, Snapshot, StoreError, visible_partitions};
 
 use super::QueryError;
 use super::background::in_background;
@@ -91,8 +91,27 @@ impl Source {
         &self.layout
     }
 
-    /// What is seen now.
+    /// What is seen now, with all files.
     pub fn view(&self) -> Result<Arc<View>, Unseen> {
+        let view = self.view_in_part()?;
+        self.look_at(&view, |closed| vec![true; closed.days.len()])?;
+        Ok(view)
+    }
+
+    /// Has days looked at of which nothing is known but what was kept: those that are needed, by their places.
+    pub fn look_at(
+        &self,
+        view: &View,
+        are_needed: impl FnOnce(&ClosedDays) -> Vec<bool>,
+    ) -> Result<Arc<SealedFiles>, Unseen> {
+        view.look_at(are_needed).map_err(|error| {
+            *lock(&self.state) = State::Failed(Some(error));
+            Unseen
+        })
+    }
+
+    /// What is seen now; where there are many files, those of the last days, and none of [`View::closed`].
+    pub fn view_in_part(&self) -> Result<Arc<View>, Unseen> {
         let mut state = lock(&self.state);
         if let State::Looking(_) = *state {
             *state = std::mem::replace(&mut *state, State::Failed(None)).seen();
@@ -105,9 +124,25 @@ impl Source {
 
     /// As [`Self::view`], with the reason where there is nothing.
     pub fn view_or_failure(&self) -> Result<Arc<View>, QueryError> {
+        self.or_failure(|| self.view())
+    }
+
+    /// As [`Self::view_in_part`], with those of its files that are needed, with the reason where there is nothing.
+    pub fn part_or_failure(
+        &self,
+        are_needed: impl Fn(&ClosedDays) -> Vec<bool>,
+    ) -> Result<(Arc<View>, Arc<SealedFiles>), QueryError> {
+        self.or_failure(|| {
+            let view = self.view_in_part()?;
+            let sealed = self.look_at(&view, &are_needed)?;
+            Ok((view, sealed))
+        })
+    }
+
+    fn or_failure<T>(&self, see: impl Fn() -> Result<T, Unseen>) -> Result<T, QueryError> {
         loop {
-            match self.view() {
-                Ok(view) => return Ok(view),
+            match see() {
+                Ok(seen) => return Ok(seen),
                 // Where somebody else has said why, it is looked at again.
                 Err(Unseen) => self.failure().map_or(Ok(()), Err)?,
             }
@@ -166,33 +201,47 @@ impl std::fmt::Debug for Source {
 pub(super) struct View {
     /// Without the sealed files, which stand in [`Self::sealed`].
     pub snapshot: Snapshot,
+    layout: Layout,
     /// The store's folder as it was given, and without links and `..` in it.
     root: (PathBuf, PathBuf),
     catalog: Mutex<Catalog>,
-    sealed: RwLock<Arc<SealedFiles>>,
+    files: RwLock<Files>,
     /// Files that queries have met and left out, or read in part.
     met: Mutex<BTreeSet<Warning>>,
 }
 
+/// The sealed files, each day as it was when it was looked at.
+#[derive(Debug, Clone)]
+struct Files {
+    sealed: Arc<SealedFiles>,
+    closed: Arc<ClosedDays>,
+}
+
+type List = fn(&mut Catalog, &mut Vec<StoreError>) -> Result<Vec<Partition>, StoreError>;
+
 impl View {
     fn read(layout: &Layout) -> Result<Self, ViewError> {
         let mut catalog = Catalog::load(layout);
-        let mut looks = 0;
-        let mut snapshot = loop {
-            let snapshot = Snapshot::read_listed_by(layout, |skipped| catalog.list(skipped))?;
-            looks += 1;
-            match catalog.learn(&snapshot.partitions) {
-                Ok(()) => break snapshot,
-                Err(vanished) if looks == LOOKS_MAX => return Err(vanished.into()),
-                Err(_) => {}
-            }
-        };
+        let mut snapshot = snapshot(layout, &mut catalog, Catalog::list_recent)?;
+        let since = catalog.listed_since();
+        if snapshot.segments.iter().any(|segment| since.is_some_and(|since| segment.hour < since)) {
+            // What it is sealed into may be in a file that was not listed.
+            snapshot = self::snapshot(layout, &mut catalog, Catalog::list)?;
+        }
         save(&mut catalog);
-        let sealed = RwLock::new(Arc::new(catalog.sealed(std::mem::take(&mut snapshot.partitions))));
+        let sealed = Arc::new(catalog.sealed(std::mem::take(&mut snapshot.partitions)));
+        let files = RwLock::new(Files { sealed, closed: Arc::new(catalog.closed()) });
         let given = layout.root().to_owned();
         // The folder was there a moment ago; a name that cannot be resolved stays as it is.
         let absolute = given.canonicalize().unwrap_or_else(|_| given.clone());
-        Ok(Self { snapshot, root: (given, absolute), catalog: Mutex::new(catalog), sealed, met: Mutex::default() })
+        Ok(Self {
+            snapshot,
+            layout: layout.clone(),
+            root: (given, absolute),
+            catalog: Mutex::new(catalog),
+            files,
+            met: Mutex::default(),
+        })
     }
 
     /// The path of one of the store's files from the root of the file system.
@@ -201,9 +250,49 @@ impl View {
         path.strip_prefix(given).map_or_else(|_| path.to_owned(), |inside| absolute.join(inside))
     }
 
-    /// The sealed files, and what is known about them.
+    /// The sealed files, and what is known about them: all, unless [`Self::closed`] has more.
     pub fn sealed(&self) -> Arc<SealedFiles> {
-        Arc::clone(&self.sealed.read().unwrap_or_else(PoisonError::into_inner))
+        self.files().sealed
+    }
+
+    /// The days whose files are not among [`Self::sealed`].
+    pub fn closed(&self) -> Arc<ClosedDays> {
+        self.files().closed
+    }
+
+    fn files(&self) -> Files {
+        self.files.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Looks at those days of [`Self::closed`] that are needed, which is done once for each.
+    fn look_at(&self, are_needed: impl FnOnce(&ClosedDays) -> Vec<bool>) -> Result<Arc<SealedFiles>, ViewError> {
+        if self.closed().days.is_empty() {
+            return Ok(self.sealed());
+        }
+        let mut catalog = lock(&self.catalog);
+        // Another question may have done it meanwhile.
+        let Files { sealed, closed } = self.files();
+        let are_needed = are_needed(&closed);
+        if !are_needed.contains(&true) {
+            return Ok(sealed);
+        }
+        let needed = || closed.days.iter().zip(&are_needed).filter(|(_, is_needed)| **is_needed).map(|(day, _)| day);
+        let mut skipped = Vec::new();
+        let list = |catalog: &mut Catalog| {
+            skipped.clear();
+            visible_partitions(&self.layout, |skipped| catalog.list_days(needed(), skipped), &mut skipped)
+        };
+        let listed = settled(&mut catalog, list, |files| files)?;
+        save(&mut catalog);
+        skipped.iter().for_each(|error| self.skip(error));
+        let mut files: Vec<Partition> = sealed.files.iter().map(|file| file.partition.clone()).collect();
+        files.extend(listed);
+        // Each hour is of one of both.
+        files.sort_by_key(|file| file.hour);
+        let files = Files { sealed: Arc::new(catalog.sealed(files)), closed: Arc::new(catalog.closed()) };
+        let sealed = Arc::clone(&files.sealed);
+        *self.files.write().unwrap_or_else(PoisonError::into_inner) = files;
+        Ok(sealed)
     }
 
     /// Are there many of these files that the index does not know, and can what it learns be kept for the next
@@ -221,6 +310,10 @@ impl View {
     }
 
     fn index(&self, what: Indexed, on_learning: &(dyn Fn(Learning, usize, usize) + Send + Sync)) {
+        // Runs are merged, and all their files have to be known then.
+        if self.look_at(|closed| vec![true; closed.days.len()]).is_err() {
+            return;
+        }
         let mut catalog = lock(&self.catalog);
         // Another scan may have done it meanwhile.
         let known = self.sealed();
@@ -233,7 +326,7 @@ impl View {
         let _ = catalog.index(&files, what, IndexingPace::hurried(), &|done| on_learning(what.into(), done, missing));
         save(&mut catalog);
         let sealed = Arc::new(catalog.sealed(files));
-        *self.sealed.write().unwrap_or_else(PoisonError::into_inner) = sealed;
+        self.files.write().unwrap_or_else(PoisonError::into_inner).sealed = sealed;
     }
 
     /// Which of these files can be read as events; of the others, and of those that differ from
@@ -262,6 +355,30 @@ impl View {
     pub fn warnings(&self) -> BTreeSet<Warning> {
         let listed = self.snapshot.skipped.iter().map(Warning::of);
         listed.chain(lock(&self.met).iter().cloned()).collect()
+    }
+}
+
+/// The store at a moment in which none of its files goes, with those that are listed.
+fn snapshot(layout: &Layout, catalog: &mut Catalog, list: List) -> Result<Snapshot, ViewError> {
+    let read = |catalog: &mut Catalog| Snapshot::read_listed_by(layout, |skipped| list(catalog, skipped));
+    settled(catalog, read, |snapshot| &snapshot.partitions)
+}
+
+/// What is listed once none of its files goes while it is learned what they are.
+fn settled<T>(
+    catalog: &mut Catalog,
+    mut list: impl FnMut(&mut Catalog) -> Result<T, StoreError>,
+    files: impl Fn(&T) -> &Vec<Partition>,
+) -> Result<T, ViewError> {
+    let mut looks = 0;
+    loop {
+        let listed = list(catalog)?;
+        looks += 1;
+        match catalog.learn(files(&listed)) {
+            Ok(()) => return Ok(listed),
+            Err(vanished) if looks == LOOKS_MAX => return Err(vanished.into()),
+            Err(_) => {}
+        }
     }
 }
 

@@ -150,6 +150,11 @@ impl Learning {
         Self { saved: if is_enough { saved } else { Saved::default() }, kept_in: None }
     }
 
+    /// The hour up to which nothing is learned any more: files of later ones alone are needed. `None` where all are.
+    pub fn known_through(&self) -> Option<Hour> {
+        self.saved.through
+    }
+
     /// What was typical at that moment, which is no earlier than any that was asked about before.
     pub fn typical(&mut self, files: &[&Partition], segments: &[Segment], now_ms: i64) -> Typical {
         let newest_ms = files.last().map_or(now_ms, |file| file.hour.start_ms()).min(now_ms);

@@ -1,6 +1,7 @@
 //! The folders of a date and of its hours.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use emp_store::{Hour, Listed, SealedName, Writer, listed_before, listed_file, listed_hour};
 use rustix::fd::{AsFd as _, BorrowedFd, OwnedFd};
@@ -11,20 +12,38 @@ use serde::{Deserialize, Serialize};
 use super::file::KnownFile;
 use super::system::{list, open};
 use super::writers::WriterNumbers;
+use crate::parts::{Parts, Place};
 use crate::stamp::{Stamp, now_ns};
+use crate::summary::Summary;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct DateFolder {
+pub(crate) struct DateFolder {
     /// `date=2025-09-27`.
     pub name: String,
     pub stamp: Stamp,
     pub hours: Vec<HourFolder>,
     /// Folders within that are no hours of ours.
     pub odd: Vec<String>,
+    /// Where all this is kept, as it was when it was read or written last.
+    #[serde(skip)]
+    pub kept: Option<Kept>,
+    /// What is kept of its hours was not read.
+    #[serde(skip)]
+    pub is_unread: bool,
+    /// What is kept of its hours cannot be read: the next process learns it anew.
+    #[serde(skip)]
+    pub is_lost: bool,
+}
+
+/// What is kept of a date.
+#[derive(Debug, Clone)]
+pub(crate) struct Kept {
+    pub place: Place,
+    pub summary: Arc<Summary>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct HourFolder {
+pub(crate) struct HourFolder {
     pub hour: Hour,
     pub stamp: Stamp,
     /// By writer and first ID, the longer range first.
@@ -34,7 +53,7 @@ pub(super) struct HourFolder {
 }
 
 /// Where the system refused, below the folder that was looked at, and its answer.
-pub(super) type Refusal = (String, Errno);
+pub(crate) type Refusal = (String, Errno);
 
 fn here(source: Errno) -> Refusal {
     (String::new(), source)
@@ -43,6 +62,50 @@ fn here(source: Errno) -> Refusal {
 impl DateFolder {
     pub fn named(name: String) -> Self {
         Self { name, ..Self::default() }
+    }
+
+    /// Reads what is kept of its hours. What cannot be read is learned anew.
+    pub fn read(&mut self, parts: &Parts) {
+        if !std::mem::take(&mut self.is_unread) {
+            return;
+        }
+        self.is_lost = false;
+        let bytes = self.kept.as_ref().and_then(|kept| parts.read(&kept.place));
+        let read: Option<Self> = bytes.and_then(|bytes| postcard::from_bytes(&bytes).ok());
+        match read.filter(|read| read.name == self.name && read.stamp == self.stamp) {
+            Some(read) => (self.hours, self.odd) = (read.hours, read.odd),
+            None => self.stamp = Stamp::default(),
+        }
+    }
+
+    /// Is the folder as it was, by its own stamp? Names in its hours may have changed all the same.
+    pub fn is_as_it_was(&self, root: BorrowedFd<'_>) -> bool {
+        let seen = statat(root, self.name.as_str(), AtFlags::empty());
+        seen.is_ok_and(|stat| Stamp::of_folder(&stat, now_ns()).holds(self.stamp))
+    }
+
+    /// How many files it holds.
+    pub fn files(&self) -> usize {
+        match &self.kept {
+            Some(kept) if self.is_unread => kept.summary.files as usize,
+            _ => self.hours.iter().map(|hour| hour.files.len()).sum(),
+        }
+    }
+
+    /// What is known of it in short.
+    pub fn summary(&self) -> Arc<Summary> {
+        match &self.kept {
+            Some(kept) if self.is_unread => Arc::clone(&kept.summary),
+            _ => {
+                let is_odd = !self.odd.is_empty() || self.hours.iter().any(|hour| !hour.odd.is_empty());
+                Arc::new(Summary::of(self.hours.iter().map(|hour| hour.files.as_slice()), is_odd))
+            }
+        }
+    }
+
+    /// Its first hour; `None` where its name is none of ours.
+    pub fn first_hour(&self) -> Option<Hour> {
+        Hour::from_partition(self.name.strip_prefix(super::DATE)?, "00")
     }
 
     /// Takes a file of an hour in, in its order.
@@ -66,7 +129,13 @@ impl DateFolder {
         }
     }
 
-    pub fn look(&mut self, writers: &mut WriterNumbers<'_>, root: BorrowedFd<'_>) -> Result<bool, Refusal> {
+    pub fn look(
+        &mut self,
+        writers: &mut WriterNumbers<'_>,
+        root: BorrowedFd<'_>,
+        parts: &Parts,
+    ) -> Result<bool, Refusal> {
+        self.read(parts);
         let Some(folder) = open(root, Path::new(&self.name)).map_err(here)? else {
             // Gone, or a file: nothing of ours is in it.
             let had_any = !self.hours.is_empty() || !self.odd.is_empty();

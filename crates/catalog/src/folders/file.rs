@@ -11,7 +11,7 @@ use crate::stamp::Stamp;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct KnownFile {
     pub(super) writer: u32,
-    pub(super) ids: IdRange,
+    pub ids: IdRange,
     pub bytes: u64,
     pub stamp: Stamp,
     /// What was learned about a file of that name. Where its stamp is not that of the file, it has
@@ -28,6 +28,11 @@ impl KnownFile {
     /// Is it, in the folder of that hour, the file that was listed as this partition?
     pub(super) fn is(&self, listed: &Partition, hour: Hour, writers: &[Writer]) -> bool {
         hour == listed.hour && self.ids == listed.name.ids && writers[self.writer as usize] == listed.name.writer
+    }
+
+    /// May all that it holds be in another file of its hour, by their names?
+    pub fn may_be_within(&self, other: &Self) -> bool {
+        self.writer == other.writer && other.ids.contains(&self.ids)
     }
 
     /// Takes note of what the system says of it; tells whether that has changed.

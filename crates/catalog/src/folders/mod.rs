@@ -10,7 +10,7 @@ mod writers;
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use rustix::fd::{AsFd as _, BorrowedFd};
 use rustix::fs::{AtFlags, CWD, Stat, statat};
@@ -18,14 +18,17 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::facts::Knowledge;
+use super::parts::Parts;
 use super::stamp::{Stamp, now_ns};
-use date::{DateFolder, merge};
+use super::summary::Summary;
+use date::merge;
 use emp_store::{Hour, Partition, SealedName, StoreError, Writer, odd_file, odd_hour};
 use emp_system::{all_threads, for_each_share, share};
 use pairing::pair;
 use system::{list, open};
 use writers::{WriterNumbers, Writers, lock};
 
+pub(crate) use date::{DateFolder, Kept};
 pub(crate) use file::KnownFile;
 
 /// What the names of their folders begin with.
@@ -40,6 +43,36 @@ pub(super) struct Folders {
 }
 
 impl Folders {
+    /// These dates, by name.
+    pub fn of(stamp: Stamp, dates: Vec<DateFolder>, writers: Vec<Writer>) -> Self {
+        Self { stamp, dates, writers: Mutex::new(writers) }
+    }
+
+    pub fn stamp(&self) -> Stamp {
+        self.stamp
+    }
+
+    pub fn writers(&self) -> Vec<Writer> {
+        lock(&self.writers).clone()
+    }
+
+    pub fn dates_mut(&mut self) -> impl Iterator<Item = &mut DateFolder> {
+        self.dates.iter_mut()
+    }
+
+    /// What is known of each date in short.
+    pub fn summaries(&self) -> impl Iterator<Item = Arc<Summary>> {
+        self.dates.iter().map(|date| match &date.kept {
+            Some(kept) => Arc::clone(&kept.summary),
+            None => date.summary(),
+        })
+    }
+
+    /// Is all that is known about files here?
+    pub fn is_read(&self) -> bool {
+        !self.dates.iter().any(|date| date.is_unread)
+    }
+
     /// Decodes what [`Self::encode`] made; `None` where it is something else.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let saved: Encoded = postcard::from_bytes(bytes).ok()?;
@@ -125,7 +158,29 @@ impl Folders {
     ///
     /// # Errors
     /// [`StoreError`] where a folder cannot be listed.
-    pub fn look(&mut self, root: &Path) -> Result<bool, StoreError> {
+    pub fn look(&mut self, root: &Path, parts: &Parts) -> Result<bool, StoreError> {
+        self.look_at_those(root, parts, |_, _| true)
+    }
+
+    /// The same of the last dates, which have so many files at least, of those whose own folder has changed, and of
+    /// those that have odd names or were looked at before. Of the others nothing is known but what was kept.
+    ///
+    /// # Errors
+    /// As [`Self::look`].
+    pub fn look_at_recent(&mut self, root: &Path, parts: &Parts, files_min: usize) -> Result<bool, StoreError> {
+        self.look_at_those(root, parts, |date, later_files| {
+            let is_quiet = date.is_unread && date.kept.as_ref().is_some_and(|kept| !kept.summary.is_odd);
+            later_files < files_min || !is_quiet || date.first_hour().is_none()
+        })
+    }
+
+    /// Looks at the root, and at the dates that are chosen, by how many files later ones have, or have changed.
+    fn look_at_those(
+        &mut self,
+        root: &Path,
+        parts: &Parts,
+        is_chosen: impl Fn(&DateFolder, usize) -> bool,
+    ) -> Result<bool, StoreError> {
         let failed = |source: Errno| failed(root, source);
         let Some(folder) = open(CWD, root).map_err(failed)? else {
             let had_any = !self.dates.is_empty();
@@ -141,22 +196,51 @@ impl Folders {
             self.dates = merge(std::mem::take(&mut self.dates), names, |date| date.name.clone(), DateFolder::named);
         }
         self.stamp = seen;
-        let (folder, writers) = (folder.as_fd(), &self.writers);
-        let share = share(self.dates.len(), all_threads());
-        let shares = self.dates.chunks_mut(share);
-        for changed in for_each_share(shares, |dates| look_at_all(dates, writers, folder, root)) {
-            has_changed |= changed?;
+        let mut later_files = 0;
+        let mut chosen: Vec<(&mut DateFolder, bool)> = Vec::with_capacity(self.dates.len());
+        for date in self.dates.iter_mut().rev() {
+            let is_chosen = is_chosen(date, later_files);
+            later_files += date.files();
+            chosen.push((date, is_chosen));
         }
+        has_changed |= look_at_all(chosen, &self.writers, (folder.as_fd(), root), parts)?;
         Ok(has_changed)
+    }
+
+    /// Looks at dates that were not looked at yet, by their places, wholly.
+    ///
+    /// # Errors
+    /// As [`Self::look`].
+    pub fn look_at(&mut self, root: &Path, parts: &Parts, places: &HashSet<usize>) -> Result<bool, StoreError> {
+        let Some(folder) = open(CWD, root).map_err(|source| failed(root, source))? else { return Ok(false) };
+        let dates = self.dates.iter_mut().enumerate().filter(|(place, _)| places.contains(place));
+        let dates = dates.map(|(_, date)| (date, true)).collect();
+        look_at_all(dates, &self.writers, (folder.as_fd(), root), parts)
+    }
+
+    /// The dates that were not looked at, by their places.
+    pub fn unread(&self) -> impl Iterator<Item = (usize, &DateFolder)> {
+        self.dates.iter().enumerate().filter(|(_, date)| date.is_unread)
     }
 
     /// Every file, by hour, writer and first ID, the longer range first; what is not ours goes to
     /// `skipped`.
     pub fn partitions(&self, root: &Path, skipped: &mut Vec<StoreError>) -> Vec<Partition> {
+        self.partitions_of(root, |_| true, skipped)
+    }
+
+    /// The same of dates by their places.
+    pub fn partitions_of(
+        &self,
+        root: &Path,
+        is_of: impl Fn(usize) -> bool,
+        skipped: &mut Vec<StoreError>,
+    ) -> Vec<Partition> {
         let writers = lock(&self.writers);
-        let mut partitions = Vec::with_capacity(self.dates.iter().map(|date| date.hours.len()).sum());
+        let dates = || self.dates.iter().enumerate().filter(|(place, _)| is_of(*place)).map(|(_, date)| date);
+        let mut partitions = Vec::with_capacity(dates().map(|date| date.hours.len()).sum());
         let mut name = String::new();
-        for date in &self.dates {
+        for date in dates() {
             skipped.extend(date.odd.iter().map(|name| odd_hour(root.join(&date.name).join(name))));
             for hour in &date.hours {
                 let folder = hour.name();
@@ -218,20 +302,34 @@ struct Encoded<'a> {
     writers: Vec<Writer>,
 }
 
+/// Looks at the dates that are chosen, and at those of the others whose folder has changed.
 fn look_at_all(
-    dates: &mut [DateFolder],
+    dates: Vec<(&mut DateFolder, bool)>,
     writers: &Writers,
-    root: BorrowedFd<'_>,
-    root_path: &Path,
+    (root, root_path): (BorrowedFd<'_>, &Path),
+    parts: &Parts,
 ) -> Result<bool, StoreError> {
-    let mut has_changed = false;
-    // Each thread has the list as it was; new writers are rare.
-    let mut names = WriterNumbers { known: lock(writers).clone(), shared: writers };
-    for date in dates {
-        let looked = date.look(&mut names, root);
-        has_changed |= looked.map_err(|(inside, source)| failed(&root_path.join(&date.name).join(inside), source))?;
+    // Those that take long stand together: each thread gets some of them.
+    let threads = all_threads().min(dates.len()).max(1);
+    let mut shares: Vec<Vec<(&mut DateFolder, bool)>> = (0..threads).map(|_| Vec::new()).collect();
+    for (number, date) in dates.into_iter().enumerate() {
+        shares[number % threads].push(date);
     }
-    Ok(has_changed)
+    let looked = for_each_share(shares.into_iter(), |dates| {
+        let mut has_changed = false;
+        // Each thread has the list as it was; new writers are rare.
+        let mut names = WriterNumbers { known: lock(writers).clone(), shared: writers };
+        for (date, is_chosen) in dates {
+            if !is_chosen && date.is_as_it_was(root) {
+                continue;
+            }
+            let looked = date.look(&mut names, root, parts);
+            has_changed |=
+                looked.map_err(|(inside, source)| failed(&root_path.join(&date.name).join(inside), source))?;
+        }
+        Ok(has_changed)
+    });
+    looked.into_iter().try_fold(false, |any: bool, changed: Result<bool, StoreError>| Ok(any | changed?))
 }
 
 fn failed(path: &Path, source: Errno) -> StoreError {

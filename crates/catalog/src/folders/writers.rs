@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use emp_store::Writer;
 
 /// The writers of the files, by the numbers that stand for them.
-pub(super) type Writers = Mutex<Vec<Writer>>;
+pub(crate) type Writers = Mutex<Vec<Writer>>;
 
 pub(super) fn lock(writers: &Writers) -> MutexGuard<'_, Vec<Writer>> {
     // Whatever panicked, the list is whole: it only grows by one at a time.
@@ -13,7 +13,7 @@ pub(super) fn lock(writers: &Writers) -> MutexGuard<'_, Vec<Writer>> {
 }
 
 /// The writers by number, without taking the lock for each file.
-pub(super) struct WriterNumbers<'a> {
+pub(crate) struct WriterNumbers<'a> {
     pub known: Vec<Writer>,
     pub shared: &'a Writers,
 }

@@ -45,11 +45,6 @@ impl Places {
     pub fn of_mut(&mut self, what: Indexed) -> &mut Option<Place> {
         &mut self.0[what as usize]
     }
-
-    /// All runs in which the file is.
-    pub fn runs(&self) -> impl Iterator<Item = u64> {
-        self.0.iter().flatten().map(|place| place.run)
-    }
 }
 
 /// Where it is in a run.

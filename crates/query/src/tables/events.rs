@@ -26,7 +26,7 @@ use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::scalar::ScalarValue;
 
-use emp_catalog::{BOUNDED_COLUMNS, Indexed, ROWS_AT_ONCE_MAX, Sealed, SealedFiles};
+use emp_catalog::{BOUNDED_COLUMNS, ClosedDay, Indexed, ROWS_AT_ONCE_MAX, Sealed, SealedFiles};
 use emp_store::Segment;
 
 use crate::functions::MENTIONS;
@@ -97,24 +97,25 @@ impl Events {
         limit: Option<usize>,
         (is_read, with_journal): (IsRead<'_>, bool),
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let view = self.source.view()?;
+        let view = self.source.view_in_part()?;
         let schema = schema();
         let pruner = Pruner::new(state, &schema, filters);
         let mut inputs: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
-        let mut all = view.sealed();
+        let mut all = self.source.look_at(&view, |closed| pruner.needed_days(closed, filters))?;
         // Of each kind of question to the index, the files that may hold what is asked for.
         let mut held: Vec<Vec<bool>> = Vec::new();
         for what in [Indexed::Ids, Indexed::Texts] {
-            let Some(mut found) = holding(&all, filters, what) else { continue };
+            let Some(mut found) = holding(&*all, filters, what) else { continue };
             // Whoever asks about an hour need not wait until a year is known.
             let within_bounds = || pruner.keep_sealed(&all, all.files.iter().filter(|file| is_read(file)).collect());
             if all.not_indexed(what) > 0 && view.should_index(what, &within_bounds()) {
                 all = view.with_all_indexed(what, &self.source.on_learning).await;
-                found = holding(&all, filters, what).unwrap_or(found);
+                found = holding(&*all, filters, what).unwrap_or(found);
             }
             held.push(found);
         }
-        let chosen = choose(&view, &all, &pruner, (&held, is_read));
+        let mut chosen = choose(&view, &all, &pruner, (&held, is_read));
+        chosen.are_closed(view.closed().days.iter().map(ClosedDay::files).sum(), !held.is_empty());
         emp_store::expect(chosen.files.iter().map(|file| &file.partition));
         let scan = Scan { state, view: &view, all: &all, limit, filter_while_decoding: picks_few(filters) };
         let (without_arrival, chosen) = chosen.part(lacks_arrival);
@@ -147,6 +148,12 @@ struct Chosen<'a> {
 }
 
 impl<'a> Chosen<'a> {
+    /// Files of days that need not be looked at, either since they do not hold what is asked for or for other reasons.
+    fn are_closed(&mut self, files: usize, by_index: bool) {
+        self.all += files;
+        *(if by_index { &mut self.not_holding } else { &mut self.out_of_bounds }) += files;
+    }
+
     /// Those of its files that are so, and the others.
     fn part(self, is_so: fn(&Sealed) -> bool) -> (Self, Self) {
         let (files, others) = self.files.iter().copied().partition(|file| is_so(file));

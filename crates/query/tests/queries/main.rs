@@ -4,6 +4,7 @@
 
 mod arrivals;
 mod canned;
+mod closed_days;
 mod damage;
 mod errors;
 mod figures;

@@ -6,6 +6,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::access::Access;
 
@@ -31,6 +32,8 @@ pub trait Backend: fmt::Debug + Send + Sync {
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Removes an empty folder.
     fn remove_dir(&self, path: &Path) -> io::Result<()>;
+    /// Lets a folder look as if a name in it had changed just now. Nothing that is stored depends on it.
+    fn touch_dir(&self, path: &Path) -> io::Result<()>;
 }
 
 /// The disk of the machine.
@@ -96,5 +99,9 @@ impl Backend for RealDisk {
 
     fn remove_dir(&self, path: &Path) -> io::Result<()> {
         fs::remove_dir(path)
+    }
+
+    fn touch_dir(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.set_modified(SystemTime::now())
     }
 }

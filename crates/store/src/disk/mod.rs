@@ -131,8 +131,20 @@ pub(super) fn copy(layout: &Layout, path: &Path, stem: &str, place: &Path) -> Re
 /// Removes a file; one that is gone already is no error.
 pub(super) fn remove(layout: &Layout, path: &Path) -> Result<(), StoreError> {
     match layout.backend().remove(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).doing("remove", path),
-        _ => Ok(()),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error).doing("remove", path),
+        _ => {}
+    }
+    mark_date(layout, path);
+    Ok(())
+}
+
+/// Has the folder of a date tell that a name in one of its hours has changed, which the system notes of the hour alone:
+/// a question to a store of many years looks at the folders of its dates, and at the hours of those that have changed.
+fn mark_date(layout: &Layout, path: &Path) {
+    let Some(folder) = path.ancestors().nth(2).filter(|folder| folder.parent() == Some(layout.root())) else { return };
+    if folder.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("date=")) {
+        // Whoever reads looks at all hours from time to time, where this is refused, too.
+        let _ = layout.backend().touch_dir(folder);
     }
 }
 
@@ -150,6 +162,7 @@ pub(super) fn remove_empty_dir(layout: &Layout, path: &Path) -> Result<(), Store
 /// before.
 pub(super) fn set_aside(layout: &Layout, path: &Path, place: &Path) -> Result<(), StoreError> {
     layout.backend().rename(path, place).doing("move", path)?;
+    mark_date(layout, path);
     sync_parent(layout, place)?;
     sync_parent(layout, path)
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::access::Access;
-use super::{DiskFile, create_dir, remove, sync_parent};
+use super::{DiskFile, create_dir, mark_date, remove, sync_parent};
 use crate::error::IoContext as _;
 use crate::{Layout, StoreError};
 
@@ -68,6 +68,7 @@ impl Temporary {
         self.file.sync()?;
         self.layout.backend().rename(self.path(), path).doing("publish", path)?;
         self.is_published = true;
+        mark_date(&self.layout, path);
         sync_parent(&self.layout, path)
     }
 }

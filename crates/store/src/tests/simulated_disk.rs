@@ -151,6 +151,10 @@ impl Backend for SimulatedDisk {
         self.note(path.exists().then(|| Change::RemoveDir(path.to_owned())))?;
         self.real.remove_dir(path)
     }
+
+    fn touch_dir(&self, path: &Path) -> io::Result<()> {
+        self.real.touch_dir(path)
+    }
 }
 
 /// What becomes of that which was not synced.

@@ -1,5 +1,7 @@
 //! The index of ids against a plain map, over random stores that grow and shrink.
 
+mod in_part;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use std::sync::Arc;
@@ -18,7 +20,11 @@ const BASE: i64 = 1_758_981_600_000;
 
 /// Seals an hour in which these jobs occur.
 fn seal(layout: &Layout, hour: i64, jobs: &BTreeSet<u8>) {
-    let mut writer = StoreWriter::open(layout, "c0").unwrap();
+    seal_by(layout, "c0", hour, jobs);
+}
+
+fn seal_by(layout: &Layout, writer: &str, hour: i64, jobs: &BTreeSet<u8>) {
+    let mut writer = StoreWriter::open(layout, writer).unwrap();
     let drafts: Vec<Draft> = jobs
         .iter()
         .map(|job| Draft {
