@@ -40,7 +40,13 @@ impl Names {
         self.names
     }
 
-    fn number(&mut self, text: &str) -> u32 {
+    /// How many they are.
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// The number of a name, which it has from now on.
+    pub fn number(&mut self, text: &str) -> u32 {
         if let Some(number) = self.numbers.get(text) {
             return *number;
         }

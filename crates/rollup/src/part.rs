@@ -25,16 +25,19 @@ pub(super) enum Kind {
     Jobs,
     /// When what each producer sent has arrived.
     Arrivals,
+    /// What they contribute to a comparison of two ranges.
+    Compared,
 }
 
 impl Kind {
-    const ALL: [Self; 3] = [Self::Events, Self::Jobs, Self::Arrivals];
+    const ALL: [Self; 4] = [Self::Events, Self::Jobs, Self::Arrivals, Self::Compared];
 
     const fn name_start(self) -> &'static str {
         match self {
             Self::Events => NAME_START,
             Self::Jobs => "jobs-",
             Self::Arrivals => "arrivals-",
+            Self::Compared => "compared-",
         }
     }
 

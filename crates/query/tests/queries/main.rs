@@ -4,6 +4,7 @@
 
 mod arrivals;
 mod canned;
+mod compared;
 mod damage;
 mod errors;
 mod figures;
