@@ -14,17 +14,16 @@ use arrow::record_batch::RecordBatchReader as _;
 use serde::{Deserialize, Serialize};
 
 use emp_catalog::Sealed;
-use emp_store::{Hour, Layout, Partition};
+use emp_store::{Layout, Partition};
 use emp_system::{all_threads, for_each_share, share};
 
 use super::day_names::DayNames;
-use super::days::{Contribution, contributions, day};
+use super::days::{Contribution, contributions};
 use super::derive::{millis, reader};
+use super::kept::begins;
 use super::names::Names;
 use super::part::Kind;
 
-/// Most questions are about the last month at most; of so many days it is kept.
-const DAYS_KEPT: usize = 32;
 const MINUTE_MS: i64 = 60_000;
 /// An event that arrives so much before it happened proves nothing: both clocks are read in ms, and at two moments.
 const PROVEN_MS: i64 = 20;
@@ -105,7 +104,9 @@ impl Arrivals {
         let begins = begins(files);
         // What only the bucket has is fetched a few columns at a time, and kept there.
         let kept: Vec<&Sealed> = match layout.away() {
-            None => touched().filter(|file| is_whole(file) && file.partition.hour >= begins).collect(),
+            None => touched()
+                .filter(|file| is_whole(file) && begins.is_some_and(|begins| file.partition.hour >= begins))
+                .collect(),
             Some(_) => Vec::new(),
         };
         let mut all = Self::default();
@@ -219,12 +220,6 @@ impl Contribution for Option<Arrivals> {
     }
 }
 
-/// The first hour of the days of which it is kept.
-pub(super) fn begins(files: &[Sealed]) -> Hour {
-    let days = files.chunk_by(|a, b| day(a) == day(b)).rev().take(DAYS_KEPT);
-    days.last().map_or(Hour::of_ms(0), |of_day| day(&of_day[0]))
-}
-
 /// Events of some files or segments, while they are counted.
 struct Reading {
     within: (i64, i64),
@@ -270,7 +265,7 @@ impl Reading {
 }
 
 /// When each event arrived, in ms since the epoch; `None` where the batch has neither the column nor an ID.
-fn arrived(batch: &RecordBatch) -> Result<Option<ArrayRef>, ArrowError> {
+pub(super) fn arrived(batch: &RecordBatch) -> Result<Option<ArrayRef>, ArrowError> {
     if let Some(arrived) = millis(batch, ARRIVED)? {
         return Ok(Some(arrived));
     }

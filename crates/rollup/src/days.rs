@@ -27,7 +27,15 @@ pub(super) trait Contribution: Sized + Send {
 
     /// From what was kept; `None` where it is not what it should be.
     fn decode(bytes: &[u8], names: &DayNames) -> Option<Self>;
+
+    /// The number under which it is kept.
+    fn number(file: &Sealed) -> u64 {
+        number(file)
+    }
 }
+
+/// Told of how many files something has been derived, of how many.
+pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);
 
 /// What each of these files contributes, by its position. What is missing is derived and kept for the next question, day by
 /// day; where it cannot be kept, it stays missing. `progress` is told of how many files it has been derived, of how
@@ -35,7 +43,7 @@ pub(super) trait Contribution: Sized + Send {
 pub(super) fn contributions<T: Contribution>(
     layout: &Layout,
     files: &[&Sealed],
-    progress: &(dyn Fn(usize, usize) + Sync),
+    progress: Progress<'_>,
 ) -> Vec<(usize, T)> {
     let take = |all: &mut Vec<(usize, T)>, position, one| all.push((position, one));
     fold(layout, files, progress, &take).into_iter().flatten().collect()
@@ -46,7 +54,7 @@ pub(super) fn contributions<T: Contribution>(
 pub(super) fn fold<T: Contribution, A: Default + Send>(
     layout: &Layout,
     files: &[&Sealed],
-    progress: &(dyn Fn(usize, usize) + Sync),
+    progress: Progress<'_>,
     take: &(dyn Fn(&mut A, usize, T) + Sync),
 ) -> Vec<A> {
     let storage = Storage::of(layout);
@@ -77,6 +85,16 @@ pub(super) fn fold<T: Contribution, A: Default + Send>(
         }));
     }
     folded
+}
+
+/// The same of files of one day.
+pub(super) fn of_day<T: Contribution>(storage: &Storage, files: &[&Sealed], tell: &dyn Fn()) -> Vec<(usize, T)> {
+    let mut day = Day::read(storage, files);
+    if storage.is_writable() {
+        // What cannot be kept is derived again the next time.
+        let _ = day.complete(storage, tell);
+    }
+    day.known
 }
 
 /// Derives what is missing of these files, and keeps it.
@@ -119,12 +137,12 @@ struct Day<'a, T> {
 impl<'a, T: Contribution> Day<'a, T> {
     /// With what is known about them.
     fn read(storage: &Storage, files: &[&'a Sealed]) -> Self {
-        Self::look(storage, files, T::KIND, T::decode)
+        Self::look(storage, files, (T::KIND, T::number), T::decode)
     }
 
     /// The same without what is known.
     fn missing(storage: &Storage, files: &[&'a Sealed]) -> Self {
-        let Day { part, names, files, missing, .. } = Day::look(storage, files, T::KIND, |_, _| Some(()));
+        let Day { part, names, files, missing, .. } = Day::look(storage, files, (T::KIND, T::number), |_, _| Some(()));
         Self { part, names, files, known: Vec::new(), missing }
     }
 }
@@ -133,7 +151,7 @@ impl<'a, T> Day<'a, T> {
     fn look(
         storage: &Storage,
         files: &[&'a Sealed],
-        kind: Kind,
+        (kind, number): (Kind, fn(&Sealed) -> u64),
         decode: impl Fn(&[u8], &DayNames) -> Option<T>,
     ) -> Self {
         // There is a first, as all of them are of one day.

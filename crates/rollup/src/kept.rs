@@ -5,14 +5,18 @@ use std::collections::HashMap;
 use emp_catalog::{Sealed, SealedFiles, Storage};
 use emp_store::{Hour, Layout, StoreError};
 
-use super::arrivals::{self, Arrivals};
-use super::days::{complete, contributions};
+use super::arrivals::Arrivals;
+use super::compared::WholeFile;
+use super::days::{complete, contributions, day};
 use super::derive::{Kept, Rolled};
 use super::part::{Kind, remove_others};
 use super::{HOUR_MS, Row};
 
 /// A collector looks so far back for hours of which something is missing. Before that, whoever asks derives it.
 const LOOK_BACK_MS: i64 = 48 * HOUR_MS;
+
+/// Most questions are about the last month at most, beside the one before it. What only those need is kept of so many days.
+const LAST_DAYS: usize = 62;
 
 /// What the files of one look at a store contribute.
 #[derive(Debug, Default)]
@@ -69,11 +73,20 @@ pub fn bring_up_to_date(layout: &Layout, files: &SealedFiles, until: Hour) -> Re
     let recent: Vec<&Sealed> = files.files.iter().filter(is_recent).collect();
     let failed = |source| StoreError::Io { action: "write", path: layout.index(), source };
     complete::<Kept>(&storage, &recent).map_err(failed)?;
-    let begins = arrivals::begins(&files.files);
-    let with_arrivals: Vec<&Sealed> = recent.into_iter().filter(|file| file.partition.hour >= begins).collect();
-    complete::<Option<Arrivals>>(&storage, &with_arrivals).map_err(failed)?;
+    let begins = begins(&files.files);
+    let is_of_last_days = |file: &Sealed| begins.is_some_and(|begins| file.partition.hour >= begins);
+    let of_last_days: Vec<&Sealed> = recent.into_iter().filter(|file| is_of_last_days(file)).collect();
+    complete::<Option<Arrivals>>(&storage, &of_last_days).map_err(failed)?;
+    complete::<Option<WholeFile>>(&storage, &of_last_days).map_err(failed)?;
     let date = |file: &Sealed| file.partition.hour.date();
     let days = files.files.iter().map(date).collect();
-    let days_of_arrivals = files.files.iter().filter(|file| file.partition.hour >= begins).map(date).collect();
-    remove_others(&storage, |kind| if kind == Kind::Arrivals { &days_of_arrivals } else { &days }).map_err(failed)
+    let last_days = files.files.iter().filter(|file| is_of_last_days(file)).map(date).collect();
+    let is_of_last_days = |kind| matches!(kind, Kind::Arrivals | Kind::Compared);
+    remove_others(&storage, |kind| if is_of_last_days(kind) { &last_days } else { &days }).map_err(failed)
+}
+
+/// The first hour of the last days; `None` where there are no files.
+pub(super) fn begins(files: &[Sealed]) -> Option<Hour> {
+    let last_days = files.chunk_by(|a, b| day(a) == day(b)).rev().take(LAST_DAYS);
+    last_days.last().map(|of_day| day(&of_day[0]))
 }

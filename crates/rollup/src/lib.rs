@@ -8,6 +8,7 @@
 mod arrivals;
 mod bins;
 mod brief;
+mod compared;
 mod day_names;
 mod days;
 mod derive;
@@ -22,6 +23,10 @@ mod totals;
 
 pub use arrivals::{Arrivals, Minute, Producer};
 pub use bins::Bins;
+pub use compared::{
+    Clocks, Compared, ComparedRows, ErrorsRow, Hashes, JobsRow, Slots, TypeRow, WorkRow, hash_of_job, middle_of_step,
+};
+pub use days::Progress;
 pub use jobs::JobRollups;
 pub use kept::{Rollups, bring_up_to_date};
 pub use part::{date_of_file, file_name, together};

@@ -40,6 +40,11 @@ impl Names {
         self.names
     }
 
+    /// How many they are.
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
     /// The number of a name, which it has from now on.
     pub fn number(&mut self, text: &str) -> u32 {
         if let Some(number) = self.numbers.get(text) {

@@ -1,7 +1,8 @@
 //! The file of a day: what each of its files contributes, one record after the other.
 //!
-//! A record is added at the end, so that a collector never has to hold a day. One that was torn by a crash, or damaged,
-//! ends what can be read: what stood behind it is derived anew, and the day written anew.
+//! A record is added at the end. One that was torn by a crash, or damaged, ends what can be read: what stood behind it is
+//! derived anew, and the day written anew. Once there are many, they are put together into one and compressed, which
+//! takes a third off what is kept of a year.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -13,6 +14,13 @@ use emp_store::Hour;
 const MAGIC: &[u8; 8] = b"EMPROLL3";
 /// The length of what follows, its CRC-32, and whose it is.
 const HEAD_BYTES: usize = 16;
+
+/// Records that were put together have this number, and as many of them are left as they are.
+const BLOCK: u64 = u64::from_le_bytes(*b"EMPBLOCK");
+const LOOSE_MAX: usize = 32;
+const LEVEL: i32 = 6;
+/// What a day contributes takes no more by far.
+const BLOCK_BYTES_MAX: usize = 256 << 20;
 
 /// What a file contributes, encoded, under the number that the file has in [`super::kept`].
 pub(super) type Record = (u64, Vec<u8>);
@@ -26,23 +34,26 @@ pub(super) enum Kind {
     Jobs,
     /// When what each producer sent has arrived.
     Arrivals,
+    /// What they contribute to a comparison of two ranges.
+    Compared,
 }
 
 impl Kind {
-    const ALL: [Self; 3] = [Self::Events, Self::Jobs, Self::Arrivals];
+    const ALL: [Self; 4] = [Self::Events, Self::Jobs, Self::Arrivals, Self::Compared];
 
     const fn name_start(self) -> &'static str {
         match self {
             Self::Events => "rollups-",
             Self::Jobs => "jobs-",
             Self::Arrivals => "arrivals-",
+            Self::Compared => "compared-",
         }
     }
 
     /// Of the form in which it is kept.
     const fn version(self) -> u32 {
         match self {
-            Self::Events | Self::Arrivals => 3,
+            Self::Events | Self::Arrivals | Self::Compared => 3,
             Self::Jobs => 4,
         }
     }
@@ -94,7 +105,7 @@ pub(super) fn remove_others<'a>(storage: &Storage, days: impl Fn(Kind) -> &'a BT
 #[derive(Debug)]
 pub(super) struct Part {
     name: String,
-    /// The one that may be written to comes first.
+    /// Without blocks.
     copies: Vec<Vec<u8>>,
 }
 
@@ -102,7 +113,7 @@ impl Part {
     /// What is there of the day in which this hour lies.
     pub fn read(storage: &Storage, kind: Kind, day: Hour) -> Self {
         let name = kind.name(&day.date());
-        Self { copies: storage.read_each(&name).collect(), name }
+        Self { copies: storage.read_each(&name).map(unpacked).collect(), name }
     }
 
     /// Each record that is whole.
@@ -128,34 +139,61 @@ impl Part {
     }
 
     /// Adds records. Where most of what is there is of files that are not among `files` any more, or cannot be read,
-    /// the day is written anew.
+    /// or was added one by one, the day is written anew.
     pub fn add(&self, storage: &Storage, records: &[Record], files: &BTreeSet<u64>) -> io::Result<()> {
-        let own = self.copies.first().map_or(&[][..], Vec::as_slice);
-        let mut reader = Records::of(own);
-        let kept: Vec<(u64, &[u8])> = reader.by_ref().filter(|(file, _)| files.contains(file)).collect();
+        // Something may have been added since it was read. The one that may be written to comes first.
+        let own = storage.read_each(&self.name).next().unwrap_or_default();
+        let mut reader = Records::of(&own);
+        let loose = reader.by_ref().filter(|(number, _)| *number != BLOCK).count();
+        let is_whole = reader.is_at_end() && loose + records.len() <= LOOSE_MAX;
+        let own = unpacked(own);
+        let kept: Vec<(u64, &[u8])> = Records::of(&own).filter(|(file, _)| files.contains(file)).collect();
         let kept_bytes: usize = kept.iter().map(|(_, payload)| HEAD_BYTES + payload.len()).sum();
-        let is_whole = reader.is_at_end() && 2 * kept_bytes >= own.len().saturating_sub(MAGIC.len());
         let mut added = Vec::new();
         records.iter().try_for_each(|(file, payload)| write(&mut added, *file, payload))?;
-        if is_whole {
+        if is_whole && 2 * kept_bytes >= own.len().saturating_sub(MAGIC.len()) {
             return storage.append(&self.name, MAGIC, &added);
         }
+        let mut all = Vec::with_capacity(kept_bytes + added.len());
+        kept.iter().try_for_each(|(file, payload)| write(&mut all, *file, payload))?;
+        all.extend(added);
+        let block = zstd::bulk::compress(&all, LEVEL)?;
         storage.replace(&self.name, |out| {
             let mut out = io::BufWriter::new(out);
             out.write_all(MAGIC)?;
-            kept.iter().try_for_each(|(file, payload)| write(&mut out, *file, payload))?;
-            out.write_all(&added)?;
+            write(&mut out, BLOCK, &block)?;
             out.flush()
         })
     }
 }
 
+/// A file with the records of its blocks in place of these, as far as it is whole.
+fn unpacked(bytes: Vec<u8>) -> Vec<u8> {
+    if !Records::of(&bytes).any(|(number, _)| number == BLOCK) {
+        return bytes;
+    }
+    let mut all = MAGIC.to_vec();
+    for (number, payload) in Records::of(&bytes) {
+        if number != BLOCK {
+            // It was written, so it is not too long to be.
+            let _ = write(&mut all, number, payload);
+            continue;
+        }
+        // Its checksum says that it is what was compressed.
+        let length = zstd::bulk::Decompressor::upper_bound(payload).unwrap_or(BLOCK_BYTES_MAX);
+        all.extend(zstd::bulk::decompress(payload, length.min(BLOCK_BYTES_MAX)).unwrap_or_default());
+    }
+    all
+}
+
 /// The files of one day of several stores as one.
 pub fn together(files: &[Vec<u8>]) -> Vec<u8> {
     let mut all = MAGIC.to_vec();
-    for (file, payload) in files.iter().flat_map(|bytes| Records::of(bytes)) {
-        // It was written, so it is not too long to be.
-        let _ = write(&mut all, file, payload);
+    for bytes in files {
+        for (file, payload) in Records::of(&unpacked(bytes.clone())) {
+            // It was written, so it is not too long to be.
+            let _ = write(&mut all, file, payload);
+        }
     }
     all
 }

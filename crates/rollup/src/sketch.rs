@@ -84,7 +84,7 @@ pub(super) fn pull(bytes: &mut &[u8]) -> Option<u64> {
 }
 
 /// As bytes, not as a list of numbers: read in one go.
-mod bytes {
+pub(super) mod bytes {
     use std::fmt;
 
     use serde::de::{Error, Visitor};

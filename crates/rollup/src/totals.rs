@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use emp_catalog::Sealed;
 use emp_store::Layout;
 
-use super::days::fold;
+use super::days::{Progress, fold};
 use super::derive::{Kept, Rolled};
 use super::names::Names;
 use super::sketch::{Sketch, each_bin};
@@ -30,7 +30,7 @@ impl Totals {
         layout: &Layout,
         files: &[&Sealed],
         is_within: impl Fn(i64) -> bool + Sync,
-        progress: &(dyn Fn(usize, usize) + Sync),
+        progress: Progress<'_>,
     ) -> Self {
         let take = |adding: &mut Adding, position, kept| adding.take(position, kept, &is_within);
         let mut all = Adding::default();

@@ -3,16 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 
 use emp_findings::{ChangeKind, Direction, Test};
+use emp_query::{WorkRow, middle_of_step};
 use emp_statistics::{Counted, Part, clustered_rank_test, share_test};
 use emp_units as units;
 
 use super::candidate::{Candidate, finite, times};
 use super::ranges::Ranges;
-use super::tally::{Name, Names, Told};
+use super::tally::{Name, Names, Numbered};
 
-/// Durations are counted in steps of 2 %, from the smallest that is told apart on.
-const STEP: f64 = 1.02;
-const SMALLEST_MS: f64 = 0.01;
 /// Fewer durations on one side say nothing.
 const DURATIONS_MIN: u64 = 10;
 /// A median is worth telling that is so many times as long,
@@ -93,9 +91,40 @@ impl Lengths {
 /// How long each type of event takes, by connector; of those without one by `None`.
 pub(super) type ByType = BTreeMap<String, BTreeMap<Option<String>, Lengths>>;
 
-/// All durations of both ranges, while they are counted.
+/// All durations of both ranges, while they are counted: of each work in each two slots, by step.
 #[derive(Debug, Default)]
-pub(super) struct Durations(HashMap<(Work, u32, i32), u64>);
+pub(super) struct Durations(HashMap<(Work, u32), Steps>);
+
+/// How often each step occurs, from the first one that does.
+#[derive(Debug, Default)]
+struct Steps {
+    first: i32,
+    events: Vec<u32>,
+}
+
+impl Steps {
+    fn add(&mut self, step: i32, events: u64) {
+        if self.events.is_empty() {
+            self.first = step;
+        }
+        if step < self.first {
+            // No duration is more than some thousand steps below another one.
+            let more = (self.first - step).unsigned_abs() as usize;
+            self.events.splice(0..0, std::iter::repeat_n(0, more));
+            self.first = step;
+        }
+        let at = (step - self.first).unsigned_abs() as usize;
+        if at >= self.events.len() {
+            self.events.resize(at + 1, 0);
+        }
+        self.events[at] = self.events[at].saturating_add(u32::try_from(events).unwrap_or(u32::MAX));
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (i32, u64)> {
+        let steps = (self.first..).zip(&self.events);
+        steps.filter(|(_, events)| **events > 0).map(|(step, events)| (step, u64::from(*events)))
+    }
+}
 
 /// What took so long: a type of events by a connector, and by a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -117,23 +146,28 @@ pub(super) struct Took<'a> {
 }
 
 impl Durations {
-    pub fn add(&mut self, told: &Told<'_>) {
-        let Some(ms) = told.duration_ms else { return };
-        let work = Work { event_type: told.event_type, connector: told.connector, worker: told.worker };
-        let step = (ms.max(SMALLEST_MS).ln() / STEP.ln()).floor() as i32;
+    pub fn add(&mut self, slot: usize, row: &WorkRow, names: Numbered<'_>) {
+        let event_type = names.name(row.event_type);
+        let work = Work { event_type, connector: names.find(row.connector), worker: names.find(row.worker) };
         // There are a few hundred slots.
-        *self.0.entry((work, told.slot as u32 / 2, step)).or_default() += 1;
+        let steps = self.0.entry((work, slot as u32 / 2)).or_default();
+        row.each_step(|step, events| steps.add(step, events));
     }
 
     pub fn each<'a>(&'a self, names: &'a Names) -> impl Iterator<Item = Took<'a>> {
-        self.0.iter().map(|((work, pair, step), events)| Took {
-            event_type: names.text(work.event_type),
-            connector: work.connector.map(|name| names.text(name)),
-            worker: work.worker.map(|name| names.text(name)),
-            pair: *pair as usize,
-            ms: middle_of_step(*step),
-            events: *events,
-        })
+        let of_pair = |((work, pair), steps): (&'a (Work, u32), &'a Steps)| {
+            let (event_type, pair) = (names.text(work.event_type), *pair as usize);
+            let [connector, worker] = [work.connector, work.worker].map(|name| name.map(|name| names.text(name)));
+            steps.iter().map(move |(step, events)| Took {
+                event_type,
+                connector,
+                worker,
+                pair,
+                ms: middle_of_step(step),
+                events,
+            })
+        };
+        self.0.iter().flat_map(of_pair)
     }
 
     /// By type and connector, whoever the worker is.
@@ -146,11 +180,6 @@ impl Durations {
         }
         found
     }
-}
-
-/// In ms.
-fn middle_of_step(step: i32) -> f64 {
-    STEP.powf(f64::from(step) + 0.5)
 }
 
 /// Every type of event that has durations, tested as a whole and by connector.

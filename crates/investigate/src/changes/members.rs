@@ -9,7 +9,7 @@ use super::candidate::{Candidate, rounded};
 use super::earlier::{Earlier, absence};
 use super::ranges::Ranges;
 use super::series::Series;
-use super::tally::{Name, Names, Tally};
+use super::tally::{Name, Names, Numbered, Tally};
 use crate::investigation::InvestigationError;
 use crate::judge::clock;
 
@@ -73,8 +73,10 @@ pub(super) async fn members(
 pub(super) struct Heard(HashMap<(Name, usize), u64>);
 
 impl Heard {
-    pub fn add(&mut self, name: Name, slot: usize) {
-        *self.0.entry((name, slot)).or_default() += 1;
+    pub fn add(&mut self, slot: usize, events: &[(u32, u64)], names: Numbered<'_>) {
+        for (number, events) in events {
+            *self.0.entry((names.name(*number), slot)).or_default() += events;
+        }
     }
 
     fn members(&self, names: &Names, ranges: &Ranges) -> Vec<Member> {

@@ -98,11 +98,12 @@ impl ChangesQuestion {
 /// [`InvestigationError`] where the store cannot be read.
 pub async fn changes(engine: &Engine, question: &ChangesQuestion) -> Result<Changes, InvestigationError> {
     let (mut ranges, mut notes) = Ranges::within_store(engine, question.before, question.after).await?;
-    if let Some(nothing) = nothing_before(engine, question, &ranges, &notes).await? {
+    let before = tally::types_of_side(engine, &ranges.before).await?;
+    if let Some(nothing) = nothing_before(engine, question, (&ranges, &before), &notes).await? {
         return Ok(nothing);
     }
     notes.splice(0..0, ranges.put_right(engine).await?);
-    let tally = Tally::of(engine, &ranges).await?;
+    let tally = Tally::of(engine, &ranges, before).await?;
     let series = tally.series.all(&tally.names);
     let mut events = vec![0; ranges.slots()];
     for one in &series {
@@ -127,26 +128,21 @@ pub async fn changes(engine: &Engine, question: &ChangesQuestion) -> Result<Chan
 }
 
 /// The answer where the store has next to nothing of the earlier range: then the events of the later one need not be
-/// looked through.
+/// looked through. `before` is how many it has of each type.
 async fn nothing_before(
     engine: &Engine,
     question: &ChangesQuestion,
-    ranges: &Ranges,
+    (ranges, before): (&Ranges, &[(String, u64)]),
     notes: &[String],
 ) -> Result<Option<Changes>, InvestigationError> {
     let (asked_ms, covered_ms) =
         (question.before.1 - question.before.0, ranges.before.until_ms - ranges.before.since_ms);
-    let events = async |side: &Side| -> Result<u64, InvestigationError> {
-        let within = ranges.times.within(side.since_ms, side.until_ms);
-        let counted = Rows::ask(engine, &format!("select count(*) as events from events where {within}")).await?;
-        Ok(counted.map(|row| row.integer("events"))?.first().map_or(0, |events| events.unsigned_abs()))
-    };
     let is_little = covered_ms < asked_ms / COVERED_SHARE_MIN;
-    let before_events = events(&ranges.before).await?;
+    let before_events: u64 = before.iter().map(|(_, events)| events).sum();
     if before_events > 0 && !is_little {
         return Ok(None);
     }
-    let after_events = events(&ranges.after).await?;
+    let after_events = tally::types_of_side(engine, &ranges.after).await?.iter().map(|(_, events)| events).sum();
     let covered = emp_units::millis(covered_ms as f64);
     let mut said: Vec<String> = empty(before_events, after_events).collect();
     if before_events > 0 {

@@ -1,6 +1,8 @@
 //! The two ranges, cut into slots of one length.
 
-use emp_query::{Answer, Engine, HAPPENED_MS, happened_within, moment_literal};
+use std::sync::Arc;
+
+use emp_query::{Cut, Engine, HAPPENED_MS, happened_within, moment_literal};
 use emp_statistics::Slot;
 use emp_units as units;
 
@@ -158,10 +160,12 @@ impl Ranges {
         Rows::ask_within(engine, sql, self.ends()).await
     }
 
-    /// The same, of many rows, as they come.
-    pub async fn stream(&self, engine: &Engine, sql: &str) -> Result<Answer, InvestigationError> {
-        let (since_ms, until_ms) = self.ends();
-        Ok(engine.sql_within(sql, Some(since_ms), Some(until_ms)).await?)
+    /// As the engine takes them.
+    pub fn to_cut(&self) -> Cut {
+        let ranges = vec![(self.before.since_ms, self.before.until_ms), (self.after.since_ms, self.after.until_ms)];
+        let own = self.clone();
+        let slot_of = Arc::new(move |ms| own.slot_of(ms));
+        Cut { ranges, slot_of, put_right: self.times == Times::PutRight }
     }
 
     /// From the first moment of both to the last.

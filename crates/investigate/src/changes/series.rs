@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use emp_job::{Meaning, vocabulary};
+use emp_query::TypeRow;
 use emp_statistics::Slot;
 
 use super::ranges::{Ranges, slots};
-use super::tally::{Name, Names, Told};
+use super::tally::{Name, Names, Numbered};
 
 /// So many jobs of each range tell by how much there are more of them.
 const JOBS_MIN: u64 = 30;
@@ -81,15 +82,16 @@ impl SeriesCounts {
         Self { slots: ranges.slots(), series: HashMap::new() }
     }
 
-    pub fn add(&mut self, told: &Told<'_>) {
-        let series = self.series.entry((told.service, told.event_type)).or_insert_with(|| Series {
+    pub fn add(&mut self, slot: usize, row: &TypeRow, names: Numbered<'_>) {
+        let key = (names.name(row.service), names.name(row.event_type));
+        let series = self.series.entry(key).or_insert_with(|| Series {
             events: vec![0; self.slots],
             errors: vec![0; self.slots],
             ..Series::default()
         });
-        series.events[told.slot] += 1;
-        series.errors[told.slot] += u64::from(told.error.is_some());
-        series.of_jobs += u64::from(told.job.is_some());
+        series.events[slot] += row.events;
+        series.errors[slot] += row.errors;
+        series.of_jobs += row.of_jobs;
     }
 
     /// All of them, by service and type.

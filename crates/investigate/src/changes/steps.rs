@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use emp_findings::{ChangeKind, Direction};
 use emp_job::Meaning;
+use emp_query::JobsRow;
 use emp_statistics::Part;
 use emp_units as units;
 
@@ -14,7 +15,7 @@ use super::candidate::{Candidate, percent};
 use super::ranges::Ranges;
 use super::series::Series;
 use super::shares::Parts;
-use super::tally::{Name, Names, Tally, Told, types_of};
+use super::tally::{Name, Names, Numbered, Tally, types_of};
 
 /// Nineteen of twenty jobs have what is a step of their kind, in one of the ranges.
 const USUAL_SHARE: f64 = 0.95;
@@ -140,18 +141,26 @@ impl Jobs {
         Self { bits, begin, complete, jobs: HashMap::new(), zeros: 0 }
     }
 
-    pub fn add(&mut self, told: &Told<'_>, names: &Names) {
-        let Some(hash) = told.job.filter(|hash| hash.trailing_zeros() >= self.zeros) else { return };
-        let job = self.jobs.entry(hash).or_default();
-        job.steps |= self.bits.get(&told.event_type).copied().unwrap_or_default();
-        job.is_begun |= self.begin.contains(&told.event_type);
-        if self.complete.contains(&told.event_type) {
-            job.completed = job.completed.max(u16::try_from(told.slot).ok());
+    /// Jobs that have these types of events in a slot.
+    pub fn add(&mut self, slot: usize, row: &JobsRow, (numbered, names): (Numbered<'_>, &Names)) {
+        let types = || row.event_types.iter().map(|number| numbered.name(*number));
+        let steps = types().filter_map(|name| self.bits.get(&name)).fold(0, |all, bit| all | bit);
+        let is_begun = types().any(|name| self.begin.contains(&name));
+        let completed = types().any(|name| self.complete.contains(&name)).then(|| u16::try_from(slot).ok()).flatten();
+        let kind = numbered.name(row.kind);
+        for hash in row.jobs.iter() {
+            if hash.trailing_zeros() < self.zeros {
+                continue;
+            }
+            let job = self.jobs.entry(hash).or_default();
+            job.steps |= steps;
+            job.is_begun |= is_begun;
+            job.completed = job.completed.max(completed);
+            if kind != job.kind && names.text(kind) > names.text(job.kind) {
+                job.kind = kind;
+            }
         }
-        if let Some(kind) = told.kind.filter(|kind| names.text(*kind) > names.text(job.kind)) {
-            job.kind = kind;
-        }
-        if self.jobs.len() > JOBS_MAX {
+        while self.jobs.len() > JOBS_MAX {
             self.zeros += 1;
             let zeros = self.zeros;
             self.jobs.retain(|hash, _| hash.trailing_zeros() >= zeros);

@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use emp_findings::{ChangeKind, Direction, Test};
-use emp_query::{Engine, literal};
+use emp_query::{Engine, ErrorsRow, literal};
 use emp_statistics::{Slot, p_of_totals};
 use emp_units as units;
 
 use super::candidate::{Candidate, times};
 use super::earlier::{Earlier, absence};
-use super::ranges::{Ranges, Side};
+use super::ranges::{Ranges, Side, Times};
 use super::rates::count;
 use super::series::AllSeries;
-use super::tally::{Name, Names, Tally, Told};
+use super::tally::{Name, Names, Numbered, Tally};
 use crate::investigation::InvestigationError;
 
 /// What fewer events say in both ranges together is no change.
@@ -64,8 +64,9 @@ pub(super) async fn texts(
 }
 
 /// All errors of both ranges, while they are counted.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct ErrorCounts {
+    times: Times,
     kinds: HashMap<(Name, Name, Name), CountedKind>,
     /// Each slot of a kind with the jobs, or the minutes, that have one.
     units: HashSet<(usize, usize, u64)>,
@@ -80,19 +81,26 @@ struct CountedKind {
 }
 
 impl ErrorCounts {
-    pub fn add(&mut self, told: &Told<'_>) {
-        let Some(error) = &told.error else { return };
+    /// None yet, by those clocks.
+    pub fn new(times: Times) -> Self {
+        Self { times, kinds: HashMap::new(), units: HashSet::new() }
+    }
+
+    pub fn add(&mut self, slot: usize, row: &ErrorsRow, (numbered, names): (Numbered<'_>, &Names)) {
         let number = self.kinds.len();
-        let kind = self
-            .kinds
-            .entry((told.service, told.event_type, error.fingerprint))
-            .or_insert_with(|| CountedKind { number, example: error.text.to_owned(), events: BTreeMap::new() });
-        *kind.events.entry(told.slot).or_default() += 1;
+        let example = names.text(numbered.name(row.example));
+        let key = [row.service, row.event_type, row.fingerprint].map(|number| numbered.name(number));
+        let none_yet = || CountedKind { number, example: example.to_owned(), events: BTreeMap::new() };
+        let kind = self.kinds.entry(key.into()).or_insert_with(none_yet);
+        *kind.events.entry(slot).or_default() += row.events;
         // The same one, in whichever order they come.
-        if !error.text.is_empty() && (kind.example.is_empty() || error.text < kind.example.as_str()) {
-            error.text.clone_into(&mut kind.example);
+        if !example.is_empty() && (kind.example.is_empty() || example < kind.example.as_str()) {
+            example.clone_into(&mut kind.example);
         }
-        self.units.insert((kind.number, told.slot, told.job.unwrap_or(error.minute.unsigned_abs())));
+        let [as_sent, put_right] = &row.minutes;
+        let minutes = if self.times == Times::AsSent { as_sent } else { put_right };
+        let units = row.jobs.iter().chain(minutes.iter().map(|minute| minute.unsigned_abs()));
+        self.units.extend(units.map(|unit| (kind.number, slot, unit)));
     }
 
     fn all(&self, names: &Names, ranges: &Ranges) -> Vec<Errors> {

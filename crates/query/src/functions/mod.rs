@@ -47,8 +47,8 @@ pub(super) fn register(state: &mut SessionState) -> Result<()> {
     state.register_udf(Arc::new(happened_at(Arc::default())))?;
     state.register_udf(Arc::new(ScalarUDF::from(duration::FormatDuration::new())))?;
     state.register_udf(Arc::new(ScalarUDF::from(mentions::Mentions::new())))?;
-    for what in told::What::ALL {
-        state.register_udf(Arc::new(ScalarUDF::from(told::Told::new(what))))?;
+    for what in emp_job::Told::ALL {
+        state.register_udf(Arc::new(ScalarUDF::from(told::Function::new(what))))?;
     }
     state.register_function_rewrite(Arc::new(numbers::BesideNumbers))?;
     // Under DuckDB's name, too.

@@ -84,9 +84,9 @@ proptest! {
 fn of_the_last_days_they_are_kept_and_of_older_ones_they_are_read() {
     let store = TestStore::new();
     let day = 24 * HOUR;
-    let events: Vec<_> = (0..80_i64).map(|at| event(at * day / 2, "api", "job.created", "").seq(at as u64)).collect();
+    let events: Vec<_> = (0..140_i64).map(|at| event(at * day / 2, "api", "job.created", "").seq(at as u64)).collect();
     store.sealed(&events);
     assert_agree(&store, (i64::MIN, i64::MAX));
-    assert_eq!(kept(&store, NAME_START).len(), 32, "forty days have events");
+    assert_eq!(kept(&store, NAME_START).len(), 62, "seventy days have events");
     assert_agree(&store, (i64::MIN, i64::MAX));
 }

@@ -5,6 +5,7 @@
 mod arrivals;
 mod canned;
 mod closed_days;
+mod compared;
 mod damage;
 mod errors;
 mod figures;
