@@ -63,7 +63,7 @@ fn what_is_learned_about_a_read_only_store_is_kept_in_the_users_cache() {
     let kept: Vec<PathBuf> =
         fs::read_dir(cache.join("emp-events")).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(kept.len(), 1, "one folder for the store: {kept:?}");
-    assert!(kept[0].join("catalog.v2").is_file());
+    assert!(kept[0].join("catalog.v3").is_file());
     assert!(!store.join("_index").exists());
     ask();
 }
