@@ -9,7 +9,7 @@ use emp_query::{ErrorFigures, literal, moment_literal};
 
 use super::detect::HOUR_MS;
 use super::investigation::{Investigation, InvestigationError};
-use super::perf::has_many_events;
+use super::perf::{EVENTS_READ_MAX, has_many_events};
 
 /// Errors that are looked at, the newest.
 const EVENTS_MAX: usize = 200_000;
@@ -29,7 +29,7 @@ impl Investigation<'_> {
         (since_ms, until_ms): (i64, i64),
         parts: usize,
     ) -> Result<Vec<ErrorClass>, InvestigationError> {
-        if has_many_events(self.engine(), Some(since_ms), Some(until_ms))?
+        if has_many_events(self.engine(), Some(since_ms), Some(until_ms), EVENTS_READ_MAX)?
             && let Some(figures) = self.engine().error_figures(since_ms, until_ms).await?
         {
             return self.classes_of((since_ms, until_ms), figures, parts).await;

@@ -51,7 +51,7 @@ pub use check_names::{NameCheck, check_names};
 pub use clocks::{ByClocks, clocks_note, clocks_since};
 pub use histogram::{histogram, no_such_key, why_nothing};
 pub use investigation::{Investigation, InvestigationError};
-pub use perf::{EVENTS_READ_MAX, PerfQuestion, has_many_events, perf};
+pub use perf::{EVENTS_READ_MAX, EVENTS_WITH_CLOCKS_MAX, PerfQuestion, has_many_events, perf};
 pub use rows::Rows;
 pub use without_level::WithoutLevel;
 pub use workers_table::workers_table;

@@ -43,12 +43,11 @@ impl PerfQuestion {
     /// [`InvestigationError`] where the store cannot be read.
     pub fn is_approximate(&self, engine: &Engine) -> Result<bool, InvestigationError> {
         let is_of_hours = OF_HOURS.contains(&self.by.as_str());
-        Ok(!self.exact && is_of_hours && has_many_events(engine, self.since_ms, self.until_ms)?)
+        Ok(!self.exact && is_of_hours && has_many_events(engine, self.since_ms, self.until_ms, EVENTS_READ_MAX)?)
     }
 }
 
-/// May so many events have arrived in that range, ms since the epoch, that their quantiles are taken from what hours
-/// contribute?
+/// May more than so many events have arrived in that range, ms since the epoch?
 ///
 /// # Errors
 /// [`InvestigationError`] where the store cannot be read.
@@ -56,13 +55,17 @@ pub fn has_many_events(
     engine: &Engine,
     since_ms: Option<i64>,
     until_ms: Option<i64>,
+    events: u64,
 ) -> Result<bool, InvestigationError> {
     let (since_ms, until_ms) = (since_ms.unwrap_or(i64::MIN), until_ms.unwrap_or(i64::MAX));
-    Ok(engine.arrived_at_most(since_ms, until_ms)? > EVENTS_READ_MAX)
+    Ok(engine.arrived_at_most(since_ms, until_ms)? > events)
 }
 
-/// So many events are read, which takes a fifth of a second, and their quantiles are exact.
-pub const EVENTS_READ_MAX: u64 = 1_000_000;
+/// So many events are read, which takes a tenth of a second where each hour has few, and their quantiles are exact; of more
+/// they are taken from what is kept of files.
+pub const EVENTS_READ_MAX: u64 = 250_000;
+/// Of a range of more events, the clocks of its last week are told.
+pub const EVENTS_WITH_CLOCKS_MAX: u64 = 1_000_000;
 /// What hours tell apart.
 const OF_HOURS: [&str; 5] = ["event_type", "service", "level", "date", "hour"];
 const COLUMNS: [&str; 10] =

@@ -6,8 +6,8 @@ use jiff::tz::TimeZone;
 
 use emp_findings::{Changes, ErrorClass};
 use emp_investigate::{
-    ByClocks, ChangesQuestion, EVENTS_READ_MAX, Investigation, InvestigationError, PerfQuestion, Rows, WithoutLevel,
-    changes, clocks_note, clocks_since, has_many_events, perf,
+    ByClocks, ChangesQuestion, EVENTS_READ_MAX, EVENTS_WITH_CLOCKS_MAX, Investigation, InvestigationError,
+    PerfQuestion, Rows, WithoutLevel, changes, clocks_note, clocks_since, has_many_events, perf,
 };
 use emp_job::{Meaning, vocabulary};
 use emp_query::{Engine, canned_queries, find, literal, moment_literal};
@@ -91,7 +91,7 @@ fn in_range(question: &ReportQuestion) -> String {
 
 /// The function that tells quantiles of the range: within 0.1 % of very many events, from what hours contribute.
 fn quantile_of(engine: &Engine, question: &ReportQuestion) -> Result<&'static str, InvestigationError> {
-    Ok(match has_many_events(engine, Some(question.since_ms), Some(question.until_ms))? {
+    Ok(match has_many_events(engine, Some(question.since_ms), Some(question.until_ms), EVENTS_READ_MAX)? {
         true => "approx_quantile",
         false => "quantile_cont",
     })
@@ -139,7 +139,7 @@ async fn completeness(
         .await?
         .map(|row| Ok((row.integer("n")?, row.integer("first")?, row.integer("last")?)))?;
     let ends = ends.first().filter(|(n, ..)| *n > 0).map(|(_, first, last)| (*first, *last));
-    let has_many = has_many_events(engine, Some(question.since_ms), Some(question.until_ms))?;
+    let has_many = has_many_events(engine, Some(question.since_ms), Some(question.until_ms), EVENTS_WITH_CLOCKS_MAX)?;
     let since_ms = if has_many { clocks_since(Some(question.since_ms), question.until_ms) } else { question.since_ms };
     let range = [("since", since_ms), ("until", question.until_ms)];
     let range: Vec<(String, String)> = range.iter().map(|(name, ms)| ((*name).to_owned(), ms.to_string())).collect();

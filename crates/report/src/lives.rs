@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use emp_investigate::{InvestigationError, Rows, has_many_events};
+use emp_investigate::{EVENTS_READ_MAX, InvestigationError, Rows, has_many_events};
 use emp_query::{Engine, HAPPENED_MS, JobFigures, happened_within};
 use emp_statistics::quantile;
 
@@ -33,7 +33,7 @@ pub(super) fn lives_sql((since_ms, until_ms): (i64, i64)) -> String {
 impl Lives {
     pub async fn of(engine: &Engine, range: (i64, i64)) -> Result<Self, InvestigationError> {
         let mut lives = Self::default();
-        if has_many_events(engine, Some(range.0), Some(range.1))? {
+        if has_many_events(engine, Some(range.0), Some(range.1), EVENTS_READ_MAX)? {
             lives.figures = engine.job_figures(Some(range.0), Some(range.1)).await?;
             if lives.figures.is_some() {
                 return Ok(lives);

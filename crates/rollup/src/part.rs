@@ -17,7 +17,7 @@ const HEAD_BYTES: usize = 16;
 
 /// Records that were put together have this number, and as many of them are left as they are.
 const BLOCK: u64 = u64::from_le_bytes(*b"EMPBLOCK");
-const LOOSE_MAX: usize = 32;
+const LOOSE_MAX: usize = 16;
 const LEVEL: i32 = 6;
 /// What a day contributes takes no more by far.
 const BLOCK_BYTES_MAX: usize = 256 << 20;

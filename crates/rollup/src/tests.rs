@@ -1,8 +1,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use emp_catalog::Storage;
+use emp_store::{Hour, Layout};
 use proptest::prelude::*;
 
 use super::brief::Id;
+use super::part::{Kind, Part, Record, file_name};
 use super::sharing::{FILES_MAX, Found, Links};
 use super::sketch::{DROPPED_BITS, Sketch, each_bin};
 use super::{Bins, Durations, ErrorRow, HOUR_MS, LongEvent, LongJob, Spread, StepRows};
@@ -144,5 +147,37 @@ proptest! {
         let bytes = links.encode();
         prop_assert!(Links::decode(&bytes[..cut.min(bytes.len())]).is_none_or(|cut| cut.long.len() <= links.long.len()));
         prop_assert_eq!(Links::decode(&bytes), Some(links));
+    }
+
+    #[test]
+    fn records_are_there_however_often_some_are_added(
+        batches in prop::collection::vec(prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..30), 1..8),
+        torn in 0..9_usize,
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::new(folder.path());
+        let (storage, day) = (Storage::of(&layout), Hour::of_ms(0));
+        let mut expected: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
+        for (at, batch) in (0..).zip(batches) {
+            let records: Vec<Record> = (100 * at..).zip(batch).collect();
+            expected.extend(records.iter().cloned());
+            let live: BTreeSet<u64> = expected.keys().copied().collect();
+            let stale = Part::read(&storage, Kind::Events, day);
+            stale.add(&storage, &records[..records.len() / 2], &live).unwrap();
+            stale.add(&storage, &records[records.len() / 2..], &live).unwrap();
+            let part = Part::read(&storage, Kind::Events, day);
+            let found: BTreeMap<u64, Vec<u8>> = part.records().map(|(number, bytes)| (number, bytes.to_vec())).collect();
+            prop_assert_eq!(&found, &expected);
+        }
+        // What is torn is no longer there, and nothing else is.
+        let path = layout.index().join(file_name(&day.date()));
+        let mut bytes = std::fs::read(&path).unwrap();
+        prop_assert_eq!(Part::read(&storage, Kind::Events, day).records().count(), expected.len());
+        bytes.truncate(bytes.len().saturating_sub(torn));
+        std::fs::write(&path, bytes).unwrap();
+        let part = Part::read(&storage, Kind::Events, day);
+        prop_assert!(part.records().all(|(number, bytes)| expected[&number] == bytes));
+        part.add(&storage, &[(7_777, vec![1])], &BTreeSet::from([7_777])).unwrap();
+        prop_assert!(Part::read(&storage, Kind::Events, day).records().any(|(number, _)| number == 7_777));
     }
 }

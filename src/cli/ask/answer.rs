@@ -14,7 +14,8 @@ use serde::Serialize;
 use emp_collect::Lag;
 use emp_findings::Carried;
 use emp_investigate::{
-    ByClocks, EVENTS_READ_MAX, Investigation, WithoutLevel, clocks_note, clocks_since, has_many_events,
+    ByClocks, EVENTS_READ_MAX, EVENTS_WITH_CLOCKS_MAX, Investigation, WithoutLevel, clocks_note, clocks_since,
+    has_many_events,
 };
 use emp_prompt::clear;
 use emp_query::{
@@ -163,7 +164,9 @@ fn of_last_week(
         text.map(|(_, text)| moment(asking, text, now_ms)).transpose()
     };
     let (since_ms, until_ms) = (bound("since")?, bound("until")?);
-    if given.iter().all(|(name, _)| name != "job_id") && has_many_events(engine, since_ms, until_ms)? {
+    if given.iter().all(|(name, _)| name != "job_id")
+        && has_many_events(engine, since_ms, until_ms, EVENTS_WITH_CLOCKS_MAX)?
+    {
         given.push(("since".to_owned(), clocks_since(since_ms, until_ms.unwrap_or(now_ms)).to_string()));
     }
     Ok(given)
