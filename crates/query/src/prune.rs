@@ -18,23 +18,27 @@ use emp_store::{Hour, IdRange, Segment};
 
 use crate::functions::MENTIONS;
 
-/// The filters of a scan, as a question to what is known about files.
-pub(super) struct Pruner(Option<Arc<PruningPredicate>>);
+/// The filters of a scan, as questions to what is known about files: those about times alone come first, as they leave few
+/// files of a long store to the others, of which each compares as many texts as it has values.
+pub(super) struct Pruner(Vec<Arc<PruningPredicate>>);
 
 impl Pruner {
     /// A filter that says nothing about bounds skips nothing: no error.
     pub fn new(state: &dyn Session, schema: &SchemaRef, filters: &[Expr]) -> Self {
-        let predicate = conjunction(filters.iter().cloned()).and_then(|filter| {
+        let each = filters.iter().flat_map(split_conjunction).cloned();
+        let (of_bounds, others): (Vec<Expr>, Vec<Expr>) = each.partition(is_about_bounds);
+        let predicates = [of_bounds, others].into_iter().filter_map(|filters| {
+            let filter = conjunction(filters)?;
             let columns = DFSchema::try_from(Arc::clone(schema)).ok()?;
             let filter = state.create_physical_expr(filter, &columns).ok()?;
-            Self::of_physical(schema, filter).0
+            Some(Self::of_physical(schema, filter).0)
         });
-        Self(predicate)
+        Self(predicates.flatten().collect())
     }
 
     /// As [`Self::new`], for a filter that is bound to the columns already.
     pub fn of_physical(schema: &SchemaRef, filter: Arc<dyn PhysicalExpr>) -> Self {
-        Self(PruningPredicateBuilder::new().with_file_schema(Arc::clone(schema)).build(filter))
+        Self(PruningPredicateBuilder::new().with_file_schema(Arc::clone(schema)).build(filter).into_iter().collect())
     }
 
     /// Those of the sealed files that may hold rows that match.
@@ -58,17 +62,23 @@ impl Pruner {
         files: Vec<&'a T>,
         statistics: impl for<'b> Fn(&'b [&'a T]) -> FileStatistics<'b>,
     ) -> Vec<&'a T> {
-        let Some(predicate) = &self.0 else { return files };
-        if files.is_empty() {
-            return files;
-        }
-        let pruned = predicate.prune(&statistics(&files));
-        match pruned {
-            Ok(kept) => files.into_iter().zip(kept).filter_map(|(file, kept)| kept.then_some(file)).collect(),
-            // What cannot be judged is read.
-            Err(_) => files,
-        }
+        self.0.iter().fold(files, |files, predicate| {
+            if files.is_empty() {
+                return files;
+            }
+            let pruned = predicate.prune(&statistics(&files));
+            match pruned {
+                Ok(kept) => files.into_iter().zip(kept).filter_map(|(file, kept)| kept.then_some(file)).collect(),
+                // What cannot be judged is read.
+                Err(_) => files,
+            }
+        })
     }
+}
+
+/// Does a filter ask for nothing but columns whose least and greatest values are known?
+fn is_about_bounds(filter: &Expr) -> bool {
+    filter.column_refs().iter().all(|column| BOUNDED_COLUMNS.contains(&column.name.as_str()))
 }
 
 /// The bounds and values of some files, as far as they are known.
