@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use emp_event::EntryId;
 use emp_job::{History, JobEvent, Meaning, Offsets, Order, error_text, fingerprint, vocabulary};
+use emp_system::{all_threads, for_each_share, share};
 use emp_typical::Typical;
 
 use super::about::About;
@@ -56,6 +57,8 @@ struct Told {
     of_service: HashMap<Arc<str>, (Vec<EntryId>, Vec<EntryId>)>,
 }
 
+/// Fewer jobs are put together as soon by one thread.
+const JOBS_OF_THREAD_MIN: usize = 500;
 /// Events that are further apart are taken to have separate causes.
 const ABOUT_MS: i64 = 30 * 60_000;
 
@@ -160,11 +163,16 @@ impl Surroundings {
 
     fn known_histories(&self) -> &BTreeMap<Arc<str>, History> {
         self.histories.get_or_init(|| {
-            let history = |(job, events): (&Arc<str>, &Vec<usize>)| {
+            let history = |(job, events): &(&Arc<str>, &Vec<usize>)| {
                 let events = events.iter().map(|index| self.events[*index].clone()).collect();
-                Some((job.clone(), History::new(events, self.now_ms)?))
+                Some(((*job).clone(), History::new(events, self.now_ms)?))
             };
-            self.of_job.iter().filter_map(history).collect()
+            let jobs: Vec<(&Arc<str>, &Vec<usize>)> = self.of_job.iter().collect();
+            // A thread of its own is not worth it for few.
+            let size = share(jobs.len(), all_threads()).max(JOBS_OF_THREAD_MIN);
+            let histories =
+                for_each_share(jobs.chunks(size), |jobs| jobs.iter().filter_map(history).collect::<Vec<_>>());
+            histories.into_iter().flatten().collect()
         })
     }
 

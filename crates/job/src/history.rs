@@ -76,6 +76,9 @@ impl History {
         let job_type = job_type(&events, &meanings);
         let mut history = Self { events, meanings, course, now_ms, terminal, runs, spans, gaps: Vec::new(), job_type };
         history.gaps = history.find_gaps();
+        // Hundreds of thousands are held at once.
+        history.gaps.shrink_to_fit();
+        history.spans.shrink_to_fit();
         Some(history)
     }
 

@@ -1,6 +1,7 @@
 //! Whose clocks are behind in a range of time, for `happened_at()` and for whoever judges jobs: asked of the store once,
 //! told by one rule.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray as _, Int64Array, RecordBatch, StringArray};
@@ -45,8 +46,10 @@ pub(super) fn goes_by_clocks(sql: &str) -> bool {
     sql.contains(HAPPENED_AT) || sql.contains("transitions")
 }
 
-/// What was asked last, with its answer.
-pub(super) type KnownOffsets = Option<(Arrived, Arc<Offsets>)>;
+/// What was asked last, with its answers.
+pub(super) type KnownOffsets = VecDeque<(Arrived, Arc<Offsets>)>;
+/// So many ranges are asked about beside each other.
+const KNOWN_MAX: usize = 4;
 
 impl Engine {
     /// By how much clocks are behind for what happened in a range, ms since the epoch; of a long one in its last week.
@@ -58,12 +61,13 @@ impl Engine {
         let until_ms = until_ms.map_or(newest_ms, |until_ms| until_ms.min(newest_ms));
         let since_ms = since_ms.unwrap_or(i64::MIN).max(until_ms.saturating_sub(RANGE_MS_MAX));
         let arrived = (since_ms - BEFORE_MS, until_ms + AFTER_MS);
-        let known = lock(&self.offsets).clone();
-        if let Some((_, offsets)) = known.filter(|(of, _)| *of == arrived) {
-            return Ok(offsets);
+        if let Some((_, offsets)) = lock(&self.offsets).iter().find(|(of, _)| *of == arrived) {
+            return Ok(Arc::clone(offsets));
         }
         let offsets = Arc::new(self.ask_for_offsets(arrived).await?);
-        *lock(&self.offsets) = Some((arrived, Arc::clone(&offsets)));
+        let mut known = lock(&self.offsets);
+        known.push_front((arrived, Arc::clone(&offsets)));
+        known.truncate(KNOWN_MAX);
         Ok(offsets)
     }
 

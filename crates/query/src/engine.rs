@@ -45,7 +45,7 @@ pub struct Engine {
     pub(super) context: SessionContext,
     limits: Limits,
     pub(super) clock: Clock,
-    /// Whose clocks were behind in the range that was asked about last: several questions about one range go by them.
+    /// Whose clocks were behind in the ranges that were asked about last: several questions about one range go by them.
     pub(super) offsets: Mutex<KnownOffsets>,
     /// What is kept of jobs, once it was asked for.
     pub(super) job_rollups: Arc<Mutex<Option<KnownJobs>>>,

@@ -1,5 +1,7 @@
 //! Events as rows of the store.
 
+use std::collections::HashMap;
+
 use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, TimeUnit, TimestampMillisecondType};
@@ -28,14 +30,21 @@ pub struct EventsRead {
     /// Those so far.
     pub events: Vec<JobEvent>,
     texts: Texts,
+    /// What short JSON says that came already: many events say the same, and hold it once.
+    known: HashMap<Box<str>, Data>,
     member_bytes_max: usize,
 }
+
+/// Longer JSON hardly comes twice.
+const KNOWN_BYTES_MAX: usize = 128;
+/// So many are remembered; then it begins anew, as most of them may have come but once.
+const KNOWN_MAX: usize = 4_096;
 
 impl EventsRead {
     /// None yet. Of members of `data` that take more bytes than that, texts are cut and all else is left out.
     #[must_use]
     pub fn new(member_bytes_max: usize) -> Self {
-        Self { events: Vec::new(), texts: Texts::default(), member_bytes_max }
+        Self { events: Vec::new(), texts: Texts::default(), known: HashMap::new(), member_bytes_max }
     }
 
     /// Those of some more rows, which have the columns of [`EVENT_COLUMNS`].
@@ -66,7 +75,8 @@ impl EventsRead {
         let duration_ms = column_as(batch, "duration_ms", &DataType::Float64)?;
         for row in 0..batch.num_rows() {
             let millis = |column: &ArrayRef| column.as_primitive::<TimestampMillisecondType>().value(row);
-            let mut optional = |column: &ArrayRef| text_at(column, row).map(|text| self.texts.shared(text));
+            let texts = &mut self.texts;
+            let mut optional = |column: &ArrayRef| text_at(column, row).map(|text| texts.shared(text));
             let is_stated = duration_ms.is_valid(row);
             let fields = EventFields {
                 id: text_at(&id, row).and_then(|id| id.parse().ok()).unwrap_or(EntryId::ZERO),
@@ -83,11 +93,26 @@ impl EventsRead {
                 user_id: optional(&user_id),
                 duration_ms: is_stated.then(|| duration_ms.as_primitive::<Float64Type>().value(row)),
                 // A row that was made by hand may hold anything there.
-                data: Data::in_brief(text_at(&data, row).unwrap_or_default(), &mut self.texts, self.member_bytes_max),
+                data: self.data(text_at(&data, row).unwrap_or_default()),
             };
             self.events.push(fields.into());
         }
         Ok(())
+    }
+
+    /// What is known of short JSON, else what it says.
+    fn data(&mut self, json: &str) -> Data {
+        if let Some(known) = self.known.get(json) {
+            return known.clone();
+        }
+        let data = Data::in_brief(json, &mut self.texts, self.member_bytes_max);
+        if json.len() <= KNOWN_BYTES_MAX {
+            if self.known.len() == KNOWN_MAX {
+                self.known.clear();
+            }
+            self.known.insert(json.into(), data.clone());
+        }
+        data
     }
 }
 

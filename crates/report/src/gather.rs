@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::tz::TimeZone;
 
-use emp_findings::{Changes, ErrorClass};
+use emp_findings::{Anomalies, Changes, ErrorClass, Judged};
 use emp_investigate::{
     ByClocks, ChangesQuestion, EVENTS_READ_MAX, EVENTS_WITH_CLOCKS_MAX, Investigation, InvestigationError,
     PerfQuestion, Rows, WithoutLevel, changes, clocks_note, clocks_since, has_many_events, perf,
@@ -43,31 +43,90 @@ impl Report {
         zone: TimeZone,
     ) -> Result<Self, InvestigationError> {
         let engine = investigation.engine();
-        let (range, range_before) =
-            ((question.since_ms, question.until_ms), (question.against_ms, question.against_until_ms()));
-        let mut lives = Lives::of(engine, range).await?;
-        let longest = lives.take_longest();
-        let rates = rates(engine, &question).await?;
-        let latencies = latencies(engine, &question, investigation.now_ms()).await?;
+        // Side by side: each of them waits for threads that read, and none needs another's answer.
+        let (counts, jobs, wrong, changes) = futures::try_join!(
+            Counts::of(engine, &question, investigation.now_ms()),
+            OfJobs::of(investigation, &question),
+            wrong(investigation),
+            what_changed(engine, &question),
+        )?;
+        let (judged, anomalies) = wrong;
+        let Counts { rates, latencies, completeness, course } = counts;
+        let OfJobs { totals, before, handoffs, jobs, gaps, errors } = jobs;
         Ok(Self {
             question,
             now_ms: investigation.now_ms(),
             zone,
-            totals: totals(engine, range, lives).await?,
-            before: totals(engine, range_before, Lives::of(engine, range_before).await?).await?,
-            completeness: completeness(engine, &question, &rates.content).await?,
-            judged: investigation.diagnose_all(investigation.now_ms() - HOUR_MS).await?,
-            anomalies: investigation.anomalies().await?,
-            changes: what_changed(engine, &question).await?,
-            course: course(engine, &question, &latencies.content).await?,
-            handoffs: handoffs(engine, &question).await?,
-            jobs: slow_jobs(investigation, &question, longest).await?,
-            gaps: gaps(engine, &question).await?,
-            errors: errors(investigation, &question).await?,
+            totals,
+            before,
+            completeness,
+            judged,
+            anomalies,
+            changes,
+            course,
+            handoffs,
+            jobs,
+            gaps,
+            errors,
             rates,
             latencies,
         })
     }
+}
+
+/// What is told by counting events and how long they took.
+struct Counts {
+    rates: Section<Rates>,
+    latencies: Section<Vec<Latency>>,
+    completeness: Completeness,
+    course: Section<Course>,
+}
+
+impl Counts {
+    async fn of(engine: &Engine, question: &ReportQuestion, now_ms: i64) -> Result<Self, InvestigationError> {
+        let rates = rates(engine, question).await?;
+        let latencies = latencies(engine, question, now_ms).await?;
+        let completeness = completeness(engine, question, &rates.content).await?;
+        let course = course(engine, question, &latencies.content).await?;
+        Ok(Self { rates, latencies, completeness, course })
+    }
+}
+
+/// What is told by the steps of jobs.
+struct OfJobs {
+    totals: Totals,
+    before: Totals,
+    handoffs: Section<Vec<Handoff>>,
+    jobs: Section<Vec<SlowJob>>,
+    gaps: Section<Vec<GapClass>>,
+    errors: Section<Vec<ErrorClass>>,
+}
+
+impl OfJobs {
+    async fn of(investigation: &Investigation<'_>, question: &ReportQuestion) -> Result<Self, InvestigationError> {
+        let engine = investigation.engine();
+        let range = (question.since_ms, question.until_ms);
+        let range_before = (question.against_ms, question.against_until_ms());
+        // What is kept of jobs is read once for all that follow, which are answered side by side.
+        let mut lives = Lives::of(engine, range).await?;
+        let longest = lives.take_longest();
+        let before = async { totals(engine, range_before, Lives::of(engine, range_before).await?).await };
+        let (totals, before, handoffs, jobs, gaps, errors) = futures::try_join!(
+            totals(engine, range, lives),
+            before,
+            handoffs(engine, question),
+            slow_jobs(investigation, question, longest),
+            gaps(engine, question),
+            errors(investigation, question),
+        )?;
+        Ok(Self { totals, before, handoffs, jobs, gaps, errors })
+    }
+}
+
+/// The jobs of the last hour with which something is wrong, and what is unusual now: both look at the same events.
+async fn wrong(investigation: &Investigation<'_>) -> Result<(Judged, Anomalies), InvestigationError> {
+    let judged = investigation.diagnose_all(investigation.now_ms() - HOUR_MS).await?;
+    Ok((judged, investigation.anomalies().await?))
 }
 
 /// What is different from the earlier range; `None` where there is no such range.
