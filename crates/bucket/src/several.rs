@@ -12,6 +12,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use emp_catalog::Storage;
 use emp_rollup::date_of_file;
 use emp_store::{Away, Layout, Partition, ReadAt, write_derived};
+use emp_system::at_once;
 
 use super::address::Address;
 use super::behind::with_archive;
@@ -105,17 +106,6 @@ fn stores_below(address: &Address, expected: Expected) -> Result<Vec<Store>, Buc
         }
     }
     Ok(stores)
-}
-
-fn at_once<T: Sync, R: Send>(all: &[T], open: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let open = &open;
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = all.iter().map(|one| scope.spawn(move || open(one))).collect();
-        let join = |thread: std::thread::ScopedJoinHandle<'_, R>| {
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        threads.into_iter().map(join).collect()
-    })
 }
 
 /// These stores as one layout.

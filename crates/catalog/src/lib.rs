@@ -39,13 +39,12 @@ pub use shared::SharedJobs;
 pub use summary::Times;
 pub use values::VALUE_COLUMNS;
 
-use emp_system::{all_threads, for_each_share, share};
+use emp_system::{all_threads, at_once, for_each_share, share};
 use facts::Knowledge;
 use folders::KnownFile;
 use head::Looked;
 use saved::Saved;
 pub use saved::{Storage, whole_body, with_checksum};
-use sealed::at_once;
 
 use emp_store::{Away, Hour, Layout, Partition, Released, StoreError, listed_before, visible_partitions};
 

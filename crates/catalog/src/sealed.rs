@@ -11,6 +11,7 @@ use super::saved::Storage;
 use super::shared::{BrokenRun, ChosenFiles, SharedJobs};
 use super::values::{VALUE_COLUMNS, ValueNumbers, Values};
 use emp_store::{Away, Partition};
+use emp_system::at_once;
 
 /// So many reads from somewhere else are under way at the same time.
 const AT_ONCE: usize = 64;
@@ -243,18 +244,6 @@ fn known_of<'a>(catalog: &'a Catalog, partitions: &[Partition]) -> Vec<Option<&'
         }
     }
     known
-}
-
-/// Does what may have to wait for a line to somewhere else, for all of them at the same time.
-pub(super) fn at_once<T: Sync, R: Send>(all: &[T], wait: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let wait = &wait;
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = all.iter().map(|one| scope.spawn(move || wait(one))).collect();
-        let join = |thread: std::thread::ScopedJoinHandle<'_, R>| {
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        threads.into_iter().map(join).collect()
-    })
 }
 
 /// Which numbers of their run these files have.

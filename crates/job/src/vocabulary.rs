@@ -211,7 +211,8 @@ impl Vocabulary {
         let mut lines: Vec<String> = self.meanings.iter().map(|(name, (of, _))| format!("{name}={of:?}\n")).collect();
         lines.extend(self.begins.iter().map(|word| format!("begins {word}\n")));
         lines.extend(self.ends.iter().map(|word| format!("ends {word}\n")));
-        lines.push(format!("kind {:?}\n", self.keys(Named::JobType)));
+        let named = [Named::Connector, Named::Queue, Named::JobType, Named::Error, Named::Parent];
+        lines.extend(named.map(|named| format!("{named:?} {:?}\n", self.keys(named))));
         lines.sort_unstable();
         // FNV-1a: a few thousand bytes, once a process.
         lines

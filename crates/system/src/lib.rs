@@ -8,5 +8,5 @@ mod user_folder;
 
 pub use backoff::Backoff;
 pub use closed_pipe::is_closed_pipe;
-pub use threads::{all_threads, for_each_share, share};
+pub use threads::{all_threads, at_once, for_each_share, share};
 pub use user_folder::user_folder;

@@ -25,3 +25,8 @@ pub fn for_each_share<S: Send, R: Send>(
         tasks.into_iter().map(|task| task.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
     })
 }
+
+/// Does what may have to wait, as for a line to somewhere else, for all of these at the same time; the results in their order.
+pub fn at_once<'a, T: Sync, R: Send>(all: &'a [T], wait: impl Fn(&'a T) -> R + Sync) -> Vec<R> {
+    for_each_share(all.iter(), wait)
+}

@@ -24,6 +24,12 @@ fn a_team_adds_its_own_words_and_changes_what_others_mean() {
     assert_eq!(spoken.meaning("job.scheduled"), Some(Meaning::Queued));
     assert!(spoken.ends_work("sealed") && spoken.ends_work("completed"));
     assert_ne!(spoken.fingerprint(), before);
+    // What data say lies under keys, and is learned, too.
+    for named in ["connector", "queue", "job_type", "error", "parent"] {
+        let mut spoken = Vocabulary::plain().unwrap();
+        spoken.add(&format!("[keys]\n{named} = ['ourOwnKey']")).unwrap();
+        assert_ne!(spoken.fingerprint(), before, "{named}");
+    }
     assert_eq!(Vocabulary::plain().unwrap().fingerprint(), before);
 }
 

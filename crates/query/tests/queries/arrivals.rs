@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::happenings::{Change, change, go_through, kept};
+use crate::happenings::{CHANGES, change, go_through, kept};
 use crate::support::*;
 
 const HOURS: i64 = 30;
@@ -11,16 +11,6 @@ const SENDERS: [&str; 4] =
     ["{}", r#"{"workerId":"w1","machineId":"m1"}"#, r#"{"workerId":"w2"}"#, r#"{"machineId":"m1"}"#];
 const SERVICES: [&str; 2] = ["api", "worker"];
 const NAME_START: &str = "arrivals-";
-
-const CHANGES: [Change; 7] = [
-    Change::Compacted,
-    Change::LateEvents,
-    Change::FileGone,
-    Change::FileDamaged,
-    Change::KeptGone,
-    Change::KeptDamaged,
-    Change::KeptCutShort,
-];
 
 fn events() -> impl Strategy<Value = Vec<TestEvent>> {
     let ahead = prop_oneof![4 => -50..50_i64, 1 => -5 * HOUR..0, 1 => 0..HOUR];

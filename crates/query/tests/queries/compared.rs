@@ -9,7 +9,7 @@ use emp_event::Level;
 use emp_query::{Compared, Cut, HAPPENED_MS};
 use emp_rollup::hash_of_job;
 
-use crate::happenings::{Change, change, go_through, kept};
+use crate::happenings::{CHANGES, change, go_through, kept};
 use crate::support::*;
 
 const HOURS: i64 = 30;
@@ -24,16 +24,6 @@ const DATA: [&str; 6] = [
     r#"{"machineId":"m1","durationMs":90000.5,"jobType":"large"}"#,
     r#"{"workerId":"","jobType":""}"#,
     r#"{"workerId":"w1","durationMs":1201,"jobType":"\u006carge"}"#,
-];
-
-const CHANGES: [Change; 7] = [
-    Change::Compacted,
-    Change::LateEvents,
-    Change::FileGone,
-    Change::FileDamaged,
-    Change::KeptGone,
-    Change::KeptDamaged,
-    Change::KeptCutShort,
 ];
 
 fn events() -> impl Strategy<Value = Vec<TestEvent>> {

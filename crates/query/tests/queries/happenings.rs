@@ -18,6 +18,17 @@ pub enum Change {
     KeptCutShort,
 }
 
+/// All of them.
+pub const CHANGES: [Change; 7] = [
+    Change::Compacted,
+    Change::LateEvents,
+    Change::FileGone,
+    Change::FileDamaged,
+    Change::KeptGone,
+    Change::KeptDamaged,
+    Change::KeptCutShort,
+];
+
 /// One of them, as often as another.
 pub fn change(among: &'static [Change]) -> impl Strategy<Value = Change> {
     prop::sample::select(among)

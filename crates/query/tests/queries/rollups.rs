@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use emp_event::Level;
 use emp_query::{Engine, Learning, OnLearning, Settings};
 
-use crate::happenings::{Change, change, go_through, kept};
+use crate::happenings::{CHANGES, change, go_through, kept};
 use crate::support::*;
 
 const HOURS: i64 = 40;
@@ -106,17 +106,6 @@ fn assert_agree(store: &TestStore, [rolled, read]: &[String; 2]) {
 
 /// How the files begin in which that is kept.
 const NAME_START: &str = "rollups-";
-
-/// What happens to a store here.
-const CHANGES: [Change; 7] = [
-    Change::Compacted,
-    Change::LateEvents,
-    Change::FileGone,
-    Change::FileDamaged,
-    Change::KeptGone,
-    Change::KeptDamaged,
-    Change::KeptCutShort,
-];
 
 fn rollups(store: &TestStore) -> Vec<PathBuf> {
     kept(store, NAME_START)

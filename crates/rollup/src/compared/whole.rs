@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use emp_catalog::Sealed;
-use emp_job::{Named, Offsets, vocabulary};
+use emp_job::{Offsets, vocabulary};
 use emp_store::Partition;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -73,13 +73,7 @@ impl Contribution for Option<Whole> {
 /// By its keys data tell of connectors, kinds of jobs and errors, and its types begin jobs.
 fn by_vocabulary() -> u64 {
     static NUMBER: OnceLock<u64> = OnceLock::new();
-    *NUMBER.get_or_init(|| {
-        let vocabulary = vocabulary();
-        let keys = [Named::Connector, Named::Error].map(|named| vocabulary.keys(named).join("\n"));
-        let mut bytes = keys.join("\n\n").into_bytes();
-        bytes.extend(vocabulary.fingerprint().to_le_bytes());
-        xxh3_64(&bytes)
-    })
+    *NUMBER.get_or_init(|| vocabulary().fingerprint())
 }
 
 type Encoded = ((i64, i64), Vec<NameHash>, ComparedRows);
