@@ -6,13 +6,14 @@ use jiff::tz::TimeZone;
 
 use emp_findings::{Anomalies, Changes, ErrorClass, Judged};
 use emp_investigate::{
-    ByClocks, ChangesQuestion, EVENTS_READ_MAX, EVENTS_WITH_CLOCKS_MAX, Investigation, InvestigationError,
-    PerfQuestion, Rows, WithoutLevel, changes, clocks_note, clocks_since, has_many_events, perf,
+    ChangesQuestion, EVENTS_READ_MAX, Investigation, InvestigationError, PerfQuestion, Rows, changes, has_many_events,
+    perf,
 };
 use emp_job::{Meaning, vocabulary};
 use emp_query::{Engine, canned_queries, find, literal, moment_literal};
 use emp_units::bucket_ms;
 
+use super::completeness::completeness;
 use super::data::{
     Completeness, Course, GapClass, Handoff, Latency, Rates, Report, ReportQuestion, Section, SlowJob, Totals,
 };
@@ -43,16 +44,16 @@ impl Report {
         zone: TimeZone,
     ) -> Result<Self, InvestigationError> {
         let engine = investigation.engine();
-        // Side by side: each of them waits for threads that read, and none needs another's answer.
-        let (counts, jobs, wrong, changes) = futures::try_join!(
-            Counts::of(engine, &question, investigation.now_ms()),
-            OfJobs::of(investigation, &question),
-            wrong(investigation),
-            what_changed(engine, &question),
+        let mut lives = Lives::of(engine, (question.since_ms, question.until_ms)).await?;
+        let longest = lives.take_longest();
+        // Side by side, as each waits for threads that read. What reads the data of events does it one after the other: these
+        // may be large.
+        let (counts, data) = futures::try_join!(
+            Counts::of(engine, &question, lives, investigation.now_ms()),
+            OfData::of(investigation, &question, longest),
         )?;
-        let (judged, anomalies) = wrong;
-        let Counts { rates, latencies, completeness, course } = counts;
-        let OfJobs { totals, before, handoffs, jobs, gaps, errors } = jobs;
+        let Counts { rates, latencies, completeness, course, totals, before, handoffs, gaps } = counts;
+        let OfData { judged, anomalies, changes, errors, jobs } = data;
         Ok(Self {
             question,
             now_ms: investigation.now_ms(),
@@ -74,59 +75,65 @@ impl Report {
     }
 }
 
-/// What is told by counting events and how long they took.
+/// What is told by counting events, how long they took, and the steps of jobs.
 struct Counts {
     rates: Section<Rates>,
     latencies: Section<Vec<Latency>>,
     completeness: Completeness,
     course: Section<Course>,
-}
-
-impl Counts {
-    async fn of(engine: &Engine, question: &ReportQuestion, now_ms: i64) -> Result<Self, InvestigationError> {
-        let rates = rates(engine, question).await?;
-        let latencies = latencies(engine, question, now_ms).await?;
-        let completeness = completeness(engine, question, &rates.content).await?;
-        let course = course(engine, question, &latencies.content).await?;
-        Ok(Self { rates, latencies, completeness, course })
-    }
-}
-
-/// What is told by the steps of jobs.
-struct OfJobs {
     totals: Totals,
     before: Totals,
     handoffs: Section<Vec<Handoff>>,
-    jobs: Section<Vec<SlowJob>>,
     gaps: Section<Vec<GapClass>>,
-    errors: Section<Vec<ErrorClass>>,
 }
 
-impl OfJobs {
-    async fn of(investigation: &Investigation<'_>, question: &ReportQuestion) -> Result<Self, InvestigationError> {
-        let engine = investigation.engine();
-        let range = (question.since_ms, question.until_ms);
+impl Counts {
+    async fn of(
+        engine: &Engine,
+        question: &ReportQuestion,
+        lives: Lives,
+        now_ms: i64,
+    ) -> Result<Self, InvestigationError> {
         let range_before = (question.against_ms, question.against_until_ms());
-        // What is kept of jobs is read once for all that follow, which are answered side by side.
-        let mut lives = Lives::of(engine, range).await?;
-        let longest = lives.take_longest();
-        let before = async { totals(engine, range_before, Lives::of(engine, range_before).await?).await };
-        let (totals, before, handoffs, jobs, gaps, errors) = futures::try_join!(
-            totals(engine, range, lives),
-            before,
-            handoffs(engine, question),
-            slow_jobs(investigation, question, longest),
-            gaps(engine, question),
-            errors(investigation, question),
-        )?;
-        Ok(Self { totals, before, handoffs, jobs, gaps, errors })
+        let rates = rates(engine, question).await?;
+        let latencies = latencies(engine, question, now_ms).await?;
+        Ok(Self {
+            completeness: completeness(engine, question, &rates.content).await?,
+            course: course(engine, question, &latencies.content).await?,
+            totals: totals(engine, (question.since_ms, question.until_ms), lives).await?,
+            before: totals(engine, range_before, Lives::of(engine, range_before).await?).await?,
+            handoffs: handoffs(engine, question).await?,
+            gaps: gaps(engine, question).await?,
+            rates,
+            latencies,
+        })
     }
 }
 
-/// The jobs of the last hour with which something is wrong, and what is unusual now: both look at the same events.
-async fn wrong(investigation: &Investigation<'_>) -> Result<(Judged, Anomalies), InvestigationError> {
-    let judged = investigation.diagnose_all(investigation.now_ms() - HOUR_MS).await?;
-    Ok((judged, investigation.anomalies().await?))
+/// What is told by what events say.
+struct OfData {
+    judged: Judged,
+    anomalies: Anomalies,
+    changes: Option<Changes>,
+    errors: Section<Vec<ErrorClass>>,
+    jobs: Section<Vec<SlowJob>>,
+}
+
+impl OfData {
+    async fn of(
+        investigation: &Investigation<'_>,
+        question: &ReportQuestion,
+        longest: Vec<String>,
+    ) -> Result<Self, InvestigationError> {
+        Ok(Self {
+            // The jobs of the last hour with which something is wrong, and what is unusual now: both look at the same events.
+            judged: investigation.diagnose_all(investigation.now_ms() - HOUR_MS).await?,
+            anomalies: investigation.anomalies().await?,
+            changes: what_changed(investigation.engine(), question).await?,
+            errors: errors(investigation, question).await?,
+            jobs: slow_jobs(investigation, question, longest).await?,
+        })
+    }
 }
 
 /// What is different from the earlier range; `None` where there is no such range.
@@ -144,7 +151,7 @@ fn within(since_ms: i64, until_ms: i64) -> String {
 }
 
 /// The condition that an event is of the report's range.
-fn in_range(question: &ReportQuestion) -> String {
+pub(super) fn in_range(question: &ReportQuestion) -> String {
     within(question.since_ms, question.until_ms)
 }
 
@@ -178,57 +185,6 @@ async fn totals(
     let (jobs, job_p50_ms, job_p95_ms) = (lives.jobs(), lives.quantile(0.5), lives.quantile(0.95));
     let first_ms = (events > 0).then_some(first_ms);
     Ok(Totals { events, jobs, completed, failed, errors, job_p50_ms, job_p95_ms, first_ms })
-}
-
-async fn completeness(
-    engine: &Engine,
-    question: &ReportQuestion,
-    rates: &Rates,
-) -> Result<Completeness, InvestigationError> {
-    let noticed = in_range(question).replace("timestamp ", "noticed_at ");
-    let one = async |sql: String| -> Result<i64, InvestigationError> {
-        Ok(Rows::ask(engine, &sql).await?.map(|row| row.integer("n"))?.first().copied().unwrap_or(0))
-    };
-    let sql = format!(
-        "select count(*) as n, cast(min(timestamp) as bigint) as first, cast(max(timestamp) as bigint) as last \
-         from events where {}",
-        in_range(question)
-    );
-    let ends = Rows::ask(engine, &sql)
-        .await?
-        .map(|row| Ok((row.integer("n")?, row.integer("first")?, row.integer("last")?)))?;
-    let ends = ends.first().filter(|(n, ..)| *n > 0).map(|(_, first, last)| (*first, *last));
-    let has_many = has_many_events(engine, Some(question.since_ms), Some(question.until_ms), EVENTS_WITH_CLOCKS_MAX)?;
-    let since_ms = if has_many { clocks_since(Some(question.since_ms), question.until_ms) } else { question.since_ms };
-    let range = [("since", since_ms), ("until", question.until_ms)];
-    let range: Vec<(String, String)> = range.iter().map(|(name, ms)| ((*name).to_owned(), ms.to_string())).collect();
-    Ok(Completeness {
-        clocks: clocks_note(engine, &range, ByClocks::Corrected).await?,
-        lost: one(format!("select coalesce(sum(lost), 0) as n from losses where {noticed}")).await?,
-        quarantined: one(format!("select count(*) as n from quarantine where {noticed}")).await?,
-        without_level: WithoutLevel::of_range(engine, Some(question.since_ms), Some(question.until_ms)).await?.note(),
-        empty: ends.map(|ends| empty_stretches(rates, ends)).unwrap_or_default(),
-        ends,
-    })
-}
-
-/// Buckets without any event, adjacent ones put together.
-fn empty_stretches(rates: &Rates, (first_ms, last_ms): (i64, i64)) -> Vec<(i64, i64)> {
-    let buckets = rates.services.first().map_or(0, |(_, values)| values.len());
-    let mut empty: Vec<(i64, i64)> = Vec::new();
-    for bucket in 0..buckets {
-        let from_ms = rates.from_ms + bucket as i64 * rates.bucket_ms;
-        let until_ms = from_ms + rates.bucket_ms;
-        let is_empty = rates.services.iter().all(|(_, values)| values[bucket] == 0.0);
-        if !is_empty || until_ms <= first_ms || from_ms > last_ms {
-            continue;
-        }
-        match empty.last_mut().filter(|(_, until)| *until == from_ms) {
-            Some((_, until)) => *until = until_ms,
-            None => empty.push((from_ms, until_ms)),
-        }
-    }
-    empty
 }
 
 async fn rates(engine: &Engine, question: &ReportQuestion) -> Result<Section<Rates>, InvestigationError> {

@@ -9,6 +9,7 @@
 
 mod axis;
 mod charts;
+mod completeness;
 mod data;
 mod gather;
 mod html;

@@ -1,7 +1,7 @@
 //! What whole stores contribute, where nobody asks hour by hour: the rows of a type, service and level are put together
 //! while they are read, so that a year of hours takes no more memory than one.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use emp_catalog::Sealed;
 use emp_store::Layout;
@@ -9,7 +9,7 @@ use emp_store::Layout;
 use super::days::{Progress, fold};
 use super::derive::{Kept, Rolled};
 use super::names::Names;
-use super::sketch::{Sketch, each_bin};
+use super::sketch::{DROPPED_BITS, Sketch, each_bin};
 use super::{Durations, NAMES, Row};
 
 /// What the files of one look at a store contribute, all hours of a range as one.
@@ -145,32 +145,41 @@ impl Group {
 
 /// Bins of one power of two, of which a sketch keeps nine digits.
 const PAGE: u32 = 1 << 9;
+/// Bins of all durations.
+const BINS: u32 = 1 << (64 - DROPPED_BITS);
 
-/// The bins of many sketches, by pages: durations lie close together, and a page takes no search for each of them.
+/// The bins of many sketches, by pages: durations lie close together, and most pages are never there.
 #[derive(Default)]
-struct Bins(BTreeMap<u32, Box<[u64; PAGE as usize]>>);
+struct Bins(Vec<Option<Box<[u64; PAGE as usize]>>>);
 
 impl Bins {
     fn add_all(&mut self, sketch: &Sketch) {
-        each_bin(sketch.as_bytes(), |bin, count| self.page(bin / PAGE)[(bin % PAGE) as usize] += count);
+        each_bin(sketch.as_bytes(), |bin, count| {
+            // Of others no duration can be.
+            if bin < BINS {
+                self.page((bin / PAGE) as usize)[(bin % PAGE) as usize] += count;
+            }
+        });
     }
 
     fn merge(&mut self, other: Self) {
-        for (number, counts) in other.0 {
+        for (number, counts) in other.0.into_iter().enumerate() {
+            let Some(counts) = counts else { continue };
             self.page(number).iter_mut().zip(counts.iter()).for_each(|(own, other)| *own += other);
         }
     }
 
-    fn page(&mut self, number: u32) -> &mut [u64; PAGE as usize] {
-        self.0.entry(number).or_insert_with(|| Box::new([0; PAGE as usize]))
+    fn page(&mut self, number: usize) -> &mut [u64; PAGE as usize] {
+        if self.0.len() <= number {
+            self.0.resize_with(number + 1, || None);
+        }
+        self.0[number].get_or_insert_with(|| Box::new([0; PAGE as usize]))
     }
 
     fn sketch(&self) -> Sketch {
-        let of_page = |(number, counts): (&u32, &[u64; PAGE as usize])| {
-            let counts = (number * PAGE..).zip(*counts);
-            counts.filter(|(_, count)| *count > 0).collect::<Vec<_>>()
-        };
-        let pages = self.0.iter().map(|(number, counts)| (number, &**counts));
-        Sketch::of(&pages.flat_map(of_page).collect())
+        let firsts = (0..).step_by(PAGE as usize);
+        let pages = firsts.zip(&self.0).filter_map(|(first, counts)| Some((first, counts.as_deref()?)));
+        let bins = pages.flat_map(|(first, counts)| (first..).zip(*counts)).filter(|(_, count)| *count > 0);
+        Sketch::of(&bins.collect())
     }
 }
