@@ -127,12 +127,17 @@ impl<'a> Investigation<'a> {
     /// # Errors
     /// As [`Self::open`].
     pub async fn last_steps(&self, job_id: &str, most: usize) -> Result<Option<(History, bool)>, InvestigationError> {
-        let newest_first = format!("{} order by timestamp desc limit {}", events_of(job_id), most + 1);
-        let mut events = self.read(&newest_first, MEMBER_BYTES_MAX).await?;
-        let are_more = events.len() > most;
-        events.truncate(most);
+        // Events are put in order by their times alone: what they say may be large.
+        let sql = format!(
+            "select cast(timestamp as bigint) as ms from events where job_id = {} \
+             order by timestamp desc limit 1 offset {most}",
+            literal(job_id)
+        );
+        let earlier = Rows::ask(self.engine, &sql).await?.map(|row| row.integer("ms"))?.first().copied();
+        let since = earlier.map_or(String::new(), |ms| format!(" and timestamp >= {}", moment_literal(ms)));
+        let mut events = self.read(&(events_of(job_id) + &since), MEMBER_BYTES_MAX).await?;
         self.correct(&mut events).await?;
-        Ok(History::new(events, self.now_ms).map(|history| (history, are_more)))
+        Ok(History::new(events, self.now_ms).map(|history| (history, earlier.is_some())))
     }
 
     async fn history_in(&self, job_id: &str, member_bytes_max: usize) -> Result<Option<History>, InvestigationError> {
