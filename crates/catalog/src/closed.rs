@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 
 use super::DAY_MS;
-use super::ids::{self, ID_COLUMNS, IdScope, Indexed, Run};
+use super::ids::{self, IdScope, Indexed, Run};
 use super::saved::Storage;
 use super::summary::{Summary, Times};
 use emp_event::EntryId;
@@ -79,29 +79,19 @@ impl ClosedDays {
     /// Which of the days may hold one of these ids in that column, in such events; `None` where the index has nothing to
     /// say about the column.
     pub fn holding(&self, column: &str, wanted: &[&str], scope: IdScope) -> Option<Vec<bool>> {
-        let column = ID_COLUMNS.iter().position(|name| *name == column)?;
-        let hashes: Vec<u64> = wanted.iter().map(|id| ids::hash(column, id, scope)).collect();
-        Some(self.holding_any(Indexed::Ids, &hashes))
+        Some(self.holding_any(Indexed::Ids, &ids::hashes(column, wanted, scope)?))
     }
 
     /// Which of the days may mention a text, as [`super::SealedFiles::mentioning`] tells of files.
     pub fn mentioning(&self, text: &str) -> Option<Vec<bool>> {
         let wanted = ids::wanted_of_text(text);
-        let each = wanted.iter().map(|hashes| self.holding_any(Indexed::Texts, hashes));
-        each.reduce(|mut all, one| {
-            all.iter_mut().zip(one).for_each(|(all, one)| *all &= one);
-            all
-        })
+        ids::holding_each(&wanted, |hashes| self.holding_any(Indexed::Texts, hashes))
     }
 
     fn holding_any(&self, what: Indexed, hashes: &[u64]) -> Vec<bool> {
         let mut may_hold: Vec<bool> = self.days.iter().map(|day| day.summary.unknown[what as usize] > 0).collect();
         for of_run in self.runs[what as usize].get_or_init(|| self.open_runs(what)).values() {
-            let found = of_run.run.as_ref().and_then(|run| {
-                let found: Result<Vec<Vec<u32>>, _> = hashes.iter().map(|hash| run.find(*hash)).collect();
-                Some(found.ok()?.concat())
-            });
-            match found {
+            match of_run.run.as_ref().and_then(|run| run.find_any(hashes).ok()) {
                 Some(numbers) => {
                     numbers.into_iter().filter_map(|number| of_run.day_of(number)).for_each(|day| may_hold[day] = true)
                 }

@@ -102,9 +102,7 @@ impl SealedFiles {
     /// Which of the files may hold one of these ids in that column, in such events; `None` where the
     /// index has nothing to say about the column.
     pub fn holding(&self, column: &str, wanted: &[&str], scope: IdScope) -> Option<Vec<bool>> {
-        let column = ID_COLUMNS.iter().position(|name| *name == column)?;
-        let hashes: Vec<u64> = wanted.iter().map(|id| ids::hash(column, id, scope)).collect();
-        Some(self.holding_any(Indexed::Ids, &hashes))
+        Some(self.holding_any(Indexed::Ids, &ids::hashes(column, wanted, scope)?))
     }
 
     /// Which of the files may mention a text in `data` or in `event_type`, in upper or lower case, as JSON writes it or
@@ -112,11 +110,7 @@ impl SealedFiles {
     pub fn mentioning(&self, text: &str) -> Option<Vec<bool>> {
         let wanted = ids::wanted_of_text(text);
         self.bring(Indexed::Texts, &wanted.concat());
-        let each = wanted.iter().map(|hashes| self.holding_any(Indexed::Texts, hashes));
-        each.reduce(|mut all, one| {
-            all.iter_mut().zip(one).for_each(|(all, one)| *all &= one);
-            all
-        })
+        ids::holding_each(&wanted, |hashes| self.holding_any(Indexed::Texts, hashes))
     }
 
     /// Which of the files may hold any of these.
@@ -259,10 +253,7 @@ fn numbers_of(files: &[&Sealed]) -> Vec<bool> {
 
 impl IndexedFiles {
     fn mark(&self, hashes: &[u64], may_hold: &mut [bool]) {
-        let found = self.run.as_ref().and_then(|run| {
-            let found: Result<Vec<Vec<u32>>, _> = hashes.iter().map(|hash| run.find(*hash)).collect();
-            Some(found.ok()?.concat())
-        });
+        let found = self.run.as_ref().and_then(|run| run.find_any(hashes).ok());
         let of_number = |number: u32| self.positions.get(number as usize).copied().flatten();
         let positions: Vec<u32> = match found {
             Some(numbers) => numbers.into_iter().filter_map(of_number).collect(),

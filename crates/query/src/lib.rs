@@ -42,7 +42,7 @@ pub use answer::Answer;
 pub use canned::{CannedQuery, Column, Kind, Need, Parameter, canned_queries, find};
 pub use clocks::{HAPPENED_MS, happened_within};
 pub use compared::Cut;
-pub use emp_rollup::{Compared, ComparedRows, ErrorsRow, JobsRow, TypeRow, WorkRow, middle_of_step};
+pub use emp_rollup::{Compared, ErrorsRow, JobsRow, TypeRow, WorkRow, middle_of_step};
 pub use engine::{Engine, Kept, Settings};
 pub use error::QueryError;
 pub use fetch::{EVENT_COLUMNS, EventsRead, column_as, read_events};

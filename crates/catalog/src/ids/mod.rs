@@ -84,3 +84,18 @@ pub(super) fn hash(column: usize, id: &str, scope: IdScope) -> u64 {
     let seed = column + if scope == IdScope::ErrorEvents { ID_COLUMNS.len() } else { 0 };
     xxh3_64_with_seed(id.as_bytes(), seed as u64) >> (64 - HASH_BITS)
 }
+
+/// What the index keeps of these ids of a column; `None` where it has nothing to say about the column.
+pub(super) fn hashes(column: &str, wanted: &[&str], scope: IdScope) -> Option<Vec<u64>> {
+    let column = ID_COLUMNS.iter().position(|name| *name == column)?;
+    Some(wanted.iter().map(|id| hash(column, id, scope)).collect())
+}
+
+/// What may hold one hash at least of each of these lists, by what may hold any of some; `None` where there is no list.
+pub(super) fn holding_each(lists: &[Vec<u64>], holding_any: impl Fn(&[u64]) -> Vec<bool>) -> Option<Vec<bool>> {
+    let each = lists.iter().map(|hashes| holding_any(hashes));
+    each.reduce(|mut all, one| {
+        all.iter_mut().zip(one).for_each(|(all, one)| *all &= one);
+        all
+    })
+}

@@ -84,6 +84,12 @@ impl Run {
         Ok(Vec::new())
     }
 
+    /// The numbers of the files that hold any of these.
+    pub fn find_any(&self, hashes: &[u64]) -> Result<Vec<u32>, Broken> {
+        let each: Result<Vec<Vec<u32>>, Broken> = hashes.iter().map(|hash| self.find(*hash)).collect();
+        Ok(each?.concat())
+    }
+
     /// Shows each of these ids that it holds, by its hash, with the numbers of its files. `hashes` ascend, each once.
     pub fn find_all(&self, hashes: &[u64], show: &mut dyn FnMut(u64, &[u32])) -> Result<(), Broken> {
         let bucket_of = |hash: u64| hash >> (HASH_BITS - u32::from(self.bits));

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::happenings::{CHANGES, change, go_through, kept};
+use crate::happenings::{CHANGES, change, go_through, kept, seventy_days};
 use crate::support::*;
 
 const HOURS: i64 = 30;
@@ -72,10 +72,7 @@ proptest! {
 
 #[test]
 fn of_the_last_days_they_are_kept_and_of_older_ones_they_are_read() {
-    let store = TestStore::new();
-    let day = 24 * HOUR;
-    let events: Vec<_> = (0..140_i64).map(|at| event(at * day / 2, "api", "job.created", "").seq(at as u64)).collect();
-    store.sealed(&events);
+    let store = seventy_days();
     assert_agree(&store, (i64::MIN, i64::MAX));
     assert_eq!(kept(&store, NAME_START).len(), 62, "seventy days have events");
     assert_agree(&store, (i64::MIN, i64::MAX));

@@ -9,7 +9,7 @@ use emp_event::Level;
 use emp_query::{Compared, Cut, HAPPENED_MS};
 use emp_rollup::hash_of_job;
 
-use crate::happenings::{CHANGES, change, go_through, kept};
+use crate::happenings::{CHANGES, change, go_through, kept, seventy_days};
 use crate::support::*;
 
 const HOURS: i64 = 30;
@@ -251,10 +251,8 @@ fn where_a_clock_is_behind_events_are_of_the_slot_in_which_they_happened() {
 
 #[test]
 fn of_the_last_days_they_are_kept_and_of_older_ones_they_are_read() {
-    let store = TestStore::new();
+    let store = seventy_days();
     let day = 24 * HOUR;
-    let events: Vec<_> = (0..140_i64).map(|at| event(at * day / 2, "api", "job.created", "").seq(at as u64)).collect();
-    store.sealed(&events);
     let all = Ranges { since_ms: BASE, length_ms: 35 * day, between_ms: 0, slot_ms: 2 * day };
     assert_agree(&store, all, false);
     assert_eq!(kept(&store, NAME_START).len(), 62, "seventy days have events");

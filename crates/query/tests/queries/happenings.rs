@@ -44,6 +44,16 @@ pub fn kept(store: &TestStore, name_start: &str) -> Vec<PathBuf> {
     found
 }
 
+/// A store with two events on each of seventy days: more than something is kept of that is kept of the last days alone.
+pub fn seventy_days() -> TestStore {
+    let store = TestStore::new();
+    let half_a_day = 12 * HOUR;
+    let events: Vec<_> =
+        (0..140_i64).map(|at| event(at * half_a_day, "api", "job.created", "").seq(at as u64)).collect();
+    store.sealed(&events);
+    store
+}
+
 fn rewrite(paths: impl IntoIterator<Item = PathBuf>, change: impl Fn(&mut Vec<u8>)) {
     for path in paths {
         let mut bytes = std::fs::read(&path).unwrap();
