@@ -7,49 +7,57 @@ ALL_FLAGS := $(CARGO_FLAGS) --features workers
 export CARGO_TERM_PROGRESS_WHEN ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-page demo-dash0 demo-bucket demo-ops test chaos fuzz lint bench watch-month perf-report sample docker test-images package test-packages advisories sbom checksums clean
+.PHONY: help build demo demo-page demo-dash0 demo-bucket demo-ops test test-cargo test-others test-beside-load chaos fuzz lint bench watch-month perf-report sample docker test-images package test-packages advisories sbom checksums clean
 
 help: ## list what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the binary (the first time about fifteen minutes: DataFusion)
 	@scripts/need.sh cc
-	cargo build $(CARGO_FLAGS)
+	cargo build $(CARGO_FLAGS) --bin emp-events
 
 demo: ## events through a real Redis into a store, then five answers about them
 	@scripts/need.sh cc redis
-	cargo build $(CARGO_FLAGS)
+	cargo build $(CARGO_FLAGS) --bin emp-events
 	@scripts/demo.sh
 
 demo-page: ## the page over a live load in which something goes wrong, until Ctrl-C
 	@scripts/need.sh cc redis
-	cargo build $(CARGO_FLAGS)
+	cargo build $(CARGO_FLAGS) --bin emp-events
 	@scripts/demo-page.sh
 
 demo-dash0: ## a real OTLP collector, a simulated load, and equal counts at both ends
 	@scripts/need.sh cc redis python
-	cargo build $(CARGO_FLAGS)
+	cargo build $(CARGO_FLAGS) --bin emp-events
 	@PATH="$$(scripts/need.sh --tools-path):$$PATH" scripts/demo-dash0.sh
 
 demo-bucket: ## a month of events into a bucket of a local S3 server, and questions to the bucket alone, then with two workers
 	@scripts/need.sh cc python
-	cargo build $(ALL_FLAGS)
+	cargo build $(ALL_FLAGS) --bin emp-events
 	@PATH="$$(scripts/need.sh --tools-path):$$PATH" scripts/demo-bucket.sh
 
 demo-ops: ## a collector that is killed, and the alerts that arrive and resolve: Prometheus, Alertmanager, watch
 	@scripts/need.sh cc redis prometheus python curl
-	cargo build $(CARGO_FLAGS)
+	cargo build $(CARGO_FLAGS) --bin emp-events
 	@scripts/demo-ops.sh
 
 test: ## all tests, against Redis 7 and 8, Valkey, rotel, DuckDB, Polars, pandas, ClickHouse, Spark, Prometheus, psql, S3 (moto, Ceph), Azure, Node and Chromium
 	@scripts/need.sh cc redis servers openssl python java chromium prometheus psql jdbc typescript page packages packaging ceph azure
+	npm --prefix clients/typescript run --silent build
+	cargo build $(ALL_FLAGS) --bin emp-events
+	@# Side by side, four tests a core: most of a test's time it waits, for a disk or for another program.
+	@$(MAKE) --no-print-directory --jobs=2 test-cargo test-others
+
+test-cargo:
 	@# The same random runs each time: what is still to be found, `make chaos` looks for.
-	PROPTEST_RNG_SEED=1 PATH="$$(scripts/need.sh --tools-path):$$PATH" cargo test $(ALL_FLAGS)
-	npm --prefix clients/typescript test
-	node --test tests/packages/clients.test.mjs
-	cargo build $(ALL_FLAGS)
-	EMP_EVENTS_USAGE=off EMP_EVENTS_BINARY=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/emp-events npm --prefix tests/page test
-	@"$$(scripts/need.sh --tools-path)/../packaging/bin/python" scripts/check-deployment.py $${CARGO_TARGET_DIR:-target}/release/emp-events
+	PROPTEST_RNG_SEED=1 RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$((4 * $$(nproc)))} PATH="$$(scripts/need.sh --tools-path):$$PATH" cargo test $(ALL_FLAGS)
+
+test-others:
+	scripts/test-others.sh $${CARGO_TARGET_DIR:-target}/release/emp-events
+
+test-beside-load: ## RUNS=20 times `make test` while every core has other work: stress-ng and a compiler; their logs are in LOGS=beside-load
+	@scripts/need.sh cc stress
+	scripts/test-beside-load.sh $${RUNS:-20} $${LOGS:-beside-load}
 
 chaos: ## a thousand kills each of collectors, forwarders and services, with all else that can go wrong, then fuzz
 	@scripts/need.sh cc redis typescript
@@ -80,16 +88,16 @@ bench: ## how fast and in how much memory, side by side with DuckDB, Redis, Pyth
 
 watch-month: ## how soon watch tells, and how often for nothing, over a month of simulated systems: hours; MONTH=--quick is a part of it
 	@scripts/need.sh cc python
-	cargo build $(CARGO_FLAGS)
+	cargo build $(CARGO_FLAGS) --bin emp-events
 	EMP_EVENTS_BINARY=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/emp-events scripts/watch-month.py $(MONTH)
 
 perf-report: ## perf-report.html and .md about EMP_EVENTS_STORE, else the sample; RANGE="--last 7d" is about more
 	@scripts/need.sh cc
-	@cargo build $(CARGO_FLAGS)
+	@cargo build $(CARGO_FLAGS) --bin emp-events
 	@scripts/perf-report.sh $(RANGE)
 
 sample: ## make data/sample anew
-	cargo build $(CARGO_FLAGS)
+	cargo build $(CARGO_FLAGS) --bin emp-events
 	@scripts/sample.sh
 
 docker: COMMIT = $(shell git rev-parse --short=12 HEAD 2>/dev/null)

@@ -2,7 +2,7 @@
 # Makes sure of the tools that a make target needs, and says what it installs before it does.
 #
 #   scripts/need.sh cc redis servers openssl python java node typescript page chromium prometheus curl psql
-#                   jdbc buildah debootstrap fuzz packaging packages sbom ceph azure
+#                   jdbc buildah debootstrap fuzz packaging packages sbom stress ceph azure
 #                                      each of these, installed where missing
 #   scripts/need.sh --tools-path       the folder of the Python tools' programs
 #
@@ -178,6 +178,11 @@ need_curl() {
     command -v curl >/dev/null || install_packages curl
 }
 
+# Keeps every core at work.
+need_stress() {
+    command -v stress-ng >/dev/null || install_packages stress-ng
+}
+
 # Builds images, and runs them, without an engine.
 need_buildah() {
     command -v buildah >/dev/null || install_packages buildah
@@ -242,6 +247,7 @@ for tool in "$@"; do
         debootstrap) need_debootstrap ;;
         fuzz) need_fuzz ;;
         sbom) need_sbom ;;
+        stress) need_stress ;;
         ceph) need_ceph ;;
         azure) need_azure ;;
         packaging) need_packaging ;;
