@@ -120,23 +120,36 @@ fn crash(disk: &Disk, mark: &Mark, cut: Cut, again: bool, context: &str) {
     }
 }
 
+/// Shares out what is numbered among as many threads as there are processors; each is told which numbers are its own.
+fn side_by_side(work: impl Fn(&dyn Fn(usize) -> bool) + Sync) {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for own in 0..threads {
+            let work = &work;
+            scope.spawn(move || work(&|number| number % threads == own));
+        }
+    });
+}
+
 #[test]
 fn after_a_crash_at_any_operation_all_is_there_once() {
     let (folder, _, changes, marks) = record(0..0);
-    let mut disk = Disk::new(&folder.path().join("store"));
-    let mut crashes = 0;
-    for done in 0..=changes.len() {
-        if let Some(change) = done.checked_sub(1).map(|last| &changes[last]) {
-            disk.apply(change);
-        }
-        for cut in CUTS {
-            crashes += 1;
-            let context =
-                format!("crash after operation {done} ({:?}), {cut:?}", done.checked_sub(1).map(|last| &changes[last]));
-            crash(&disk, mark_at(&marks, done), cut, crashes % SECOND_CRASH_EVERY == 0, &context);
-        }
-    }
+    let crashes = (changes.len() + 1) * CUTS.len();
     assert!(crashes > 1_000, "{crashes} crash points are worth the name");
+    side_by_side(|is_ours| {
+        let mut disk = Disk::new(&folder.path().join("store"));
+        for done in 0..=changes.len() {
+            let last = done.checked_sub(1).map(|last| &changes[last]);
+            last.into_iter().for_each(|change| disk.apply(change));
+            if !is_ours(done) {
+                continue;
+            }
+            for (cut, crash_number) in CUTS.into_iter().zip(done * CUTS.len() + 1..) {
+                let context = format!("crash after operation {done} ({last:?}), {cut:?}");
+                crash(&disk, mark_at(&marks, done), cut, crash_number % SECOND_CRASH_EVERY == 0, &context);
+            }
+        }
+    });
 }
 
 /// One point, as a failure of the test above names it.
@@ -152,18 +165,22 @@ fn replay() {
 #[test]
 fn whatever_operation_fails_nothing_is_lost_or_doubled() {
     let (_, _, changes, _) = record(0..0);
-    for first in 0..changes.len() {
-        // One failure, or a disk that stays broken for a while.
-        for width in [1, 4].into_iter().take(1 + usize::from(first % 3 == 0)) {
-            let (folder, world, changes, marks) = record(first..first + width);
-            let context = format!("operations {first} to {} fail", first + width - 1);
-            assert_eq!(view(&world.layout), world.model(), "{context}");
-            // A failed sync is never trusted: at the end, all that was acknowledged is durable.
-            let mut disk = Disk::new(&folder.path().join("store"));
-            changes.iter().for_each(|change| disk.apply(change));
-            for cut in [Cut::Lost, Cut::Torn(1)] {
-                crash(&disk, marks.last().unwrap(), cut, false, &format!("{context}, then {cut:?}"));
-            }
+    let points = changes.len();
+    side_by_side(|is_ours| (0..points).filter(|first| is_ours(*first)).for_each(fails_from));
+}
+
+/// That operation fails, and perhaps the next ones: nothing is lost then, nor in a crash at the end.
+fn fails_from(first: usize) {
+    // One failure, or a disk that stays broken for a while.
+    for width in [1, 4].into_iter().take(1 + usize::from(first.is_multiple_of(3))) {
+        let (folder, world, changes, marks) = record(first..first + width);
+        let context = format!("operations {first} to {} fail", first + width - 1);
+        assert_eq!(view(&world.layout), world.model(), "{context}");
+        // A failed sync is never trusted: at the end, all that was acknowledged is durable.
+        let mut disk = Disk::new(&folder.path().join("store"));
+        changes.iter().for_each(|change| disk.apply(change));
+        for cut in [Cut::Lost, Cut::Torn(1)] {
+            crash(&disk, marks.last().unwrap(), cut, false, &format!("{context}, then {cut:?}"));
         }
     }
 }
