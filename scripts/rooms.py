@@ -16,7 +16,7 @@ DOCUMENT = ROOT / "ARCHITECTURE.md"
 BEGIN, END = "<!-- rooms: scripts/rooms.py -->\n", "<!-- end of rooms -->\n"
 PREFIX = "emp-"
 # Rooms that stand on DataFusion; all others build and are tested without it.
-WITH_DATAFUSION = {"query", "distribute", "investigate", "tail", "prompt", "report", "dashboard"}
+WITH_DATAFUSION = {"sql", "query", "distribute", "investigate", "tail", "prompt", "report", "dashboard"}
 
 
 def rooms():

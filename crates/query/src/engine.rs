@@ -367,7 +367,7 @@ impl Engine {
         let asked = Asked { sql: text, limits: &self.limits, state: Some(&state) };
         let statement = statement::parse(&state, &asked, self.postgres.as_ref())?;
         let _one_at_a_time = self.planning.lock().await;
-        let logical = state.statement_to_plan(statement).await.map_err(|error| translate(&error, &asked))?;
+        let logical = emp_sql::plan(&state, statement).await.map_err(|error| translate(&error, &asked))?;
         statement::check_plan(&logical)?;
         Ok((state, logical))
     }
@@ -381,7 +381,7 @@ impl Engine {
     ) -> Result<Result<Arc<dyn ExecutionPlan>, DataFusionError>, QueryError> {
         let statement = statement::parse(state, asked, self.postgres.as_ref())?;
         let _one_at_a_time = self.planning.lock().await;
-        let logical = match state.statement_to_plan(statement).await {
+        let logical = match emp_sql::plan(state, statement).await {
             Ok(logical) => logical,
             Err(error) => return Ok(Err(error)),
         };

@@ -43,6 +43,7 @@ pub use canned::{CannedQuery, Column, Kind, Need, Parameter, canned_queries, fin
 pub use clocks::{HAPPENED_MS, happened_within};
 pub use compared::Cut;
 pub use emp_rollup::{Compared, ErrorsRow, JobsRow, TypeRow, WorkRow, middle_of_step};
+pub use emp_sql::{POSTGRES_VERSION, postgres_name};
 pub use engine::{Engine, Kept, Settings};
 pub use error::QueryError;
 pub use fetch::{EVENT_COLUMNS, EventsRead, column_as, read_events};
@@ -50,7 +51,7 @@ pub use filter::{Filter, FilterError};
 pub use literal::{key_among, literal, moment_literal};
 pub use names::Names;
 pub use nearest::{any_of, nearest, suggestion};
-pub use postgres::{Bound, Described, POSTGRES_VERSION, postgres_name};
+pub use postgres::{Bound, Described};
 pub use rollups::DurationCounts;
 pub use session::usual_memory_bytes;
 pub use spread::{Arriving, Spread, Spreading, leaving, session_of_worker};

@@ -9,16 +9,13 @@ use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SessionState, SessionStateBuilder, SessionStateDefaults};
 use datafusion::prelude::SessionConfig;
+use emp_sql::{POSTGRES_CATALOG, SCHEMA};
 
 use super::optimize::with_our_rules;
 use super::{QueryError, functions};
 
-/// The names under which `show tables` lists ours.
+/// The name under which `show tables` lists ours, but for programs that speak to PostgreSQL.
 const CATALOG: &str = "store";
-/// The same for programs that speak to PostgreSQL: the name of the database that they connect to.
-pub(super) const POSTGRES_CATALOG: &str = "events";
-/// See [`CATALOG`].
-pub(super) const SCHEMA: &str = "public";
 
 const GIB: u64 = 1 << 30;
 /// Where the machine does not tell how much memory it has.

@@ -8,11 +8,11 @@ use datafusion::execution::context::SQLOptions;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{SetExpr, Statement as SqlStatement};
+use emp_sql::SCHEMA;
 
 use super::QueryError;
 use super::dialect::StoreDialect;
 use super::postgres::Postgres;
-use super::session::SCHEMA;
 use super::tables;
 use super::translate::{Asked, translate, unknown_table};
 

@@ -7,10 +7,8 @@ use datafusion::sql::sqlparser::ast::{
     ObjectName, Query, SelectItem, SetExpr, Statement, Value, VisitMut as _, VisitorMut,
 };
 
+use super::SCHEMA;
 use super::names::TO_REGCLASS;
-
-/// In which names are looked up that name none.
-const SCHEMA: &str = "public";
 
 /// The same statement as the engine understands it.
 pub(super) fn rewritten(mut statement: Statement) -> Statement {

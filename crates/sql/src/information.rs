@@ -8,7 +8,7 @@ use datafusion::catalog::{CatalogProvider, MemTable, MemorySchemaProvider, Schem
 use datafusion::error::Result;
 
 use super::types::postgres_name;
-use crate::session::{POSTGRES_CATALOG, SCHEMA as PUBLIC};
+use super::{POSTGRES_CATALOG, SCHEMA as PUBLIC};
 
 /// Its name.
 pub(super) const SCHEMA: &str = "information_schema";

@@ -1,18 +1,9 @@
 //! Statements of programs that speak to PostgreSQL: with parameters, and about PostgreSQL's own catalog.
 //!
 //! What asks events is the same SQL as everywhere. What asks the catalog is read in PostgreSQL's dialect, and rewritten
-//! as far as the engine lacks something (`datafusion-pg-catalog`).
-
-mod catalog;
-mod functions;
-mod information;
-mod names;
-mod rewrite;
-mod tables;
-mod types;
+//! as far as the engine lacks something (`emp-sql`).
 
 use std::collections::HashMap;
-use std::sync::LazyLock;
 
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -21,8 +12,7 @@ use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
-use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
-use regex::Regex;
+use emp_sql::{CatalogParser, postgres_name, postgres_type};
 use tokio::sync::OnceCell;
 
 use super::clocks::goes_by_clocks;
@@ -31,9 +21,6 @@ use super::engine::Given;
 use super::json_column::told_schema;
 use super::translate::{Asked, translate};
 use super::{Answer, Engine, QueryError};
-
-pub use functions::POSTGRES_VERSION;
-pub use types::{postgres_name, postgres_type};
 
 /// What stands for `$1` and so on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,18 +43,15 @@ pub struct Described {
 /// What an engine has for such programs.
 #[derive(Debug, Default)]
 pub(super) struct Postgres {
-    parser: OnceCell<PostgresCompatibilityParser>,
+    parser: OnceCell<CatalogParser>,
 }
 
 impl Postgres {
     /// Makes the catalog known to a session, before it is asked for the first time.
     pub async fn set_up(&self, context: &SessionContext, asked: &Asked<'_>) -> Result<(), QueryError> {
-        let parser = async {
-            catalog::set_up(context).await.map_err(|error| translate(&error, asked))?;
-            Ok::<_, QueryError>(PostgresCompatibilityParser::new())
-        };
         if asks_catalog(asked.sql) {
-            self.parser.get_or_try_init(|| parser).await?;
+            let parser = self.parser.get_or_try_init(|| CatalogParser::set_up(context)).await;
+            parser.map_err(|error| translate(&error, asked))?;
         }
         Ok(())
     }
@@ -75,19 +59,9 @@ impl Postgres {
     /// A statement about the catalog; `None` where it is about something else.
     pub fn parse(&self, asked: &Asked<'_>) -> Option<Result<Vec<Statement>, QueryError>> {
         let parser = self.parser.get().filter(|_| asks_catalog(asked.sql))?;
-        let sql = FUNCTION_BY_NAME.replace_all(asked.sql, "'$1'");
-        let parsed = parser.parse(&sql).map_err(|error| translate(&error.into(), asked));
-        let ours = |statement| Statement::Statement(Box::new(rewrite::rewritten(statement)));
-        Some(parsed.map(|all| all.into_iter().map(ours).collect()))
+        Some(parser.parse(asked.sql).map_err(|error| translate(&error.into(), asked)))
     }
 }
-
-/// The catalog's columns hold the names of functions, where PostgreSQL's hold their numbers.
-static FUNCTION_BY_NAME: LazyLock<Regex> = LazyLock::new(|| {
-    // It is a constant, and tried by each statement of the tests.
-    Regex::new(r"'(?:pg_catalog\.)?(\w+)'::(?:pg_catalog\.)?regproc\b")
-        .unwrap_or_else(|_| unreachable!("it is an expression"))
-});
 
 /// Names that only PostgreSQL's catalog has, beside those that begin with `pg_`.
 const CATALOG_NAMES: [&str; 12] = [
