@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
+use std::pin::Pin;
 
 use super::{CollectError, GROUP, Settings, collector_of};
 use emp_catalog::Catalog;
@@ -92,17 +93,23 @@ pub(super) fn tally_of(layout: &Layout) -> Result<Tally, CollectError> {
     Ok(Tally::counted_by(&snapshot, |file| known.get(file.path.as_path()).copied())?)
 }
 
-async fn check_counted(settings: &Settings, count: Count) -> Result<Law, CollectError> {
-    let connection = Connection::open(&settings.address, &settings.stream, GROUP).await?;
-    let mut reader = GroupReader::new(connection, &collector_of(&settings.layout));
-    let mut law = look(&mut reader, settings, count).await?;
-    for _ in 1..LOOKS {
-        if law.moved == 0 {
-            break;
+fn check_counted(
+    settings: &Settings,
+    count: Count,
+) -> Pin<Box<dyn Future<Output = Result<Law, CollectError>> + Send + '_>> {
+    // Behind a pointer, so that it is compiled here and not anew by whoever awaits it.
+    Box::pin(async move {
+        let connection = Connection::open(&settings.address, &settings.stream, GROUP).await?;
+        let mut reader = GroupReader::new(connection, &collector_of(&settings.layout));
+        let mut law = look(&mut reader, settings, count).await?;
+        for _ in 1..LOOKS {
+            if law.moved == 0 {
+                break;
+            }
+            law = look(&mut reader, settings, count).await?;
         }
-        law = look(&mut reader, settings, count).await?;
-    }
-    Ok(law)
+        Ok(law)
+    })
 }
 
 async fn look(reader: &mut GroupReader, settings: &Settings, count: Count) -> Result<Law, CollectError> {

@@ -1,6 +1,7 @@
 //! The conservation law over several stores of one stream: what each of them has to account for, and whether it does.
 
 use std::collections::{BTreeMap, HashMap};
+use std::pin::Pin;
 
 use super::law::{LOOKS, Law, Shares, law, tally_of};
 use super::{CollectError, GROUP, default_consumer};
@@ -77,21 +78,24 @@ impl LawOfAll {
 ///
 /// # Errors
 /// As [`super::check_law`].
-pub async fn check_law_of_all(
-    address: &RedisAddress,
-    stream: &str,
-    stores: &[Store],
-) -> Result<LawOfAll, CollectError> {
-    let connection = Connection::open(address, stream, GROUP).await?;
-    let mut reader = GroupReader::new(connection, &default_consumer());
-    let mut all = look(&mut reader, stores).await?;
-    for _ in 1..LOOKS {
-        if all.law.moved == 0 {
-            break;
+pub fn check_law_of_all<'a>(
+    address: &'a RedisAddress,
+    stream: &'a str,
+    stores: &'a [Store],
+) -> Pin<Box<dyn Future<Output = Result<LawOfAll, CollectError>> + Send + 'a>> {
+    // Behind a pointer, so that it is compiled here and not anew by whoever awaits it.
+    Box::pin(async move {
+        let connection = Connection::open(address, stream, GROUP).await?;
+        let mut reader = GroupReader::new(connection, &default_consumer());
+        let mut all = look(&mut reader, stores).await?;
+        for _ in 1..LOOKS {
+            if all.law.moved == 0 {
+                break;
+            }
+            all = look(&mut reader, stores).await?;
         }
-        all = look(&mut reader, stores).await?;
-    }
-    Ok(all)
+        Ok(all)
+    })
 }
 
 /// What each writer has in one store, and in which.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use emp_findings::{Anomalies, Changes, ErrorClass, Judged};
-use emp_investigate::{ChangesQuestion, Investigation, InvestigationError, Rows, WithoutLevel, changes};
+use emp_investigate::{Answering, ChangesQuestion, Investigation, InvestigationError, Rows, WithoutLevel, changes};
 use emp_query::moment_literal;
 
 const MINUTE_MS: i64 = 60_000;
@@ -80,23 +80,25 @@ impl Overview {
     ///
     /// # Errors
     /// [`InvestigationError`] where the store cannot be read.
-    pub async fn look(investigation: &Investigation<'_>, known: Option<Trends>) -> Result<Self, InvestigationError> {
-        let now_ms = investigation.now_ms();
-        Ok(Self {
-            now_ms,
-            services: rates(investigation).await?,
-            errors: investigation.errors((now_ms - HOUR_MS, now_ms + 1), ERROR_BARS).await?,
-            without_level: WithoutLevel::of_range(investigation.engine(), Some(now_ms - HOUR_MS), Some(now_ms + 1))
-                .await?,
-            slow_types: slow_types(investigation).await?,
-            judged: investigation.diagnose_all(now_ms - HOUR_MS).await?,
-            trends: match known {
-                Some(known) => known,
-                None => Trends {
-                    anomalies: investigation.anomalies().await?,
-                    changes: changes(investigation.engine(), &ChangesQuestion::recent(now_ms)).await?,
+    pub fn look<'a>(investigation: &'a Investigation<'_>, known: Option<Trends>) -> Answering<'a, Self> {
+        Box::pin(async move {
+            let now_ms = investigation.now_ms();
+            Ok(Self {
+                now_ms,
+                services: rates(investigation).await?,
+                errors: investigation.errors((now_ms - HOUR_MS, now_ms + 1), ERROR_BARS).await?,
+                without_level: WithoutLevel::of_range(investigation.engine(), Some(now_ms - HOUR_MS), Some(now_ms + 1))
+                    .await?,
+                slow_types: slow_types(investigation).await?,
+                judged: investigation.diagnose_all(now_ms - HOUR_MS).await?,
+                trends: match known {
+                    Some(known) => known,
+                    None => Trends {
+                        anomalies: investigation.anomalies().await?,
+                        changes: changes(investigation.engine(), &ChangesQuestion::recent(now_ms)).await?,
+                    },
                 },
-            },
+            })
         })
     }
 }

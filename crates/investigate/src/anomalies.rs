@@ -13,7 +13,7 @@ use emp_units as units;
 
 use super::clocks::Clocks;
 use super::detect::{self, DAY_MS, HOUR_MS, RARE_A_DAY, Suspicion, Windows};
-use super::investigation::{Investigation, InvestigationError};
+use super::investigation::{Answering, Investigation, InvestigationError};
 use super::shared::name_what_is_shared;
 use super::surroundings::Surroundings;
 use super::workers::in_words;
@@ -45,32 +45,35 @@ impl Investigation<'_> {
     ///
     /// # Errors
     /// As [`Investigation::open`].
-    pub async fn anomalies_and_jobs(&self) -> Result<(Anomalies, Judged), InvestigationError> {
-        let windows = Windows::at(self.now_ms());
-        let past = self.past(&windows).await?;
-        let counts = self.counts(&[windows.range()], windows.now_ms).await?;
-        let (judged, around) = self.look_at_all(self.now_ms() - HOUR_MS).await?;
-        let mut found: Vec<Suspicion> = Vec::new();
-        let lack = past.base.is_none().then(|| NO_BASELINE.to_owned());
-        if let Some(base) = &past.base {
-            found.extend(detect::rates(&counts, &past, base));
-            let mut slower = self.latencies(&windows, &past, &around).await?;
-            slower.iter_mut().for_each(|one| self.weigh(one));
-            found.extend(slower);
-            found.extend(detect::error_shares(&counts, &windows, &past, base));
-            found.extend(self.silences(&counts, &windows, (&past, base)).await?);
-        }
-        found.extend(detect::slow_ones(around.speeds(self.typical()), &windows));
-        found.extend(self.failing_workers(&windows).await?);
-        found.extend(self.clocks_of_day(&windows).await?.suspicions());
-        let mut anomalies = significant(found, &windows);
-        anomalies.extend(self.new_errors(&windows, &past).await?);
-        anomalies.extend(judged.workers.iter().map(|worker| of_worker(worker, &windows)));
-        anomalies.extend(waits_together(of_jobs(&judged, self.typical(), &around, &windows), &judged, &around));
-        anomalies.extend(self.missing_steps(&judged, &around, &windows));
-        name_what_is_shared(&mut anomalies, &around, &windows);
-        let lack = lack.into_iter().chain(judged.notes.iter().cloned()).reduce(|lack, note| format!("{lack}; {note}"));
-        Ok((Anomalies { found: merged(anomalies), lack }, judged))
+    pub fn anomalies_and_jobs(&self) -> Answering<'_, (Anomalies, Judged)> {
+        Box::pin(async move {
+            let windows = Windows::at(self.now_ms());
+            let past = self.past(&windows).await?;
+            let counts = self.counts(&[windows.range()], windows.now_ms).await?;
+            let (judged, around) = self.look_at_all(self.now_ms() - HOUR_MS).await?;
+            let mut found: Vec<Suspicion> = Vec::new();
+            let lack = past.base.is_none().then(|| NO_BASELINE.to_owned());
+            if let Some(base) = &past.base {
+                found.extend(detect::rates(&counts, &past, base));
+                let mut slower = self.latencies(&windows, &past, &around).await?;
+                slower.iter_mut().for_each(|one| self.weigh(one));
+                found.extend(slower);
+                found.extend(detect::error_shares(&counts, &windows, &past, base));
+                found.extend(self.silences(&counts, &windows, (&past, base)).await?);
+            }
+            found.extend(detect::slow_ones(around.speeds(self.typical()), &windows));
+            found.extend(self.failing_workers(&windows).await?);
+            found.extend(self.clocks_of_day(&windows).await?.suspicions());
+            let mut anomalies = significant(found, &windows);
+            anomalies.extend(self.new_errors(&windows, &past).await?);
+            anomalies.extend(judged.workers.iter().map(|worker| of_worker(worker, &windows)));
+            anomalies.extend(waits_together(of_jobs(&judged, self.typical(), &around, &windows), &judged, &around));
+            anomalies.extend(self.missing_steps(&judged, &around, &windows));
+            name_what_is_shared(&mut anomalies, &around, &windows);
+            let lack =
+                lack.into_iter().chain(judged.notes.iter().cloned()).reduce(|lack, note| format!("{lack}; {note}"));
+            Ok((Anomalies { found: merged(anomalies), lack }, judged))
+        })
     }
 
     /// Whether anybody feels that events take longer: by how long jobs take as a whole.

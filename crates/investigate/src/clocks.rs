@@ -13,7 +13,7 @@ use emp_query::{Engine, literal, moment_literal};
 use emp_units as units;
 
 use super::detect::Suspicion;
-use super::investigation::{Investigation, InvestigationError};
+use super::investigation::{Answering, Investigation, InvestigationError};
 use super::judge::clock;
 use super::rows::Rows;
 
@@ -181,23 +181,25 @@ pub fn clocks_since(since_ms: Option<i64>, until_ms: i64) -> i64 {
 ///
 /// # Errors
 /// As [`Investigation::open`].
-pub async fn clocks_note(
-    engine: &Engine,
-    parameters: &[(String, String)],
+pub fn clocks_note<'a>(
+    engine: &'a Engine,
+    parameters: &'a [(String, String)],
     by: ByClocks,
-) -> Result<Option<String>, InvestigationError> {
-    let off = engine.clocks_off(parameters).await?;
-    let Some((worst, ahead_ms)) = off.first() else { return Ok(None) };
-    let others = match off.len() - 1 {
-        0 => String::new(),
-        others => format!(", and {} less", units::counted(others, "other", "others")),
-    };
-    let judged = match by {
-        ByClocks::Raw => "times are subtracted as they were sent",
-        ByClocks::Stated => "a duration that it reckons from another's clock is wrong by as much",
-        ByClocks::Corrected => "times are put right by when events arrive",
-    };
-    Ok(Some(format!("the clock of {worst} is at least {}{others}: {judged}", off_in_words(*ahead_ms))))
+) -> Answering<'a, Option<String>> {
+    Box::pin(async move {
+        let off = engine.clocks_off(parameters).await?;
+        let Some((worst, ahead_ms)) = off.first() else { return Ok(None) };
+        let others = match off.len() - 1 {
+            0 => String::new(),
+            others => format!(", and {} less", units::counted(others, "other", "others")),
+        };
+        let judged = match by {
+            ByClocks::Raw => "times are subtracted as they were sent",
+            ByClocks::Stated => "a duration that it reckons from another's clock is wrong by as much",
+            ByClocks::Corrected => "times are put right by when events arrive",
+        };
+        Ok(Some(format!("the clock of {worst} is at least {}{others}: {judged}", off_in_words(*ahead_ms))))
+    })
 }
 
 fn suspicion(producer: &Producer, machine: Option<&String>, off: &Off) -> Suspicion {
@@ -239,57 +241,59 @@ impl Investigation<'_> {
     ///
     /// # Errors
     /// As [`Investigation::open`].
-    pub(super) async fn clocks(&self, since_ms: i64) -> Result<Clocks, InvestigationError> {
-        let end_ms = (self.now_ms().div_euclid(MINUTE_MS) + 1) * MINUTE_MS;
-        let mut producers: BTreeMap<Producer, Minutes> = BTreeMap::new();
-        let mut workers_on: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for (names, minutes) in self.engine().arrivals(since_ms, self.now_ms()).await?.iter() {
-            let [worker, machine, service] = [&names.worker, &names.machine, &names.service].map(Option::as_deref);
-            if let Some((machine, worker)) = machine.zip(worker) {
-                workers_on.entry(machine.to_owned()).or_default().insert(worker.to_owned());
-            }
-            let producer = match (worker, machine) {
-                (Some(worker), _) => Producer::Worker(worker.to_owned()),
-                (None, Some(machine)) => Producer::Machine(machine.to_owned()),
-                (None, None) => Producer::Service(service.unwrap_or_default().to_owned()),
-            };
-            let known = producers.entry(producer).or_default();
-            for one in minutes {
-                let back = (end_ms - one.start_ms()) / MINUTE_MS - 1;
-                let minute = known.entry(back).or_insert(Minute { events: 0, ahead_ms: i64::MIN });
-                minute.events += one.events;
-                minute.ahead_ms = minute.ahead_ms.max(one.ahead_ms);
-            }
-        }
-        let mut found: Vec<(&Producer, Direction, Off)> = Vec::new();
-        let mut offsets: Option<Arc<Offsets>> = None;
-        for (producer, minutes) in &producers {
-            for direction in [Direction::Ahead, Direction::Behind] {
-                let Some(off) = off(minutes, end_ms, direction) else { continue };
-                if direction == Direction::Behind {
-                    let known = match &offsets {
-                        Some(known) => known,
-                        None => &*offsets.insert(self.engine().offsets(Some(since_ms), Some(self.now_ms())).await?),
-                    };
-                    if !known.is_behind(producer.name()) {
-                        continue;
-                    }
+    pub(super) fn clocks(&self, since_ms: i64) -> Answering<'_, Clocks> {
+        Box::pin(async move {
+            let end_ms = (self.now_ms().div_euclid(MINUTE_MS) + 1) * MINUTE_MS;
+            let mut producers: BTreeMap<Producer, Minutes> = BTreeMap::new();
+            let mut workers_on: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+            for (names, minutes) in self.engine().arrivals(since_ms, self.now_ms()).await?.iter() {
+                let [worker, machine, service] = [&names.worker, &names.machine, &names.service].map(Option::as_deref);
+                if let Some((machine, worker)) = machine.zip(worker) {
+                    workers_on.entry(machine.to_owned()).or_default().insert(worker.to_owned());
                 }
-                found.push((producer, direction, off));
+                let producer = match (worker, machine) {
+                    (Some(worker), _) => Producer::Worker(worker.to_owned()),
+                    (None, Some(machine)) => Producer::Machine(machine.to_owned()),
+                    (None, None) => Producer::Service(service.unwrap_or_default().to_owned()),
+                };
+                let known = producers.entry(producer).or_default();
+                for one in minutes {
+                    let back = (end_ms - one.start_ms()) / MINUTE_MS - 1;
+                    let minute = known.entry(back).or_insert(Minute { events: 0, ahead_ms: i64::MIN });
+                    minute.events += one.events;
+                    minute.ahead_ms = minute.ahead_ms.max(one.ahead_ms);
+                }
             }
-        }
-        let newest = self.newest_of(found.iter().map(|(producer, ..)| *producer), &producers).await?;
-        let mut off_by: BTreeMap<Producer, Off> = BTreeMap::new();
-        for (producer, direction, mut off) in found {
-            // One of a clock that is ahead, all of one that is behind: else it has been put right.
-            off.is_now = newest.get(&producer.key()).is_some_and(|newest| direction.shows_in(*newest));
-            off_by.entry(producer.clone()).or_insert(off);
-        }
-        let off = of_machines(off_by, &producers, &workers_on, end_ms);
-        let on = |(machine, workers): (String, BTreeSet<String>)| {
-            workers.into_iter().map(move |worker| (worker, machine.clone())).collect::<Vec<_>>()
-        };
-        Ok(Clocks { off, machines: workers_on.into_iter().flat_map(on).collect() })
+            let mut found: Vec<(&Producer, Direction, Off)> = Vec::new();
+            let mut offsets: Option<Arc<Offsets>> = None;
+            for (producer, minutes) in &producers {
+                for direction in [Direction::Ahead, Direction::Behind] {
+                    let Some(off) = off(minutes, end_ms, direction) else { continue };
+                    if direction == Direction::Behind {
+                        let known = match &offsets {
+                            Some(known) => known,
+                            None => &*offsets.insert(self.engine().offsets(Some(since_ms), Some(self.now_ms())).await?),
+                        };
+                        if !known.is_behind(producer.name()) {
+                            continue;
+                        }
+                    }
+                    found.push((producer, direction, off));
+                }
+            }
+            let newest = self.newest_of(found.iter().map(|(producer, ..)| *producer), &producers).await?;
+            let mut off_by: BTreeMap<Producer, Off> = BTreeMap::new();
+            for (producer, direction, mut off) in found {
+                // One of a clock that is ahead, all of one that is behind: else it has been put right.
+                off.is_now = newest.get(&producer.key()).is_some_and(|newest| direction.shows_in(*newest));
+                off_by.entry(producer.clone()).or_insert(off);
+            }
+            let off = of_machines(off_by, &producers, &workers_on, end_ms);
+            let on = |(machine, workers): (String, BTreeSet<String>)| {
+                workers.into_iter().map(move |worker| (worker, machine.clone())).collect::<Vec<_>>()
+            };
+            Ok(Clocks { off, machines: workers_on.into_iter().flat_map(on).collect() })
+        })
     }
 
     /// What the newest events of some producers say of their clocks, by their keys: by one look at no more than

@@ -1,6 +1,7 @@
 //! Asking the store.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use arrow::array::{Array as _, ArrayRef, AsArray as _};
@@ -30,6 +31,10 @@ pub enum InvestigationError {
     #[error("the store's rows cannot be read as events: {0}")]
     Rows(#[from] ArrowError),
 }
+
+/// A question that is being answered, behind a pointer. What a future does is compiled by whoever awaits it, so that without
+/// this each room that asks would compile it anew.
+pub type Answering<'a, T> = Pin<Box<dyn Future<Output = Result<T, InvestigationError>> + Send + 'a>>;
 
 /// Questions about the jobs of one store, as of one moment.
 #[derive(Debug)]
@@ -245,40 +250,42 @@ impl<'a> Investigation<'a> {
     }
 
     /// The same, with all that was looked at.
-    pub(super) async fn look_at_all(&self, since_ms: i64) -> Result<(Judged, Surroundings), InvestigationError> {
-        let (around, note) = self.around_range(since_ms).await?;
-        let around = around.with_living(self.living_since(self.now_ms - HEARD_MS).await?);
-        let (mut found, mut missing, mut looked_at) = (Vec::new(), Vec::new(), 0);
-        let mut cut = Vec::new();
-        for (job_id, history) in around.histories() {
-            if history.terminal().is_some() && history.last().arrived_ms < since_ms {
-                continue;
+    pub(super) fn look_at_all(&self, since_ms: i64) -> Answering<'_, (Judged, Surroundings)> {
+        Box::pin(async move {
+            let (around, note) = self.around_range(since_ms).await?;
+            let around = around.with_living(self.living_since(self.now_ms - HEARD_MS).await?);
+            let (mut found, mut missing, mut looked_at) = (Vec::new(), Vec::new(), 0);
+            let mut cut = Vec::new();
+            for (job_id, history) in around.histories() {
+                if history.terminal().is_some() && history.last().arrived_ms < since_ms {
+                    continue;
+                }
+                looked_at += 1;
+                if history.end_ms() >= since_ms {
+                    missing.extend(missing_steps(job_id, history, &self.typical));
+                }
+                let diagnosis = judge(job_id, history, &self.typical, &around);
+                if !diagnosis.is_unwell() {
+                    continue;
+                }
+                // What came before the range may tell that it ended long ago.
+                if history.has_beginning() || cut.len() == CUT_MAX {
+                    found.push(diagnosis);
+                } else {
+                    cut.push(job_id);
+                }
             }
-            looked_at += 1;
-            if history.end_ms() >= since_ms {
-                missing.extend(missing_steps(job_id, history, &self.typical));
+            for (job_id, history) in self.histories(&cut).await? {
+                found.push(judge(&job_id, &history, &self.typical, &around));
             }
-            let diagnosis = judge(job_id, history, &self.typical, &around);
-            if !diagnosis.is_unwell() {
-                continue;
-            }
-            // What came before the range may tell that it ended long ago.
-            if history.has_beginning() || cut.len() == CUT_MAX {
-                found.push(diagnosis);
-            } else {
-                cut.push(job_id);
-            }
-        }
-        for (job_id, history) in self.histories(&cut).await? {
-            found.push(judge(&job_id, &history, &self.typical, &around));
-        }
-        found.retain(Diagnosis::is_unwell);
-        let shared = shared_traits(&around, &found);
-        let mut judged = Judged::new(since_ms, self.now_ms, looked_at, found, &shared);
-        judged.missing_steps = missing;
-        judged.workers = missed(&around);
-        judged.notes.extend(note);
-        Ok((judged, around))
+            found.retain(Diagnosis::is_unwell);
+            let shared = shared_traits(&around, &found);
+            let mut judged = Judged::new(since_ms, self.now_ms, looked_at, found, &shared);
+            judged.missing_steps = missing;
+            judged.workers = missed(&around);
+            judged.notes.extend(note);
+            Ok((judged, around))
+        })
     }
 
     /// The events of a range that ends now, of an hour at least, and of two hours before it; and a word where these were

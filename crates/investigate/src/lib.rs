@@ -50,7 +50,7 @@ pub use changes::{ChangesQuestion, RangesError, changes, changes_table};
 pub use check_names::{NameCheck, check_names};
 pub use clocks::{ByClocks, clocks_note, clocks_since};
 pub use histogram::{histogram, no_such_key, why_nothing};
-pub use investigation::{Investigation, InvestigationError};
+pub use investigation::{Answering, Investigation, InvestigationError};
 pub use perf::{EVENTS_READ_MAX, EVENTS_WITH_CLOCKS_MAX, PerfQuestion, has_many_events, perf};
 pub use rows::Rows;
 pub use without_level::WithoutLevel;

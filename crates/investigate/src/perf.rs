@@ -12,7 +12,7 @@ use emp_query::{Engine, QueryError, column_as, key_among, moment_literal};
 use emp_statistics::{benjamini_hochberg, mann_whitney_larger, quantile};
 use emp_units as units;
 
-use super::investigation::InvestigationError;
+use super::investigation::{Answering, InvestigationError};
 use super::without_level::WithoutLevel;
 
 /// What is asked for.
@@ -102,56 +102,56 @@ struct Row {
 ///
 /// # Errors
 /// [`InvestigationError`] where the store cannot be read.
-pub async fn perf(
-    engine: &Engine,
-    question: &PerfQuestion,
-) -> Result<(RecordBatch, Option<WithoutLevel>), InvestigationError> {
-    let mut rows = aggregate(engine, question).await?;
-    let are_all_types = question.by == "event_type" && rows.len() < question.limit;
-    let infos = rows.iter().map(|row| (row.name.as_str(), row.infos.unsigned_abs()));
-    let without_level = are_all_types.then(|| WithoutLevel::of_types(infos));
-    let minutes = minutes(engine, question).await?;
-    let has_range = question.since_ms.is_some();
-    if has_range {
-        add_durations(engine, question, &mut rows).await?;
-    }
-    let tests: Vec<Option<(f64, f64)>> = rows.iter_mut().map(change).collect();
-    let p_values: Vec<f64> = tests.iter().flatten().map(|(_, p)| *p).collect();
-    let mut q_values = benjamini_hochberg(&p_values).into_iter();
-    let q_values: Vec<Option<f64>> = tests.iter().map(|test| test.and_then(|_| q_values.next())).collect();
-    let before: Vec<Option<f64>> =
-        rows.iter_mut().map(|row| quantile(&mut row.before, 0.5).map(units::tenth)).collect();
-    let number = |index: usize| Float64Array::from_iter(rows.iter().map(|row| row.numbers[index].map(units::tenth)));
-    let changes = tests.iter().map(|test| test.map(|(change, _)| (change * 1e3).round() / 1e3));
-    let share = |row: &Row| (row.errors as f64 / row.count.max(1) as f64 * 1e4).round() / 1e4;
-    let columns: Vec<(&str, ArrayRef)> = vec![
-        (&question.by, Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.name)))),
-        ("count", Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.count)))),
-        ("avg_ms", Arc::new(number(0))),
-        ("p50_ms", Arc::new(number(1))),
-        ("p95_ms", Arc::new(number(2))),
-        ("p99_ms", Arc::new(number(3))),
-        ("max_ms", Arc::new(number(4))),
-        ("errors", Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.errors)))),
-        ("error_share", Arc::new(Float64Array::from_iter_values(rows.iter().map(share)))),
-        (
-            "per_min",
-            Arc::new(Float64Array::from_iter_values(rows.iter().map(|row| hundredth(row.count as f64 / minutes)))),
-        ),
-        ("p50_before_ms", Arc::new(Float64Array::from_iter(before))),
-        ("change", Arc::new(Float64Array::from_iter(changes))),
-        ("q", Arc::new(Float64Array::from_iter(q_values.iter().copied()))),
-        ("is_real", Arc::new(BooleanArray::from_iter(q_values.iter().map(|q| q.map(|q| q <= Q_MAX))))),
-        ("histogram", Arc::new(StringArray::from_iter(rows.iter().map(|row| histogram(&row.now))))),
-    ];
-    // Without a range there is nothing to compare with.
-    let shown = if has_range { columns.len() } else { 10 };
-    let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) = columns
-        .into_iter()
-        .take(shown)
-        .map(|(name, array)| (Field::new(name, array.data_type().clone(), true), array))
-        .unzip();
-    Ok((RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?, without_level))
+pub fn perf<'a>(engine: &'a Engine, question: &'a PerfQuestion) -> Answering<'a, (RecordBatch, Option<WithoutLevel>)> {
+    Box::pin(async move {
+        let mut rows = aggregate(engine, question).await?;
+        let are_all_types = question.by == "event_type" && rows.len() < question.limit;
+        let infos = rows.iter().map(|row| (row.name.as_str(), row.infos.unsigned_abs()));
+        let without_level = are_all_types.then(|| WithoutLevel::of_types(infos));
+        let minutes = minutes(engine, question).await?;
+        let has_range = question.since_ms.is_some();
+        if has_range {
+            add_durations(engine, question, &mut rows).await?;
+        }
+        let tests: Vec<Option<(f64, f64)>> = rows.iter_mut().map(change).collect();
+        let p_values: Vec<f64> = tests.iter().flatten().map(|(_, p)| *p).collect();
+        let mut q_values = benjamini_hochberg(&p_values).into_iter();
+        let q_values: Vec<Option<f64>> = tests.iter().map(|test| test.and_then(|_| q_values.next())).collect();
+        let before: Vec<Option<f64>> =
+            rows.iter_mut().map(|row| quantile(&mut row.before, 0.5).map(units::tenth)).collect();
+        let number =
+            |index: usize| Float64Array::from_iter(rows.iter().map(|row| row.numbers[index].map(units::tenth)));
+        let changes = tests.iter().map(|test| test.map(|(change, _)| (change * 1e3).round() / 1e3));
+        let share = |row: &Row| (row.errors as f64 / row.count.max(1) as f64 * 1e4).round() / 1e4;
+        let columns: Vec<(&str, ArrayRef)> = vec![
+            (&question.by, Arc::new(StringArray::from_iter_values(rows.iter().map(|row| &row.name)))),
+            ("count", Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.count)))),
+            ("avg_ms", Arc::new(number(0))),
+            ("p50_ms", Arc::new(number(1))),
+            ("p95_ms", Arc::new(number(2))),
+            ("p99_ms", Arc::new(number(3))),
+            ("max_ms", Arc::new(number(4))),
+            ("errors", Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.errors)))),
+            ("error_share", Arc::new(Float64Array::from_iter_values(rows.iter().map(share)))),
+            (
+                "per_min",
+                Arc::new(Float64Array::from_iter_values(rows.iter().map(|row| hundredth(row.count as f64 / minutes)))),
+            ),
+            ("p50_before_ms", Arc::new(Float64Array::from_iter(before))),
+            ("change", Arc::new(Float64Array::from_iter(changes))),
+            ("q", Arc::new(Float64Array::from_iter(q_values.iter().copied()))),
+            ("is_real", Arc::new(BooleanArray::from_iter(q_values.iter().map(|q| q.map(|q| q <= Q_MAX))))),
+            ("histogram", Arc::new(StringArray::from_iter(rows.iter().map(|row| histogram(&row.now))))),
+        ];
+        // Without a range there is nothing to compare with.
+        let shown = if has_range { columns.len() } else { 10 };
+        let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) = columns
+            .into_iter()
+            .take(shown)
+            .map(|(name, array)| (Field::new(name, array.data_type().clone(), true), array))
+            .unzip();
+        Ok((RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays)?, without_level))
+    })
 }
 
 fn condition(key: &str, since_ms: Option<i64>, until_ms: Option<i64>) -> String {

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray as _, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Int64Type};
 use datafusion::common::ParamValues;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 
 use emp_job::{Offsets, Order};
 use emp_rollup::Minute;
@@ -56,19 +58,27 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Engine::sql`].
-    pub async fn offsets(&self, since_ms: Option<i64>, until_ms: Option<i64>) -> Result<Arc<Offsets>, QueryError> {
-        let newest_ms = self.newest_ms()?.unwrap_or(0);
-        let until_ms = until_ms.map_or(newest_ms, |until_ms| until_ms.min(newest_ms));
-        let since_ms = since_ms.unwrap_or(i64::MIN).max(until_ms.saturating_sub(RANGE_MS_MAX));
-        let arrived = (since_ms - BEFORE_MS, until_ms + AFTER_MS);
-        if let Some((_, offsets)) = lock(&self.offsets).iter().find(|(of, _)| *of == arrived) {
-            return Ok(Arc::clone(offsets));
+    pub fn offsets(
+        &self,
+        since_ms: Option<i64>,
+        until_ms: Option<i64>,
+    ) -> BoxFuture<'_, Result<Arc<Offsets>, QueryError>> {
+        // Behind a pointer, so that it is compiled here and not anew by whoever awaits it.
+        async move {
+            let newest_ms = self.newest_ms()?.unwrap_or(0);
+            let until_ms = until_ms.map_or(newest_ms, |until_ms| until_ms.min(newest_ms));
+            let since_ms = since_ms.unwrap_or(i64::MIN).max(until_ms.saturating_sub(RANGE_MS_MAX));
+            let arrived = (since_ms - BEFORE_MS, until_ms + AFTER_MS);
+            if let Some((_, offsets)) = lock(&self.offsets).iter().find(|(of, _)| *of == arrived) {
+                return Ok(Arc::clone(offsets));
+            }
+            let offsets = Arc::new(self.ask_for_offsets(arrived).await?);
+            let mut known = lock(&self.offsets);
+            known.push_front((arrived, Arc::clone(&offsets)));
+            known.truncate(KNOWN_MAX);
+            Ok(offsets)
         }
-        let offsets = Arc::new(self.ask_for_offsets(arrived).await?);
-        let mut known = lock(&self.offsets);
-        known.push_front((arrived, Arc::clone(&offsets)));
-        known.truncate(KNOWN_MAX);
-        Ok(offsets)
+        .boxed()
     }
 
     /// Those that a canned query needs, by its parameters.

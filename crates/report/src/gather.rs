@@ -6,8 +6,8 @@ use jiff::tz::TimeZone;
 
 use emp_findings::{Anomalies, Changes, ErrorClass, Judged};
 use emp_investigate::{
-    ChangesQuestion, EVENTS_READ_MAX, Investigation, InvestigationError, PerfQuestion, Rows, changes, has_many_events,
-    perf,
+    Answering, ChangesQuestion, EVENTS_READ_MAX, Investigation, InvestigationError, PerfQuestion, Rows, changes,
+    has_many_events, perf,
 };
 use emp_job::{Meaning, vocabulary};
 use emp_query::{Engine, canned_queries, find, literal, moment_literal};
@@ -38,39 +38,41 @@ impl Report {
     ///
     /// # Errors
     /// [`InvestigationError`] where the store cannot be read.
-    pub async fn gather(
-        investigation: &Investigation<'_>,
+    pub fn gather<'a>(
+        investigation: &'a Investigation<'_>,
         question: ReportQuestion,
         zone: TimeZone,
-    ) -> Result<Self, InvestigationError> {
-        let engine = investigation.engine();
-        let mut lives = Lives::of(engine, (question.since_ms, question.until_ms)).await?;
-        let longest = lives.take_longest();
-        // Side by side, as each waits for threads that read. What reads the data of events does it one after the other: these
-        // may be large.
-        let (counts, data) = futures::try_join!(
-            Counts::of(engine, &question, lives, investigation.now_ms()),
-            OfData::of(investigation, &question, longest),
-        )?;
-        let Counts { rates, latencies, completeness, course, totals, before, handoffs, gaps } = counts;
-        let OfData { judged, anomalies, changes, errors, jobs } = data;
-        Ok(Self {
-            question,
-            now_ms: investigation.now_ms(),
-            zone,
-            totals,
-            before,
-            completeness,
-            judged,
-            anomalies,
-            changes,
-            course,
-            handoffs,
-            jobs,
-            gaps,
-            errors,
-            rates,
-            latencies,
+    ) -> Answering<'a, Self> {
+        Box::pin(async move {
+            let engine = investigation.engine();
+            let mut lives = Lives::of(engine, (question.since_ms, question.until_ms)).await?;
+            let longest = lives.take_longest();
+            // Side by side, as each waits for threads that read. What reads the data of events does it one after the other: these
+            // may be large.
+            let (counts, data) = futures::try_join!(
+                Counts::of(engine, &question, lives, investigation.now_ms()),
+                OfData::of(investigation, &question, longest),
+            )?;
+            let Counts { rates, latencies, completeness, course, totals, before, handoffs, gaps } = counts;
+            let OfData { judged, anomalies, changes, errors, jobs } = data;
+            Ok(Self {
+                question,
+                now_ms: investigation.now_ms(),
+                zone,
+                totals,
+                before,
+                completeness,
+                judged,
+                anomalies,
+                changes,
+                course,
+                handoffs,
+                jobs,
+                gaps,
+                errors,
+                rates,
+                latencies,
+            })
         })
     }
 }

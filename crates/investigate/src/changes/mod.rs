@@ -30,7 +30,7 @@ use self::earlier::Earlier;
 use self::ranges::{Ranges, Side};
 use self::series::AllSeries;
 use self::tally::Tally;
-use super::investigation::InvestigationError;
+use super::investigation::{Answering, InvestigationError};
 use super::rows::Rows;
 
 pub use self::table::changes_table;
@@ -96,35 +96,37 @@ impl ChangesQuestion {
 ///
 /// # Errors
 /// [`InvestigationError`] where the store cannot be read.
-pub async fn changes(engine: &Engine, question: &ChangesQuestion) -> Result<Changes, InvestigationError> {
-    let (mut ranges, mut notes) = Ranges::within_store(engine, question.before, question.after).await?;
-    let before = tally::types_of_side(engine, &ranges.before).await?;
-    if let Some(nothing) = nothing_before(engine, question, (&ranges, &before), &notes).await? {
-        return Ok(nothing);
-    }
-    notes.splice(0..0, ranges.put_right(engine).await?);
-    let tally = Tally::of(engine, &ranges, before).await?;
-    let series = tally.series.all(&tally.names);
-    let mut events = vec![0; ranges.slots()];
-    for one in &series {
-        events.iter_mut().zip(&one.events).for_each(|(sum, events)| *sum += events);
-    }
-    notes.extend(ranges.cover(&events));
-    notes.extend(lost(engine, &ranges).await?);
-    notes.extend(tally.jobs.note());
-    notes.extend(empty(ranges.before.events, ranges.after.events));
-    let mut found = none_yet(&ranges, (ranges.before.events, ranges.after.events), notes);
-    if found.before_events == 0 || found.after_events == 0 {
-        return Ok(found);
-    }
-    let all = AllSeries::new(series, &ranges);
-    found.jobs = jobs(&all, &ranges);
-    let (mut candidates, more) = candidates(engine, (&all, &tally), &ranges).await?;
-    found.notes.extend(more);
-    found.tests = candidates.len();
-    judge(&mut candidates);
-    found.changes = fold::told(engine, candidates, &ranges).await?;
-    Ok(found)
+pub fn changes<'a>(engine: &'a Engine, question: &'a ChangesQuestion) -> Answering<'a, Changes> {
+    Box::pin(async move {
+        let (mut ranges, mut notes) = Ranges::within_store(engine, question.before, question.after).await?;
+        let before = tally::types_of_side(engine, &ranges.before).await?;
+        if let Some(nothing) = nothing_before(engine, question, (&ranges, &before), &notes).await? {
+            return Ok(nothing);
+        }
+        notes.splice(0..0, ranges.put_right(engine).await?);
+        let tally = Tally::of(engine, &ranges, before).await?;
+        let series = tally.series.all(&tally.names);
+        let mut events = vec![0; ranges.slots()];
+        for one in &series {
+            events.iter_mut().zip(&one.events).for_each(|(sum, events)| *sum += events);
+        }
+        notes.extend(ranges.cover(&events));
+        notes.extend(lost(engine, &ranges).await?);
+        notes.extend(tally.jobs.note());
+        notes.extend(empty(ranges.before.events, ranges.after.events));
+        let mut found = none_yet(&ranges, (ranges.before.events, ranges.after.events), notes);
+        if found.before_events == 0 || found.after_events == 0 {
+            return Ok(found);
+        }
+        let all = AllSeries::new(series, &ranges);
+        found.jobs = jobs(&all, &ranges);
+        let (mut candidates, more) = candidates(engine, (&all, &tally), &ranges).await?;
+        found.notes.extend(more);
+        found.tests = candidates.len();
+        judge(&mut candidates);
+        found.changes = fold::told(engine, candidates, &ranges).await?;
+        Ok(found)
+    })
 }
 
 /// The answer where the store has next to nothing of the earlier range: then the events of the later one need not be
