@@ -4,6 +4,8 @@
 CARGO_FLAGS := --release --locked
 # Tests and demos have workers, too. It is the same build of all that the program stands on: only the program itself differs.
 ALL_FLAGS := $(CARGO_FLAGS) --features workers
+# Who needs the program needs nothing that stands beside it, such as what joins machines.
+PROGRAM := --bin emp-events
 export CARGO_TERM_PROGRESS_WHEN ?= auto
 
 .DEFAULT_GOAL := help
@@ -14,42 +16,42 @@ help: ## list what there is
 
 build: ## build the binary (the first time about fifteen minutes: DataFusion)
 	@scripts/need.sh cc
-	cargo build $(CARGO_FLAGS) --bin emp-events
+	cargo build $(CARGO_FLAGS) $(PROGRAM)
 
 demo: ## events through a real Redis into a store, then five answers about them
 	@scripts/need.sh cc redis
-	cargo build $(CARGO_FLAGS) --bin emp-events
+	cargo build $(CARGO_FLAGS) $(PROGRAM)
 	@scripts/demo.sh
 
 demo-page: ## the page over a live load in which something goes wrong, until Ctrl-C
 	@scripts/need.sh cc redis
-	cargo build $(CARGO_FLAGS) --bin emp-events
+	cargo build $(CARGO_FLAGS) $(PROGRAM)
 	@scripts/demo-page.sh
 
 demo-dash0: ## a real OTLP collector, a simulated load, and equal counts at both ends
 	@scripts/need.sh cc redis python
-	cargo build $(CARGO_FLAGS) --bin emp-events
+	cargo build $(CARGO_FLAGS) $(PROGRAM)
 	@PATH="$$(scripts/need.sh --tools-path):$$PATH" scripts/demo-dash0.sh
 
 demo-bucket: ## a month of events into a bucket of a local S3 server, and questions to the bucket alone, then with two workers
 	@scripts/need.sh cc python
-	cargo build $(ALL_FLAGS) --bin emp-events
+	cargo build $(ALL_FLAGS) $(PROGRAM)
 	@PATH="$$(scripts/need.sh --tools-path):$$PATH" scripts/demo-bucket.sh
 
 demo-ops: ## a collector that is killed, and the alerts that arrive and resolve: Prometheus, Alertmanager, watch
 	@scripts/need.sh cc redis prometheus python curl
-	cargo build $(CARGO_FLAGS) --bin emp-events
+	cargo build $(CARGO_FLAGS) $(PROGRAM)
 	@scripts/demo-ops.sh
 
 test: ## all tests, against Redis 7 and 8, Valkey, rotel, DuckDB, Polars, pandas, ClickHouse, Spark, Prometheus, psql, S3 (moto, Ceph), Azure, Node and Chromium
 	@scripts/need.sh cc redis servers openssl python java chromium prometheus psql jdbc typescript page packages packaging ceph azure
 	npm --prefix clients/typescript run --silent build
-	cargo build $(ALL_FLAGS) --bin emp-events
-	@# Side by side, four tests a core: most of a test's time it waits, for a disk or for another program.
+	cargo build $(ALL_FLAGS) $(PROGRAM)
+	@# Both are built by now. Side by side, since most of a test's time it waits: for a disk, or for another program.
 	@$(MAKE) --no-print-directory --jobs=2 test-cargo test-others
 
 test-cargo:
-	@# The same random runs each time: what is still to be found, `make chaos` looks for.
+	@# The same random runs each time: what is still to be found, `make chaos` looks for. Four tests a core, for the same reason.
 	PROPTEST_RNG_SEED=1 RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$((4 * $$(nproc)))} PATH="$$(scripts/need.sh --tools-path):$$PATH" cargo test $(ALL_FLAGS)
 
 test-others:
@@ -88,16 +90,16 @@ bench: ## how fast and in how much memory, side by side with DuckDB, Redis, Pyth
 
 watch-month: ## how soon watch tells, and how often for nothing, over a month of simulated systems: hours; MONTH=--quick is a part of it
 	@scripts/need.sh cc python
-	cargo build $(CARGO_FLAGS) --bin emp-events
+	cargo build $(CARGO_FLAGS) $(PROGRAM)
 	EMP_EVENTS_BINARY=$${CARGO_TARGET_DIR:-$(CURDIR)/target}/release/emp-events scripts/watch-month.py $(MONTH)
 
 perf-report: ## perf-report.html and .md about EMP_EVENTS_STORE, else the sample; RANGE="--last 7d" is about more
 	@scripts/need.sh cc
-	@cargo build $(CARGO_FLAGS) --bin emp-events
+	@cargo build $(CARGO_FLAGS) $(PROGRAM)
 	@scripts/perf-report.sh $(RANGE)
 
 sample: ## make data/sample anew
-	cargo build $(CARGO_FLAGS) --bin emp-events
+	cargo build $(CARGO_FLAGS) $(PROGRAM)
 	@scripts/sample.sh
 
 docker: COMMIT = $(shell git rev-parse --short=12 HEAD 2>/dev/null)

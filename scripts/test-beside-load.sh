@@ -4,7 +4,7 @@
 #
 #   scripts/test-beside-load.sh RUNS FOLDER
 #
-# FOLDER/runs.txt gets a line for each run, and is added to where it is there; FOLDER/run-N.log is what run N printed.
+# FOLDER/runs.txt gets a line for each run, and is added to where it is there; FOLDER/run-TIME.log is what the run of that time printed.
 # The load is `stress-ng` on every core, and a compiler that builds the Rust client from nothing, over and over.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -32,14 +32,12 @@ compile_without_end() {
     done
 }
 
-# Tests that passed and failed, whichever program ran them: cargo, Node's own, Playwright.
+# Tests that passed and failed, by what cargo and Node say at the end of each of their programs.
 count() {
     awk '
         /^test result: / { passed += $4; failed += $6 }
         /^(#|ℹ) pass [0-9]+$/ { passed += $3 }
         /^(#|ℹ) fail [0-9]+$/ { failed += $3 }
-        /^ +[0-9]+ passed/ { passed += $1 }
-        /^ +[0-9]+ failed/ { failed += $1 }
         END { printf "%d passed, %d failed", passed, failed }
     ' "$1"
 }
@@ -58,6 +56,6 @@ for run in $(seq 1 "$runs"); do
     outcome=passed
     make test >"$log" 2>&1 || outcome=FAILED
     read -r _ _ loaded _ </proc/loadavg
-    say "$(date --date="@$begun" '+%Y-%m-%d %H:%M')  $(git rev-parse --short=7 HEAD)  $outcome in $((($(date +%s) - begun) / 60)) min, $(count "$log"), load $loaded"
+    say "$(date --date="@$begun" '+%Y-%m-%d %H:%M')  $(git describe --always --dirty --abbrev=7 --exclude='*')  $outcome in $((($(date +%s) - begun) / 60)) min, $(count "$log"), load $loaded"
     [ "$outcome" = passed ] || { printf 'see %s\n' "$log" >&2; exit 1; }
 done

@@ -24,10 +24,10 @@ const digest = createHash('sha256');
 for (const source of sources) {
   digest.update(`${source}\n`).update(readFileSync(join(root, source)));
 }
-const of = digest.digest('hex');
+const wanted = digest.digest('hex');
 const stamp = join(root, 'build/.sources');
 const last = join(root, 'dist/cjs/package.json');
-if (existsSync(last) && existsSync(stamp) && readFileSync(stamp, 'utf8') === of) {
+if (existsSync(last) && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) {
   process.exit();
 }
 
@@ -55,4 +55,4 @@ for (const folder of ['dist/esm', 'dist/cjs']) {
 }
 writeFileSync(last, '{ "type": "commonjs" }\n');
 // Last of all: what was broken off is built again.
-writeFileSync(stamp, of);
+writeFileSync(stamp, wanted);

@@ -14,35 +14,30 @@ use datafusion::prelude::SessionContext;
 use datafusion_pg_catalog::pg_catalog::catalog_info::CatalogInfo;
 use datafusion_pg_catalog::pg_catalog::context::{PgCatalogContextProvider, Role};
 use datafusion_pg_catalog::pg_catalog::{PgCatalogSchemaProvider, PgCatalogStaticTables, setup_pg_catalog};
-use futures::FutureExt as _;
-use futures::future::BoxFuture;
 
 use super::names::{IsVisible, ToRegclass};
 use super::tables::Tables;
 use super::{POSTGRES_CATALOG, functions, information};
 
 /// Makes the catalog known to a session.
-pub(super) fn set_up(context: &SessionContext) -> BoxFuture<'_, Result<()>> {
-    async move {
-        let missing = || DataFusionError::Internal(format!("the session has no catalog {POSTGRES_CATALOG}"));
-        let catalog = context.catalog(POSTGRES_CATALOG).ok_or_else(missing)?;
-        catalog.register_schema(information::SCHEMA, Arc::new(information::schema(&catalog).await?))?;
-        setup_pg_catalog(context, POSTGRES_CATALOG, OneRole).map_err(|error| *error)?;
-        let all = Sorted(Arc::clone(context.state().catalog_list()));
-        let tables = Arc::new(PgCatalogStaticTables::try_new()?);
-        let of_library = Arc::new(PgCatalogSchemaProvider::try_new(all, tables, OneRole)?);
-        catalog.register_schema("pg_catalog", Arc::new(Tables(of_library)))?;
-        functions::register(context)?;
-        // Numbers are given to tables as they are met. A client carries them from one question to the next, which another
-        // process answers: so they are given in the same order each time, here.
-        let all = "select n.nspname, c.relname, c.oid from pg_catalog.pg_class c \
+pub(super) async fn set_up(context: &SessionContext) -> Result<()> {
+    let missing = || DataFusionError::Internal(format!("the session has no catalog {POSTGRES_CATALOG}"));
+    let catalog = context.catalog(POSTGRES_CATALOG).ok_or_else(missing)?;
+    catalog.register_schema(information::SCHEMA, Arc::new(information::schema(&catalog).await?))?;
+    setup_pg_catalog(context, POSTGRES_CATALOG, OneRole).map_err(|error| *error)?;
+    let all = Sorted(Arc::clone(context.state().catalog_list()));
+    let tables = Arc::new(PgCatalogStaticTables::try_new()?);
+    let of_library = Arc::new(PgCatalogSchemaProvider::try_new(all, tables, OneRole)?);
+    catalog.register_schema("pg_catalog", Arc::new(Tables(of_library)))?;
+    functions::register(context)?;
+    // Numbers are given to tables as they are met. A client carries them from one question to the next, which another
+    // process answers: so they are given in the same order each time, here.
+    let all = "select n.nspname, c.relname, c.oid from pg_catalog.pg_class c \
          join pg_catalog.pg_namespace n on n.oid = c.relnamespace";
-        let (numbers, hidden) = numbers(&context.sql(all).await?.collect().await?);
-        context.register_udf(ScalarUDF::from(ToRegclass::of(numbers)));
-        context.register_udf(ScalarUDF::from(IsVisible::but(hidden)));
-        Ok(())
-    }
-    .boxed()
+    let (numbers, hidden) = numbers(&context.sql(all).await?.collect().await?);
+    context.register_udf(ScalarUDF::from(ToRegclass::of(numbers)));
+    context.register_udf(ScalarUDF::from(IsVisible::but(hidden)));
+    Ok(())
 }
 
 /// The numbers of all tables, by their names with a schema and, of those that are found without, alone; and the numbers of

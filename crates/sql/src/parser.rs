@@ -7,6 +7,8 @@ use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::parser::ParserError;
 use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use regex::Regex;
 
 use super::{catalog, rewrite};
@@ -21,9 +23,12 @@ impl CatalogParser {
     ///
     /// # Errors
     /// The engine's, where the session is another one.
-    pub async fn set_up(context: &SessionContext) -> Result<Self> {
-        catalog::set_up(context).await?;
-        Ok(Self(PostgresCompatibilityParser::new()))
+    pub fn set_up(context: &SessionContext) -> BoxFuture<'_, Result<Self>> {
+        async move {
+            catalog::set_up(context).await?;
+            Ok(Self(PostgresCompatibilityParser::new()))
+        }
+        .boxed()
     }
 
     /// The statements of a text.
