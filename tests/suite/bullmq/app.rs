@@ -140,11 +140,20 @@ impl App {
 
     /// Waits until an event of that type is stored of each of the jobs.
     pub fn until(&self, jobs: &[String], event_type: &str) {
-        let list = jobs.iter().map(|job| format!("'{job}'")).collect::<Vec<_>>().join(", ");
+        let list = list(jobs);
         let told = format!(
             "select count(distinct job_id) from events where event_type = '{event_type}' and job_id in ({list})"
         );
         eventually(&format!("{event_type} of {list}"), || self.store.number(&told) == jobs.len() as u64);
+    }
+
+    /// How long the longest of the jobs took, from its first event to its last.
+    pub fn longest_ms(&self, jobs: &[String]) -> u32 {
+        let lives = format!(
+            "select cast(max(timestamp) as bigint) - cast(min(timestamp) as bigint) as ms from events where job_id in ({}) group by job_id",
+            list(jobs)
+        );
+        self.store.number(&format!("select max(ms) from ({lives})")).try_into().unwrap()
     }
 
     /// Waits until a worker has the job; its name.
@@ -161,6 +170,11 @@ impl App {
     pub fn diagnose(&self, job: &str) -> Value {
         serde_json::from_str(&self.store.run(&["diagnose", job, "--format", "json"]).stdout).unwrap()
     }
+}
+
+/// The jobs as SQL names them.
+fn list(jobs: &[String]) -> String {
+    jobs.iter().map(|job| format!("'{job}'")).collect::<Vec<_>>().join(", ")
 }
 
 /// Sends a request with JSON; the status of the answer, and its body.

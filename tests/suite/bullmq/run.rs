@@ -16,7 +16,7 @@ struct Run {
     refused: String,
     poisoned: String,
     lost: Lost,
-    /// Their connector took two seconds.
+    /// Their connector took many times as long as any of the healthy ones before it.
     slow: Vec<String>,
 }
 
@@ -50,7 +50,7 @@ fn all_that_may_go_wrong(app: &mut App) -> Run {
     limited(app);
     album(app);
     let poisoned = poisoned(app);
-    let slow = slow_connector(app);
+    let slow = slow_connector(app, &healthy[..before]);
     lost.are_blamed_on_their_workers(app);
     healthy.extend(some_jobs(app, 10));
     for job in &healthy {
@@ -222,8 +222,9 @@ fn poisoned(app: &App) -> String {
     job
 }
 
-fn slow_connector(app: &App) -> Vec<String> {
-    app.pace("comfyui", 2_000);
+fn slow_connector(app: &App, healthy: &[String]) -> Vec<String> {
+    // What two seconds are depends on how busy the machine was while it was learned what is usual.
+    app.pace("comfyui", (5 * app.longest_ms(healthy)).max(2_000));
     let jobs = app.submit_all(30, &json!({}));
     app.until(&jobs, "webhook.delivered");
     app.pace("comfyui", 40);
@@ -254,7 +255,7 @@ fn all_jobs_are_judged(run: &Run, said: &Value) {
         assert_eq!(of(job).unwrap()["culprit"]["id"], **worker);
     }
     let connector = json!({ "kind": "connector", "id": "comfyui" });
-    let slow: Vec<&Value> = run.slow.iter().map(|job| of(job).expect("it took two seconds")).collect();
+    let slow: Vec<&Value> = run.slow.iter().map(|job| of(job).expect("its connector was slow")).collect();
     let blamed = slow.iter().filter(|said| said["culprit"] == connector).count();
     // A busy machine may make some of them wait longer for something else.
     let others: Vec<_> = slow.iter().map(|said| (&said["culprit"], &said["reason"])).collect();

@@ -81,6 +81,7 @@ fn told_to_stop_it_does_not_wait_for_a_backend_that_never_answers() {
     assert_eq!(forwarder.stop(), 0);
     assert_eq!(scene.count("sent"), 0);
 
+    scene.stub.outlives_its_clients();
     scene.stub.answer(|_| Answer::Accept);
     scene.forward_all(&[]);
     scene.assert_arrived_once(0..200);

@@ -125,6 +125,7 @@ fn stopped_or_killed_within_a_gap_it_goes_on_there_at_the_next_start() {
             eventually("and known to be", || scene.count("sent") == taken as u64);
             assert!(taken > 3_500 || scene.count("trimmed") > 0, "{}", scene.health());
             end(forwarder);
+            scene.stub.outlives_its_clients();
         }
         scene.stub.answer(|_| Answer::Accept);
         scene.forward_all(&["--requests", "1", "--batch-events", "50"]);
@@ -169,6 +170,7 @@ fn what_was_read_and_trimmed_before_it_was_sent_comes_from_the_store() {
     let forwarder = scene.start(&["--requests", "1", "--batch-events", "50"]);
     eventually("it has read them", || scene.pending() == 200);
     forwarder.crash();
+    scene.stub.outlives_its_clients();
     scene.add(200..220, 20);
     scene.store.output(&["collect", "--once"]);
     scene.stub.answer(|_| Answer::Accept);
@@ -224,6 +226,7 @@ fn what_is_no_event_is_not_missing_wherever_a_gap_is_interrupted() {
     let forwarder = scene.start(&words);
     eventually("half of it is sent", || scene.count("sent") == 410);
     assert_eq!(forwarder.stop(), 0);
+    scene.stub.outlives_its_clients();
     scene.stub.answer(|_| Answer::Accept);
     scene.forward_all(&words);
     scene.assert_arrived_in_order(0..810);

@@ -1,14 +1,15 @@
 //! A server that takes what an OTLP backend takes, keeps it, and answers as it is told to.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io::{BufReader, Error, ErrorKind, Read as _, Write as _};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::http::{read_body, read_head};
 use super::otlp::{Record, Span, Taken, partial_success};
+use crate::support::eventually;
 
 /// How the server answers a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +46,8 @@ struct State {
     /// Each request that came whole, with its answer, in the order of the answers.
     taken: Mutex<Vec<(Taken, Answer)>>,
     connections: AtomicUsize,
+    /// Who is connected.
+    clients: Mutex<BTreeSet<SocketAddr>>,
     is_over: AtomicBool,
 }
 
@@ -68,6 +71,7 @@ impl Stub {
             rule: Mutex::new((0, Arc::new(|_: &Taken| Answer::Accept))),
             taken: Mutex::default(),
             connections: AtomicUsize::new(0),
+            clients: Mutex::default(),
             is_over: AtomicBool::new(false),
         });
         let stub = Self { port: listener.local_addr().unwrap().port(), state: Arc::clone(&state) };
@@ -122,6 +126,18 @@ impl Stub {
     pub fn connections(&self) -> usize {
         self.state.connections.load(SeqCst)
     }
+
+    /// Waits until each client has gone, and all that they sent is answered. What one sends as it is killed may be read
+    /// much later, and is not to be answered as the next one's is.
+    #[track_caller]
+    pub fn outlives_its_clients(&self) {
+        // Connections are accepted in order: with this one, all before it.
+        let last = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let address = last.local_addr().unwrap();
+        eventually("each connection is accepted", || lock(&self.state.clients).contains(&address));
+        drop(last);
+        eventually("each client has gone", || lock(&self.state.clients).is_empty());
+    }
 }
 
 impl Drop for Stub {
@@ -138,14 +154,15 @@ fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn listen(listener: &TcpListener, state: &Arc<State>) {
-    for connection in listener.incoming() {
-        if state.is_over.load(SeqCst) {
-            return;
-        }
-        let Ok(connection) = connection else { continue };
+    while !state.is_over.load(SeqCst) {
+        let Ok((connection, client)) = listener.accept() else { continue };
         state.connections.fetch_add(1, SeqCst);
+        lock(&state.clients).insert(client);
         let state = Arc::clone(state);
-        std::thread::spawn(move || serve(connection, &state));
+        std::thread::spawn(move || {
+            serve(connection, &state);
+            lock(&state.clients).remove(&client);
+        });
     }
 }
 

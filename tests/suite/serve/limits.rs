@@ -38,7 +38,7 @@ fn a_question_ends_when_its_time_is_over() {
 const WITHOUT_A_PAUSE: [&str; 3] = [
     "select sum(length(a.id) * length(b.id) + length(c.id)) from events a, events b, events c",
     "select count(*) from events a join events b on a.id > b.id || 'x' and a.data like '%' || b.id || '%' and b.data like '%' || a.id || '%'",
-    "select levenshtein(repeat('a', 500000), repeat('b', 500000))",
+    "select levenshtein(repeat('a', 5000000), repeat('b', 5000000))",
 ];
 
 #[test]
@@ -47,12 +47,11 @@ fn what_computes_without_a_pause_uses_no_processor_once_its_time_is_over() {
         let server = Server::over_sample(&["--time-limit", "1s", "--memory", "2GiB"]);
         let refused = server.post("/api/v1/sql", &serde_json::json!({"statement": statement}).to_string());
         assert_eq!((refused.status, refused.kind().as_str()), (504, "limit"), "{statement}: {}", refused.text());
-        let over = std::time::Instant::now();
+        // None of them would end by itself as soon as that.
         eventually("it is given up", || is_at_work(&server, 0.0));
-        // A tenth of a second, where nobody else is at work.
-        assert!(over.elapsed() < std::time::Duration::from_secs(5), "{statement}: {:?}", over.elapsed());
         assert_eq!(server.children(), 0, "{statement}");
-        assert_eq!(server.get("/api/v1/gaps?limit=1").status, 200);
+        // A second may be too short on a busy machine.
+        eventually("it answers others", || server.get("/api/v1/gaps?limit=1").status == 200);
     }
 }
 

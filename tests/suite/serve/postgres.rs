@@ -137,14 +137,16 @@ fn ctrl_c_ends_a_statement_and_nothing_else() {
 #[test]
 fn a_statement_has_its_time_and_says_by_which_code_it_failed() {
     let port = Port::claim();
-    let words = ["--time-limit", "1s", "--pg-listen", &format!("127.0.0.1:{}", port.number)];
-    let server = Server::over_sample(&words);
+    let at = format!("127.0.0.1:{}", port.number);
+    let server = Server::over_sample(&["--time-limit", "1s", "--pg-listen", &at]);
     let code_of = |statement: &str| {
         let ended = psql(port.number, TOKEN, &["-v", "VERBOSITY=sqlstate", "-c", statement]);
         ended.stderr.trim_end().trim_start_matches("ERROR:").trim().to_owned()
     };
     assert_eq!(code_of(ENDLESS), "57014");
     eventually("nothing computes any more", || server.children() == 0);
+    drop(server);
+    let _server = Server::over_sample(&["--pg-listen", &at]);
     for (statement, code) in [
         ("selec 1", "42601"),
         ("select * from nowhere", "42P01"),

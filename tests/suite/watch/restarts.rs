@@ -19,6 +19,7 @@ fn killed_once(scene: &Scene, mut has_happened: impl FnMut() -> bool) {
     }
     let _ = running.kill();
     running.wait().unwrap();
+    scene.stub.outlives_its_clients();
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn settle(layout: &Layout, files: usize) {
         if closed == days.len() {
             return;
         }
-        assert!(begun.elapsed() < Duration::from_secs(60), "{closed} of {days:?} are closed");
+        assert!(begun.elapsed() < Duration::from_secs(240), "{closed} of {days:?} are closed");
         std::thread::sleep(Duration::from_millis(50));
     }
 }

@@ -50,7 +50,7 @@ fn close_old_days(layout: &Layout) {
         if catalog.closed().days.len() == 3 {
             return;
         }
-        assert!(begun.elapsed() < Duration::from_secs(60), "{} days are closed", catalog.closed().days.len());
+        assert!(begun.elapsed() < Duration::from_secs(240), "{} days are closed", catalog.closed().days.len());
         std::thread::sleep(Duration::from_millis(50));
     }
 }
