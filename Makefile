@@ -52,7 +52,8 @@ test: ## all tests, against Redis 7 and 8, Valkey, rotel, DuckDB, Polars, pandas
 
 test-cargo:
 	@# The same random runs each time: what is still to be found, `make chaos` looks for. Four tests a core, for the same reason.
-	PROPTEST_RNG_SEED=1 RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$((4 * $$(nproc)))} PATH="$$(scripts/need.sh --tools-path):$$PATH" cargo test $(ALL_FLAGS)
+	@# Without make's own flags, which rustdoc takes for a jobserver that it cannot reach.
+	MAKEFLAGS= PROPTEST_RNG_SEED=1 RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$((4 * $$(nproc)))} PATH="$$(scripts/need.sh --tools-path):$$PATH" cargo test $(ALL_FLAGS)
 
 test-others:
 	scripts/test-others.sh $${CARGO_TARGET_DIR:-target}/release/emp-events

@@ -8,10 +8,12 @@ program=$(realpath "${1:?the binary that is tested}")
 cd "$(dirname "$0")/.."
 
 log=$(mktemp)
-trap 'cat "$log"; rm "$log"' EXIT
-{
-    npm --prefix clients/typescript test
-    node --test tests/packages/clients.test.mjs
-    EMP_EVENTS_USAGE=off EMP_EVENTS_BINARY=$program npm --prefix tests/page test
-    "$(scripts/need.sh --tools-path)/../packaging/bin/python" scripts/check-deployment.py "$program"
-} >"$log" 2>&1
+# The log is still what is printed to as this is called: what it holds goes to where the script began.
+exec 3>&1
+trap 'cat "$log" >&3; rm "$log"' EXIT
+exec >"$log" 2>&1
+
+npm --prefix clients/typescript test
+node --test tests/packages/clients.test.mjs
+EMP_EVENTS_USAGE=off EMP_EVENTS_BINARY=$program npm --prefix tests/page test
+"$(scripts/need.sh --tools-path)/../packaging/bin/python" scripts/check-deployment.py "$program"

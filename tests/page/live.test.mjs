@@ -174,7 +174,6 @@ test('ten tabs of one browser, which keeps six connections to a server, are all 
   const tabs = [tab]
   while (tabs.length < 10) {
     const other = await context.newPage()
-    other.setDefaultTimeout(60_000)
     await visit(other, `${server.origin}/`)
     tabs.push(other)
   }

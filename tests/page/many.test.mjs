@@ -40,8 +40,6 @@ test('a search of 100,000 rows keeps few of them in the document, and page after
 for (const [job, events] of [['job_of_ten_thousand', '10,000'], ['job_of_ninety_thousand', '90,000']]) {
   test(`${job} is drawn`, async () => {
     const { tab, problems, context } = await bench.tab(browser, server)
-    // Fifty megabytes of JSON take a busy machine its time.
-    tab.setDefaultTimeout(60_000)
     await visit(tab, `${server.origin}/job/${job}`)
     await tab.waitForSelector('.bars')
     assert.match(await tab.locator('.above-list').textContent(), new RegExp(events))

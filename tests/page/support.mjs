@@ -114,12 +114,18 @@ export class Bench {
     return browser
   }
 
+  /** A browser's user, who is as patient in every tab. */
+  async context(browser, options = {}) {
+    const context = await browser.newContext(options)
+    // Long, so that no busy machine decides: what never comes fails all the same.
+    context.setDefaultTimeout(240_000)
+    return context
+  }
+
   /** A tab that is signed in, and keeps what goes wrong in it. */
   async tab(browser, server, options = {}) {
-    const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options })
+    const context = await this.context(browser, { viewport: { width: 1280, height: 800 }, ...options })
     const tab = await context.newPage()
-    // Long, so that no busy machine decides: what never comes fails all the same.
-    tab.setDefaultTimeout(120_000)
     const problems = []
     tab.on('pageerror', error => problems.push(`error: ${error.stack}`))
     tab.on('console', message => { if (message.type() === 'error') problems.push(`console: ${message.text()}`) })

@@ -66,7 +66,7 @@ test('an address holds all of a view: a link shows another person the same', asy
 })
 
 test('an address of a view without being signed in leads there after it', async () => {
-  const context = await browser.newContext()
+  const context = await bench.context(browser)
   const tab = await context.newPage()
   await tab.goto(`${server.origin}/workers`)
   await tab.getByLabel('Token').fill('not the token of this server')
@@ -194,7 +194,7 @@ test('a view is kept as one file that opens without a network, and shows the sam
     const file = join(bench.folder(), (await download).suggestedFilename())
     assert.match(file, /\.html$/)
     await (await download).saveAs(file)
-    const alone = await browser.newContext({ offline: true })
+    const alone = await bench.context(browser, { offline: true })
     const kept = await alone.newPage()
     const wrong = []
     kept.on('request', request => /^(file|data|blob):/.test(request.url()) || wrong.push(request.url()))

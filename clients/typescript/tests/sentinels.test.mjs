@@ -15,7 +15,7 @@ async function sentinel(t, mainPort, { password, settings = [] } = {}) {
   const folder = temporaryFolder(t);
   const file = join(folder, 'sentinel.conf');
   const locked = password ? `requirepass ${password}\n` : '';
-  writeFileSync(file, `port ${port}\nbind 127.0.0.1\nsentinel monitor main 127.0.0.1 ${mainPort} 1\n${locked}`);
+  writeFileSync(file, `port ${port}\nbind 127.0.0.1 -::1\nsentinel monitor main 127.0.0.1 ${mainPort} 1\n${locked}`);
   const process = spawn('redis-server', [file, '--sentinel', ...settings], { stdio: 'ignore', cwd: folder });
   t.after(async () => {
     const ended = once(process, 'exit');

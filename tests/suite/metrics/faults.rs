@@ -101,6 +101,15 @@ fn a_receiver_that_is_away_is_told_and_that_it_is_back() {
     assert_eq!(forwarder.stop(), 0);
 }
 
+/// What gives a program mounts of its own: as whoever tests, or, where a container or a chroot does not allow that, as root.
+fn in_namespace() -> Command {
+    let of_users = ["--user", "--map-root-user", "--mount"];
+    let is_allowed = crate::support::run(Command::new("unshare").args(of_users).arg("true")).status == 0;
+    let mut command = Command::new("unshare");
+    command.args(if is_allowed { &of_users[..] } else { &of_users[2..] });
+    command
+}
+
 /// A disk of six megabytes, most of them taken by a file, in a namespace of the collector's own.
 #[test]
 fn a_disk_that_is_full_is_told_and_that_it_is_not_any_more() {
@@ -108,8 +117,8 @@ fn a_disk_that_is_full_is_told_and_that_it_is_not_any_more() {
     let (disk, listen) = (folder.path().join("disk"), format!("127.0.0.1:{}", port.number));
     std::fs::create_dir(&disk).unwrap();
     let script = "mount -t tmpfs -o size=6m tmpfs \"$0\" && head -c 4500000 /dev/zero > \"$0/ballast\" && exec \"$@\"";
-    let mut command = Command::new("unshare");
-    command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]).arg(&disk);
+    let mut command = in_namespace();
+    command.args(["sh", "-c", script]).arg(&disk);
     let elsewhere = Store::of(&redis);
     without_settings(&mut command);
     command
