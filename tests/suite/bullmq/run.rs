@@ -16,7 +16,7 @@ struct Run {
     refused: String,
     poisoned: String,
     lost: Lost,
-    /// Their connector took many times as long as any of the healthy ones before it.
+    /// Their connector took five times as long as any of the healthy ones before it.
     slow: Vec<String>,
 }
 
