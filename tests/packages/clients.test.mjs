@@ -3,8 +3,11 @@ import assert from 'node:assert/strict';
 import { copyFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { temporaryFolder } from '../../clients/typescript/tests/redis.mjs';
+import { PATIENCE_MS, temporaryFolder } from '../../clients/typescript/tests/redis.mjs';
 import { Workbench, here, run, tool } from './projects.mjs';
+
+/** Both runners give a test five seconds, which a busy machine exceeds. */
+const unhurried = `--testTimeout=${PATIENCE_MS}`;
 
 const bench = await Workbench.start();
 after(() => bench.end());
@@ -29,9 +32,9 @@ describe('@emp/events', { concurrency: 2 }, () => {
     await node(alone('out/all.mjs'));
   }));
 
-  test('Vitest', (t) => tells(t, 'vitest', ['vitest'], ({ use }) => use('vitest', 'run')));
+  test('Vitest', (t) => tells(t, 'vitest', ['vitest'], ({ use }) => use('vitest', 'run', unhurried)));
 
-  test('Jest', (t) => tells(t, 'jest', ['jest'], ({ use }) => use('jest')));
+  test('Jest', (t) => tells(t, 'jest', ['jest'], ({ use }) => use('jest', unhurried)));
 
   test('esbuild', (t) => tells(t, 'esbuild', ['esbuild'], async ({ node, use, alone }) => {
     await use('esbuild', 'main.mjs', '--bundle', '--platform=node', '--outfile=out/main.cjs');

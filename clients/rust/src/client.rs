@@ -7,6 +7,7 @@ use crate::builder::EventClientBuilder;
 use crate::config::{CLOSE_GRACE, CLOSE_TIMEOUT};
 use crate::core::Core;
 use crate::draft::EventDraft;
+use crate::patience::received_in_time;
 use crate::settings::Settings;
 use crate::{Ids, Stats};
 
@@ -118,7 +119,7 @@ impl EventClient {
     /// [`EventClient::flush`]. Call it before the process ends.
     ///
     /// When it returns, all is counted. So where the time is over it waits for the spool to be
-    /// written, though for a few seconds at most.
+    /// written, as long as the disk takes a batch every few seconds.
     pub fn close(&self, timeout: Duration) -> bool {
         close(self.core(), timeout)
     }
@@ -140,8 +141,17 @@ fn close(core: &Core, timeout: Duration) -> bool {
     core.close(timeout, move |is_all_sent| {
         let _ = answer.send(is_all_sent);
     });
-    answered.recv_timeout(timeout + CLOSE_GRACE).unwrap_or_else(|_| {
-        core.end();
-        false
-    })
+    if let Ok(is_all_sent) = answered.recv_timeout(timeout) {
+        return is_all_sent;
+    }
+    loop {
+        let queued = core.stats().queued;
+        if let Some(is_all_sent) = received_in_time(CLOSE_GRACE, &answered) {
+            return is_all_sent;
+        }
+        if core.stats().queued == queued {
+            core.end();
+            return false;
+        }
+    }
 }

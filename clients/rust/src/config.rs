@@ -34,7 +34,8 @@ pub(crate) const BATCH_BYTES: usize = 1 << 20;
 pub(crate) const BATCH_DELAY: Duration = Duration::from_millis(10);
 /// How long a closing client may take for what it holds.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long `close` waits beyond its time for a thread that writes the spool, or does not come to run.
+/// How long `close` waits beyond its time for a thread that writes the spool, or does not come to run: for each batch that it
+/// writes, so that a disk that is slow loses nothing, and one that is stuck holds nobody up.
 pub(crate) const CLOSE_GRACE: Duration = Duration::from_secs(5);
 
 const _: () = assert!(BATCH_EVENTS < QUEUE_EVENTS && BATCH_BYTES < QUEUE_BYTES);

@@ -35,6 +35,7 @@ mod layer_fields;
 mod level;
 mod limit;
 mod link;
+mod patience;
 mod problem;
 mod random;
 mod ready;

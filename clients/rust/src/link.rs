@@ -5,9 +5,9 @@ use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, Pipeline, RedisConnectionInfo, RedisError,
     RedisResult, Value, cmd,
 };
-use tokio::time::timeout;
 
 use crate::address::{Address, Place, connection_info};
+use crate::patience::in_time;
 
 /// A connection that was silent for so long may be dead without anybody having noticed. It is
 /// asked first: an event that goes into a dead connection is lost.
@@ -51,7 +51,7 @@ impl Link {
         let Some(open) = &mut self.open else { return Err(Trouble::Unsent("there is no connection".to_owned())) };
         // Whoever gives up while a connection is being made has sent nothing.
         self.is_under_way = true;
-        let answers = timeout(self.wait, open.connection.send_packed_commands(commands, 0, commands.len())).await;
+        let answers = in_time(self.wait, open.connection.send_packed_commands(commands, 0, commands.len())).await;
         self.is_under_way = false;
         let trouble = match answers {
             Ok(Ok(answers)) if answers.len() == commands.len() => {
@@ -76,7 +76,7 @@ impl Link {
         let open = self.answering().await.ok()?;
         let mut info = cmd("INFO");
         info.arg("memory");
-        let text: String = timeout(open.wait, info.query_async(open.connection)).await.ok()?.ok()?;
+        let text: String = in_time(open.wait, info.query_async(open.connection)).await.ok()?.ok()?;
         let number = |name: &str| -> Option<f64> {
             let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
             line.trim().parse().ok()
@@ -117,7 +117,7 @@ impl Link {
     }
 
     async fn ping(&self, connection: &mut MultiplexedConnection) -> Result<(), String> {
-        let answer = timeout(self.wait, cmd("PING").exec_async(connection)).await;
+        let answer = in_time(self.wait, cmd("PING").exec_async(connection)).await;
         match answer {
             Err(_) => Err(format!("no answer within {:?}", self.wait)),
             // Whoever may write but not ask does get an answer.
@@ -161,7 +161,7 @@ impl Link {
         let mut connection = self.open_connection(connection_info(sentinel, login)).await?;
         let mut question = cmd("SENTINEL");
         question.arg("get-master-addr-by-name").arg(master);
-        let answer = timeout(self.wait, question.query_async::<Option<(String, u16)>>(&mut connection)).await;
+        let answer = in_time(self.wait, question.query_async::<Option<(String, u16)>>(&mut connection)).await;
         match answer {
             Ok(Ok(Some((host, port)))) => Ok(self.address.named(&host, port)),
             Ok(Ok(None)) => Err(format!("the sentinel knows no master `{master}`")),
@@ -197,7 +197,7 @@ impl Link {
         // The time is kept here, for everything that is asked.
         let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
         let connect = async { client?.get_multiplexed_async_connection_with_config(&config).await };
-        match timeout(self.wait, connect).await {
+        match in_time(self.wait, connect).await {
             Ok(connected) => connected.map_err(|error| format!("cannot reach {shown}: {}", words(&error))),
             Err(_) => Err(format!("cannot reach {shown} within {:?}", self.wait)),
         }

@@ -1,22 +1,29 @@
-import { clearTimer, nextTurn, setTimer } from './clock.js';
+import { clearTimer, setTimer } from './clock.js';
+
+/** Patience is counted in so many parts. What is waited for may take that many turns of the event loop. */
+const PARTS = 20;
 
 /**
- * Gives up after so long, unless what it returns is called before. A process that was kept from running, as by SIGSTOP
- * or a busy machine, finds its timers due before it reads what has come meanwhile: so it reads once more, which takes a
- * turn of the event loop, and another until it is told.
+ * Gives up after so long, unless what it returns is called before. A process that was kept from running, as by SIGSTOP,
+ * a busy machine or a module that is being loaded, finds its timers due before it has read what came meanwhile, or has
+ * gone on with what it had begun: so time in which the event loop stands still counts for no more than one part.
  */
 export function giveUpAfter(ms: number, giveUp: () => void): () => void {
-  let isOver = false;
-  const lookAgain = async (): Promise<void> => {
-    await nextTurn();
-    await nextTurn();
-    if (!isOver) {
-      giveUp();
-    }
+  let left = PARTS;
+  let timer: ReturnType<typeof setTimer>;
+  const waitOn = (): void => {
+    timer = setTimer(
+      () => {
+        left -= 1;
+        if (left > 0) {
+          waitOn();
+        } else {
+          giveUp();
+        }
+      },
+      Math.ceil(ms / PARTS),
+    ).unref();
   };
-  const timer = setTimer(() => void lookAgain(), ms).unref();
-  return () => {
-    isOver = true;
-    clearTimer(timer);
-  };
+  waitOn();
+  return () => clearTimer(timer);
 }

@@ -1,5 +1,4 @@
 import type { RedisClientType } from '@redis/client';
-import { clearTimer, setTimer } from './clock.js';
 import { execute } from './execute.js';
 import { giveUpAfter } from './give_up.js';
 import { type Target, newRedis } from './own_redis.js';
@@ -26,10 +25,10 @@ export class OwnConnection {
   /** Connects, once. Rejects where that fails, or takes too long. */
   async open(): Promise<this> {
     let late = false;
-    const timer = setTimer(() => {
+    const done = giveUpAfter(this.#timeouts.connectMs, () => {
       late = true;
       this.close();
-    }, this.#timeouts.connectMs).unref();
+    });
     try {
       this.#redis = await newRedis(this.#target, this.#timeouts.connectMs, this.#end.signal);
       this.#redis.on('error', () => this.close());
@@ -40,7 +39,7 @@ export class OwnConnection {
       this.close();
       throw new Error(`${this.#target.name}: ${late ? 'no answer' : reasonOf(error)}`);
     } finally {
-      clearTimer(timer);
+      done();
     }
   }
 

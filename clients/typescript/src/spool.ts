@@ -20,12 +20,13 @@ export type SpoolOutcome = 'spooled' | 'spool_full' | 'spool_failed';
 const WRITE_BYTES_MAX = 1024 * 1024;
 const WRITES_PER_FILE_MIN = 4;
 
-/** A disk that takes longer than this is given up when the client is closed. */
+/** A disk on which one write takes longer than this is given up when the client is closed. */
 const CLOSE_MS = 5_000;
 
 /** Events on their way to a file. */
 interface Addition {
   readonly events: readonly PendingEvent[];
+  readonly settled: Promise<void>;
   readonly done: () => void;
   /** Once its place is settled. */
   placed?: { file: SpoolFile; text: Buffer };
@@ -61,10 +62,13 @@ export class Spool {
 
   /** Appends events without blocking. Resolves once they are settled; never rejects. */
   write(events: readonly PendingEvent[]): Promise<void> {
-    return new Promise((done) => {
-      this.#additions.push({ events, done });
-      this.#running ??= this.#run();
+    let done = (): void => {};
+    const settled = new Promise<void>((resolve) => {
+      done = resolve;
     });
+    this.#additions.push({ events, settled, done });
+    this.#running ??= this.#run();
+    return settled;
   }
 
   /** Writes at once all that is on its way: for a process that is about to end. Never throws. */
@@ -74,9 +78,14 @@ export class Spool {
     }
   }
 
-  /** Waits for what is on its way, and ends. */
+  /** Waits for what is on its way, as long as the disk takes it, and ends. */
   async close(): Promise<void> {
-    await inTime(this.#running ?? Promise.resolve(), undefined, CLOSE_MS);
+    for (let [first] = this.#additions; first; [first] = this.#additions) {
+      await inTime(first.settled, undefined, CLOSE_MS);
+      if (this.#additions[0] === first) {
+        break;
+      }
+    }
     const late = this.#additions.splice(0);
     if (late.length > 0) {
       // Whoever touches the file now waits for the disk as well.

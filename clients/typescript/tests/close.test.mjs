@@ -1,9 +1,14 @@
 // What `close` gives up is counted before it returns, and nothing changes after it.
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import Redis from 'ioredis';
 import { EventClient } from '@emp/events';
 import { PATIENCE_MS, Relay, RedisServer, balanced, emit, freePort, patient, problems, temporaryFolder, until } from './redis.mjs';
+
+/** A disk that takes longer is given up. */
+const DISK_MS = 5_000;
 
 /** Closes a client. Gives back its counts at that moment, and a check that they stay so. */
 async function closed(client, timeoutMs = 50) {
@@ -55,6 +60,20 @@ test('a frozen server, and a spool', async (t) => {
   const { client } = await frozen(t, ({ url }) => ({ url, spoolDir: temporaryFolder(t) }));
   const { stats } = await closed(client);
   assert.deepEqual([stats.spooled, stats.reasons], [30, { unanswered: 20 }]);
+});
+
+test('a process that is kept from running while it writes its spool, for longer than a disk may take', async (t) => {
+  const folder = join(temporaryFolder(t), 'spool');
+  const client = new EventClient('x', { ...patient, url: `redis://127.0.0.1:${await freePort()}`, spoolDir: folder });
+  emit(client, 30);
+  const closing = closed(client);
+  // The first thing that is done on the disk; the others are still to come.
+  while (!existsSync(folder)) {
+    await new Promise((turn) => void setImmediate(turn));
+  }
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, DISK_MS + 500);
+  const { stats } = await closing;
+  assert.deepEqual([stats.spooled, stats.reasons], [30, {}]);
 });
 
 test('a killed server', async (t) => {

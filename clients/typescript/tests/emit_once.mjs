@@ -2,7 +2,7 @@
 import cluster from 'node:cluster';
 import { EventClient } from '@emp/events';
 
-const client = new EventClient('many', { connectTimeoutMs: 60_000, answerTimeoutMs: 60_000 });
+const client = new EventClient('many', { connectTimeoutMs: 240_000, answerTimeoutMs: 240_000 });
 client.event('part.ran', { pid: process.pid });
-await client.close(60_000);
+await client.close(240_000);
 cluster.worker?.disconnect();

@@ -11,6 +11,6 @@ const observe: (...given: Parameters<typeof observeQueue>) => Observer = observe
 
 const client = new EventClient('bundler');
 void client.event('package.tried', { observe: typeof observe, recorded: events.map((event) => event.type) });
-void client.close(60_000).then((sent: boolean) => {
+void client.close(240_000).then((sent: boolean) => {
   process.exitCode = sent ? 0 : 1;
 });

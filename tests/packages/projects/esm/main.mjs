@@ -4,4 +4,4 @@ import { recordEvents } from '@emp/events/testing';
 
 const client = new EventClient('esm');
 await client.event('package.tried', { kinds: [observeWorker, recordEvents].map((kind) => typeof kind) });
-process.exitCode = (await client.close(60_000)) ? 0 : 1;
+process.exitCode = (await client.close(240_000)) ? 0 : 1;

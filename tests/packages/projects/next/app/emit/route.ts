@@ -6,5 +6,5 @@ const client = new EventClient('next');
 
 export async function GET(): Promise<Response> {
   await client.event('package.tried');
-  return Response.json({ sent: await client.flush(60_000) });
+  return Response.json({ sent: await client.flush(240_000) });
 }
