@@ -76,8 +76,7 @@ export class Bench {
     const file = `${store}.token`
     writeFileSync(file, TOKEN, { mode: 0o600 })
     // The server's own time limit is for people who wait; a busy machine exceeds it, and the page then says so for ever.
-    const unhurried = ['--time-limit', '1h']
-    const options = ['--store', store, '--redis', redis, 'serve', '--listen', listen, '--token-file', file, '--assets', page, '--base-path', basePath, ...unhurried]
+    const options = ['--store', store, '--redis', redis, 'serve', '--listen', listen, '--token-file', file, '--assets', page, '--base-path', basePath, '--time-limit', '1h']
     const server = await this.start(program, options, /http:\/\/[^\s#]+/)
     const { origin } = new URL(server.found[0])
     return { ...server, origin, link: `${origin}${basePath}/#token=${TOKEN}`, token: TOKEN }

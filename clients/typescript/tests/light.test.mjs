@@ -4,6 +4,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { test } from 'node:test';
+import { PATIENCE_MS } from './redis.mjs';
 
 const here = fileURLToPath(new URL('..', import.meta.url));
 
@@ -30,7 +31,7 @@ for (const [kind, load] of Object.entries(imports)) {
       const redis = { isReady: true, sendCommand: async () => '1-0' };
       const client = new EventClient('a', { enabled: true, redis });
       client.event('a.b');
-      if (!(await client.flush(240_000))) throw new Error('it was not sent')`,
+      if (!(await client.flush(${PATIENCE_MS}))) throw new Error('it was not sent')`,
   };
   for (const [what, code] of Object.entries(runs)) {
     test(`${kind}: ${what}, it loads neither a Redis client nor what connects`, async () => {

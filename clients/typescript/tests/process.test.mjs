@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { PATIENT, here, run } from './processes.mjs';
-import { RedisServer, freePort } from './redis.mjs';
+import { PATIENCE_MS, RedisServer, freePort } from './redis.mjs';
 
 /** An event of a client that waits for its server, and of one as it comes. */
 const EMIT = `
@@ -67,7 +67,7 @@ for (const signal of ['SIGTERM', 'SIGINT']) {
     const script = `import { EventClient } from '@emp/events';
       const client = new EventClient('x', { ...${PATIENT}, handleSignals: true });
       client.event('a.b');
-      await client.flush(240_000);
+      await client.flush(${PATIENCE_MS});
       ${STAY}
       client.event('a.c');`;
     const { by } = await run(script, { url: server.url, signal });
@@ -102,7 +102,7 @@ test('what a client may never need is not loaded with it', async (t) => {
     const loaded = () => Object.keys(createRequire(process.cwd() + '/x').cache).some((name) => name.includes('@redis/client'));
     const before = loaded();
     client.event('a.b');
-    await client.flush(240_000);
+    await client.flush(${PATIENCE_MS});
     console.log(before, loaded());`;
   const { stdout } = await run(script, { url: server.url });
   assert.equal(stdout, 'false true\n');
@@ -116,8 +116,8 @@ test('nor is it where events are switched off, or where a connection is lent', a
     ${lent ? "import Redis from 'ioredis'; const redis = new Redis(process.env.REDIS_URL);" : ''}
     const client = new EventClient('x', { ...${PATIENT}${lent ? ', redis' : ''} });
     client.event('a.b');
-    await client.flush(240_000);
-    ${lent ? 'await client.close(240_000); redis.disconnect();' : ''}
+    await client.flush(${PATIENCE_MS});
+    ${lent ? `await client.close(${PATIENCE_MS}); redis.disconnect();` : ''}
     const loaded = Object.keys(createRequire(process.cwd() + '/x').cache);
     console.log(loaded.filter((name) => name.includes('@redis')).length);`;
   const off = await run(script(false), { url: server.url, env: { TELEMETRY_ENABLED: 'false' } });
@@ -150,7 +150,7 @@ test('both builds in one process leave a signal to the system once the applicati
     import('@emp/events').then(async (other) => {
       const client = new other.EventClient('x', ${PATIENT});
       client.event('a.b');
-      await client.flush(240_000);
+      await client.flush(${PATIENCE_MS});
       process.removeListener('SIGTERM', own);
       setImmediate(() => console.log('ready'));
       setInterval(() => {}, 1000);

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { PATIENCE_MS, until } from './redis.mjs';
 
 /** Options of a client whose server answers, however busy the machine. */
-export const PATIENT = '{ connectTimeoutMs: 240_000, answerTimeoutMs: 240_000, exitTimeoutMs: 240_000 }';
+export const PATIENT = `{ connectTimeoutMs: ${PATIENCE_MS}, answerTimeoutMs: ${PATIENCE_MS}, exitTimeoutMs: ${PATIENCE_MS} }`;
 
 export const here = fileURLToPath(new URL('.', import.meta.url));
 
